@@ -1,0 +1,44 @@
+"""Figures of the transfer-localization plane and of the layers, drawn from result tables alone."""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from figures.layers import layers
+    from figures.plane import plane, plane_by_language
+    from figures.theme import save, style
+
+__all__ = ["layers", "plane", "plane_by_language", "save", "style"]
+
+_MODULE_OF = {
+    "layers": "figures.layers",
+    "plane": "figures.plane",
+    "plane_by_language": "figures.plane",
+    "save": "figures.theme",
+    "style": "figures.theme",
+}
+
+
+class _Package(ModuleType):
+    # Importing the submodule `figures.plane` would bind the name `plane` to the module; the function keeps it.
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _MODULE_OF and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'figures' has no attribute {name!r}")
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Package

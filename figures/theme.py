@@ -1,0 +1,209 @@
+"""One look for every figure: sizes, fonts, colours and markers per method, and files that repeat byte for byte."""
+
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+SINGLE = 3.4
+DOUBLE = 7.0
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY = "#767676"
+OKABE_ITO = (BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE)
+
+Marker = str | tuple[int, Literal[0, 1, 2], int]
+
+_METADATA: dict[str, dict[str, str | None]] = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+# Left to the host: they belong to the running program, not to the picture.
+_HOST = re.compile(r"backend|interactive|toolbar|timezone|webagg|keymap|savefig\.directory|docstring|tk\.|macosx")
+
+_STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#333333",
+    "axes.labelpad": 2.5,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 8,
+    "figure.dpi": 150,
+    "font.family": "DejaVu Sans",  # shipped with matplotlib, so the bytes do not depend on the machine's fonts
+    "font.size": 7.5,
+    "legend.borderaxespad": 0.2,
+    "legend.columnspacing": 1.2,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.4,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4,
+    "mathtext.fontset": "dejavusans",
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "savefig.dpi": 300,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "translocal",
+    "xtick.labelsize": 7,
+    "xtick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.labelsize": 7,
+    "ytick.major.size": 2.5,
+    "ytick.major.width": 0.6,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one method is drawn: legend label, short label beside its point, colour, marker, control or not."""
+
+    label: str
+    short: str
+    color: str
+    marker: Marker
+    control: bool = False
+
+
+KNOWN: dict[str, Look] = {
+    "base": Look("base (unsteered)", "base", BLACK, "o"),
+    "en": Look("EN-steering", "EN", BLUE, "^"),
+    "loc": Look("LOC-steering", "LOC", VERMILLION, "s"),
+    "surgical": Look("surgical steering", "surgical", GREEN, "*"),
+    "instruct": Look("instruction tuning", "instruct", ORANGE, "D"),
+    "midalign": Look("MidAlign", "MidAlign", PURPLE, "P"),
+    "clo": Look("CLO", "CLO", SKY, "v"),
+    "random": Look("random vector", "random", GREY, "x", control=True),
+    "shuffled": Look("shuffled labels", "shuffled", GREY, "+", control=True),
+    "third_language": Look("third language", "third language", GREY, "<", control=True),
+    "nonfactual_en": Look("non-factual EN", "non-factual EN", GREY, ">", control=True),
+    "wrong_culture": Look("wrong culture", "wrong culture", GREY, "d", control=True),
+    "placebo_cue": Look("placebo cue", "placebo cue", GREY, "p", control=True),
+}
+
+_SPARE_COLORS = (YELLOW, ORANGE, SKY, PURPLE, GREEN, VERMILLION, BLUE)
+_SPARE_MARKERS: tuple[Marker, ...] = ("X", "H", (4, 1, 0), "$\\clubsuit$", "$\\heartsuit$", "$\\spadesuit$")
+_LETTERS: tuple[Marker, ...] = tuple(f"${letter}$" for letter in "ABCDEFGHKLMNQRSTUVWYZ")
+
+
+def family(method: str) -> str:
+    """Name under which a method is drawn: a numbered control (`random_07`) belongs to its control (`random`)."""
+    stem = re.sub(r"[_:#.-]?\d+$", "", method)
+    return stem if stem in KNOWN and KNOWN[stem].control else method
+
+
+def is_control(method: str) -> bool:
+    """Whether a method is one of the known controls."""
+    name = family(method)
+    return name in KNOWN and KNOWN[name].control
+
+
+def looks(methods: Iterable[str]) -> dict[str, Look]:
+    """Look of each family of methods, in order of first appearance; no two families share a marker.
+
+    Raises ValueError when there are more unknown methods than markers.
+    """
+    families = list(dict.fromkeys(family(method) for method in methods))
+    unknown = [name for name in families if name not in KNOWN]
+    markers = _SPARE_MARKERS + _LETTERS
+    if len(unknown) > len(markers):
+        raise ValueError(
+            f"{len(unknown)} methods without a marker of their own, at most {len(markers)} can be told apart"
+        )
+    spare = {
+        name: Look(name.replace("_", " "), name.replace("_", " "), _SPARE_COLORS[i % len(_SPARE_COLORS)], markers[i])
+        for i, name in enumerate(unknown)
+    }
+    return {name: KNOWN.get(name) or spare[name] for name in families}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Context in which figures are made and saved; the caller's rcParams and backend are untouched outside it.
+
+    Starts from matplotlib's defaults, so that a personal matplotlibrc cannot change a figure.
+    """
+    defaults: dict[Any, Any] = dict(matplotlib.rcParamsDefault.copy())
+    with matplotlib.rc_context({key: value for key, value in defaults.items() if not _HOST.match(key)} | _STYLE):
+        yield
+
+
+class PaperFigure(Figure):
+    """Figure outside pyplot, with an Agg canvas, that notebooks show by themselves."""
+
+    def _repr_png_(self) -> bytes:
+        return _render(self, "png", dpi=150)
+
+
+def new_figure(width: float, height: float) -> PaperFigure:
+    """Empty figure of a size in inches, under a constrained layout; call it within `style()`."""
+    figure = PaperFigure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def freeze(figure: Figure) -> None:
+    """Run the layout once and keep its result, so that every later drawing, in any format, has the same positions."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def save(
+    figure: Figure, path_without_suffix: str | os.PathLike[str], formats: Sequence[str] = ("pdf", "svg", "png")
+) -> tuple[Path, ...]:
+    """Write a figure once per format and return the paths; the same figure gives the same bytes.
+
+    Each file appears whole or not at all. Raises ValueError for an unknown format, or a path that has such a suffix.
+    """
+    stem = Path(path_without_suffix)
+    unknown = [name for name in formats if name not in _METADATA]
+    if unknown or not formats:
+        raise ValueError(f"formats must be among {sorted(_METADATA)}, got {list(formats)}")
+    if stem.suffix.removeprefix(".") in _METADATA:
+        raise ValueError(f"give the path without its suffix, which comes from formats: {stem}")
+    rendered = {stem.with_name(f"{stem.name}.{name}"): _render(figure, name) for name in formats}
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for path, content in rendered.items():
+        _replace(path, content)
+    return tuple(rendered)
+
+
+def require_columns(table: pd.DataFrame, columns: Iterable[str], name: str) -> None:
+    """Raise ValueError when a table has no rows, or lacks columns, naming them."""
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ValueError(f"the {name} table lacks the columns {missing}; it has {list(table.columns)}")
+    if table.empty:
+        raise ValueError(f"the {name} table has no rows")
+
+
+def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format=name, dpi=dpi or _STYLE["savefig.dpi"], metadata=_METADATA[name])
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

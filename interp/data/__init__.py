@@ -1,0 +1,1 @@
+"""Languages, items, splits, prompts and datasets."""

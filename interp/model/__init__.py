@@ -1,0 +1,1 @@
+"""The model side: loading, batching, residuals."""

@@ -1,0 +1,149 @@
+"""Load any checkpoint that TransformerLens supports: a Hub id, or a folder in Transformers' format."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import ModelError
+from interp.organism.exposure import Exposure
+
+if TYPE_CHECKING:
+    from interp.model.protocol import HookedModel
+
+ORGANISM = "organism"
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A hooked model with its name, a fingerprint of its weights, and what it saw if its folder says so."""
+
+    model: HookedModel
+    name: str
+    fingerprint: str
+    exposure: Exposure | None
+
+
+def organism_folder() -> Path:
+    """Folder of the embedded model; raises ModelError where the installation lacks it."""
+    folder = Path(str(files("interp.organism") / "checkpoint"))
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            "the embedded model is missing from this installation",
+            remedy="run `interp organism train`, or pass --model with a folder or a Hub id",
+        )
+    return folder
+
+
+def resolve_device(device: str) -> str:
+    """`auto` becomes cuda, mps or cpu, whichever is there first; raises ModelError where a named one isn't."""
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if device.partition(":")[0] not in there:
+        raise ModelError(f"device {device!r} is unknown", allowed=", ".join(DEVICES), remedy="pass one of these")
+    if not there[device.partition(":")[0]]:
+        raise ModelError(
+            f"device {device!r} is not available here",
+            allowed=", ".join(name for name, yes in there.items() if yes),
+            remedy="pass --device cpu, or install a torch build for your accelerator",
+        )
+    return device
+
+
+def load_model(name: str = ORGANISM, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+    """A `TransformerBridge` for a Hub id or a checkpoint folder; `organism` is the embedded model.
+
+    dtype `auto` is float32 on a CPU and bfloat16 elsewhere. Raises ModelError for a folder that is no
+    checkpoint, an unknown Hub id, or an architecture that TransformerLens doesn't support.
+    """
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
+    device = resolve_device(device)
+    source = organism_folder() if name == ORGANISM else Path(name).expanduser()
+    local = source.is_dir()
+    if local and not (source / "config.json").is_file():
+        raise ModelError(
+            f"folder {name!r} is no checkpoint: it has no config.json",
+            allowed="a folder written by Transformers' save_pretrained (config.json, *.safetensors, tokenizer.json)",
+            remedy="check the path",
+        )
+    if not local and (source.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1):
+        raise ModelError(
+            f"folder {name!r} does not exist",
+            allowed="a checkpoint folder, a Hub id such as org/name, or 'organism'",
+            remedy="check the path",
+        )
+    if local and not any(source.glob("*.safetensors")):
+        raise ModelError(
+            f"folder {name!r} holds no *.safetensors file",
+            allowed="weights in safetensors format",
+            remedy="convert the weights with save_pretrained(..., safe_serialization=True)",
+        )
+    model = _boot(str(source) if local else name, name, device, dtype)
+    return LoadedModel(
+        model=model,
+        name=name if not local or name == ORGANISM else source.name,
+        fingerprint=fingerprint(model),
+        exposure=Exposure.read(source) if local else None,
+    )
+
+
+def _boot(source: str, name: str, device: str, dtype: str) -> HookedModel:
+    import torch
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.disable_progress_bar()
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    kind = dtype if dtype != "auto" else ("float32" if device == "cpu" else "bfloat16")
+    try:
+        bridge: Any = TransformerBridge.boot_transformers(
+            source, device=device, dtype=getattr(torch, kind), trust_remote_code=False
+        )
+    except Exception as error:  # every loader below raises its own kind
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"model {name!r} could not be loaded: {reason}",
+            allowed="a checkpoint folder or Hub id of an architecture that TransformerLens supports",
+            remedy="check the name, the network (or HF_HUB_OFFLINE), and your access to gated models",
+        ) from error
+    bridge.eval()
+    check_hooked(bridge)
+    return bridge  # type: ignore[no-any-return]
+
+
+def check_hooked(model: HookedModel) -> None:
+    """Raise ModelError unless the model has a residual stream after every block and a tokenizer."""
+    missing = [
+        hook
+        for layer in range(model.cfg.n_layers)
+        if (hook := f"blocks.{layer}.hook_resid_post") not in model.hook_dict
+    ]
+    if missing:
+        raise ModelError(
+            f"the model has no hook {missing[0]}",
+            allowed="decoder-only models with a residual stream per block",
+            remedy="choose another model",
+        )
+    if model.tokenizer is None:
+        raise ModelError("the model has no tokenizer", remedy="load it with its tokenizer files")
+
+
+def fingerprint(model: HookedModel) -> str:
+    """SHA-256 (16 hex digits) over names, shapes, dtypes and bytes of the weights."""
+    import torch
+
+    digest = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):  # type: ignore[attr-defined]
+        digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

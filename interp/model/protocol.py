@@ -1,0 +1,45 @@
+"""What translocal asks of a hooked model; `TransformerBridge` and `HookedTransformer` both meet it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+
+HookFunction = Callable[..., Any]
+NamedHook = tuple[str, HookFunction]
+
+
+class HookedModel(Protocol):
+    """A causal language model with TransformerLens' hook points."""
+
+    cfg: Any
+    tokenizer: Any
+
+    @property
+    def hook_dict(self) -> dict[str, Any]:
+        """Hook points by name."""
+
+    def __call__(self, input: torch.Tensor, return_type: str | None = ...) -> Any:
+        """Logits of a batch of token ids."""
+
+    def run_with_hooks(
+        self, input: torch.Tensor, return_type: str | None = ..., *, fwd_hooks: Sequence[NamedHook] = ...
+    ) -> Any:
+        """A forward with temporary hooks."""
+
+
+def resid_post(layer: int) -> str:
+    """Hook name of the residual stream after block `layer` (0-based)."""
+    return f"blocks.{layer}.hook_resid_post"
+
+
+def resid_pre(layer: int) -> str:
+    """Hook name of the residual stream before block `layer` (0-based)."""
+    return f"blocks.{layer}.hook_resid_pre"
+
+
+def device_of(model: HookedModel) -> torch.device:
+    """The device that holds the model's embedding."""
+    return next(iter(model.parameters())).device  # type: ignore[attr-defined]

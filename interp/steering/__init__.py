@@ -1,0 +1,1 @@
+"""Vectors, operators, plans, scoring."""

@@ -1,0 +1,87 @@
+"""Plans: several steers, each at its own layer, and the hooks that apply them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+
+from interp.model.batching import Batch
+from interp.model.protocol import HookedModel, NamedHook, resid_post
+from interp.steering.operators import OPERATORS
+
+Positions = Literal["all", "last"]
+
+
+@dataclass(frozen=True, eq=False)
+class Steer:
+    """One vector at one layer: `operator(h, vector, strength)` on the residual stream after block `layer`.
+
+    positions: `all` (every real token) or `last` (the last prompt token and every later one).
+    """
+
+    layer: int
+    vector: Float[torch.Tensor, "d_model"]
+    strength: float = 1.0
+    operator: str = "add"
+    positions: Positions = "all"
+
+    def __post_init__(self) -> None:
+        if self.operator not in OPERATORS:
+            raise ValueError(f"operator {self.operator!r} is unknown; allowed: {', '.join(OPERATORS)}")
+        if self.positions not in ("all", "last"):
+            raise ValueError(f"positions {self.positions!r} is unknown; allowed: all, last")
+        if self.vector.ndim != 1 or not bool(torch.isfinite(self.vector).all()):
+            raise ValueError(f"a steering vector must be finite and of shape [d_model], got {tuple(self.vector.shape)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Several steers; none at all leaves the model as it is."""
+
+    steers: tuple[Steer, ...] = ()
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.steers + other.steers)
+
+    def hooks(self, batch: Batch | None = None) -> list[NamedHook]:
+        """Forward hooks for a batch; without one, every position is steered (only right where nothing is padded)."""
+        return [(resid_post(steer.layer), _hook(steer, batch)) for steer in self.steers]
+
+
+def _hook(steer: Steer, batch: Batch | None) -> Any:
+    operator = OPERATORS[steer.operator]
+    if batch is None and steer.positions == "last":
+        raise ValueError("positions 'last' needs the batch, which says where each prompt ends")
+    mask = None if batch is None else batch.real if steer.positions == "all" else batch.from_last()
+
+    def hook(residual: torch.Tensor, hook: Any) -> torch.Tensor:
+        vector = steer.vector.to(residual.device, torch.float32)
+        moved = operator(residual.float(), vector, steer.strength).to(residual.dtype)
+        return moved if mask is None else torch.where(mask[..., None], moved, residual)
+
+    return hook
+
+
+@contextmanager
+def steered(model: HookedModel, plan: Plan, batch: Batch | None = None) -> Iterator[HookedModel]:
+    """The model with the plan's hooks; they are gone when the block ends, also by an error.
+
+    Raises ValueError for a layer or a width that the model doesn't have.
+    """
+    check_plan(model, plan)
+    with model.hooks(fwd_hooks=plan.hooks(batch)):  # type: ignore[attr-defined]
+        yield model
+
+
+def check_plan(model: HookedModel, plan: Plan) -> None:
+    """Raise ValueError for a layer or a width that the model doesn't have."""
+    for steer in plan.steers:
+        if not 0 <= steer.layer < model.cfg.n_layers:
+            raise ValueError(f"layer {steer.layer} is out of range; allowed: 0 to {model.cfg.n_layers - 1}")
+        if steer.vector.shape[0] != model.cfg.d_model:
+            raise ValueError(f"the vector has width {steer.vector.shape[0]}; the model's is {model.cfg.d_model}")

@@ -1,0 +1,94 @@
+"""Steering vectors, one per layer, with the story of how they were made; fitters from residuals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+
+from interp.errors import DataError
+from interp.model.residuals import Residuals
+from interp.steering.plans import Plan, Positions, Steer
+
+Provenance = Mapping[str, str | int | float]
+PerLayer = Float[torch.Tensor, "layer d_model"]
+
+
+@dataclass(frozen=True, eq=False)
+class SteeringVectors:
+    """`vectors[l]` is added to the residual stream after block l; `provenance` says what it was fitted on."""
+
+    name: str
+    vectors: PerLayer
+    provenance: Provenance = field(default_factory=dict)
+
+    def plan(self, layer: int, strength: float = 1.0, *, operator: str = "add", positions: Positions = "all") -> Plan:
+        """A plan of one steer: `strength` times the vector of `layer`."""
+        return Plan((Steer(layer, self.vectors[layer], strength, operator, positions),))
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file; name and provenance go into its metadata."""
+        from safetensors.torch import save_file
+
+        metadata = {"name": self.name, "provenance": json.dumps(dict(self.provenance), sort_keys=True)}
+        save_file({"vectors": self.vectors.contiguous()}, path, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: Path) -> SteeringVectors:
+        """Read what `save` wrote; raises DataError for another kind of file."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                return cls(metadata["name"], file.get_tensor("vectors"), json.loads(metadata["provenance"]))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise DataError(
+                f"{path} holds no steering vectors: {error}",
+                allowed="files written by SteeringVectors.save",
+                remedy="fit the vectors again",
+            ) from error
+
+
+def difference(target: Residuals, source: Residuals) -> PerLayer:
+    """Mean over parallel texts of target minus source, after every block: [layer, d_model].
+
+    Raises ValueError where the two are not parallel.
+    """
+    if target.shape != source.shape:
+        raise ValueError(f"residuals are not parallel: {tuple(target.shape)} and {tuple(source.shape)}")
+    return (target - source).double().mean(dim=1).float()[1:]
+
+
+def language_contrast(
+    cultural: Residuals,
+    cultural_others: Sequence[Residuals],
+    universal: Residuals,
+    universal_others: Sequence[Residuals],
+) -> PerLayer:
+    """What sets a language apart on cultural items, beyond what sets it apart on universal ones: [layer, d_model].
+
+    [mean of the language - mean of the dataset's other languages] on cultural items minus the same on universal ones.
+    """
+
+    def contrast(own: Residuals, others: Sequence[Residuals]) -> PerLayer:
+        means = torch.stack([other.double().mean(dim=1) for other in others])
+        return (own.double().mean(dim=1) - means.mean(dim=0)).float()[1:]
+
+    return contrast(cultural, cultural_others) - contrast(universal, universal_others)
+
+
+def sign_shuffled(target: Residuals, source: Residuals, generator: torch.Generator) -> PerLayer:
+    """A refit with shuffled labels: each pair's two sides are swapped by a coin; scaled to the real vector's norm."""
+    signs = torch.randint(0, 2, (target.shape[1],), generator=generator) * 2 - 1
+    shuffled = ((target - source) * signs[None, :, None]).double().mean(dim=1).float()[1:]
+    return rescaled(shuffled, difference(target, source))
+
+
+def rescaled(vectors: PerLayer, like: PerLayer) -> PerLayer:
+    """`vectors` with, in every layer, the norm that `like` has there."""
+    return vectors * (like.norm(dim=-1, keepdim=True) / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12))
