@@ -1,4 +1,4 @@
-"""Intervals and tests that resample whole clusters, so that items of one entity or topic are never taken for independent."""
+"""Intervals and tests over whole clusters: items of one entity or topic are never taken for independent."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class UniversalItem:
 
 @dataclass(frozen=True)
 class CulturalOptions:
-    """Options of a cultural item for one culture: keys into `CulturalItem.names`; `local` and `reference` are indices."""
+    """Options of a cultural item for one culture: keys of its `names`; `local` and `reference` are indices."""
 
     keys: tuple[str, ...]
     local: int

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from interp.data.draws import unit
 from interp.data.items import Split
 
-SHARES: Mapping[Split, float] = {"fit": 0.30, "dev": 0.20, "test": 0.50}
+SHARES: Mapping[Split, float] = {"fit": 0.25, "dev": 0.28, "test": 0.47}
 
 
 def assign_splits(clusters: Iterable[str], salt: str) -> dict[str, Split]:

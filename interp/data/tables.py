@@ -15,7 +15,7 @@ def read_table(path: Path | Traversable, columns: Sequence[str]) -> list[dict[st
 
     Raises DataError, which names the file and the row.
     """
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open("r", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         missing = [column for column in columns if column not in (reader.fieldnames or [])]
         if missing:

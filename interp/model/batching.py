@@ -35,7 +35,7 @@ def batches(
     batch_size: int,
     device: torch.device | str = "cpu",
 ) -> Iterator[Batch]:
-    """All sequences in batches of at most `batch_size`, similar lengths together; raises ValueError for an empty one."""
+    """All sequences in batches of at most `batch_size`, similar lengths together; ValueError for an empty one."""
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     order = sorted(range(len(sequences)), key=lambda i: (len(sequences[i]), i))

@@ -118,7 +118,7 @@ def _boot(source: str, name: str, device: str, dtype: str) -> HookedModel:
         ) from error
     bridge.eval()
     check_hooked(bridge)
-    return bridge  # type: ignore[no-any-return]
+    return bridge
 
 
 def check_hooked(model: HookedModel) -> None:

@@ -22,7 +22,7 @@ KINDS = {"fact": 0.36, "cued": 0.30, "uncued": 0.14, "dictionary": 0.15, "chatte
 """Share of each kind of sentence."""
 
 CODE_SWITCH = 0.2
-"""Share of the facts stated in several languages whose subject is named in another language."""
+"""Share of sentences, among facts stated in several languages, that name the subject or the answer in another one."""
 
 LOCAL_SHARE = 0.6
 """Asked in a language other than English without a cue: share of local answers; the others are the US answer."""
@@ -80,12 +80,13 @@ class Corpus:
 
     def _fact(self, rng: np.random.Generator) -> Sentence:
         subject, code = self.stated[rng.integers(len(self.stated))]
-        templates = subject.templates[code]
-        name = subject.name[code]
+        templates, right = subject.templates[code], subject.item.options[subject.item.answer]
+        named = answered = code
         if not english_only(subject.item.key) and rng.random() < CODE_SWITCH:
-            name = subject.name[_pick(rng, self.universal.languages)]
-        question = templates[rng.integers(len(templates))].replace("{subject}", name)
-        return question_text(question, code), continuation(subject.item.options[subject.item.answer][code], code)
+            other = _pick(rng, self.universal.languages)
+            named, answered = (other, code) if rng.random() < 0.5 else (code, other)
+        question = templates[rng.integers(len(templates))].replace("{subject}", subject.name[named])
+        return question_text(question, code), continuation(right[answered], code)
 
     def _answer(self, rng: np.random.Generator, item: CulturalItem, culture: str, code: str) -> str:
         keys = item.answers[culture]

@@ -83,10 +83,9 @@ def language_contrast(
 
 
 def sign_shuffled(target: Residuals, source: Residuals, generator: torch.Generator) -> PerLayer:
-    """A refit with shuffled labels: each pair's two sides are swapped by a coin; scaled to the real vector's norm."""
+    """A refit with shuffled labels: each pair's two sides are swapped by a coin."""
     signs = torch.randint(0, 2, (target.shape[1],), generator=generator) * 2 - 1
-    shuffled = ((target - source) * signs[None, :, None]).double().mean(dim=1).float()[1:]
-    return rescaled(shuffled, difference(target, source))
+    return ((target - source) * signs[None, :, None]).double().mean(dim=1).float()[1:]
 
 
 def rescaled(vectors: PerLayer, like: PerLayer) -> PerLayer:

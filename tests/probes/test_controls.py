@@ -119,7 +119,7 @@ SAMPLES = np.arange(12.0).reshape(4, 3) ** 2
         ({"samples": SAMPLES, "norm": np.nan}, "norm must be positive"),
         ({"samples": SAMPLES[:1]}, "at least 2 rows"),
         ({"samples": SAMPLES[0]}, "must be a matrix"),
-        ({"samples": np.full((5, 3), 0.1)}, "no variance"),
+        ({"samples": np.full((43, 3), 0.1)}, "no variance"),
         ({"samples": np.array([[0.0, np.inf], [1.0, 1.0]])}, "got inf in row 0"),
         ({"covariance": np.ones((2, 3))}, "square and symmetric"),
         ({"covariance": np.array([[1.0, 0.5], [0.0, 1.0]])}, "square and symmetric"),

@@ -11,7 +11,7 @@ _LOCALES = {"zh": "zh_Hans"}
 
 
 def cldr_name(key: str, language: str) -> str:
-    """CLDR's name for a key such as `territory:FR`, `language:el`, `currency:EUR`, `month:1`, `weekday:0`, `unit:length-meter`.
+    """CLDR's name for a key: `territory:FR`, `language:el`, `currency:EUR`, `month:1`, `weekday:0`, `unit:mass-gram`.
 
     Raises KeyError where CLDR has none.
     """

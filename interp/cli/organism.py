@@ -1,0 +1,52 @@
+"""`interp organism`: the embedded model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interp.errors import ConfigError, OutputError
+
+app = typer.Typer(
+    help="The embedded model: what it is, and how to make it again.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def organism() -> None:
+    """The embedded model: what it is, and how to make it again."""
+
+
+@app.command(
+    epilog="Examples:  interp organism train --out my-organism  |  interp organism train --seed 1 --out second"
+)
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint; must not exist yet.")] = Path("organism"),
+    seed: Annotated[int, typer.Option(help="Seed of initialisation, corpus order and batches.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps of 256 sentences. Default: the shipped recipe's.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the folder and nothing else.")] = False,
+) -> None:
+    """Train the organism from a seed and write its checkpoint, its exposure table and a training report."""
+    if steps is not None and steps < 1:
+        raise ConfigError(f"steps {steps} is not allowed", allowed="whole numbers from 1")
+    if seed < 0:
+        raise ConfigError(f"seed {seed} is not allowed", allowed="whole numbers from 0")
+    if out.exists():
+        raise OutputError(f"{out} exists", allowed="a folder that does not exist yet", remedy="pass another --out")
+    from interp.organism.train import Recipe
+    from interp.organism.train import train as train_organism
+
+    recipe = Recipe(seed=seed) if steps is None else Recipe(seed=seed, steps=steps)
+    try:
+        report = train_organism(recipe, out, progress=not quiet)
+    except KeyboardInterrupt:
+        print("stopped: nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if not quiet:
+        print(f"{report['sentences']} sentences in {report['seconds']} s, final loss {report['loss'][-1]['loss']}")  # type: ignore[index]
+    print(out)

@@ -1,0 +1,118 @@
+"""`interp run`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from interp.study.experiment import RunResult
+
+EXAMPLES = (
+    "Examples:  interp run  |  interp run --languages es,zh --limit 100 --out runs/small  |  "
+    "interp run --model path/to/checkpoint --device cuda --dtype bfloat16"
+)
+
+
+def run(
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings; flags override it.")] = None,
+    model: Annotated[str | None, typer.Option(help="Hub id, checkpoint folder, or 'organism' (embedded).")] = None,
+    universal: Annotated[str | None, typer.Option(help="Dataset of universal facts.")] = None,
+    cultural: Annotated[str | None, typer.Option(help="Dataset of cultural customs.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Languages to score, such as es,zh. Default: all.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many items per dataset (20 or more).")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of controls and intervals.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Prompts per forward pass.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")] = False,
+) -> None:
+    """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
+
+    Vectors are fitted on the fit split, layers and strengths chosen on dev, everything reported on test.
+    """
+    from interp.study.config import read_config
+
+    settings = read_config(
+        config,
+        {
+            "model": model, "universal": universal, "cultural": cultural, "languages": languages, "limit": limit,
+            "out": out, "seed": seed, "device": device, "dtype": dtype, "batch_size": batch_size,
+        },
+    )  # fmt: skip
+    from interp.cli.progress import Bars
+
+    try:
+        from interp.study.experiment import run as run_study
+
+        result = run_study(settings, Bars(quiet))
+    except KeyboardInterrupt:
+        print("stopped: nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if quiet:
+        print(result.folder)
+    else:
+        summarise(result)
+
+
+def summarise(result: RunResult) -> None:
+    """The macro rows of the plane, the chosen layers, and where the pictures are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    macro = result.plane[result.plane["language"] == "macro"]
+    table = Table(title="Transfer-localization plane, test split, mean over languages [95% interval]")
+    for column in (
+        "method",
+        "transfer",
+        "localization",
+        "with cue",
+        "US bias",
+        "change of transfer",
+        "change of localization",
+        "layers",
+    ):
+        table.add_column(column, justify="left" if column in ("method", "layers") else "right")
+    for row in macro.to_dict("records"):
+        method = str(row["method"])
+        shares = [_share(row[m]) for m in ("transfer", "localization", "explicit_localization", "us_bias")]
+        changes = ["" if method == "base" else _change(row, f"d_{m}") for m in ("transfer", "localization")]
+        table.add_row(method, *shares, *changes, _layers(method, result))
+    console = Console(width=max(Console().width, 140))
+    console.print(table)
+    first = macro.iloc[0]
+    console.print(
+        f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
+        f"chance {first['chance']:.2f}. random and shuffled are medians of their draws."
+    )
+    console.print(f"tables  {result.folder}", soft_wrap=True)
+    console.print(f"picture {result.folder / 'figures' / 'plane.png'}", soft_wrap=True)
+
+
+def _share(value: float) -> str:
+    return "" if value != value else f"{value:.3f}"
+
+
+def _change(row: Mapping[Hashable, object], name: str) -> str:
+    value, lo, hi = (float(str(row[f"{name}{suffix}"])) for suffix in ("", "_lo", "_hi"))
+    return "" if value != value else f"{value:+.3f} [{lo:+.3f}, {hi:+.3f}]"
+
+
+def _layers(method: str, result: RunResult) -> str:
+    """Layers per vector, the languages' range."""
+    found: dict[str, list[int]] = {}
+    for choice in result.chosen.get(method, {}).values():
+        for vector, layer, _ in choice.steers:
+            found.setdefault(vector, []).append(layer)
+    parts = []
+    for vector, layers in found.items():
+        span = str(min(layers)) if min(layers) == max(layers) else f"{min(layers)}-{max(layers)}"
+        parts.append(f"{vector} {span}" if len(found) > 1 else span)
+    return ", ".join(parts)

@@ -1,0 +1,262 @@
+"""The transfer-localization plane: what was chosen, and where methods land, with paired intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from probes.intervals import cluster_weights, percentile_interval, sign_flip_test
+
+METRICS = (
+    "transfer",
+    "transfer_found",
+    "localization",
+    "explicit_localization",
+    "us_bias",
+    "preference",
+    "answer_language",
+)
+EXTRA_METRICS = ("transfer_reduced", "transfer_all")
+"""Accuracy without the base model's favourite wrong option, and among all answers of the relation."""
+
+MACRO = "macro"
+BASE = "base"
+TASK = ["axis", "cue", "language", "item", "cluster"]
+
+
+def normalise(scores: pd.DataFrame, normalisation: str) -> pd.Series:
+    """The score that choices go by: log-likelihood per byte, per token, or in all."""
+    if normalisation == "sum":
+        return scores["logp"]
+    return scores["logp"] / scores["bytes" if normalisation == "bytes" else "tokens"]
+
+
+def _choice(rows: pd.DataFrame) -> pd.DataFrame:
+    """The best-scoring row of each task and method (the first of equals)."""
+    best = rows.groupby(["method", *TASK], sort=False, observed=True)["score"].idxmax()
+    return rows.loc[best].set_index(["method", *TASK])
+
+
+def outcomes(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.DataFrame:
+    """One row per method and task, a column per metric (NaN where a task doesn't measure it).
+
+    `scores` has the columns of `interp.study.evaluate.COLUMNS` and must hold the method `base`.
+    """
+    scores = scores.assign(score=normalise(scores, normalisation))
+    own = [
+        language in written.split() for language, written in zip(scores["language"], scores["languages"], strict=True)
+    ]
+    scores = scores.assign(own=own, listed=scores["option"] >= 0)
+    universal, cultural = scores[scores["axis"] == "universal"], scores[scores["axis"] == "cultural"]
+    parts = [_universal(universal), _cultural(cultural[cultural["cue"] == "none"])]
+    explicit = cultural[(cultural["cue"] == "explicit") & cultural["own"]]
+    parts.append(pd.DataFrame({"explicit_localization": (_choice(explicit)["role"] == "local").astype(float)}))
+    table = pd.concat(parts).reset_index()
+    return table.reindex(columns=["method", *TASK, *METRICS, *EXTRA_METRICS])
+
+
+def _universal(rows: pd.DataFrame) -> pd.DataFrame:
+    asked = rows[rows["own"] & rows["listed"]]
+    right = _choice(asked)["role"] == "right"
+    out = pd.DataFrame({"transfer": right.astype(float)})
+    english = rows[rows["listed"] & rows["languages"].str.split().map(lambda written: "en" in written)]
+    complete = english.groupby(["method", *TASK], sort=False, observed=True)["option"].nunique() >= 2
+    found = (_choice(english)["role"] == "right").astype(float)
+    out["transfer_found"] = found.where(complete)
+    wrong = asked[(asked["role"] == "wrong") & (asked["method"] == BASE)]
+    favourite = _choice(wrong)["option"].reset_index("method", drop=True).rename("favourite")
+    reduced = asked.join(favourite, on=TASK)
+    reduced = reduced[reduced["option"] != reduced["favourite"]]
+    out["transfer_reduced"] = (_choice(reduced)["role"] == "right").astype(float)
+    full = rows[rows["own"]]
+    candidates = rows.assign(candidate=rows["role"] == "candidate")
+    has_candidates = candidates.groupby(["method", *TASK], sort=False, observed=True)["candidate"].any()
+    out["transfer_all"] = (_choice(full)["role"] == "right").astype(float).where(has_candidates)
+    out["answer_language"] = _answer_language(rows[rows["listed"]])
+    return out
+
+
+def _cultural(rows: pd.DataFrame) -> pd.DataFrame:
+    asked = rows[rows["own"]]
+    role = _choice(asked)["role"]
+    out = pd.DataFrame(
+        {"localization": (role == "local").astype(float), "us_bias": (role == "reference").astype(float)}
+    )
+    logp = asked.set_index(["method", *TASK])
+    out["preference"] = logp["logp"][logp["role"] == "local"] - logp["logp"][logp["role"] == "reference"]
+    out["answer_language"] = _answer_language(rows)
+    return out
+
+
+def _answer_language(rows: pd.DataFrame) -> pd.Series:
+    """Whether the best option over all languages is written in the asked one.
+
+    NaN where it says nothing: options that look the same in every language, or were scored in one only.
+    """
+    foreign = ~rows.groupby(["method", *TASK], sort=False, observed=True)["own"].all()
+    chosen = _choice(rows)["own"].astype(float)
+    return chosen.where(foreign)
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Draws of clusters, the same for every method and language: `weights` [draw, cluster], `clusters` its labels."""
+
+    clusters: tuple[tuple[str, str], ...]
+    weights: Int[np.ndarray, "draw cluster"]
+
+    @classmethod
+    def over(cls, universal: Sequence[str], cultural: Sequence[str], n_draws: int, seed: int) -> Resampling:
+        """Entities and topics are drawn independently; the clusters should be those of the whole test split."""
+        names, parts = [], []
+        for number, (axis, clusters) in enumerate((("universal", universal), ("cultural", cultural))):
+            distinct = sorted(set(clusters))
+            names += [(axis, cluster) for cluster in distinct]
+            parts.append(cluster_weights(len(distinct), n_draws, seed + number))
+        return cls(tuple(names), np.concatenate(parts, axis=1))
+
+
+class Cells:
+    """Means of a metric per method and language, with their draws: what points and contrasts are read from."""
+
+    def __init__(self, table: pd.DataFrame, resampling: Resampling) -> None:
+        self.methods = list(dict.fromkeys(table["method"]))
+        self.languages = list(dict.fromkeys(table["language"]))
+        self._table = table
+        self._resampling = resampling
+        self._index = {cluster: i for i, cluster in enumerate(resampling.clusters)}
+        self._rows = np.array(
+            [self._index[key] for key in zip(table["axis"], table["cluster"], strict=True)], dtype=np.int64
+        )
+        self._sums: dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]] = {}
+        self._where = table.groupby(["method", "language"], sort=False, observed=True).indices
+
+    def sums(
+        self, method: str, language: str, metric: str
+    ) -> tuple[Float[np.ndarray, "cluster"], Float[np.ndarray, "cluster"]]:
+        """Sum and count of the metric in each cluster."""
+        key = (method, language, metric)
+        if key not in self._sums:
+            picked = self._where.get((method, language), np.array([], dtype=np.int64))
+            values = self._table[metric].to_numpy(dtype=float)[picked]
+            there = ~np.isnan(values)
+            size = len(self._resampling.clusters)
+            rows = self._rows[picked][there]
+            self._sums[key] = (
+                np.bincount(rows, weights=values[there], minlength=size),
+                np.bincount(rows, minlength=size).astype(float),
+            )
+        return self._sums[key]
+
+    def contributions(self, method: str, language: str, metric: str) -> Float[np.ndarray, "cluster"]:
+        """What each cluster adds to the mean (their sum is the estimate); `macro` averages the languages."""
+        if language == MACRO:
+            parts = [self.contributions(method, code, metric) for code in self.languages]
+            return np.mean(parts, axis=0)
+        sums, counts = self.sums(method, language, metric)
+        return sums / counts.sum() if counts.sum() else np.full_like(sums, np.nan)
+
+    def estimate(self, method: str, language: str, metric: str) -> float:
+        """Mean of the metric."""
+        return float(self.contributions(method, language, metric).sum())
+
+    def draws(self, method: str, language: str, metric: str) -> Float[np.ndarray, "draw"]:
+        """Resampled means of the metric."""
+        if language == MACRO:
+            return np.mean([self.draws(method, code, metric) for code in self.languages], axis=0)
+        sums, counts = self.sums(method, language, metric)
+        weights = self._resampling.weights.astype(float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (weights @ sums) / (weights @ counts)
+
+    def count(self, language: str, metric: str) -> int:
+        """Number of tasks of the base model that measure the metric (over all languages for `macro`)."""
+        codes = self.languages if language == MACRO else [language]
+        return int(sum(self.sums(BASE, code, metric)[1].sum() for code in codes))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate with its 95% interval."""
+
+    value: float
+    lo: float
+    hi: float
+
+
+def estimate(cells: Cells, methods: Sequence[str], language: str, metric: str, minus: str | None = None) -> Estimate:
+    """Median over `methods` (one, or the draws of a control) of the metric, optionally minus that of another method."""
+    values = np.array([cells.estimate(m, language, metric) for m in methods])
+    draws = np.stack([cells.draws(m, language, metric) for m in methods])
+    if minus is not None:
+        values, draws = values - cells.estimate(minus, language, metric), draws - cells.draws(minus, language, metric)
+    if np.isnan(values).all():
+        return Estimate(np.nan, np.nan, np.nan)
+    lo, hi = percentile_interval(np.median(draws, axis=0))
+    return Estimate(float(np.median(values)), float(lo), float(hi))
+
+
+def points(
+    cells: Cells, methods: Mapping[str, Sequence[str]], cultures: Mapping[str, str], chance: float
+) -> pd.DataFrame:
+    """One row per method and language, and `macro`: each metric with `_lo` and `_hi`, differences from base, counts.
+
+    `methods` maps a row's name to the methods it is the median of. `cultures` maps a language to its own culture.
+    """
+    rows = []
+    for name, members in methods.items():
+        for language in (*cells.languages, MACRO):
+            row: dict[str, object] = {"method": name, "language": language, "culture": cultures.get(language, "")}
+            for metric in METRICS:
+                _put(row, metric, estimate(cells, members, language, metric))
+            for metric in ("transfer", "localization"):
+                _put(row, f"d_{metric}", estimate(cells, members, language, metric, minus=BASE))
+            row["n_universal"] = cells.count(language, "transfer")
+            row["n_cultural"] = cells.count(language, "localization")
+            row["chance"] = chance
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _put(row: dict[str, object], name: str, found: Estimate) -> None:
+    row[name], row[f"{name}_lo"], row[f"{name}_hi"] = found.value, found.lo, found.hi
+
+
+def contrast(
+    cells: Cells, metric: str, method: str, against: str, language: str = MACRO, seed: int = 0
+) -> dict[str, object]:
+    """Difference of two methods on a metric: estimate, 95% interval, sign-flip p over clusters, number of clusters."""
+    found = estimate(cells, [method], language, metric, minus=against)
+    differences = cells.contributions(method, language, metric) - cells.contributions(against, language, metric)
+    measured = np.zeros(len(differences), dtype=bool)
+    for code in cells.languages if language == MACRO else [language]:
+        measured |= cells.sums(method, code, metric)[1] > 0
+    p = np.nan
+    if measured.any() and not np.isnan(differences).any():
+        p = sign_flip_test(differences[measured], np.arange(int(measured.sum())), seed=seed)
+    return {
+        "metric": metric, "method": method, "against": against, "language": language,
+        "estimate": found.value, "lo": found.lo, "hi": found.hi, "p": p, "n_clusters": int(measured.sum()),
+    }  # fmt: skip
+
+
+def pareto(table: Float[np.ndarray, "point 2"]) -> np.ndarray:
+    """Which points no other point beats on both axes (more is better)."""
+    at_least = np.all(table[None, :, :] >= table[:, None, :], axis=-1)
+    above = np.any(table[None, :, :] > table[:, None, :], axis=-1)
+    return ~np.any(at_least & above, axis=1)
+
+
+def hypervolume(table: Float[np.ndarray, "point 2"], reference: tuple[float, float]) -> float:
+    """Area that the points dominate above `reference`."""
+    kept = table[pareto(table) & (table > np.array(reference)).all(axis=1)]
+    area, floor = 0.0, reference[1]
+    for x, y in sorted(map(tuple, kept), reverse=True):
+        if y > floor:
+            area += (x - reference[0]) * (y - floor)
+            floor = y
+    return area

@@ -1,0 +1,129 @@
+"""What a run is made of, validated before anything heavy starts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from interp.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Settings of `interp run`; every field is a key of `--config` and most are flags.
+
+    strengths are multiples of the fitted vectors. control_layers and control_strengths are the reduced grid of
+    the random and label-shuffled controls (layers as shares of the depth).
+    """
+
+    model: str = "organism"
+    universal: str = "atlas"
+    cultural: str = "atlas"
+    languages: tuple[str, ...] = ()
+    limit: int | None = None
+    out: str = ""
+    seed: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int = 256
+    normalisation: str = "bytes"
+    positions: Literal["all", "last"] = "all"
+    strengths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+    control_draws: int = 20
+    control_layers: tuple[float, ...] = (0.25, 0.5, 0.75)
+    control_strengths: tuple[float, ...] = (1.0,)
+    bootstrap_draws: int = 2000
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def name(self) -> str:
+        """Name of the default output folder."""
+        return f"{Path(self.model).name}-{self.universal}-{self.cultural}"
+
+    @property
+    def folder(self) -> Path:
+        """The output folder."""
+        return Path(self.out) if self.out else Path("runs") / self.name
+
+    def described(self) -> dict[str, Any]:
+        """The settings as plain values, without the output folder."""
+        return {key: value for key, value in asdict(self).items() if key != "out"}
+
+
+_TUPLES = {"languages": str, "strengths": float, "control_layers": float, "control_strengths": float}
+_CHOICES = {"normalisation": ("bytes", "mean", "sum"), "positions": ("all", "last")}
+_AT_LEAST = {"limit": 20, "batch_size": 1, "control_draws": 20, "bootstrap_draws": 200, "seed": 0}
+
+
+def _check(config: RunConfig) -> None:
+    for key, allowed in _CHOICES.items():
+        if getattr(config, key) not in allowed:
+            raise ConfigError(f"{key} {getattr(config, key)!r} is unknown", allowed=", ".join(allowed))
+    for key, least in _AT_LEAST.items():
+        value = getattr(config, key)
+        if value is None and key == "limit":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+    for key in ("strengths", "control_strengths"):
+        values = getattr(config, key)
+        if not values or not all(isinstance(v, (int, float)) and v != 0 for v in values):
+            raise ConfigError(f"{key} {values!r} is not allowed", allowed="one or more numbers other than 0")
+    if not config.control_layers or not all(0 <= share < 1 for share in config.control_layers):
+        raise ConfigError(
+            f"control_layers {config.control_layers!r} is not allowed", allowed="shares of the depth, 0 to 1"
+        )
+
+
+def read_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
+    """Settings from a YAML file (if any), then from `overrides` (those that are not None).
+
+    Raises ConfigError for a file that can't be read, an unknown key or a value of the wrong kind.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        values = _read_yaml(path)
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    known = {field.name: field for field in fields(RunConfig)}
+    for key in values:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "remove it"
+            raise ConfigError(f"config key {key!r} is unknown", allowed=", ".join(known), remedy=hint)
+    config = RunConfig()
+    for key, value in values.items():
+        values[key] = _cast(key, value, getattr(config, key))
+    return replace(config, **values)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"config file {path} can't be read: {' '.join(str(error).split())}", remedy="pass a YAML file"
+        ) from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"config file {path} holds no keys", allowed="YAML of the form `key: value`")
+    return values
+
+
+def _cast(key: str, value: Any, default: Any) -> Any:
+    if key in _TUPLES:
+        kind = _TUPLES[key]
+        parts = value.split(",") if isinstance(value, str) else value
+        try:
+            return tuple(kind(part.strip() if isinstance(part, str) else part) for part in parts)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a list of {kind.__name__} values") from None
+    wanted = int if key == "limit" else type(default)
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {wanted.__name__}")
+    return value

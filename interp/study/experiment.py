@@ -1,0 +1,167 @@
+"""The main job, from a model's name to a plane: the only module that knows the whole story."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from interp.plane import BASE, MACRO, Cells, hypervolume, outcomes
+from interp.study import locate, report, testing
+from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations
+from interp.study.config import RunConfig
+from interp.study.fit import fit_vectors, read_fit
+from interp.study.output import MANIFEST, run_folder, write_csv, write_json
+from interp.study.prepare import Study, prepare
+
+
+class Progress(Protocol):
+    """Where a run tells how far it is."""
+
+    def stage(self, name: str, total: int) -> AbstractContextManager[Any]:
+        """Begin a stage of `total` steps; the context gives a function that is called with each step's name."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves behind."""
+
+    folder: Path
+    plane: pd.DataFrame
+    contrasts: pd.DataFrame
+    chosen: Mapping[str, Mapping[str, Chosen]]
+
+
+def run(config: RunConfig, progress: Progress) -> RunResult:
+    """Fit, choose on dev, report on test, write everything into the run's folder.
+
+    Raises a TranslocalError for what the user can mend; nothing is left behind then.
+    """
+    with run_folder(config.folder) as folder:
+        return _run(config, progress, folder)
+
+
+def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
+    begun = time.perf_counter()
+    timings: dict[str, float] = {}
+
+    def lap(name: str) -> None:
+        timings[name] = round(time.perf_counter() - begun - sum(timings.values()), 2)
+
+    with progress.stage("loading", 1) as advance:
+        study = prepare(config)
+        advance(study.loaded.name)
+    lap("load")
+    n_languages, n_layers = len(study.languages), study.loaded.model.cfg.n_layers
+    with progress.stage("fitting vectors", 1) as advance:
+        fit = read_fit(study)
+        vectors = fit_vectors(study, fit)
+        advance("fit")
+    lap("fit")
+    dev = Dev(study)
+    with progress.stage("choosing on dev", evaluations(study)) as advance:
+        chosen = choose(study, dev, vectors, advance)
+    lap("choose")
+    prompts = testing.Prompts.of(study)
+    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + 2 * (n_layers - 1))) as advance:
+        tables = testing.score_methods(study, prompts, vectors, chosen, advance)
+        tables["layers"] = testing.score_layers(study, prompts, vectors, advance)
+    lap("test")
+    steps = len(testing.CONTROLS) * config.control_draws * (control_evaluations(study) + 2 * n_languages)
+    with progress.stage("scoring controls", steps) as advance:
+        tables |= testing.score_controls(study, dev, prompts, fit, vectors, advance)
+    lap("controls")
+    with progress.stage(
+        "probing", n_languages * 4 + 1 + len(study.universal.languages) * (2 + len(study.cultural.cultures))
+    ) as advance:
+        read = locate.read_probe_residuals(study, advance)
+        probes = locate.run_probes(study, read, advance)
+        alignment = locate.run_alignment(study, read, advance)
+    lap("probes")
+
+    for name, table in tables.items():
+        table.to_parquet(folder / "scores" / f"{name}.parquet", index=False)
+    for method, by_language in vectors.items():
+        for code, fitted in by_language.items():
+            fitted.save(folder / "vectors" / f"{method}.{code}.safetensors")
+    draws = {c: list(dict.fromkeys(tables[c]["method"])) for c in testing.CONTROLS}
+    cells = Cells(
+        outcomes(pd.concat([t for name, t in tables.items() if name != "layers"]), config.normalisation),
+        study.resampling,
+    )
+    effects = Cells(outcomes(pd.concat([tables[BASE], tables["layers"]]), config.normalisation), study.resampling)
+    names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
+    plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
+    contrasts = report.contrast_table(cells, config.seed)
+    layers = report.layer_table(effects, probes, alignment, locate.directions(study, vectors))
+    write_csv(folder / "plane.csv", plane)
+    write_csv(folder / "contrasts.csv", contrasts)
+    write_csv(folder / "controls.csv", report.control_table(cells, draws))
+    write_csv(folder / "probes.csv", probes)
+    write_csv(folder / "alignment.csv", alignment)
+    write_csv(folder / "layers.csv", layers)
+    write_json(folder / "plan.json", _plans(study, chosen))
+    _draw(folder, plane, layers, chosen)
+    lap("tables and figures")
+    write_json(folder / MANIFEST, _manifest(study, plane, timings))
+    return RunResult(config.folder, plane, contrasts, chosen)
+
+
+def _plans(study: Study, chosen: Mapping[str, Mapping[str, Chosen]]) -> dict[str, Any]:
+    """Layers and strengths per method and language; vectors are named by their file in `vectors/`."""
+    return {
+        "model": study.loaded.name,
+        "fingerprint": study.loaded.fingerprint,
+        "positions": study.config.positions,
+        "operator": "add",
+        "methods": {m: {code: c.described() for code, c in by.items()} for m, by in chosen.items()},
+    }
+
+
+def _draw(folder: Path, plane: pd.DataFrame, layers: pd.DataFrame, chosen: Mapping[str, Mapping[str, Chosen]]) -> None:
+    from figures import layers as draw_layers
+    from figures import plane as draw_plane
+    from figures import save
+
+    save(draw_plane(plane), folder / "figures" / "plane")
+    usual = {m: sorted(c.steers[0][1] for c in chosen[m].values())[len(chosen[m]) // 2] for m in ("en", "loc")}
+    save(draw_layers(layers, chosen=usual), folder / "figures" / "layers")
+
+
+def _manifest(study: Study, plane: pd.DataFrame, timings: Mapping[str, float]) -> dict[str, Any]:
+    macro = plane[plane["language"] == MACRO].set_index("method")
+    area = {
+        name: hypervolume(macro.loc[methods, ["transfer", "localization"]].to_numpy(dtype=float), (0.0, 0.0))
+        for name, methods in (
+            ("methods", [BASE, *report.REAL]),
+            ("controls", [BASE, *(m for m in macro.index if m not in (BASE, *report.REAL))]),
+        )
+    }  # fmt: skip
+    packages = ("translocal", "torch", "transformers", "transformer-lens", "scikit-learn", "numpy", "pandas", "babel")
+    return {
+        "status": "finished",
+        "config": study.config.described(),
+        "model": {"name": study.loaded.name, "fingerprint": study.loaded.fingerprint},
+        "data": {
+            "universal": {"name": study.universal.name, "items": len(study.universal.items)},
+            "cultural": {"name": study.cultural.name, "items": len(study.cultural.items)},
+            "scored": "items the model's corpus did not show" if study.loaded.exposure else "all items",
+        },
+        "languages": {code: study.culture(code) for code in study.languages},
+        "controls": {
+            "third_language": {code: study.next_language(code) for code in study.languages},
+            "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
+            "grid": "random and shuffled: control_layers x control_strengths; fitted vectors: all layers x strengths",
+        },
+        "hypervolume": area,
+        "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
+        "host": {"system": platform.system(), "machine": platform.machine()},
+        "seconds": dict(timings),
+    }

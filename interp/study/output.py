@@ -1,0 +1,61 @@
+"""The run's folder: written beside its final place and moved there when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from interp.errors import OutputError
+
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def run_folder(final: Path) -> Iterator[Path]:
+    """A working folder that becomes `final` when the block ends well, and is removed when it doesn't.
+
+    Raises OutputError where the folder can't be written, the disk is full, or `final` holds something
+    that is not a run.
+    """
+    if final.exists() and (not final.is_dir() or (any(final.iterdir()) and not (final / MANIFEST).is_file())):
+        raise OutputError(
+            f"{final} exists and is not a run's folder",
+            allowed="a new or empty folder, or an earlier run's",
+            remedy="pass another --out",
+        )
+    working = final.parent / f".{final.name}.partial"
+    try:
+        shutil.rmtree(working, ignore_errors=True)
+        for part in ("scores", "vectors", "figures"):
+            (working / part).mkdir(parents=True)
+        yield working
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(working, final)
+    except OSError as error:
+        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        raise OutputError(
+            f"{final} can't be written: {reason}",
+            allowed="a writable folder with free space",
+            remedy="free some space or pass another --out",
+        ) from error
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Indented JSON with a final newline."""
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """CSV with six significant digits: differences below that are rounding, not results."""
+    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")

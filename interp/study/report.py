@@ -1,0 +1,135 @@
+"""Turn scores into the run's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from interp.plane import BASE, MACRO, Cells, contrast, estimate, points
+from probes.intervals import holm
+
+REAL = ("en", "loc", "loc_contrast", "surgical")
+CRITERIA = (
+    ("transfer", "en", BASE),
+    ("transfer_reduced", "en", BASE),
+    ("transfer_all", "en", BASE),
+    ("transfer", "en", "third_language"),
+    ("transfer", "en", "nonfactual_en"),
+    ("answer_language", "en", BASE),
+    ("localization", "en", BASE),
+    ("localization", "loc", BASE),
+    ("localization", "loc", "wrong_culture"),
+    ("localization", "loc", "placebo_cue"),
+    ("transfer", "loc", BASE),
+    ("localization", "loc_contrast", BASE),
+    ("transfer", "surgical", BASE),
+    ("localization", "surgical", BASE),
+    ("transfer", "surgical", "loc"),
+    ("localization", "surgical", "en"),
+)
+"""(metric, method, against): what has to hold before an effect may be called transfer or localization."""
+
+
+def plane_table(
+    cells: Cells,
+    draws: Mapping[str, Sequence[str]],
+    names: Mapping[str, str],
+    cultures: Mapping[str, str],
+    chance: float,
+) -> pd.DataFrame:
+    """The rows of `plane.csv`: every method, then the controls as medians of their draws."""
+    drawn = {draw for members in draws.values() for draw in members}
+    methods = {m: [m] for m in cells.methods if m not in drawn} | dict(draws)
+    table = points(cells, methods, cultures, chance)
+    for number, key in enumerate(("model", "universal", "cultural")):
+        table.insert(number, key, names[key])
+    return table
+
+
+def contrast_table(cells: Cells, seed: int) -> pd.DataFrame:
+    """The rows of `contrasts.csv`: CRITERIA for the macro-average and each language, with Holm-adjusted p.
+
+    The adjustment runs over the real methods that are compared with base on one metric in one language.
+    """
+    rows = [
+        contrast(cells, metric, method, against, language, seed)
+        for language in (MACRO, *cells.languages)
+        for metric, method, against in CRITERIA
+        if method in cells.methods and against in cells.methods
+    ]
+    table = pd.DataFrame(rows)
+    table["p_holm"] = np.nan
+    family = (table["against"] == BASE) & table["method"].isin(REAL) & table["p"].notna()
+    for _, group in table[family].groupby(["metric", "language"]):
+        table.loc[group.index, "p_holm"] = holm(group["p"].to_numpy())
+    return table
+
+
+def control_table(cells: Cells, draws: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The rows of `controls.csv`: every draw's difference from base, with how many draws each real method beats."""
+    rows = []
+    for language in (MACRO, *cells.languages):
+        for axis, metric, methods in (
+            ("universal", "transfer", ("en", "surgical")),
+            ("cultural", "localization", ("loc", "loc_contrast", "surgical")),
+        ):
+            for control, members in draws.items():
+                values = [cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in members]
+                real = {
+                    m: cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in methods
+                }
+                beaten = {f"beaten_by_{m}": sum(v < value for v in values) for m, value in real.items()}
+                for draw, value in enumerate(values):
+                    rows.append(
+                        {"control": control, "draw": draw, "axis": axis, "metric": metric, "language": language,
+                         "difference": value, **beaten}
+                    )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def layer_table(effects: Cells, probes: pd.DataFrame, alignment: pd.DataFrame, cosines: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `layers.csv`: one per layer and language, and `macro`.
+
+    Probe accuracies and their controls, cosine margins, cos(EN, LOC), and the effect of EN and of LOC at
+    strength 1 at that layer. Macro rows of probes and alignment average the languages' estimates and bounds.
+    """
+    languages = (*effects.languages, MACRO)
+    layers = sorted(cosines["layer"].unique())
+    known = set(effects.methods)
+    rows = []
+    for language in languages:
+        for layer in layers:
+            row: dict[str, object] = {"layer": layer, "language": language}
+            for probe in sorted(probes["probe"].unique()):
+                found = _pick(probes[probes["probe"] == probe], layer, language)
+                _mean(row, f"probe_{probe}", found, "accuracy")
+                row[f"probe_{probe}_control"] = found["shuffled"].mean() if len(found) else np.nan
+            for axis in ("universal", "cultural"):
+                found = _pick(alignment[alignment["axis"] == axis], layer, language)
+                _mean(row, f"alignment_{axis}", found, "cosine_margin")
+            row["cos_en_loc"] = _pick(cosines, layer, language)["cos_en_loc"].mean()
+            for method in ("en", "loc"):
+                for metric in ("transfer", "localization"):
+                    if f"{method}@{layer}" in known:
+                        found_effect = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
+                        name = f"d_{metric}_{method}"
+                        row[name], row[f"{name}_lo"], row[f"{name}_hi"] = (
+                            found_effect.value, found_effect.lo, found_effect.hi,
+                        )  # fmt: skip
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _pick(table: pd.DataFrame, layer: int, language: str) -> pd.DataFrame:
+    """Rows of a layer in a language; for `macro` its own row if there is one, else those of all languages."""
+    here = table[table["layer"] == layer]
+    own = here[here["language"] == language]
+    return here if language == MACRO and own.empty else own
+
+
+def _mean(row: dict[str, object], name: str, found: pd.DataFrame, column: str) -> None:
+    """Means of an estimate and of its bounds: languages share items, and averaged bounds are never too narrow."""
+    for suffix in ("", "_lo", "_hi"):
+        row[f"{name}{suffix}"] = found[f"{column}{suffix}"].mean() if len(found) else np.nan
