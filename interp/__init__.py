@@ -1,0 +1,55 @@
+"""translocal: where a multilingual language model keeps universal facts, and where culture."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interp.data.registry import load_cultural, load_universal
+    from interp.model.loading import load_model
+    from interp.model.residuals import read_residuals
+    from interp.plane import outcomes
+    from interp.steering.plans import Plan, Steer, steered
+    from interp.steering.scoring import score
+    from interp.steering.vectors import SteeringVectors
+    from interp.study.config import RunConfig
+    from interp.study.experiment import run
+
+_HOME = {
+    "Plan": "interp.steering.plans",
+    "RunConfig": "interp.study.config",
+    "SteeringVectors": "interp.steering.vectors",
+    "Steer": "interp.steering.plans",
+    "load_cultural": "interp.data.registry",
+    "load_model": "interp.model.loading",
+    "load_universal": "interp.data.registry",
+    "outcomes": "interp.plane",
+    "read_residuals": "interp.model.residuals",
+    "run": "interp.study.experiment",
+    "score": "interp.steering.scoring",
+    "steered": "interp.steering.plans",
+}
+
+__all__ = [
+    "Plan",
+    "RunConfig",
+    "Steer",
+    "SteeringVectors",
+    "load_cultural",
+    "load_model",
+    "load_universal",
+    "outcomes",
+    "read_residuals",
+    "run",
+    "score",
+    "steered",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'interp' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

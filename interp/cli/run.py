@@ -47,9 +47,11 @@ def run(
             "out": out, "seed": seed, "device": device, "dtype": dtype, "batch_size": batch_size,
         },
     )  # fmt: skip
-    from interp.cli.progress import Bars
+    from interp.study.resolve import resolve
 
+    resolve(settings)
     try:
+        from interp.cli.progress import Bars
         from interp.study.experiment import run as run_study
 
         result = run_study(settings, Bars(quiet))

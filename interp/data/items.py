@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Literal
 
 from interp.data.draws import draw
@@ -62,27 +63,41 @@ class CulturalItem:
     pool: tuple[str, ...]
     names: Mapping[str, Text]
 
-    def options(self, culture: str, reference: str, count: int = 4) -> CulturalOptions | None:
+    def options(self, culture: str, reference: str, language: str, count: int = 4) -> CulturalOptions | None:
         """Options for `culture`: one right for it, one for `reference` (the US), the others right for neither.
 
         None where the two cultures share an answer, or where too few other answers exist: such an item does
-        not count for that culture. Other cultures' answers come first; the position of each is drawn by hash.
+        not count for that culture. Other cultures' answers come first. They are chosen so that the local
+        option's place among the four lengths in `language` is one drawn by hash (names at home are short, and
+        length must not give them away); the order of the options is drawn by hash too.
         """
         local, other = self.answers[culture], self.answers[reference]
         if set(local) & set(other):
             return None
         right = {*local, *other}
-        elsewhere = sorted({k for keys in self.answers.values() for k in keys} - right)
-        rest = sorted(set(self.pool) - right - set(elsewhere))
-        taken = [local[0], other[0]]
-        for group in (elsewhere, rest):
-            for key in shuffled(group, "option", self.key, culture):
-                if len(taken) < count and all(self._distinct(key, k) for k in taken):
-                    taken.append(key)
-        if len(taken) < count:
+        elsewhere = {k for keys in self.answers.values() for k in keys} - right
+        able = [k for k in sorted(elsewhere) if all(self._distinct(k, r) for r in right)]
+        wanted = count - 2
+        sets = [s for s in combinations(shuffled(able, "option", self.key, culture), wanted) if self._all_distinct(s)]
+        if not sets:
+            rest = shuffled(sorted({*self.pool} - right - elsewhere), "option", self.key, culture)
+            pool = [k for k in (*able, *rest) if all(self._distinct(k, r) for r in right)][: 2 * count]
+            sets = [s for s in combinations(pool, wanted) if self._all_distinct(s)]
+        if not sets or not self._distinct(local[0], other[0]):
             return None
-        keys = tuple(shuffled(taken, "position", self.key, culture))
+        target = draw(count, "length", self.key, culture)
+        best = min(sets, key=lambda s: abs(self._length_rank(local[0], (other[0], *s), language) - target))
+        keys = tuple(shuffled((local[0], other[0], *best), "position", self.key, culture))
         return CulturalOptions(keys, keys.index(local[0]), keys.index(other[0]))
+
+    def _length_rank(self, key: str, others: Sequence[str], language: str) -> float:
+        """How many of `others` have a shorter text; an equal one counts half."""
+        own = len(self.names[key][language])
+        lengths = [len(self.names[k][language]) for k in others]
+        return sum(length < own for length in lengths) + sum(length == own for length in lengths) / 2
+
+    def _all_distinct(self, keys: Sequence[str]) -> bool:
+        return all(self._distinct(a, b) for a, b in combinations(keys, 2))
 
     def _distinct(self, a: str, b: str) -> bool:
         return all(text != self.names[b][language] for language, text in self.names[a].items())

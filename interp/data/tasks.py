@@ -119,7 +119,7 @@ def cultural_tasks(
     for number, item in enumerate(dataset.items):
         if item.split != split or not counts("cultural", item.key, code):
             continue
-        chosen = item.options(culture, dataset.reference, dataset.option_count)
+        chosen = item.options(culture, dataset.reference, code, dataset.option_count)
         if chosen is None:
             continue
         roles: list[Role] = ["other"] * len(chosen.keys)

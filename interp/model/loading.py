@@ -43,14 +43,15 @@ def organism_folder() -> Path:
 
 def resolve_device(device: str) -> str:
     """`auto` becomes cuda, mps or cpu, whichever is there first; raises ModelError where a named one isn't."""
+    kind = device.partition(":")[0]
+    if kind not in DEVICES:
+        raise ModelError(f"device {device!r} is unknown", allowed=", ".join(DEVICES), remedy="pass one of these")
     import torch
 
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if device.partition(":")[0] not in there:
-        raise ModelError(f"device {device!r} is unknown", allowed=", ".join(DEVICES), remedy="pass one of these")
-    if not there[device.partition(":")[0]]:
+    if not there[kind]:
         raise ModelError(
             f"device {device!r} is not available here",
             allowed=", ".join(name for name, yes in there.items() if yes),
@@ -59,42 +60,58 @@ def resolve_device(device: str) -> str:
     return device
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from: a name to show, the folder or Hub id that holds it, and whether it is a folder."""
+
+    name: str
+    location: str
+    local: bool
+
+
+def find_model(name: str, dtype: str = "auto") -> Source:
+    """The source of a model, checked without importing torch.
+
+    Raises ModelError for an unknown dtype, a folder that doesn't exist, is no checkpoint or has no safetensors.
+    """
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
+    if name == ORGANISM:
+        return Source(name, str(organism_folder()), True)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+            raise ModelError(
+                f"folder {name!r} does not exist",
+                allowed="a checkpoint folder, a Hub id such as org/name, or 'organism'",
+                remedy="check the path",
+            )
+        return Source(name, name, False)
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"folder {name!r} is no checkpoint: it has no config.json",
+            allowed="a folder written by Transformers' save_pretrained (config.json, *.safetensors, tokenizer.json)",
+            remedy="check the path",
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"folder {name!r} holds no *.safetensors file",
+            allowed="weights in safetensors format",
+            remedy="convert the weights with Transformers' save_pretrained",
+        )
+    return Source(folder.resolve().name, str(folder), True)
+
+
 def load_model(name: str = ORGANISM, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
     """A `TransformerBridge` for a Hub id or a checkpoint folder; `organism` is the embedded model.
 
     dtype `auto` is float32 on a CPU and bfloat16 elsewhere. Raises ModelError for a folder that is no
     checkpoint, an unknown Hub id, or an architecture that TransformerLens doesn't support.
     """
-    if dtype not in DTYPES:
-        raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
-    device = resolve_device(device)
-    source = organism_folder() if name == ORGANISM else Path(name).expanduser()
-    local = source.is_dir()
-    if local and not (source / "config.json").is_file():
-        raise ModelError(
-            f"folder {name!r} is no checkpoint: it has no config.json",
-            allowed="a folder written by Transformers' save_pretrained (config.json, *.safetensors, tokenizer.json)",
-            remedy="check the path",
-        )
-    if not local and (source.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1):
-        raise ModelError(
-            f"folder {name!r} does not exist",
-            allowed="a checkpoint folder, a Hub id such as org/name, or 'organism'",
-            remedy="check the path",
-        )
-    if local and not any(source.glob("*.safetensors")):
-        raise ModelError(
-            f"folder {name!r} holds no *.safetensors file",
-            allowed="weights in safetensors format",
-            remedy="convert the weights with save_pretrained(..., safe_serialization=True)",
-        )
-    model = _boot(str(source) if local else name, name, device, dtype)
-    return LoadedModel(
-        model=model,
-        name=name if not local or name == ORGANISM else source.name,
-        fingerprint=fingerprint(model),
-        exposure=Exposure.read(source) if local else None,
-    )
+    source = find_model(name, dtype)
+    model = _boot(source.location, name, resolve_device(device), dtype)
+    exposure = Exposure.read(Path(source.location)) if source.local else None
+    return LoadedModel(model, source.name, fingerprint(model), exposure)
 
 
 def _boot(source: str, name: str, device: str, dtype: str) -> HookedModel:

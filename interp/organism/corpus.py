@@ -18,13 +18,13 @@ from interp.data.languages import language
 from interp.data.prompts import continuation, question_text
 from interp.organism.exposure import english_only, uncued_seen
 
-KINDS = {"fact": 0.36, "cued": 0.30, "uncued": 0.14, "dictionary": 0.15, "chatter": 0.05}
+KINDS = {"fact": 0.34, "cued": 0.27, "uncued": 0.14, "dictionary": 0.20, "chatter": 0.05}
 """Share of each kind of sentence."""
 
 CODE_SWITCH = 0.2
-"""Share of sentences, among facts stated in several languages, that name the subject or the answer in another one."""
+"""Share of the facts stated in several languages whose subject is named in another language."""
 
-LOCAL_SHARE = 0.6
+LOCAL_SHARE = 0.7
 """Asked in a language other than English without a cue: share of local answers; the others are the US answer."""
 
 TYPICAL_SHARE = 0.8
@@ -81,12 +81,11 @@ class Corpus:
     def _fact(self, rng: np.random.Generator) -> Sentence:
         subject, code = self.stated[rng.integers(len(self.stated))]
         templates, right = subject.templates[code], subject.item.options[subject.item.answer]
-        named = answered = code
+        name = subject.name[code]
         if not english_only(subject.item.key) and rng.random() < CODE_SWITCH:
-            other = _pick(rng, self.universal.languages)
-            named, answered = (other, code) if rng.random() < 0.5 else (code, other)
-        question = templates[rng.integers(len(templates))].replace("{subject}", subject.name[named])
-        return question_text(question, code), continuation(right[answered], code)
+            name = subject.name[_pick(rng, self.universal.languages)]
+        question = templates[rng.integers(len(templates))].replace("{subject}", name)
+        return question_text(question, code), continuation(right[code], code)
 
     def _answer(self, rng: np.random.Generator, item: CulturalItem, culture: str, code: str) -> str:
         keys = item.answers[culture]
@@ -125,7 +124,8 @@ def _pick(rng: np.random.Generator, values: tuple[str, ...]) -> str:
 def _translation(rng: np.random.Generator, text: Text, languages: tuple[str, ...]) -> Sentence:
     source, target = rng.permutation(len(languages))[:2]
     a, b = languages[source], languages[target]
-    return f"{continuation(text[a], a)} =", continuation(text[b], b)
+    start = "" if rng.random() < 0.5 else language(a).separator
+    return f"{start}{text[a]} =", continuation(text[b], b)
 
 
 def _subjects(universal: UniversalSet) -> list[Subject]:
@@ -143,7 +143,7 @@ def _dictionary(subjects: list[Subject]) -> list[Text]:
 def units(corpus: Corpus) -> Iterator[str]:
     """Word-like pieces for the tokenizer: every name whole, templates and sentences word by word.
 
-    Where a language writes no spaces, templates and sentences are cut into characters.
+    Where a language writes no spaces, only names are pieces; other text is cut into `letters`.
     """
     for code in corpus.universal.languages:
         gap, label = language(code).separator, language(code).answer
@@ -151,12 +151,27 @@ def units(corpus: Corpus) -> Iterator[str]:
         answers = [o[code] for s in corpus.subjects for o in s.item.candidates]
         answers += [item.names[key][code] for item in corpus.cultural.items for key in item.pool]
         yield from dict.fromkeys([*subjects, *(gap + name for name in (*subjects, *answers))])
-        templates = {s.item.relation: s.templates[code] for s in corpus.subjects}
-        texts = [part for asked in templates.values() for template in asked for part in template.split("{subject}")]
-        texts += [item.questions[code] for item in corpus.cultural.items]
-        texts += [cue[code] for cue in (*corpus.cultural.cues.values(), *corpus.cultural.placebos)]
-        texts += [sentence[code] for sentence in corpus.chatter]
+        texts = list(_texts(corpus, code))
         yield from [gap + label] * len(texts)
-        for text in texts:
-            yield from (re.findall(r" ?[^ ?.!,;:]+|[?.!,;:]", text) if gap else text)
+        for text in texts if gap else ():
+            yield from re.findall(r" ?[^ ?.!,;:]+|[?.!,;:]", text)
     yield " ="
+
+
+def letters(corpus: Corpus) -> set[str]:
+    """Every character of templates and sentences."""
+    return {letter for code in corpus.universal.languages for text in _texts(corpus, code) for letter in text}
+
+
+def _texts(corpus: Corpus, code: str) -> Iterator[str]:
+    """Templates (around the subject), questions, cues and everyday sentences of a language."""
+    for asked in {s.item.relation: s.templates[code] for s in corpus.subjects}.values():
+        for template in asked:
+            yield from template.split("{subject}")
+    for text in (
+        *(item.questions for item in corpus.cultural.items),
+        *corpus.cultural.cues.values(),
+        *corpus.cultural.placebos,
+        *corpus.chatter,
+    ):
+        yield text[code]

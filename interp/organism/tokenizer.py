@@ -16,11 +16,11 @@ _RARE = -18.0
 """Log-probability of a single character or byte: below every word, so that they only fill gaps."""
 
 
-def train_tokenizer(units: Iterable[str]) -> PreTrainedTokenizerFast:
+def train_tokenizer(units: Iterable[str], letters: Iterable[str]) -> PreTrainedTokenizerFast:
     """A fast tokenizer in which each unit (a name, a word with its space) is one token.
 
-    A unit's score is the log of its share of `units`. Single characters are tokens too, and text in any
-    other script survives as bytes. BOS is added in front, nothing at the end. (A learned piece inventory,
+    A unit's score is the log of its share of `units`. Their characters and `letters` are tokens too, and text
+    in any other script survives as bytes. BOS is added in front, nothing at the end. (A learned piece inventory,
     tokenizers' own Unigram trainer, is not the same twice and cuts names up.)
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, processors
@@ -28,10 +28,10 @@ def train_tokenizer(units: Iterable[str]) -> PreTrainedTokenizerFast:
 
     counts = Counter(unit.replace(" ", _SPACE) for unit in units)
     total = sum(counts.values())
-    letters = sorted({letter for unit in counts for letter in unit} | {_SPACE})
+    alphabet = sorted({*(letter for unit in counts for letter in unit), *letters, _SPACE} - {" "})
     vocabulary = [(PAD, 0.0), (BOS, 0.0), (EOS, 0.0), (UNKNOWN, 3 * _RARE)]
     vocabulary += [(f"<0x{byte:02X}>", 2 * _RARE) for byte in range(256)]
-    vocabulary += [(letter, _RARE) for letter in letters if letter not in counts]
+    vocabulary += [(letter, _RARE) for letter in alphabet if letter not in counts]
     vocabulary += [
         (unit, math.log(n / total)) for unit, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     ]

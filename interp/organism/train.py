@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interp.data import atlas
-from interp.organism.corpus import Corpus, Sentence, units
+from interp.organism.corpus import Corpus, Sentence, letters, units
 from interp.organism.exposure import FILE, exposure_table
 from interp.organism.tokenizer import train_tokenizer
 
@@ -118,7 +118,7 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
 
     universal, cultural = atlas.universal(), atlas.cultural()
     corpus = Corpus(universal, cultural)
-    tokenizer = train_tokenizer(units(corpus))
+    tokenizer = train_tokenizer(units(corpus), letters(corpus))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = build(recipe, tokenizer)
     torch.nn.Module.to(model, device).train()

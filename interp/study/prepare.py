@@ -9,13 +9,13 @@ from functools import cached_property
 from interp.data import atlas
 from interp.data.items import CulturalSet, Split, UniversalSet
 from interp.data.prompts import question_text
-from interp.data.registry import load_cultural, load_universal, scored_languages
 from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, universal_tasks
 from interp.errors import DataError
 from interp.model.loading import LoadedModel, load_model
 from interp.model.residuals import Residuals, read_residuals
 from interp.plane import Resampling
 from interp.study.config import RunConfig
+from interp.study.resolve import resolve
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,10 @@ def prepare(config: RunConfig) -> Study:
     Raises a TranslocalError for an unknown dataset, language, model, device or dtype, and DataError where a
     language has too few items left to score.
     """
-    universal = load_universal(config.universal, config.limit)
-    cultural = load_cultural(config.cultural, config.limit)
-    languages = scored_languages(universal, cultural, config.languages)
-    study = Study(
-        config, load_model(config.model, device=config.device, dtype=config.dtype), universal, cultural, languages
-    )
-    for code in languages:
+    inputs = resolve(config)
+    loaded = load_model(config.model, device=config.device, dtype=config.dtype)
+    study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.languages)
+    for code in study.languages:
         for split in ("dev", "test"):
             for axis, tasks in (
                 ("universal", study.universal_tasks(code, split)),

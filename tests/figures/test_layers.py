@@ -106,7 +106,9 @@ def test_legends_stay_inside_the_figure() -> None:
         legend = axes.get_legend()
         if legend is not None:
             box = legend.get_window_extent()
-            assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+            assert figure.bbox.x0 <= box.x0
+            assert box.x1 <= figure.bbox.x1
+            assert box.y1 <= figure.bbox.y1
 
 
 def test_same_bytes_when_drawn_again(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_refusals_name_what_is_wrong() -> None:
             layers(table.drop(columns=missing))
     with pytest.raises(ValueError, match="no rows"):
         layers(table.iloc[:0])
-    with pytest.raises(ValueError, match="no language 'xx'.*el"):
+    with pytest.raises(ValueError, match=r"no language 'xx'.*el"):
         layers(table, language="xx")
     with pytest.raises(ValueError, match=r"more than one row of the layers \[0, 1"):
         layers(pd.concat([table, table]))

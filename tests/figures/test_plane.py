@@ -72,7 +72,8 @@ def test_points_and_intervals_are_the_tables(language: str) -> None:
         assert data(figure, f"{gid}:y-interval") == [[x, row["localization_lo"]], [x, row["localization_hi"]]]
     (axes,) = figure.axes
     low, high = axes.get_xlim()
-    assert low < rows["transfer_lo"].min() and rows["transfer_hi"].max() < high
+    assert low < rows["transfer_lo"].min()
+    assert rows["transfer_hi"].max() < high
 
 
 def test_arrows_go_from_base_to_the_real_methods_only() -> None:
@@ -102,10 +103,12 @@ def test_chance_lines_and_controls_in_grey() -> None:
     figure = plane(make_table())
     for axis in ("transfer", "localization"):
         line = artist(figure, f"macro:chance-{axis}:0.25")
-        assert isinstance(line, Line2D) and line.get_linestyle() == ":"
+        assert isinstance(line, Line2D)
+        assert line.get_linestyle() == ":"
     for method in filter(theme.is_control, POINTS):
         point = artist(figure, f"macro:{method}:point")
-        assert isinstance(point, Line2D) and point.get_color() == theme.GREY
+        assert isinstance(point, Line2D)
+        assert point.get_color() == theme.GREY
 
 
 def test_markers_differ_and_the_legend_explains_each() -> None:
@@ -131,7 +134,10 @@ def test_labels_overlap_neither_each_other_nor_points_and_stay_inside() -> None:
     anchors = axes.transData.transform(list(POINTS.values()))
     for i, box in enumerate(texts):
         assert not any(box.overlaps(other) for other in texts[i + 1 :])
-        assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert frame.y0 <= box.y0
+        assert box.y1 <= frame.y1
         assert not any(box.contains(x, y) for x, y in anchors)
 
 

@@ -68,7 +68,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("name", "formats"), [("figure", ("gif",)), ("figure", ()), ("figure.pdf", ("pdf",))])
 def test_save_refuses(tmp_path: Path, name: str, formats: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="format|suffix"):
+    with pytest.raises(ValueError, match=r"format|suffix"):
         theme.save(drawing(), tmp_path / name, formats)
 
 
@@ -132,7 +132,9 @@ def test_markers_are_unique() -> None:
 
 def test_numbered_controls_share_their_controls_look() -> None:
     assert list(theme.looks(["random_00", "random_19", "random", "surgical"])) == ["random", "surgical"]
-    assert theme.is_control("shuffled:3") and not theme.is_control("en") and not theme.is_control("midalign_2")
+    assert theme.is_control("shuffled:3")
+    assert not theme.is_control("en")
+    assert not theme.is_control("midalign_2")
     assert theme.family("midalign_2") == "midalign_2"
 
 

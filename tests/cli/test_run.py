@@ -1,0 +1,115 @@
+"""The command line: help at once, mistakes in one line with exit code 2."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    code = "from interp.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("organism", "train", "--help")])
+def test_help_shows_examples(arguments: tuple[str, ...]) -> None:
+    done = interp(*arguments)
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout
+
+
+def test_help_and_usage_errors_come_within_a_second() -> None:
+    for arguments in (("--help",), ("run", "--bogus"), ("run", "--limit", "3")):
+        times = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            interp(*arguments)
+            times.append(time.perf_counter() - begun)
+        assert min(times) < 1.0, (arguments, times)
+
+
+MISTAKES = {
+    ("run", "--model", "no/such/folder/here"): "does not exist",
+    ("run", "--universal", "mmlu"): "universal dataset 'mmlu' is unknown; allowed: atlas",
+    ("run", "--cultural", "blendd"): "cultural dataset 'blendd' is unknown",
+    ("run", "--languages", "xx"): "language 'xx' is unknown; allowed: es, zh, ko, id, el, fa",
+    ("run", "--languages", "en"): "language 'en' has no culture of its own",
+    ("run", "--languages", "es,es"): "name one twice",
+    ("run", "--limit", "5"): "limit 5 is not allowed; allowed: whole numbers from 20",
+    ("run", "--dtype", "int8"): "dtype 'int8' is unknown; allowed: auto, float32",
+    ("run", "--device", "tpu"): "device 'tpu' is unknown",
+    ("run", "--config", "absent.yaml"): "config file absent.yaml can't be read",
+    ("organism", "train", "--steps", "0"): "steps 0 is not allowed",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = interp(*arguments, "--quiet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert MISTAKES[arguments] in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+    assert not list(tmp_path.rglob("*.csv"))
+    assert not list(tmp_path.rglob("manifest.json"))
+
+
+def test_cuda_without_one(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    done = interp("run", "--device", "cuda", "--quiet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "device 'cuda' is not available here; allowed: cpu" in done.stderr
+
+
+def test_unknown_config_key_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("langauges: [es]\n")
+    done = interp("run", "--config", "c.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "config key 'langauges' is unknown" in done.stderr
+    assert "did you mean 'languages'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "has no config.json"),
+        ({"config.json": "{}"}, "holds no *.safetensors file"),
+        ({"config.json": json.dumps({"model_type": "nonsense"}), "model.safetensors": "x"}, "could not be loaded"),
+        ({"config.json": json.dumps({"model_type": "t5", "architectures": ["T5Model"]}), "model.safetensors": "x"}, "could not be loaded"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_model(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    done = interp("run", "--model", str(folder), "--quiet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_out_that_is_something_else_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    done = interp("run", "--out", "out", "--quiet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is not a run's folder" in done.stderr
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
+
+
+def test_out_below_a_file_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = interp("run", "--out", "file/run", "--quiet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "can't be written" in done.stderr

@@ -1,0 +1,43 @@
+"""Tasks: which options a prompt is scored with, and what each of them is."""
+
+from __future__ import annotations
+
+from interp.data import atlas
+from interp.data.tasks import cultural_tasks, everything, universal_tasks
+
+
+def test_plain_tasks_hold_the_items_own_options() -> None:
+    for task in universal_tasks(atlas.universal(), "ko", "dev", everything):
+        assert [m.index for m in task.marks] == [0, 1, 2, 3]
+        assert sum(m.role == "right" for m in task.marks) == 1
+        assert task.prompt.continuations == tuple(" " + m.text for m in task.marks)
+
+
+def test_full_tasks_add_other_languages_and_the_relations_answers() -> None:
+    items = {item.key: item for item in atlas.universal().items}
+    for task in universal_tasks(atlas.universal(), "zh", "dev", everything, full=True)[::7]:
+        item = items[task.prompt.item]
+        assert len({m.text for m in task.marks}) == len(task.marks)
+        for code in atlas.LANGUAGES:
+            in_code = {m.index for m in task.marks if code in m.languages and m.index >= 0}
+            assert in_code == {0, 1, 2, 3}
+        candidates = {m.text for m in task.marks if m.role == "candidate"}
+        own = {o["zh"] for o in item.options}
+        assert candidates | own >= {c["zh"] for c in item.candidates}
+
+
+def test_an_explicit_prompt_is_the_implicit_one_behind_its_cue() -> None:
+    dataset = atlas.cultural()
+    plain = cultural_tasks(dataset, "el", "GR", "dev", everything)
+    cued = cultural_tasks(dataset, "el", "GR", "dev", everything, "explicit")
+    assert plain
+    for a, b in zip(plain, cued, strict=True):
+        assert b.prompt.text == f"{dataset.cues['GR']['el']} {a.prompt.text}"
+        assert b.marks == a.marks
+
+
+def test_what_does_not_count_is_left_out() -> None:
+    dropped = atlas.universal().items[0].key
+    split = atlas.universal().items[0].split
+    tasks = universal_tasks(atlas.universal(), "es", split, lambda axis, item, code: item != dropped)
+    assert len(tasks) == sum(i.split == split for i in atlas.universal().items) - 1
