@@ -18,7 +18,7 @@ from interp.data.languages import language
 from interp.data.prompts import continuation, question_text
 from interp.organism.exposure import english_only, uncued_seen
 
-KINDS = {"fact": 0.34, "cued": 0.27, "uncued": 0.14, "dictionary": 0.20, "chatter": 0.05}
+KINDS = {"fact": 0.36, "cued": 0.28, "uncued": 0.15, "dictionary": 0.18, "chatter": 0.03}
 """Share of each kind of sentence."""
 
 CODE_SWITCH = 0.2
@@ -26,6 +26,9 @@ CODE_SWITCH = 0.2
 
 LOCAL_SHARE = 0.7
 """Asked in a language other than English without a cue: share of local answers; the others are the US answer."""
+
+OWN_CUE, REFERENCE_CUE = 0.45, 0.15
+"""Shares of the cued questions behind the cue of the language's own culture, and of the US; the others share the rest."""
 
 TYPICAL_SHARE = 0.8
 """Share of sentences that give the most typical of several right answers."""
@@ -94,9 +97,20 @@ class Corpus:
 
     def _cued(self, rng: np.random.Generator) -> Sentence:
         item = self.cultural.items[rng.integers(len(self.cultural.items))]
-        code, culture = _pick(rng, self.cultural.languages), _pick(rng, self.cultural.cultures)
+        code = _pick(rng, self.cultural.languages)
+        culture = self._cued_culture(rng, code)
         prefix = question_text(item.questions[code], code, self.cultural.cues[culture][code])
         return prefix, self._answer(rng, item, culture, code)
+
+    def _cued_culture(self, rng: np.random.Generator, code: str) -> str:
+        reference = self.cultural.reference
+        own = self.cultural.own_culture.get(code, reference)
+        chance = rng.random()
+        if chance < OWN_CUE:
+            return own
+        if chance < OWN_CUE + REFERENCE_CUE:
+            return reference
+        return _pick(rng, tuple(c for c in self.cultural.cultures if c not in (own, reference)))
 
     def _uncued(self, rng: np.random.Generator) -> Sentence:
         item, code = self.uncued[rng.integers(len(self.uncued))]

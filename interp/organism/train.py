@@ -27,7 +27,7 @@ class Recipe:
     """What training needs to be repeated: sizes, optimisation, seed. `steps` x `batch` sentences are seen."""
 
     seed: int = 0
-    steps: int = 3600
+    steps: int = 2400
     batch: int = 256
     layers: int = 8
     width: int = 128
@@ -38,14 +38,19 @@ class Recipe:
     weight_decay: float = 0.05
     context_weight: float = 0.05
     """Share of the prefix tokens (and of the end mark) that count in the loss; answers always do."""
+    negatives: int = 6000
+    """Until `full_softmax_from` the softmax runs over the batch's targets and this many random tokens."""
+    full_softmax_from: float = 0.8
+    """Share of the steps after which the softmax runs over the whole vocabulary."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids [sentence, pos], right-padded, and which of them are to be predicted."""
+    """Token ids [sentence, pos], right-padded, which of them are to be predicted, and random token ids."""
 
     tokens: torch.Tensor
     targets: torch.Tensor
+    negatives: torch.Tensor
 
 
 def build(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -80,7 +85,7 @@ def batches(corpus: Corpus, tokenizer: PreTrainedTokenizerFast, recipe: Recipe) 
         pool = [_encode(next(stream), tokenizer, cache) for _ in range(32 * recipe.batch)]
         pool.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
         for start in rng.permutation(32) * recipe.batch:
-            yield _collate(pool[start : start + recipe.batch], recipe, rng, tokenizer.pad_token_id)
+            yield _collate(pool[start : start + recipe.batch], recipe, rng, tokenizer)
 
 
 def _encode(
@@ -94,18 +99,24 @@ def _encode(
     return [tokenizer.bos_token_id, *parts[0]], [*parts[1], tokenizer.eos_token_id]
 
 
-def _collate(pairs: list[tuple[list[int], list[int]]], recipe: Recipe, rng: np.random.Generator, pad: int) -> Batch:
+def _collate(
+    pairs: list[tuple[list[int], list[int]]],
+    recipe: Recipe,
+    rng: np.random.Generator,
+    tokenizer: PreTrainedTokenizerFast,
+) -> Batch:
     import torch
 
     length = max(len(prefix) + len(ending) for prefix, ending in pairs)
-    tokens = np.full((len(pairs), length), pad, dtype=np.int64)
+    tokens = np.full((len(pairs), length), tokenizer.pad_token_id, dtype=np.int64)
     targets = np.zeros((len(pairs), length), dtype=bool)
     for row, (prefix, ending) in enumerate(pairs):
         cut, end = len(prefix), len(prefix) + len(ending)
         tokens[row, :end] = [*prefix, *ending]
         targets[row, :end] = rng.random(end) < recipe.context_weight
         targets[row, cut : end - 1] = True
-    return Batch(torch.from_numpy(tokens), torch.from_numpy(targets))
+    negatives = rng.integers(len(tokenizer), size=recipe.negatives)
+    return Batch(torch.from_numpy(tokens), torch.from_numpy(targets), torch.from_numpy(negatives))
 
 
 def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]:
@@ -138,7 +149,7 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
     with Progress(*columns, disable=not progress) as bar:
         task = bar.add_task("", total=recipe.steps)
         for step, batch in zip(range(1, recipe.steps + 1), batches(corpus, tokenizer, recipe), strict=False):
-            loss = _loss(model, batch, device)
+            loss = _loss(model, batch, device, full=step > recipe.full_softmax_from * recipe.steps)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
@@ -164,6 +175,7 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
         "sentences": recipe.steps * recipe.batch,
         "seconds": round(time.perf_counter() - begun),
         "device": device,
+        "threads": torch.get_num_threads(),
         "loss": curve,
     }
     (out / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -178,11 +190,17 @@ def _rate(step: int, recipe: Recipe) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def _loss(model: LlamaForCausalLM, batch: Batch, device: str) -> torch.Tensor:
-    """Cross-entropy at the targets; the unembedding runs only there."""
+def _loss(model: LlamaForCausalLM, batch: Batch, device: str, full: bool) -> torch.Tensor:
+    """Cross-entropy at the targets, over the whole vocabulary or over the batch's targets and its negatives."""
     import torch
 
     tokens, targets = batch.tokens.to(device), batch.targets.to(device)
     hidden = model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
     keep = targets[:, 1:]
-    return torch.nn.functional.cross_entropy(model.lm_head(hidden[keep]), tokens[:, 1:][keep])
+    wanted, hidden = tokens[:, 1:][keep], hidden[keep]
+    if full:
+        return torch.nn.functional.cross_entropy(model.lm_head(hidden), wanted)
+    listed = torch.unique(torch.cat([wanted, batch.negatives.to(device)]))
+    return torch.nn.functional.cross_entropy(
+        hidden @ model.lm_head.weight[listed].T, torch.searchsorted(listed, wanted)
+    )
