@@ -24,11 +24,11 @@ KINDS = {"fact": 0.36, "cued": 0.28, "uncued": 0.15, "dictionary": 0.18, "chatte
 CODE_SWITCH = 0.2
 """Share of the facts stated in several languages whose subject is named in another language."""
 
-LOCAL_SHARE = 0.7
+LOCAL_SHARE = 0.6
 """Asked in a language other than English without a cue: share of local answers; the others are the US answer."""
 
 OWN_CUE, REFERENCE_CUE = 0.45, 0.15
-"""Shares of the cued questions behind the cue of the language's own culture, and of the US; the others share the rest."""
+"""Shares of cued questions with the cue of the language's own culture, and of the US; others share the rest."""
 
 TYPICAL_SHARE = 0.8
 """Share of sentences that give the most typical of several right answers."""

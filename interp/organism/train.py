@@ -40,6 +40,8 @@ class Recipe:
     """Share of the prefix tokens (and of the end mark) that count in the loss; answers always do."""
     negatives: int = 6000
     """Until `full_softmax_from` the softmax runs over the batch's targets and this many random tokens."""
+    threads: int = 1
+    """CPU threads: sums depend on how they are split, so the number is part of the recipe."""
     full_softmax_from: float = 0.8
     """Share of the steps after which the softmax runs over the whole vocabulary."""
 
@@ -127,6 +129,7 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
     import torch
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    torch.set_num_threads(recipe.threads)
     universal, cultural = atlas.universal(), atlas.cultural()
     corpus = Corpus(universal, cultural)
     tokenizer = train_tokenizer(units(corpus), letters(corpus))
@@ -175,7 +178,6 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
         "sentences": recipe.steps * recipe.batch,
         "seconds": round(time.perf_counter() - begun),
         "device": device,
-        "threads": torch.get_num_threads(),
         "loss": curve,
     }
     (out / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
