@@ -332,7 +332,8 @@ def _line_pixels(axes: Axes, rows: pd.DataFrame) -> Array:
 
 def _text_size(axes: Axes, text: str) -> Array:
     figure = axes.get_figure(root=True)
-    assert figure is not None and isinstance(figure.canvas, FigureCanvasAgg)
+    assert figure is not None
+    assert isinstance(figure.canvas, FigureCanvasAgg)
     probe = axes.text(0, 0, text, fontsize=6.5)
     extent = probe.get_window_extent(figure.canvas.get_renderer())
     probe.remove()

@@ -35,61 +35,91 @@ def normalise(scores: pd.DataFrame, normalisation: str) -> pd.Series:
     return scores["logp"] / scores["bytes" if normalisation == "bytes" else "tokens"]
 
 
-def _choice(rows: pd.DataFrame) -> pd.DataFrame:
-    """The best-scoring row of each task and method (the first of equals)."""
-    best = rows.groupby(["method", *TASK], sort=False, observed=True)["score"].idxmax()
-    return rows.loc[best].set_index(["method", *TASK])
-
-
-def outcomes(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.DataFrame:
+def outcomes(scores: pd.DataFrame, normalisation: str = "bytes", favourites: pd.Series | None = None) -> pd.DataFrame:
     """One row per method and task, a column per metric (NaN where a task doesn't measure it).
 
-    `scores` has the columns of `interp.study.evaluate.COLUMNS` and must hold the method `base`.
+    `scores` has the columns of `interp.study.evaluate.COLUMNS`. `favourites` are the base model's favourite wrong
+    options (`favourite_wrong`); without them they are taken from the rows of the method `base`.
     """
-    scores = scores.assign(score=normalise(scores, normalisation))
-    own = [
-        language in written.split() for language, written in zip(scores["language"], scores["languages"], strict=True)
-    ]
-    scores = scores.assign(own=own, listed=scores["option"] >= 0)
-    universal, cultural = scores[scores["axis"] == "universal"], scores[scores["axis"] == "cultural"]
-    parts = [_universal(universal), _cultural(cultural[cultural["cue"] == "none"])]
-    explicit = cultural[(cultural["cue"] == "explicit") & cultural["own"]]
-    parts.append(pd.DataFrame({"explicit_localization": (_choice(explicit)["role"] == "local").astype(float)}))
-    table = pd.concat(parts).reset_index()
-    return table.reindex(columns=["method", *TASK, *METRICS, *EXTRA_METRICS])
+    rows = _prepared(scores, normalisation)
+    if favourites is None:
+        favourites = _favourites(rows[rows["method"] == BASE])
+    universal, cultural = rows[rows["axis"] == "universal"], rows[rows["axis"] == "cultural"]
+    implicit, explicit = cultural[cultural["cue"] == "none"], cultural[cultural["cue"] == "explicit"]
+    parts = [_universal(universal, favourites), _cultural(implicit)]
+    parts.append(
+        pd.DataFrame({"explicit_localization": _chosen(explicit[explicit["own"]], "role").eq("local").astype(float)})
+    )
+    keys = rows.drop_duplicates("task").set_index("task")[["method", *TASK]]
+    table = keys.join(pd.concat([part for part in parts if len(part)]))
+    return table.reset_index(drop=True).reindex(columns=["method", *TASK, *METRICS, *EXTRA_METRICS])
 
 
-def _universal(rows: pd.DataFrame) -> pd.DataFrame:
-    asked = rows[rows["own"] & rows["listed"]]
-    right = _choice(asked)["role"] == "right"
-    out = pd.DataFrame({"transfer": right.astype(float)})
-    english = rows[rows["listed"] & rows["languages"].str.split().map(lambda written: "en" in written)]
-    complete = english.groupby(["method", *TASK], sort=False, observed=True)["option"].nunique() >= 2
-    found = (_choice(english)["role"] == "right").astype(float)
-    out["transfer_found"] = found.where(complete)
-    wrong = asked[(asked["role"] == "wrong") & (asked["method"] == BASE)]
-    favourite = _choice(wrong)["option"].reset_index("method", drop=True).rename("favourite")
-    reduced = asked.join(favourite, on=TASK)
-    reduced = reduced[reduced["option"] != reduced["favourite"]]
-    out["transfer_reduced"] = (_choice(reduced)["role"] == "right").astype(float)
-    full = rows[rows["own"]]
-    candidates = rows.assign(candidate=rows["role"] == "candidate")
-    has_candidates = candidates.groupby(["method", *TASK], sort=False, observed=True)["candidate"].any()
-    out["transfer_all"] = (_choice(full)["role"] == "right").astype(float).where(has_candidates)
-    out["answer_language"] = _answer_language(rows[rows["listed"]])
-    return out
+def favourite_wrong(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.Series:
+    """The wrong option that the model of `scores` likes best, per universal task (index: TASK)."""
+    return _favourites(_prepared(scores, normalisation))
+
+
+def _prepared(scores: pd.DataFrame, normalisation: str) -> pd.DataFrame:
+    """Rows with score, number of the (method, task), and what its option is (own, English, listed)."""
+    rows = scores.reset_index(drop=True)
+    written = rows["languages"].astype(str).str.split()
+    return rows.assign(
+        score=normalise(rows, normalisation),
+        task=rows.groupby(["method", *TASK], sort=False, observed=True).ngroup(),
+        own=[code in codes for code, codes in zip(rows["language"], written, strict=True)],
+        english=["en" in codes for codes in written],
+        listed=rows["option"] >= 0,
+    )
+
+
+def _chosen(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A column of the best-scoring row of each task (the first of equals)."""
+    best = rows.loc[rows.groupby("task", sort=False)["score"].idxmax()]
+    return best.set_index("task")[column]
+
+
+def _favourites(rows: pd.DataFrame) -> pd.Series:
+    wrong = rows[(rows["axis"] == "universal") & rows["own"] & rows["listed"] & (rows["role"] == "wrong")]
+    best = wrong.loc[wrong.groupby("task", sort=False)["score"].idxmax()]
+    return best.set_index(TASK)["option"].rename("favourite")
+
+
+def _right(rows: pd.DataFrame) -> pd.Series:
+    return _chosen(rows, "role").eq("right").astype(float)
+
+
+def _universal(rows: pd.DataFrame, favourites: pd.Series) -> pd.DataFrame:
+    asked, english = rows[rows["own"] & rows["listed"]], rows[rows["english"] & rows["listed"]]
+    reduced = asked.join(favourites, on=TASK)
+    per_task = rows.assign(candidate=rows["role"] == "candidate").groupby("task", sort=False)["candidate"].any()
+    in_english, in_own = (part.groupby("task", sort=False)["option"].nunique() for part in (english, asked))
+    complete = in_english.reindex(in_own.index).eq(in_own)
+    method = asked.drop_duplicates("task").set_index("task")["method"]
+    complete = complete.groupby(method).transform("all")  # options were rendered in English for all tasks or for none
+    return pd.DataFrame(
+        {
+            "transfer": _right(asked),
+            "transfer_found": _right(english).where(complete),
+            "transfer_reduced": _right(reduced[reduced["option"] != reduced["favourite"]]),
+            "transfer_all": _right(rows[rows["own"]]).where(per_task),
+            "answer_language": _answer_language(rows[rows["listed"]]),
+        }
+    )
 
 
 def _cultural(rows: pd.DataFrame) -> pd.DataFrame:
     asked = rows[rows["own"]]
-    role = _choice(asked)["role"]
-    out = pd.DataFrame(
-        {"localization": (role == "local").astype(float), "us_bias": (role == "reference").astype(float)}
+    role = _chosen(asked, "role")
+    logp = {role: asked[asked["role"] == role].set_index("task")["logp"] for role in ("local", "reference")}
+    return pd.DataFrame(
+        {
+            "localization": role.eq("local").astype(float),
+            "us_bias": role.eq("reference").astype(float),
+            "preference": logp["local"] - logp["reference"],
+            "answer_language": _answer_language(rows),
+        }
     )
-    logp = asked.set_index(["method", *TASK])
-    out["preference"] = logp["logp"][logp["role"] == "local"] - logp["logp"][logp["role"] == "reference"]
-    out["answer_language"] = _answer_language(rows)
-    return out
 
 
 def _answer_language(rows: pd.DataFrame) -> pd.Series:
@@ -97,9 +127,8 @@ def _answer_language(rows: pd.DataFrame) -> pd.Series:
 
     NaN where it says nothing: options that look the same in every language, or were scored in one only.
     """
-    foreign = ~rows.groupby(["method", *TASK], sort=False, observed=True)["own"].all()
-    chosen = _choice(rows)["own"].astype(float)
-    return chosen.where(foreign)
+    foreign = ~rows.groupby("task", sort=False)["own"].all()
+    return _chosen(rows, "own").astype(float).where(foreign)
 
 
 @dataclass(frozen=True)
@@ -147,7 +176,7 @@ class Cells:
             size = len(self._resampling.clusters)
             rows = self._rows[picked][there]
             self._sums[key] = (
-                np.bincount(rows, weights=values[there], minlength=size),
+                np.bincount(rows, weights=values[there], minlength=size).astype(float),
                 np.bincount(rows, minlength=size).astype(float),
             )
         return self._sums[key]

@@ -77,8 +77,8 @@ def summarise(result: RunResult) -> None:
         "localization",
         "with cue",
         "US bias",
-        "change of transfer",
-        "change of localization",
+        "Δ transfer",
+        "Δ localization",
         "layers",
     ):
         table.add_column(column, justify="left" if column in ("method", "layers") else "right")
@@ -87,7 +87,7 @@ def summarise(result: RunResult) -> None:
         shares = [_share(row[m]) for m in ("transfer", "localization", "explicit_localization", "us_bias")]
         changes = ["" if method == "base" else _change(row, f"d_{m}") for m in ("transfer", "localization")]
         table.add_row(method, *shares, *changes, _layers(method, result))
-    console = Console(width=max(Console().width, 140))
+    console = Console(width=max(Console().width, 150))
     console.print(table)
     first = macro.iloc[0]
     console.print(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from interp.data.prompts import Prompt
-from interp.model.batching import Tokens, batches
+from interp.model.batching import Batch, Tokens, batches
 from interp.model.protocol import HookedModel, device_of
 from interp.steering.plans import Plan, check_plan
 
@@ -36,17 +37,22 @@ class OptionScores:
 
 @torch.inference_mode()
 def score(
-    model: HookedModel, prompts: Sequence[Prompt], plan: Plan | None = None, *, batch_size: int = 64
+    model: HookedModel,
+    prompts: Sequence[Prompt],
+    plan: Plan | None = None,
+    *,
+    batch_size: int = 64,
+    tokens: Tokens | None = None,
 ) -> list[OptionScores]:
     """Log-likelihood (float32) of every continuation of every prompt under one plan.
 
     A row of a batch is a prompt with all but the last token of a continuation; continuations that share
-    such a row (all of one token, say) are read from it together. Results do not depend on the batch.
-    Raises ValueError for a continuation that adds no token.
+    such a row (all of one token, say) are read from it together. Only the positions that predict a
+    continuation are unembedded. Results do not depend on the batch. `tokens` saves encoding the same texts
+    again. Raises ValueError for a continuation that adds no token.
     """
-    plan = plan or Plan()
+    plan, tokens = plan or Plan(), tokens or Tokens(model)
     check_plan(model, plan)
-    tokens = Tokens(model)
     index: dict[tuple[tuple[int, ...], int], int] = {}
     reads: list[list[tuple[int, int, tuple[int, ...]]]] = []
     for p, prompt in enumerate(prompts):
@@ -62,14 +68,31 @@ def score(
     logp = [np.zeros(len(prompt.continuations), dtype=np.float32) for prompt in prompts]
     count = [np.zeros(len(prompt.continuations)) for prompt in prompts]
     for batch in batches([k[0] for k in keys], [k[1] for k in keys], batch_size, device_of(model)):
-        logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=plan.hooks(batch))
+        longest = max(len(reads[row][0][2]) for row in batch.rows)
+        hooks = [*plan.hooks(batch), (_before_unembedding(model), _keep_endings(batch, longest))]
+        logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+        table = logits.float().log_softmax(-1).cpu().numpy()
         for i, row in enumerate(batch.rows):
-            start, longest = int(batch.last[i]), max(len(ending) for _, _, ending in reads[row])
-            table = logits[i, start : start + longest].float().log_softmax(-1).cpu().numpy()
             for p, c, ending in reads[row]:
-                logp[p][c] = table[np.arange(len(ending)), list(ending)].sum()
+                logp[p][c] = table[i, np.arange(len(ending)), list(ending)].sum()
                 count[p][c] = len(ending)
     return [
         OptionScores(logp[p], count[p], np.array([len(t.encode()) for t in prompt.continuations], dtype=float))
         for p, prompt in enumerate(prompts)
     ]
+
+
+def _before_unembedding(model: HookedModel) -> str:
+    """The last hook that has a position axis and no vocabulary axis."""
+    return "unembed.hook_in" if "unembed.hook_in" in model.hook_dict else "ln_final.hook_normalized"
+
+
+def _keep_endings(batch: Batch, longest: int) -> Callable[..., torch.Tensor]:
+    """A hook that keeps each row's last prompt position and `longest` - 1 after it (clamped to the row)."""
+    positions = batch.last[:, None] + torch.arange(longest, device=batch.last.device)
+    positions = positions.clamp_max(batch.tokens.shape[1] - 1)
+
+    def hook(stream: torch.Tensor, hook: Any) -> torch.Tensor:
+        return stream.gather(1, positions[..., None].expand(-1, -1, stream.shape[-1]))
+
+    return hook

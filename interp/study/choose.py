@@ -55,7 +55,7 @@ class Dev:
     def value(self, axis: str, language: str, plan: Plan | None) -> float:
         """The objective of an axis under a plan."""
         tasks = self.tasks(axis, language)
-        scores = score_tasks(self.study.loaded.model, tasks, plan, batch_size=self.study.config.batch_size)
+        scores = score_tasks(self.study, tasks, plan)
         role = "right" if axis == "universal" else "local"
         return float(confidence(tasks, scores, role, self.study.config.normalisation).mean())
 

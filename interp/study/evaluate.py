@@ -12,8 +12,8 @@ from interp.data.tasks import Task
 from interp.steering.scoring import OptionScores, score
 
 if TYPE_CHECKING:
-    from interp.model.protocol import HookedModel
     from interp.steering.plans import Plan
+    from interp.study.prepare import Study
 
 COLUMNS = (
     "method", "axis", "cue", "language", "item", "cluster",
@@ -21,9 +21,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def score_tasks(model: HookedModel, tasks: Sequence[Task], plan: Plan | None, *, batch_size: int) -> list[OptionScores]:
+def score_tasks(study: Study, tasks: Sequence[Task], plan: Plan | None) -> list[OptionScores]:
     """Option scores of each task under one plan."""
-    return score(model, [task.prompt for task in tasks], plan, batch_size=batch_size)
+    prompts = [task.prompt for task in tasks]
+    return score(study.loaded.model, prompts, plan, batch_size=study.config.batch_size, tokens=study.tokens)
 
 
 def score_table(method: str, tasks: Sequence[Task], scores: Sequence[OptionScores]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from interp.plane import BASE, MACRO, Cells, hypervolume, outcomes
+from interp.plane import BASE, MACRO, Cells, favourite_wrong, hypervolume, outcomes
 from interp.study import locate, report, testing
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations
 from interp.study.config import RunConfig
@@ -70,37 +70,35 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
         chosen = choose(study, dev, vectors, advance)
     lap("choose")
     prompts = testing.Prompts.of(study)
+    kept = Outcomes(study, folder)
     with progress.stage("scoring on test", n_languages * (1 + len(chosen) + 2 * (n_layers - 1))) as advance:
-        tables = testing.score_methods(study, prompts, vectors, chosen, advance)
-        tables["layers"] = testing.score_layers(study, prompts, vectors, advance)
+        for method, table in testing.score_methods(study, prompts, vectors, chosen, advance):
+            kept.add(method, table)
+        effects = kept.of("layers", testing.score_layers(study, prompts, vectors, advance))
     lap("test")
     steps = len(testing.CONTROLS) * config.control_draws * (control_evaluations(study) + 2 * n_languages)
+    draws: dict[str, list[str]] = {}
     with progress.stage("scoring controls", steps) as advance:
-        tables |= testing.score_controls(study, dev, prompts, fit, vectors, advance)
+        for control, table in testing.score_controls(study, dev, prompts, fit, vectors, advance):
+            draws[control] = list(dict.fromkeys(table["method"]))
+            kept.add(control, table)
     lap("controls")
-    with progress.stage(
-        "probing", n_languages * 4 + 1 + len(study.universal.languages) * (2 + len(study.cultural.cultures))
-    ) as advance:
+    n_read = len(study.universal.languages) * (2 + len(study.cultural.cultures))
+    with progress.stage("probing", n_languages * 4 + 1 + n_read) as advance:
         read = locate.read_probe_residuals(study, advance)
         probes = locate.run_probes(study, read, advance)
         alignment = locate.run_alignment(study, read, advance)
     lap("probes")
 
-    for name, table in tables.items():
-        table.to_parquet(folder / "scores" / f"{name}.parquet", index=False)
     for method, by_language in vectors.items():
         for code, fitted in by_language.items():
             fitted.save(folder / "vectors" / f"{method}.{code}.safetensors")
-    draws = {c: list(dict.fromkeys(tables[c]["method"])) for c in testing.CONTROLS}
-    cells = Cells(
-        outcomes(pd.concat([t for name, t in tables.items() if name != "layers"]), config.normalisation),
-        study.resampling,
-    )
-    effects = Cells(outcomes(pd.concat([tables[BASE], tables["layers"]]), config.normalisation), study.resampling)
+    cells = Cells(pd.concat(kept.parts), study.resampling)
+    layer_cells = Cells(pd.concat([kept.parts[0], effects]), study.resampling)
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
     plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
     contrasts = report.contrast_table(cells, config.seed)
-    layers = report.layer_table(effects, probes, alignment, locate.directions(study, vectors))
+    layers = report.layer_table(layer_cells, probes, alignment, locate.directions(study, vectors))
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
     write_csv(folder / "controls.csv", report.control_table(cells, draws))
@@ -112,6 +110,27 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
     lap("tables and figures")
     write_json(folder / MANIFEST, _manifest(study, plane, timings))
     return RunResult(config.folder, plane, contrasts, chosen)
+
+
+class Outcomes:
+    """Outcomes of the tables scored so far; the scores themselves go to disk and out of memory. `base` comes first."""
+
+    def __init__(self, study: Study, folder: Path) -> None:
+        self.parts: list[pd.DataFrame] = []
+        self._study, self._folder = study, folder
+        self._favourites: pd.Series | None = None
+
+    def of(self, name: str, scores: pd.DataFrame) -> pd.DataFrame:
+        """Write a table of scores and return its outcomes."""
+        scores.to_parquet(self._folder / "scores" / f"{name}.parquet", index=False)
+        normalisation = self._study.config.normalisation
+        if self._favourites is None:
+            self._favourites = favourite_wrong(scores, normalisation)
+        return outcomes(scores, normalisation, self._favourites)
+
+    def add(self, name: str, scores: pd.DataFrame) -> None:
+        """Keep the outcomes of a table."""
+        self.parts.append(self.of(name, scores))
 
 
 def _plans(study: Study, chosen: Mapping[str, Mapping[str, Chosen]]) -> dict[str, Any]:

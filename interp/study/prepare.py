@@ -11,6 +11,7 @@ from interp.data.items import CulturalSet, Split, UniversalSet
 from interp.data.prompts import question_text
 from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, universal_tasks
 from interp.errors import DataError
+from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
 from interp.model.residuals import Residuals, read_residuals
 from interp.plane import Resampling
@@ -53,6 +54,11 @@ class Study:
     def cultural_tasks(self, language: str, split: Split, cue: Cue = "none", *, full: bool = False) -> list[Task]:
         """Cultural prompts of a split that count in a language, scored for its own culture."""
         return cultural_tasks(self.cultural, language, self.culture(language), split, self.counts, cue, full=full)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Encoded texts, each encoded once in a run."""
+        return Tokens(self.loaded.model)
 
     @cached_property
     def resampling(self) -> Resampling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -48,34 +48,31 @@ class Prompts:
 
 
 def _scored(study: Study, method: str, tasks: list[Task], plan: Plan | None) -> pd.DataFrame:
-    scores = score_tasks(study.loaded.model, tasks, plan, batch_size=study.config.batch_size)
+    scores = score_tasks(study, tasks, plan)
     return score_table(method, tasks, scores)
 
 
 def score_methods(
     study: Study, tasks: Prompts, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], advance: Advance
-) -> dict[str, pd.DataFrame]:
-    """Scores of the unsteered model and of every chosen plan: method -> table."""
-    tables: dict[str, pd.DataFrame] = {}
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Scores of the unsteered model, then of every chosen plan: (method, table) one after another."""
     for method in (BASE, *chosen):
         parts = []
         for code in study.languages:
             advance(f"test {method}:{code}")
             plan = None if method == BASE else chosen[method][code].plan(study, vectors, code)
             parts.append(_scored(study, method, tasks.full[code], plan))
-        tables[method] = pd.concat(parts, ignore_index=True)
-    return tables
+        yield method, pd.concat(parts, ignore_index=True)
 
 
 def score_controls(
     study: Study, dev: Dev, tasks: Prompts, fit: FitResiduals, vectors: Vectors, advance: Advance
-) -> dict[str, pd.DataFrame]:
-    """Scores of random and label-shuffled vectors: `random`, `shuffled` -> table with a method per draw.
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Scores of random and label-shuffled vectors: (`random` or `shuffled`, table with a method per draw).
 
     Each draw has a vector per axis with its own choice on dev; its transfer comes from the one, its localization
     from the other.
     """
-    tables: dict[str, pd.DataFrame] = {}
     for control in CONTROLS:
         make = random_vectors if control == "random" else shuffled_vectors
         parts = []
@@ -87,8 +84,7 @@ def score_controls(
                     plan = draws[code].plan(cell.layer, cell.strength, positions=study.config.positions)
                     advance(f"test {control} {number}:{code}")
                     parts.append(_scored(study, f"{control}_{number:02d}", prompts[code], plan))
-        tables[control] = pd.concat(parts, ignore_index=True)
-    return tables
+        yield control, pd.concat(parts, ignore_index=True)
 
 
 def score_layers(study: Study, tasks: Prompts, vectors: Vectors, advance: Advance) -> pd.DataFrame:

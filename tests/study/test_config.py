@@ -1,0 +1,53 @@
+"""Settings are checked before anything heavy starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from interp.errors import ConfigError
+from interp.study.config import RunConfig, read_config
+
+
+def test_flags_override_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("languages: [es, ko]\nseed: 3\nstrengths: [1, 2]\n")
+    config = read_config(path, {"seed": 5, "limit": None, "languages": None})
+    assert config.languages == ("es", "ko")
+    assert config.seed == 5
+    assert config.strengths == (1.0, 2.0)
+
+
+def test_languages_may_be_one_word() -> None:
+    assert read_config(None, {"languages": "es, zh"}).languages == ("es", "zh")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seeds": 1}, "config key 'seeds' is unknown"),
+        ({"limit": 3}, "limit 3 is not allowed"),
+        ({"seed": "x"}, "seed 'x' is not allowed; allowed: a int"),
+        ({"strengths": "0"}, "strengths"),
+        ({"normalisation": "letters"}, "allowed: bytes, mean, sum"),
+        ({"control_draws": 5}, "control_draws 5 is not allowed; allowed: whole numbers from 20"),
+        ({"control_layers": "1.5"}, "control_layers"),
+    ],
+)
+def test_what_is_not_allowed_is_named(values: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_config(None, values)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "\x00"])
+def test_a_file_that_is_no_mapping(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"can't be read|holds no keys"):
+        read_config(path, {})
+
+
+def test_the_default_folder_names_model_and_data() -> None:
+    assert RunConfig(model="some/where/gemma").folder == Path("runs/gemma-atlas-atlas")
+    assert RunConfig(out="x/y").folder == Path("x/y")

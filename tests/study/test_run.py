@@ -1,0 +1,131 @@
+"""The main job, small: what it writes, that it repeats, that a language does not depend on the others."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from interp.errors import OutputError
+from interp.plane import METRICS
+from interp.steering.vectors import SteeringVectors
+from interp.study.config import RunConfig
+from interp.study.experiment import run
+from interp.study.output import run_folder
+
+SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200}
+
+
+class Silent:
+    @contextmanager
+    def stage(self, name: str, total: int):
+        yield lambda step: None
+
+
+@pytest.fixture(scope="module")
+def es(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "es"
+    return run(RunConfig(languages=("es",), out=str(out), **SMALL), Silent()).folder
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "both"
+    return run(RunConfig(languages=("es", "ko"), out=str(out), **SMALL), Silent()).folder
+
+
+def test_everything_promised_is_there(both: Path) -> None:
+    for name in (
+        "manifest.json", "plan.json", "probes.csv", "layers.csv", "plane.csv", "contrasts.csv", "controls.csv",
+        "scores/base.parquet", "vectors/en.es.safetensors",
+        *(f"figures/{figure}.{suffix}" for figure in ("plane", "layers") for suffix in ("pdf", "svg", "png")),
+    ):  # fmt: skip
+        assert (both / name).stat().st_size > 0, name
+    assert not list(both.parent.glob(".*partial"))
+
+
+def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
+    plane = pd.read_csv(both / "plane.csv")
+    expected = ["model", "universal", "cultural", "method", "language", "culture"]
+    for metric in (*METRICS, "d_transfer", "d_localization"):
+        expected += [metric, f"{metric}_lo", f"{metric}_hi"]
+    assert list(plane.columns) == [*expected, "n_universal", "n_cultural", "chance"]
+    methods = {
+        "base", "en", "loc", "loc_contrast", "surgical", "random", "shuffled", "third_language", "nonfactual_en",
+        "wrong_culture", "placebo_cue",
+    }  # fmt: skip
+    assert set(plane["method"]) == methods
+    assert len(plane) == len(methods) * 3
+    assert set(plane["language"]) == {"es", "ko", "macro"}
+    for metric in ("transfer", "localization", "d_transfer", "d_localization"):
+        assert (plane[f"{metric}_lo"] <= plane[metric] + 1e-9).all()
+        assert (plane[metric] <= plane[f"{metric}_hi"] + 1e-9).all()
+
+
+def test_a_language_alone_gets_the_row_it_gets_with_others(es: Path, both: Path) -> None:
+    alone, together = (pd.read_csv(folder / "plane.csv").query("language == 'es'") for folder in (es, both))
+    pd.testing.assert_frame_equal(alone.reset_index(drop=True), together.reset_index(drop=True), rtol=1e-4, atol=1e-5)
+    plans = [json.loads((folder / "plan.json").read_text())["methods"] for folder in (es, both)]
+    for method in plans[0]:
+        assert plans[0][method]["es"]["steers"] == plans[1][method]["es"]["steers"]
+
+
+def test_the_same_command_gives_the_same_bytes(es: Path, tmp_path: Path) -> None:
+    again = run(RunConfig(languages=("es",), out=str(tmp_path / "again"), **SMALL), Silent()).folder
+    for name in ("plane.csv", "contrasts.csv", "controls.csv", "layers.csv", "plan.json", "figures/plane.svg"):
+        assert (again / name).read_bytes() == (es / name).read_bytes(), name
+
+
+def test_scores_hold_a_row_per_option_and_plane_follows_from_them(both: Path) -> None:
+    scores = pd.read_parquet(both / "scores" / "base.parquet")
+    cultural = scores.query("axis == 'cultural' and cue == 'none' and language == 'ko'")
+    own = cultural[[("ko" in languages.split()) for languages in cultural["languages"]]]
+    best = own.assign(score=own["logp"] / own["bytes"]).sort_values("score").groupby("item").tail(1)
+    plane = pd.read_csv(both / "plane.csv").query("method == 'base' and language == 'ko'").iloc[0]
+    assert (best["role"] == "local").mean() == pytest.approx(plane["localization"], abs=1e-5)
+    assert len(best) == plane["n_cultural"]
+
+
+def test_scored_items_are_those_the_corpus_did_not_show(both: Path, organism) -> None:
+    scores = pd.read_parquet(both / "scores" / "base.parquet", columns=["axis", "item", "language"]).drop_duplicates()
+    assert not any(organism.exposure(*row) for row in scores.itertuples(index=False))
+
+
+def test_vectors_say_where_they_come_from(both: Path) -> None:
+    vectors = SteeringVectors.load(both / "vectors" / "wrong_culture.es.safetensors")
+    assert vectors.provenance["culture"] == "CN"
+    assert vectors.provenance["split"] == "fit"
+
+
+def test_layers_table_has_every_layer_but_no_last_block_effects(both: Path) -> None:
+    layers = pd.read_csv(both / "layers.csv").query("language == 'macro'")
+    assert layers["layer"].tolist() == list(range(8))
+    assert layers["d_transfer_en"].notna().tolist() == [True] * 7 + [False]
+    for column in ("probe_universal", "probe_language", "probe_culture", "alignment_universal", "cos_en_loc"):
+        assert layers[column].notna().all(), column
+
+
+def test_a_run_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="boom"), run_folder(tmp_path / "out") as folder:
+        (folder / "plane.csv").write_text("half")
+        raise RuntimeError("boom")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
+    import errno
+
+    with pytest.raises(OutputError, match="the disk is full"), run_folder(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_macro_is_the_mean_of_its_languages(both: Path) -> None:
+    plane = pd.read_csv(both / "plane.csv").query("method == 'surgical'").set_index("language")
+    for metric in ("transfer", "localization"):
+        assert plane.loc["macro", metric] == pytest.approx(plane.loc[["es", "ko"], metric].mean(), abs=1e-5)
+    assert not math.isnan(plane.loc["macro", "explicit_localization"])
