@@ -228,7 +228,7 @@ def _legend(looks: Mapping[str, Look], rows: pd.DataFrame) -> list[Artist]:
     ordered = sorted(looks.values(), key=lambda look: look.control)
     handles: list[Artist] = [_marker(look, [], []) for look in ordered]
     handles.append(Line2D([], [], color="#444444", lw=0.6, ls=(0, (6, 2)), label="Pareto front"))
-    handles.append(Line2D([], [], color="#444444", lw=0.7, marker="|", ms=7, mew=0.7, label="interval"))
+    handles.append(Line2D([], [], color="#444444", lw=0.7, marker="|", ms=7, mew=0.7, label="95% interval"))
     if chances:
         handles.append(Line2D([], [], color=theme.GREY, lw=0.7, ls=":", label=f"chance ({chances})"))
     return handles

@@ -82,6 +82,7 @@ KNOWN: dict[str, Look] = {
     "base": Look("base (unsteered)", "base", BLACK, "o"),
     "en": Look("EN-steering", "EN", BLUE, "^"),
     "loc": Look("LOC-steering", "LOC", VERMILLION, "s"),
+    "loc_contrast": Look("LOC, language contrast", "LOC contrast", SKY, "h"),
     "surgical": Look("surgical steering", "surgical", GREEN, "*"),
     "instruct": Look("instruction tuning", "instruct", ORANGE, "D"),
     "midalign": Look("MidAlign", "MidAlign", PURPLE, "P"),

@@ -119,7 +119,7 @@ def test_markers_differ_and_the_legend_explains_each() -> None:
     (legend,) = figure.legends
     texts = [text.get_text() for text in legend.get_texts()]
     assert [str(point.get_label()) for point in points] == texts[: len(POINTS)]
-    assert texts[len(POINTS) :] == ["Pareto front", "interval", "chance (0.25)"]
+    assert texts[len(POINTS) :] == ["Pareto front", "95% interval", "chance (0.25)"]
 
 
 def test_labels_overlap_neither_each_other_nor_points_and_stay_inside() -> None:
