@@ -105,7 +105,7 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
     write_csv(folder / "probes.csv", probes)
     write_csv(folder / "alignment.csv", alignment)
     write_csv(folder / "layers.csv", layers)
-    write_json(folder / "plan.json", _plans(study, chosen))
+    write_json(folder / "plan.json", _plans(study, dev, chosen))
     _draw(folder, plane, layers, chosen)
     lap("tables and figures")
     write_json(folder / MANIFEST, _manifest(study, plane, timings))
@@ -133,13 +133,17 @@ class Outcomes:
         self.parts.append(self.of(name, scores))
 
 
-def _plans(study: Study, chosen: Mapping[str, Mapping[str, Chosen]]) -> dict[str, Any]:
-    """Layers and strengths per method and language; vectors are named by their file in `vectors/`."""
+def _plans(study: Study, dev: Dev, chosen: Mapping[str, Mapping[str, Chosen]]) -> dict[str, Any]:
+    """Layers and strengths per method and language, with the objectives on dev; vectors are named by their file."""
     return {
         "model": study.loaded.name,
         "fingerprint": study.loaded.fingerprint,
         "positions": study.config.positions,
         "operator": "add",
+        "unsteered_dev_value": {
+            axis: {code: round(dev.value(axis, code, None), 6) for code in study.languages}
+            for axis in ("universal", "cultural")
+        },
         "methods": {m: {code: c.described() for code, c in by.items()} for m, by in chosen.items()},
     }
 
