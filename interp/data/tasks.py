@@ -56,8 +56,13 @@ def _task(
                 marks[option[other]] = OptionMark(option[other], role, frozenset({other}), index)
             elif known.index == index:
                 marks[option[other]] = OptionMark(known.text, role, known.languages | {other}, index)
-    endings = tuple(continuation(mark.text, code) for mark in marks.values())
+    endings = tuple(_ending(mark, code) for mark in marks.values())
     return Task(axis, cue, cluster, Prompt(item, code, text, endings), tuple(marks.values()))
+
+
+def _ending(mark: OptionMark, code: str) -> str:
+    """The option behind a prompt in `code`: with its separator, or the option language's own."""
+    return continuation(mark.text, code if code in mark.languages else min(mark.languages))
 
 
 def universal_tasks(

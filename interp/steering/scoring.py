@@ -71,10 +71,11 @@ def score(
         longest = max(len(reads[row][0][2]) for row in batch.rows)
         hooks = [*plan.hooks(batch), (_before_unembedding(model), _keep_endings(batch, longest))]
         logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
-        table = logits.float().log_softmax(-1).cpu().numpy()
+        total = logits.float().logsumexp(-1)
         for i, row in enumerate(batch.rows):
             for p, c, ending in reads[row]:
-                logp[p][c] = table[i, np.arange(len(ending)), list(ending)].sum()
+                steps = torch.arange(len(ending))
+                logp[p][c] = float((logits[i, steps, list(ending)].float() - total[i, steps]).sum())
                 count[p][c] = len(ending)
     return [
         OptionScores(logp[p], count[p], np.array([len(t.encode()) for t in prompt.continuations], dtype=float))
