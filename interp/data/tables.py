@@ -10,8 +10,8 @@ from pathlib import Path
 from interp.errors import DataError
 
 
-def read_table(path: Path | Traversable, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file as dicts; `columns` must be there and every row must have as many cells as the header.
+def read_table(path: Path | Traversable, columns: Sequence[str], optional: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Rows of a CSV file as dicts; `columns` must be there, and filled unless `optional`.
 
     Raises DataError, which names the file and the row.
     """
@@ -31,6 +31,11 @@ def read_table(path: Path | Traversable, columns: Sequence[str]) -> list[dict[st
                     f"{path}, row {number}: the number of cells differs from the header's",
                     allowed=f"{len(reader.fieldnames or [])} cells",
                     remedy="quote cells that contain a comma",
+                )
+            empty = [column for column in columns if not row[column].strip() and column not in optional]
+            if empty:
+                raise DataError(
+                    f"{path}, row {number}: the cell {empty[0]!r} is empty", allowed="text", remedy="fill the cell"
                 )
             rows.append(row)
         return rows

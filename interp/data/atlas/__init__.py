@@ -11,6 +11,7 @@ from interp.data.draws import draw
 from interp.data.items import CulturalItem, CulturalSet, ParallelText, Split, UniversalItem, UniversalSet, shuffled
 from interp.data.splits import assign_splits, join_clusters
 from interp.data.tables import read_table
+from interp.errors import DataError
 
 LANGUAGES = ("en", "es", "zh", "ko", "id", "el", "fa")
 CULTURES = ("US", "GB", "ES", "MX", "CN", "KR", "ID", "GR", "IR")
@@ -19,8 +20,9 @@ OPTIONS = 4
 
 
 def table(name: str, *columns: str) -> list[dict[str, str]]:
-    """Rows of `tables/<name>.csv`."""
-    return read_table(files(__package__) / "tables" / f"{name}.csv", columns)
+    """Rows of `tables/<name>.csv`; a placebo cue has no culture."""
+    optional = ("culture",) if name == "cues" else ()
+    return read_table(files(__package__) / "tables" / f"{name}.csv", columns, optional)
 
 
 def _texts(row: dict[str, str]) -> dict[str, str]:
@@ -94,7 +96,13 @@ def cultural() -> CulturalSet:
     splits = assign_splits((row["topic"] for row in questions), "atlas-cultural")
     items = []
     for row in questions:
+        if row["key"] not in answers:
+            raise DataError(f"question {row['key']!r} has no answers", remedy="add its row to answers.csv")
         right = {culture: tuple(answers[row["key"]][culture].split("|")) for culture in CULTURES}
+        for key in (key for keys in right.values() for key in keys if key not in lexicon):
+            raise DataError(
+                f"answers.csv, {row['key']!r}: {key!r} is unknown", allowed="keys of lexicon.csv", remedy="add it there"
+            )
         pool = tuple(kinds[lexicon[right["US"][0]]["kind"]])
         items.append(
             CulturalItem(

@@ -6,6 +6,7 @@ from babel import Locale
 from babel.units import get_unit_name
 
 from interp.data.items import Text
+from interp.errors import DataError
 
 _LOCALES = {"zh": "zh_Hans"}
 
@@ -46,5 +47,12 @@ class Names:
             return self._table[key]
         if key.startswith("="):
             return dict.fromkeys(self._languages, key[1:])
-        self._table[key] = {language: cldr_name(key, language) for language in self._languages}
+        try:
+            self._table[key] = {language: cldr_name(key, language) for language in self._languages}
+        except (KeyError, ValueError):
+            raise DataError(
+                f"name {key!r} is unknown",
+                allowed="keys of names.csv, CLDR keys such as territory:FR, or =text",
+                remedy="add it to names.csv",
+            ) from None
         return self._table[key]
