@@ -39,7 +39,7 @@ def test_quoted_cells_keep_their_commas(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["territory:XQ", "city:nowhere", "unit:nonsense", "language:zzz"])
 def test_unknown_names(key: str) -> None:
-    with pytest.raises(DataError, match="is unknown; allowed: keys of names.csv"):
+    with pytest.raises(DataError, match=r"is unknown; allowed: keys of names\.csv"):
         Names({}, atlas.LANGUAGES)[key]
 
 
@@ -51,5 +51,5 @@ def test_an_answer_outside_the_lexicon_is_named(monkeypatch: pytest.MonkeyPatch)
         return [row | {"ES": "no_such_thing"} for row in rows] if name == "answers" else rows
 
     monkeypatch.setattr(atlas, "table", broken)
-    with pytest.raises(DataError, match="'no_such_thing' is unknown; allowed: keys of lexicon.csv"):
+    with pytest.raises(DataError, match=r"'no_such_thing' is unknown; allowed: keys of lexicon\.csv"):
         atlas.cultural.__wrapped__()
