@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from probes.intervals import cluster_weights, percentile_interval, sign_flip_test
+from probes.intervals import Interval, cluster_weights, percentile_interval, ratio_draws, sign_flip_test
 
 METRICS = (
     "transfer",
@@ -198,9 +198,7 @@ class Cells:
         if language == MACRO:
             return np.mean([self.draws(method, code, metric) for code in self.languages], axis=0)
         sums, counts = self.sums(method, language, metric)
-        weights = self._resampling.weights.astype(float)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (weights @ sums) / (weights @ counts)
+        return ratio_draws(sums, counts, self._resampling.weights)
 
     def count(self, language: str, metric: str) -> int:
         """Number of tasks of the base model that measure the metric (over all languages for `macro`)."""
@@ -208,25 +206,16 @@ class Cells:
         return int(sum(self.sums(BASE, code, metric)[1].sum() for code in codes))
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate with its 95% interval."""
-
-    value: float
-    lo: float
-    hi: float
-
-
-def estimate(cells: Cells, methods: Sequence[str], language: str, metric: str, minus: str | None = None) -> Estimate:
+def estimate(cells: Cells, methods: Sequence[str], language: str, metric: str, minus: str | None = None) -> Interval:
     """Median over `methods` (one, or the draws of a control) of the metric, optionally minus that of another method."""
     values = np.array([cells.estimate(m, language, metric) for m in methods])
     draws = np.stack([cells.draws(m, language, metric) for m in methods])
     if minus is not None:
         values, draws = values - cells.estimate(minus, language, metric), draws - cells.draws(minus, language, metric)
     if np.isnan(values).all():
-        return Estimate(np.nan, np.nan, np.nan)
+        return Interval(np.nan, np.nan, np.nan)
     lo, hi = percentile_interval(np.median(draws, axis=0))
-    return Estimate(float(np.median(values)), float(lo), float(hi))
+    return Interval(float(np.median(values)), float(lo), float(hi))
 
 
 def points(
@@ -251,8 +240,8 @@ def points(
     return pd.DataFrame(rows)
 
 
-def _put(row: dict[str, object], name: str, found: Estimate) -> None:
-    row[name], row[f"{name}_lo"], row[f"{name}_hi"] = found.value, found.lo, found.hi
+def _put(row: dict[str, object], name: str, found: Interval) -> None:
+    row[name], row[f"{name}_lo"], row[f"{name}_hi"] = found.estimate, found.lo, found.hi
 
 
 def contrast(
@@ -269,7 +258,7 @@ def contrast(
         p = sign_flip_test(differences[measured], np.arange(int(measured.sum())), seed=seed)
     return {
         "metric": metric, "method": method, "against": against, "language": language,
-        "estimate": found.value, "lo": found.lo, "hi": found.hi, "p": p, "n_clusters": int(measured.sum()),
+        "estimate": found.estimate, "lo": found.lo, "hi": found.hi, "p": p, "n_clusters": int(measured.sum()),
     }  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def test_macro_is_the_mean_of_the_languages() -> None:
     table = random_table(0.5, 0)
     made = cells(table)
     expected = table[table["method"] == "en"].groupby("language")["transfer"].mean().mean()
-    assert estimate(made, ["en"], MACRO, "transfer").value == pytest.approx(expected)
+    assert estimate(made, ["en"], MACRO, "transfer").estimate == pytest.approx(expected)
 
 
 def test_a_language_alone_gets_the_same_row_as_with_others() -> None:
@@ -147,7 +147,9 @@ def test_a_language_alone_gets_the_same_row_as_with_others() -> None:
 
 def test_paired_intervals_cover_the_truth() -> None:
     """The true paired difference is estimated from a large sample; 95% intervals of 150 small ones cover it."""
-    truth = estimate(cells(random_table(0.3, 99, n_clusters=6000), n_draws=2), ["en"], MACRO, "transfer", "base").value
+    truth = estimate(
+        cells(random_table(0.3, 99, n_clusters=6000), n_draws=2), ["en"], MACRO, "transfer", "base"
+    ).estimate
     hits = 0
     for seed in range(150):
         interval = estimate(cells(random_table(0.3, seed), seed), ["en"], MACRO, "transfer", "base")
@@ -186,8 +188,8 @@ def test_a_controls_row_is_the_median_of_its_draws() -> None:
         made = random_table(effect, 5)
         parts.append(made[made["method"] == "en"].assign(method=name))
     made = cells(pd.concat(parts))
-    single = [estimate(made, [m], MACRO, "transfer").value for m in ("r0", "r1", "r2")]
-    assert estimate(made, ["r0", "r1", "r2"], MACRO, "transfer").value == pytest.approx(sorted(single)[1])
+    single = [estimate(made, [m], MACRO, "transfer").estimate for m in ("r0", "r1", "r2")]
+    assert estimate(made, ["r0", "r1", "r2"], MACRO, "transfer").estimate == pytest.approx(sorted(single)[1])
 
 
 def test_pareto_and_hypervolume() -> None:

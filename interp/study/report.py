@@ -116,7 +116,7 @@ def layer_table(effects: Cells, probes: pd.DataFrame, alignment: pd.DataFrame, c
                         found_effect = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
                         name = f"d_{metric}_{method}"
                         row[name], row[f"{name}_lo"], row[f"{name}_hi"] = (
-                            found_effect.value, found_effect.lo, found_effect.hi,
+                            found_effect.estimate, found_effect.lo, found_effect.hi,
                         )  # fmt: skip
             rows.append(row)
     return pd.DataFrame(rows)
