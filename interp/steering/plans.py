@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -25,7 +25,7 @@ class Steer:
     """
 
     layer: int
-    vector: Float[torch.Tensor, "d_model"]
+    vector: Float[torch.Tensor, "d_model"] = field(repr=False)
     strength: float = 1.0
     operator: str = "add"
     positions: Positions = "all"
