@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from interp.data.draws import draw as draw_by_hash
 from interp.model.residuals import Residuals
 from interp.steering.vectors import SteeringVectors, difference, language_contrast, rescaled, sign_shuffled
 from interp.study.prepare import Study
@@ -120,6 +121,4 @@ def shuffled_vectors(
 
 
 def _seed(study: Study, code: str, layer: int, method: str) -> int:
-    from interp.data.draws import draw
-
-    return draw(2**31, "control", str(study.config.seed), code, str(layer), method)
+    return draw_by_hash(2**31, "control", str(study.config.seed), code, str(layer), method)
