@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from interp.cli.progress import Bars
 from interp.errors import OutputError
 from interp.plane import METRICS
 from interp.steering.vectors import SteeringVectors
@@ -20,22 +20,16 @@ from interp.study.output import run_folder
 SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200}
 
 
-class Silent:
-    @contextmanager
-    def stage(self, name: str, total: int):
-        yield lambda step: None
-
-
 @pytest.fixture(scope="module")
 def es(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "es"
-    return run(RunConfig(languages=("es",), out=str(out), **SMALL), Silent()).folder
+    return run(RunConfig(languages=("es",), out=str(out), **SMALL), Bars(quiet=True)).folder
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "both"
-    return run(RunConfig(languages=("es", "ko"), out=str(out), **SMALL), Silent()).folder
+    return run(RunConfig(languages=("es", "ko"), out=str(out), **SMALL), Bars(quiet=True)).folder
 
 
 def test_everything_promised_is_there(both: Path) -> None:
@@ -75,7 +69,7 @@ def test_a_language_alone_gets_the_row_it_gets_with_others(es: Path, both: Path)
 
 
 def test_the_same_command_gives_the_same_bytes(es: Path, tmp_path: Path) -> None:
-    again = run(RunConfig(languages=("es",), out=str(tmp_path / "again"), **SMALL), Silent()).folder
+    again = run(RunConfig(languages=("es",), out=str(tmp_path / "again"), **SMALL), Bars(quiet=True)).folder
     for name in ("plane.csv", "contrasts.csv", "controls.csv", "layers.csv", "plan.json", "figures/plane.svg"):
         assert (again / name).read_bytes() == (es / name).read_bytes(), name
 

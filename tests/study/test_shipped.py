@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from interp.cli.progress import Bars
 from interp.study.config import RunConfig
 from interp.study.experiment import run
 
 pytestmark = pytest.mark.slow
 
 
-class Silent:
-    @contextmanager
-    def stage(self, name: str, total: int):
-        yield lambda step: None
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run(RunConfig(out=str(tmp_path_factory.mktemp("runs") / "full")), Silent()).folder
+    return run(RunConfig(out=str(tmp_path_factory.mktemp("runs") / "full")), Bars(quiet=True)).folder
 
 
 @pytest.fixture(scope="module")
