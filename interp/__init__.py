@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from interp.model.loading import load_model
     from interp.model.residuals import read_residuals
     from interp.plane import outcomes
+    from interp.steering.engine import score
     from interp.steering.plans import Plan, Steer, steered
-    from interp.steering.scoring import score
     from interp.steering.vectors import SteeringVectors
     from interp.study.config import RunConfig
     from interp.study.experiment import run
@@ -25,7 +25,7 @@ _HOME = {
     "outcomes": "interp.plane",
     "read_residuals": "interp.model.residuals",
     "run": "interp.study.experiment",
-    "score": "interp.steering.scoring",
+    "score": "interp.steering.engine",
     "steered": "interp.steering.plans",
 }
 

@@ -29,3 +29,7 @@ class ConfigError(TranslocalError):
 
 class OutputError(TranslocalError):
     """A folder that can't be written, or that holds something else."""
+
+
+class Notice(UserWarning):
+    """Something the user should know while work goes on; the command line prints it in one line."""

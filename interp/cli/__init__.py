@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import Any
 
 import typer
 
 from interp.cli import organism, run
-from interp.errors import TranslocalError
+from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(
     name="interp",
@@ -24,10 +26,22 @@ app.add_typer(organism.app, name="organism")
 
 def main() -> None:
     """Entry point: a user's mistake is one line and exit code 2; a programming error keeps its traceback."""
+    warnings.showwarning = _show
     try:
         app()
     except TranslocalError as error:
         sys.exit(_fail(str(error)))
+
+
+def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A notice is for the user and shown in one line; other warnings as Python shows them."""
+    if issubclass(category, Notice):
+        print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+    else:
+        _usual(message, category, *where, **more)
+
+
+_usual = warnings.showwarning
 
 
 def _fail(message: str) -> int:

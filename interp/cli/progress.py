@@ -13,7 +13,7 @@ class Bars:
         self.quiet = quiet
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Callable[[str], None]]:
+    def stage(self, name: str, total: int) -> Iterator[Callable[..., None]]:
         """A bar of `total` steps; the context gives the function that advances it."""
         from rich.console import Console
         from rich.progress import (
@@ -39,8 +39,8 @@ class Bars:
         with bar:
             task = bar.add_task("", total=total, stage=name)
 
-            def advance(step: str) -> None:
-                bar.update(task, advance=1, description=step)
+            def advance(step: str, amount: float = 1.0) -> None:
+                bar.update(task, advance=amount, description=step)
 
             yield advance
             bar.update(task, completed=total, description="")

@@ -31,7 +31,13 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of controls and intervals.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Prompts per forward pass.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="For activations, such as 8GiB. Default: 1 GiB, a quarter of a GPU.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Prompts per pass, in place of --memory.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="replay, or reference: plan by plan, slow, to check it by.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")] = False,
 ) -> None:
     """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
@@ -44,7 +50,8 @@ def run(
         config,
         {
             "model": model, "universal": universal, "cultural": cultural, "languages": languages, "limit": limit,
-            "out": out, "seed": seed, "device": device, "dtype": dtype, "batch_size": batch_size,
+            "out": out, "seed": seed, "device": device, "dtype": dtype, "memory": memory,
+            "batch_size": batch_size, "engine": engine,
         },
     )  # fmt: skip
     from interp.study.resolve import resolve

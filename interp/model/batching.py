@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Int
 
+from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -28,20 +32,33 @@ class Batch:
         positions = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         return self.real & (positions[None, :] >= self.last[:, None])
 
+    def halves(self) -> list[Batch]:
+        """The same rows in two batches; a single row stays as it is."""
+        middle = (len(self.rows) + 1) // 2
+        parts = [slice(0, middle), slice(middle, None)] if middle < len(self.rows) else [slice(None)]
+        return [Batch(self.rows[part], self.tokens[part], self.real[part], self.last[part]) for part in parts]
+
 
 def batches(
     sequences: Sequence[Sequence[int]],
     prompt_lengths: Sequence[int],
-    batch_size: int,
+    batch_size: int | Callable[[int], int],
     device: torch.device | str = "cpu",
 ) -> Iterator[Batch]:
-    """All sequences in batches of at most `batch_size`, similar lengths together; ValueError for an empty one."""
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    order = sorted(range(len(sequences)), key=lambda i: (len(sequences[i]), i))
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        length = len(sequences[rows[-1]])
+    """All sequences in batches, similar lengths together, the longest first; ValueError for an empty one.
+
+    batch_size: most rows of a batch, or what gives that number for the batch's length.
+    """
+    rows_of = batch_size if callable(batch_size) else lambda length: batch_size
+    order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
+    start = 0
+    while start < len(order):
+        length = len(sequences[order[start]])
+        size = rows_of(length)
+        if size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {size}")
+        rows = order[start : start + size]
+        start += size
         tokens = torch.zeros(len(rows), length, dtype=torch.long)
         real = torch.zeros(len(rows), length, dtype=torch.bool)
         for i, row in enumerate(rows):
@@ -51,6 +68,25 @@ def batches(
             real[i, : len(sequences[row])] = True
         last = torch.tensor([prompt_lengths[row] - 1 for row in rows])
         yield Batch(tuple(rows), tokens.to(device), real.to(device), last.to(device))
+
+
+def within_memory(
+    batches: Iterable[Batch], run: Callable[[Batch], Result], budget: Budget
+) -> Iterator[tuple[Batch, Result]]:
+    """What `run` makes of every batch; one that takes too much memory is halved, with a notice."""
+    for whole in batches:
+        waiting = [whole]
+        while waiting:
+            batch = waiting.pop()
+            try:
+                found = run(batch)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                budget.halve(error)
+                waiting += batch.halves()
+                continue
+            yield batch, found
 
 
 class Tokens:

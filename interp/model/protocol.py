@@ -40,6 +40,21 @@ def resid_pre(layer: int) -> str:
     return f"blocks.{layer}.hook_resid_pre"
 
 
+def before_unembedding(model: HookedModel) -> str:
+    """Name of the last hook that has a position axis and no vocabulary axis."""
+    return "unembed.hook_in" if "unembed.hook_in" in model.hook_dict else "ln_final.hook_normalized"
+
+
+def hooks_on(model: HookedModel) -> int:
+    """How many forward hooks a model carries: only a plain forward runs them as they are meant."""
+    return sum(len(point.fwd_hooks) for point in model.hook_dict.values())
+
+
 def device_of(model: HookedModel) -> torch.device:
     """The device that holds the model's embedding."""
     return next(iter(model.parameters())).device  # type: ignore[attr-defined]
+
+
+def dtype_of(model: HookedModel) -> torch.dtype:
+    """The dtype of the model's embedding."""
+    return next(iter(model.parameters())).dtype  # type: ignore[attr-defined]

@@ -38,6 +38,11 @@ class Steer:
         if self.vector.ndim != 1 or not bool(torch.isfinite(self.vector).all()):
             raise ValueError(f"a steering vector must be finite and of shape [d_model], got {tuple(self.vector.shape)}")
 
+    def __call__(self, residual: Float[torch.Tensor, "*rows d_model"]) -> Float[torch.Tensor, "*rows d_model"]:
+        """The steered stream, computed in float32 and returned in the stream's own dtype."""
+        vector = self.vector.to(residual.device, torch.float32)
+        return OPERATORS[self.operator](residual.float(), vector, self.strength).to(residual.dtype)
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -54,14 +59,12 @@ class Plan:
 
 
 def _hook(steer: Steer, batch: Batch | None) -> Any:
-    operator = OPERATORS[steer.operator]
     if batch is None and steer.positions == "last":
         raise ValueError("positions 'last' needs the batch, which says where each prompt ends")
     mask = None if batch is None else batch.real if steer.positions == "all" else batch.from_last()
 
     def hook(residual: torch.Tensor, hook: Any) -> torch.Tensor:
-        vector = steer.vector.to(residual.device, torch.float32)
-        moved = operator(residual.float(), vector, steer.strength).to(residual.dtype)
+        moved = steer(residual)
         return moved if mask is None else torch.where(mask[..., None], moved, residual)
 
     return hook

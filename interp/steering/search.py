@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from interp.steering.plans import Plan, Positions
-from interp.steering.vectors import SteeringVectors
 
 
 @dataclass(frozen=True)
@@ -28,17 +25,7 @@ def share_grid(n_layers: int, shares: Sequence[float]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(min(int(share * n_layers), n_layers - 2) for share in shares))
 
 
-def grid(
-    vectors: SteeringVectors,
-    layers: Sequence[int],
-    strengths: Sequence[float],
-    positions: Positions,
-    objective: Callable[[Plan], float],
-) -> list[Candidate]:
-    """Every layer with every strength, the best first; of equals the earlier layer and the smaller strength."""
-    found = [
-        Candidate(layer, strength, objective(vectors.plan(layer, strength, positions=positions)))
-        for layer in layers
-        for strength in strengths
-    ]
+def ranked(cells: Sequence[tuple[int, float]], values: Sequence[float]) -> list[Candidate]:
+    """Cells (layer, strength) by value, the best first; of equals the earlier layer and the smaller strength."""
+    found = [Candidate(layer, strength, value) for (layer, strength), value in zip(cells, values, strict=True)]
     return sorted(found, key=lambda c: (-c.value, c.layer, abs(c.strength)))

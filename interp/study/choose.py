@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
 
 from interp.data.tasks import Task
 from interp.steering.plans import Plan
-from interp.steering.search import Candidate, grid, layer_grid, share_grid
+from interp.steering.search import Candidate, layer_grid, ranked, share_grid
 from interp.steering.vectors import SteeringVectors
 from interp.study.evaluate import confidence, score_tasks
 from interp.study.fit import LOCALIZATION_METHODS, TRANSFER_METHODS, Vectors
@@ -52,15 +57,22 @@ class Dev:
             self._tasks[key] = make(language, "dev")
         return self._tasks[key]
 
-    def value(self, axis: str, language: str, plan: Plan | None) -> float:
-        """The objective of an axis under a plan."""
+    def values(
+        self, axis: str, language: str, plans: Sequence[Plan], advance: Advance | None = None
+    ) -> Float[np.ndarray, "plan"]:
+        """The objective of an axis under each plan."""
         tasks = self.tasks(axis, language)
-        scores = score_tasks(self.study, tasks, plan)
+        progress = partial(advance, f"dev {axis} {language}") if advance else None
+        scores = score_tasks(self.study, tasks, plans, progress)
         role = "right" if axis == "universal" else "local"
-        return float(confidence(tasks, scores, role, self.study.config.normalisation).mean())
+        return np.asarray(confidence(tasks, scores, role, self.study.config.normalisation).mean(axis=1))
 
 
-Advance = Callable[[str], None]
+class Advance(Protocol):
+    """Tells how far a stage is."""
+
+    def __call__(self, step: str, amount: float = 1.0) -> None:
+        """`amount` more steps are done, the last of them at `step`."""
 
 
 def axis_of(method: str) -> str:
@@ -71,68 +83,71 @@ def axis_of(method: str) -> str:
 def choose(study: Study, dev: Dev, vectors: Vectors, advance: Advance) -> dict[str, dict[str, Chosen]]:
     """method -> language -> choice, for every single-vector method and for `surgical`."""
     chosen: dict[str, dict[str, Chosen]] = {m: {} for m in (*TRANSFER_METHODS, *LOCALIZATION_METHODS, "surgical")}
-    layers = layer_grid(study.loaded.model.cfg.n_layers)
+    cells = [(layer, strength) for layer in layer_grid(study.n_layers) for strength in study.config.strengths]
     for language in study.languages:
-        ranked: dict[str, list[Candidate]] = {}
-        for method in (*TRANSFER_METHODS, *LOCALIZATION_METHODS):
-            ranked[method] = _grid(study, dev, vectors[method][language], axis_of(method), language, layers, advance)
-            best = ranked[method][0]
+        found: dict[str, list[Candidate]] = {}
+        for methods in (TRANSFER_METHODS, LOCALIZATION_METHODS):
+            several = {method: vectors[method][language] for method in methods}
+            found |= _search(study, dev, several, axis_of(methods[0]), language, cells, advance)
+        for method, candidates in found.items():
+            best = candidates[0]
             chosen[method][language] = Chosen(((method, best.layer, best.strength),), best.value)
-        chosen["surgical"][language] = _pair(study, dev, vectors, ranked, language, advance)
+        chosen["surgical"][language] = _pair(study, dev, vectors, found, language, advance)
     return chosen
 
 
-def _grid(
+def _search(
     study: Study,
     dev: Dev,
-    vectors: SteeringVectors,
+    several: Mapping[str, SteeringVectors],
     axis: str,
     language: str,
-    layers: Sequence[int],
+    cells: Sequence[tuple[int, float]],
     advance: Advance,
-    strengths: Sequence[float] = (),
-) -> list[Candidate]:
-    def objective(plan: Plan) -> float:
-        advance(f"dev {vectors.name}")
-        return dev.value(axis, language, plan)
-
-    return grid(vectors, layers, strengths or study.config.strengths, study.config.positions, objective)
+) -> dict[str, list[Candidate]]:
+    """Every cell of the grid for several vectors at once, the best first."""
+    plans = [
+        vectors.plan(layer, strength, positions=study.config.positions)
+        for vectors in several.values()
+        for layer, strength in cells
+    ]
+    values = dev.values(axis, language, plans, advance).reshape(len(several), len(cells))
+    return {name: ranked(cells, row.tolist()) for name, row in zip(several, values, strict=True)}
 
 
 def _pair(
-    study: Study, dev: Dev, vectors: Vectors, ranked: Mapping[str, list[Candidate]], language: str, advance: Advance
+    study: Study, dev: Dev, vectors: Vectors, found: Mapping[str, list[Candidate]], language: str, advance: Advance
 ) -> Chosen:
     """EN and LOC together: of the finalists' pairs the one with the largest sum of both objectives' gains."""
-    pairs = []
-    for en in ranked["en"][:FINALISTS]:
-        for loc in ranked["loc"][:FINALISTS]:
-            steers = (("en", en.layer, en.strength), ("loc", loc.layer, loc.strength))
-            plan = Chosen(steers, 0.0).plan(study, vectors, language)
-            advance(f"dev surgical:{language}")
-            value = dev.value("universal", language, plan) + dev.value("cultural", language, plan)
-            pairs.append(Chosen(steers, value))
-    return max(pairs, key=lambda pair: pair.value)
+    pairs = [
+        (("en", en.layer, en.strength), ("loc", loc.layer, loc.strength))
+        for en in found["en"][:FINALISTS]
+        for loc in found["loc"][:FINALISTS]
+    ]
+    plans = [Chosen(steers, 0.0).plan(study, vectors, language) for steers in pairs]
+    values = sum(dev.values(axis, language, plans, advance) for axis in ("universal", "cultural"))
+    best = int(np.argmax(values))
+    return Chosen(pairs[best], float(np.max(values)))
 
 
 def choose_control(
-    study: Study, dev: Dev, draws: Mapping[str, SteeringVectors], axis: str, advance: Advance
-) -> dict[str, Candidate]:
-    """The best cell of the controls' reduced grid, per language."""
-    layers = share_grid(study.loaded.model.cfg.n_layers, study.config.control_layers)
-    return {
-        language: _grid(study, dev, draws[language], axis, language, layers, advance, study.config.control_strengths)[0]
-        for language in study.languages
-    }
+    study: Study, dev: Dev, draws: Sequence[SteeringVectors], axis: str, language: str, advance: Advance
+) -> list[Candidate]:
+    """The best cell of the controls' reduced grid for each draw."""
+    layers = share_grid(study.n_layers, study.config.control_layers)
+    cells = [(layer, strength) for layer in layers for strength in study.config.control_strengths]
+    several = {str(number): vectors for number, vectors in enumerate(draws)}
+    return [row[0] for row in _search(study, dev, several, axis, language, cells, advance).values()]
 
 
 def evaluations(study: Study) -> int:
     """How many plans `choose` scores on dev."""
-    layers = len(layer_grid(study.loaded.model.cfg.n_layers))
+    layers = len(layer_grid(study.n_layers))
     single = layers * len(study.config.strengths) * len((*TRANSFER_METHODS, *LOCALIZATION_METHODS))
-    return len(study.languages) * (single + FINALISTS**2)
+    return len(study.languages) * (single + 2 * FINALISTS**2)
 
 
 def control_evaluations(study: Study) -> int:
     """How many plans one draw of a control scores on dev, over both axes."""
-    layers = share_grid(study.loaded.model.cfg.n_layers, study.config.control_layers)
+    layers = share_grid(study.n_layers, study.config.control_layers)
     return 2 * len(study.languages) * len(layers) * len(study.config.control_strengths)

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from interp.errors import ConfigError
+from interp.model.memory import parse_memory
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Settings of `interp run`; every field is a key of `--config` and most are flags.
 
-    strengths are multiples of the fitted vectors. control_layers and control_strengths are the reduced grid of
-    the random and label-shuffled controls (layers as shares of the depth).
+    engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
+    batch_size (prompts per pass) overrides it. strengths are multiples of the fitted vectors. control_layers and
+    control_strengths are the reduced grid of the random and label-shuffled controls (layers as shares of the depth).
     """
 
     model: str = "organism"
@@ -28,7 +30,9 @@ class RunConfig:
     seed: int = 0
     device: str = "auto"
     dtype: str = "auto"
-    batch_size: int = 256
+    engine: Literal["replay", "reference"] = "replay"
+    memory: str = "auto"
+    batch_size: int | None = None
     normalisation: str = "bytes"
     positions: Literal["all", "last"] = "all"
     strengths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
@@ -56,7 +60,12 @@ class RunConfig:
 
 
 _TUPLES = {"languages": str, "strengths": float, "control_layers": float, "control_strengths": float}
-_CHOICES = {"normalisation": ("bytes", "mean", "sum"), "positions": ("all", "last")}
+_CHOICES = {
+    "normalisation": ("bytes", "mean", "sum"),
+    "positions": ("all", "last"),
+    "engine": ("replay", "reference"),
+}
+_OPTIONAL = ("limit", "batch_size")
 _AT_LEAST = {"limit": 20, "batch_size": 1, "control_draws": 20, "bootstrap_draws": 200, "seed": 0}
 
 
@@ -66,10 +75,11 @@ def _check(config: RunConfig) -> None:
             raise ConfigError(f"{key} {getattr(config, key)!r} is unknown", allowed=", ".join(allowed))
     for key, least in _AT_LEAST.items():
         value = getattr(config, key)
-        if value is None and key == "limit":
+        if value is None and key in _OPTIONAL:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+    parse_memory(config.memory)
     for key in ("strengths", "control_strengths"):
         values = getattr(config, key)
         if not values or not all(isinstance(v, (int, float)) and v != 0 for v in values):
@@ -123,7 +133,7 @@ def _cast(key: str, value: Any, default: Any) -> Any:
             return tuple(kind(part.strip() if isinstance(part, str) else part) for part in parts)
         except (TypeError, ValueError):
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a list of {kind.__name__} values") from None
-    wanted = int if key == "limit" else type(default)
+    wanted = int if key in _OPTIONAL else type(default)
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {wanted.__name__}")
     return value

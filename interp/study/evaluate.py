@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from interp.data.tasks import Task
-from interp.steering.scoring import OptionScores, score
+from interp.steering.engine import score
+from interp.steering.scores import Scores
 
 if TYPE_CHECKING:
     from interp.steering.plans import Plan
@@ -21,33 +23,46 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def score_tasks(study: Study, tasks: Sequence[Task], plan: Plan | None) -> list[OptionScores]:
-    """Option scores of each task under one plan."""
-    prompts = [task.prompt for task in tasks]
-    return score(study.loaded.model, prompts, plan, batch_size=study.config.batch_size, tokens=study.tokens)
+def score_tasks(
+    study: Study, tasks: Sequence[Task], plans: Sequence[Plan], progress: Callable[[float], None] | None = None
+) -> Scores:
+    """Scores of every task's options under every plan."""
+    config = study.config
+    return score(
+        study.loaded.model, [task.prompt for task in tasks], plans, engine=config.engine, memory=config.memory,
+        batch_size=config.batch_size, tokens=study.tokens, progress=progress,
+    )  # fmt: skip
 
 
-def score_table(method: str, tasks: Sequence[Task], scores: Sequence[OptionScores]) -> pd.DataFrame:
-    """Rows with COLUMNS; `languages` lists the languages the option's text is written in, joined by blanks."""
-    rows = [
-        (method, t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster,
-         m.index, m.role, " ".join(sorted(m.languages)), m.text, s.logp[i], s.tokens[i], s.bytes[i])
-        for t, s in zip(tasks, scores, strict=True)
-        for i, m in enumerate(t.marks)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+class ScoreTables:
+    """Tables with COLUMNS, one per plan; `languages` lists the languages the option's text is written in."""
+
+    def __init__(self, tasks: Sequence[Task], scores: Scores) -> None:
+        rows = [
+            (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster,
+             m.index, m.role, " ".join(sorted(m.languages)), m.text)
+            for t in tasks
+            for m in t.marks
+        ]  # fmt: skip
+        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:10]))
+        self._scores = scores
+
+    def table(self, plan: int, method: str) -> pd.DataFrame:
+        """The rows of one plan under a method's name."""
+        scores = self._scores
+        filled = self._options.assign(logp=scores.logp[plan], tokens=scores.tokens, bytes=scores.bytes, method=method)
+        return filled[list(COLUMNS)]
 
 
-def confidence(tasks: Sequence[Task], scores: Sequence[OptionScores], role: str, normalisation: str) -> np.ndarray:
-    """Per task, the probability of the option of `role` among the task's own options: what choices on dev go by.
+def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
+    """The probability of the option of `role` among the task's own options: what choices on dev go by.
 
     It is a softmax over the normalised scores of options in the task's language, and smoother than accuracy.
     """
-    values = np.zeros(len(tasks))
-    for k, (task, option_scores) in enumerate(zip(tasks, scores, strict=True)):
-        s = option_scores.normalised(normalisation)
-        own = np.array([m.index >= 0 and task.prompt.language in m.languages for m in task.marks])
-        weights = np.exp(s - s[own].max()) * own
-        wanted = np.array([m.role == role for m in task.marks]) & own
-        values[k] = weights[wanted].sum() / weights.sum()
-    return values
+    marks = [(task.prompt.language, mark) for task in tasks for mark in task.marks]
+    own = np.array([mark.index >= 0 and code in mark.languages for code, mark in marks])
+    wanted = own & np.array([mark.role == role for _, mark in marks])
+    starts, counts = scores.starts[:-1], np.diff(scores.starts)
+    values = np.where(own, scores.normalised(normalisation), -np.inf)
+    weights = np.exp(values - np.repeat(np.maximum.reduceat(values, starts, axis=1), counts, axis=1))
+    return np.add.reduceat(np.where(wanted, weights, 0.0), starts, axis=1) / np.add.reduceat(weights, starts, axis=1)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from interp.plane import BASE, MACRO, Cells, favourite_wrong, hypervolume, outcomes
+from interp.steering.plans import Plan
 from interp.study import locate, report, testing
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations
 from interp.study.config import RunConfig
@@ -59,7 +60,7 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
         study = prepare(config)
         advance(study.loaded.name)
     lap("load")
-    n_languages, n_layers = len(study.languages), study.loaded.model.cfg.n_layers
+    n_languages = len(study.languages)
     with progress.stage("fitting vectors", 1) as advance:
         fit = read_fit(study)
         vectors = fit_vectors(study, fit)
@@ -71,7 +72,7 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
     lap("choose")
     prompts = testing.Prompts.of(study)
     kept = Outcomes(study, folder)
-    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + 2 * (n_layers - 1))) as advance:
+    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + 2 * (study.n_layers - 1))) as advance:
         for method, table in testing.score_methods(study, prompts, vectors, chosen, advance):
             kept.add(method, table)
         effects = kept.of("layers", testing.score_layers(study, prompts, vectors, advance))
@@ -141,7 +142,7 @@ def _plans(study: Study, dev: Dev, chosen: Mapping[str, Mapping[str, Chosen]]) -
         "positions": study.config.positions,
         "operator": "add",
         "unsteered_dev_value": {
-            axis: {code: round(dev.value(axis, code, None), 6) for code in study.languages}
+            axis: {code: round(float(dev.values(axis, code, [Plan()])[0]), 6) for code in study.languages}
             for axis in ("universal", "cultural")
         },
         "methods": {m: {code: c.described() for code, c in by.items()} for m, by in chosen.items()},

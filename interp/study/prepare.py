@@ -15,6 +15,7 @@ from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
 from interp.model.residuals import Residuals, read_residuals
 from interp.plane import Resampling
+from interp.steering.engine import replay_of
 from interp.study.config import RunConfig
 from interp.study.resolve import resolve
 
@@ -28,6 +29,11 @@ class Study:
     universal: UniversalSet
     cultural: CulturalSet
     languages: tuple[str, ...]
+
+    @property
+    def n_layers(self) -> int:
+        """Number of the model's blocks."""
+        return int(self.loaded.model.cfg.n_layers)
 
     def counts(self, axis: Axis, item: str, language: str) -> bool:
         """Whether an item is scored in a language: not where the model's corpus is known to have shown it."""
@@ -72,7 +78,9 @@ class Study:
 
     def read(self, texts: Sequence[str]) -> Residuals:
         """Residuals at each text's last token."""
-        return read_residuals(self.loaded.model, texts, batch_size=self.config.batch_size)
+        return read_residuals(
+            self.loaded.model, texts, memory=self.config.memory, batch_size=self.config.batch_size, tokens=self.tokens
+        )
 
     def universal_residuals(self, language: str, split: Split) -> Residuals:
         """Residuals of all universal items of a split, asked in a language."""
@@ -105,6 +113,8 @@ def prepare(config: RunConfig) -> Study:
     """
     inputs = resolve(config)
     loaded = load_model(config.model, device=config.device, dtype=config.dtype)
+    if config.engine == "replay":
+        replay_of(loaded.model)
     study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.languages)
     for code in study.languages:
         for split in ("dev", "test"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from interp.plane import BASE
 from interp.steering.plans import Plan
 from interp.steering.search import layer_grid
 from interp.study.choose import Advance, Chosen, Dev, choose_control
-from interp.study.evaluate import score_table, score_tasks
+from interp.study.evaluate import ScoreTables, score_tasks
 from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
 from interp.study.prepare import Study
 
@@ -47,22 +48,20 @@ class Prompts:
         )
 
 
-def _scored(study: Study, method: str, tasks: list[Task], plan: Plan | None) -> pd.DataFrame:
-    scores = score_tasks(study, tasks, plan)
-    return score_table(method, tasks, scores)
+def _scored(study: Study, tasks: list[Task], plans: Sequence[Plan], step: str, advance: Advance) -> ScoreTables:
+    return ScoreTables(tasks, score_tasks(study, tasks, plans, partial(advance, step)))
 
 
 def score_methods(
     study: Study, tasks: Prompts, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], advance: Advance
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Scores of the unsteered model, then of every chosen plan: (method, table) one after another."""
-    for method in (BASE, *chosen):
-        parts = []
-        for code in study.languages:
-            advance(f"test {method}:{code}")
-            plan = None if method == BASE else chosen[method][code].plan(study, vectors, code)
-            parts.append(_scored(study, method, tasks.full[code], plan))
-        yield method, pd.concat(parts, ignore_index=True)
+    scored = []
+    for code in study.languages:
+        plans = [Plan(), *(by_language[code].plan(study, vectors, code) for by_language in chosen.values())]
+        scored.append(_scored(study, tasks.full[code], plans, f"methods {code}", advance))
+    for number, method in enumerate((BASE, *chosen)):
+        yield method, pd.concat([part.table(number, method) for part in scored], ignore_index=True)
 
 
 def score_controls(
@@ -78,22 +77,25 @@ def score_controls(
         parts = []
         for axis, method in CONTROL_AXES.items():
             prompts = tasks.universal if axis == "universal" else tasks.cultural
-            for number, draws in enumerate(make(study, fit, vectors, method, study.config.control_draws)):
-                best = choose_control(study, dev, draws, axis, advance)
-                for code, cell in best.items():
-                    plan = draws[code].plan(cell.layer, cell.strength, positions=study.config.positions)
-                    advance(f"test {control} {number}:{code}")
-                    parts.append(_scored(study, f"{control}_{number:02d}", prompts[code], plan))
+            draws = make(study, fit, vectors, method, study.config.control_draws)
+            for code in study.languages:
+                own = [draw[code] for draw in draws]
+                cells = choose_control(study, dev, own, axis, code, advance)
+                plans = [
+                    vectors_of_draw.plan(cell.layer, cell.strength, positions=study.config.positions)
+                    for vectors_of_draw, cell in zip(own, cells, strict=True)
+                ]
+                scored = _scored(study, prompts[code], plans, f"{control} {axis} {code}", advance)
+                parts += [scored.table(number, f"{control}_{number:02d}") for number in range(len(plans))]
         yield control, pd.concat(parts, ignore_index=True)
 
 
 def score_layers(study: Study, tasks: Prompts, vectors: Vectors, advance: Advance) -> pd.DataFrame:
     """Scores of EN and of LOC at every layer of the grid, strength 1: methods `en@3`, `loc@3`, ..."""
+    cells = [(method, layer) for method in ("en", "loc") for layer in layer_grid(study.n_layers)]
     parts = []
-    for method in ("en", "loc"):
-        for layer in layer_grid(study.loaded.model.cfg.n_layers):
-            for code in study.languages:
-                advance(f"layer {layer} {method}:{code}")
-                plan = vectors[method][code].plan(layer, positions=study.config.positions)
-                parts.append(_scored(study, f"{method}@{layer}", [*tasks.universal[code], *tasks.cultural[code]], plan))
+    for code in study.languages:
+        plans = [vectors[method][code].plan(layer, positions=study.config.positions) for method, layer in cells]
+        scored = _scored(study, [*tasks.universal[code], *tasks.cultural[code]], plans, f"layers {code}", advance)
+        parts += [scored.table(number, f"{method}@{layer}") for number, (method, layer) in enumerate(cells)]
     return pd.concat(parts, ignore_index=True)

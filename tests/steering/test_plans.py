@@ -38,8 +38,8 @@ def test_padding_and_earlier_positions_are_left_alone(organism: LoadedModel, pos
     model.run_with_hooks(batch.tokens, return_type=None, fwd_hooks=[*plan.hooks(batch), (name, keep("steered"))])
     moved = (seen["steered"] - seen["plain"]).abs().amax(-1) > 0.5
     expected = {
-        "all": [[1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1]],
-        "last": [[0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]],
+        "all": [[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]],
+        "last": [[0, 0, 0, 1, 1, 1], [0, 1, 1, 0, 0, 0]],
     }[positions]
     assert moved.int().tolist() == expected
 

@@ -8,8 +8,10 @@ import torch
 
 from interp.data.prompts import Prompt
 from interp.model.loading import LoadedModel
+from interp.steering.engine import ENGINES, score
 from interp.steering.plans import Plan, Steer
-from interp.steering.scoring import OptionScores, score
+
+pytestmark = pytest.mark.parametrize("engine", ENGINES)
 
 
 def prompts(texts: list[str]) -> list[Prompt]:
@@ -22,37 +24,53 @@ def plan(model, positions: str = "all", operator: str = "add", strength: float =
     return Plan((Steer(1, vector, strength, operator, positions),))
 
 
-def values(scores: list[OptionScores]) -> np.ndarray:
-    return np.stack([s.logp for s in scores])
+def values(model, asked: list[Prompt], *plans: Plan, **settings) -> np.ndarray:
+    return score(model, asked, plans or (Plan(),), **settings).logp
 
 
 @pytest.mark.parametrize("positions", ["all", "last"])
-def test_batch_size_and_neighbours_do_not_matter(organism: LoadedModel, texts: list[str], positions: str) -> None:
+def test_batch_size_and_neighbours_do_not_matter(
+    organism: LoadedModel, texts: list[str], positions: str, engine: str
+) -> None:
     model, steering = organism.model, plan(organism.model, positions)
-    alone = np.concatenate([values(score(model, [p], steering, batch_size=1)) for p in prompts(texts)])
+    alone = np.concatenate([values(model, [p], steering, engine=engine) for p in prompts(texts)], axis=1)
     for size in (1, 3, 64):
-        assert np.abs(values(score(model, prompts(texts), steering, batch_size=size)) - alone).max() < 1e-4
+        together = values(model, prompts(texts), steering, engine=engine, batch_size=size)
+        assert np.abs(together - alone).max() < 1e-4
 
 
-def test_order_does_not_matter(organism: LoadedModel, texts: list[str]) -> None:
-    forward = values(score(organism.model, prompts(texts), plan(organism.model)))
-    backward = values(score(organism.model, prompts(texts)[::-1], plan(organism.model)))
-    assert np.abs(forward - backward[::-1]).max() < 1e-4
+def test_neither_the_budget_nor_other_plans_matter(organism: LoadedModel, texts: list[str], engine: str) -> None:
+    model, steering = organism.model, plan(organism.model)
+    alone = values(model, prompts(texts), steering, engine=engine)[0]
+    others = [plan(model, positions, strength=float(s)) for positions in ("all", "last") for s in range(1, 6)]
+    for memory in ("1MB", "20MB", "8GiB"):
+        together = values(model, prompts(texts), *others, steering, engine=engine, memory=memory)
+        assert np.abs(together[-1] - alone).max() < 1e-4
 
 
-def test_tokenizers_padding_side_does_not_matter(organism: LoadedModel, texts: list[str]) -> None:
-    before = values(score(organism.model, prompts(texts), plan(organism.model)))
+def test_order_does_not_matter(organism: LoadedModel, texts: list[str], engine: str) -> None:
+    asked, steering = prompts(texts), plan(organism.model)
+    forward = score(organism.model, asked, [steering], engine=engine)
+    backward = score(organism.model, asked[::-1], [steering], engine=engine)
+    for i in range(len(asked)):
+        assert np.abs(forward.of(i) - backward.of(len(asked) - 1 - i)).max() < 1e-4
+
+
+def test_tokenizers_padding_side_does_not_matter(organism: LoadedModel, texts: list[str], engine: str) -> None:
+    before = values(organism.model, prompts(texts), plan(organism.model), engine=engine)
     tokenizer = organism.model.tokenizer
     side = tokenizer.padding_side
     try:
         tokenizer.padding_side = "left" if side == "right" else "right"
-        after = values(score(organism.model, prompts(texts), plan(organism.model)))
+        after = values(organism.model, prompts(texts), plan(organism.model), engine=engine)
     finally:
         tokenizer.padding_side = side
     assert np.array_equal(before, after)
 
 
-def test_steering_at_all_positions_equals_a_change_of_the_stream(organism: LoadedModel, texts: list[str]) -> None:
+def test_steering_at_all_positions_equals_a_change_of_the_stream(
+    organism: LoadedModel, texts: list[str], engine: str
+) -> None:
     """An oracle without our hooks: Transformers' own block output, changed by a forward hook of torch."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -60,10 +78,11 @@ def test_steering_at_all_positions_equals_a_change_of_the_stream(organism: Loade
 
     oracle = AutoModelForCausalLM.from_pretrained(organism_folder(), dtype=torch.float32, attn_implementation="eager")
     tokenizer = AutoTokenizer.from_pretrained(organism_folder())
-    vector = plan(organism.model).steers[0].vector
+    steering = plan(organism.model)
+    vector = steering.steers[0].vector
     prompt = prompts(texts)[0]
-    scores = score(organism.model, [prompt], plan(organism.model))[0]
-    for last_only in (False, True):
+    found = values(organism.model, [prompt], steering, plan(organism.model, "last"), engine=engine)
+    for number, last_only in enumerate((False, True)):
         start = len(tokenizer(prompt.text)["input_ids"])
 
         def hook(module, args, output, start=start, last_only=last_only):
@@ -78,41 +97,32 @@ def test_steering_at_all_positions_equals_a_change_of_the_stream(organism: Loade
             logp = oracle(tokens).logits[0, start - 1 : -1].log_softmax(-1)
         handle.remove()
         expected = float(logp.gather(-1, tokens[0, start:, None]).sum())
-        found = scores if not last_only else score(organism.model, [prompt], plan(organism.model, "last"))[0]
-        assert found.logp[2] == pytest.approx(expected, abs=1e-4)
+        assert found[number, 2] == pytest.approx(expected, abs=1e-4)
 
 
-def test_hooks_are_gone_afterwards(organism: LoadedModel, texts: list[str]) -> None:
-    before = values(score(organism.model, prompts(texts)))
-    steered = values(score(organism.model, prompts(texts), plan(organism.model)))
-    assert np.abs(before - steered).max() > 0.1
-    assert np.array_equal(values(score(organism.model, prompts(texts))), before)
+def test_hooks_are_gone_afterwards(organism: LoadedModel, texts: list[str], engine: str) -> None:
+    before = values(organism.model, prompts(texts), engine=engine)
+    steered = values(organism.model, prompts(texts), plan(organism.model), engine=engine)
+    assert np.abs(steered - before).max() > 0.1
+    assert np.array_equal(values(organism.model, prompts(texts), engine=engine), before)
 
 
-def test_an_empty_plan_changes_nothing(organism: LoadedModel, texts: list[str]) -> None:
-    assert np.array_equal(
-        values(score(organism.model, prompts(texts), Plan())), values(score(organism.model, prompts(texts)))
-    )
-
-
-def test_normalisations() -> None:
-    scores = OptionScores(np.array([-4.0, -6.0]), np.array([2.0, 1.0]), np.array([8.0, 3.0]))
-    assert scores.normalised("sum").tolist() == [-4.0, -6.0]
-    assert scores.normalised("mean").tolist() == [-2.0, -6.0]
-    assert scores.normalised("bytes").tolist() == [-0.5, -2.0]
-    with pytest.raises(ValueError, match="allowed: bytes, sum, mean"):
-        scores.normalised("letters")
-
-
-def test_a_continuation_must_add_a_token(organism: LoadedModel, texts: list[str]) -> None:
+def test_an_option_without_tokens_is_refused(organism: LoadedModel, texts: list[str], engine: str) -> None:
     with pytest.raises(ValueError, match="adds no token"):
-        score(organism.model, [Prompt("a", "en", texts[0], ("",))])
+        score(organism.model, [Prompt("a", "en", texts[0], ("",))], engine=engine)
 
 
-@pytest.mark.parametrize(("layer", "width", "message"), [(99, 0, "layer 99 is out of range"), (0, 1, "width")])
+@pytest.mark.parametrize(
+    ("layer", "width", "message"),
+    [(8, 128, "layer 8 is out of range"), (-1, 128, "layer -1 is out"), (0, 5, "the vector has width 5")],
+)
 def test_plans_that_do_not_fit_are_refused(
-    organism: LoadedModel, texts: list[str], layer: int, width: int, message: str
+    organism: LoadedModel, texts: list[str], layer: int, width: int, message: str, engine: str
 ) -> None:
-    vector = torch.zeros(organism.model.cfg.d_model + width)
     with pytest.raises(ValueError, match=message):
-        score(organism.model, prompts(texts), Plan((Steer(layer, vector),)))
+        score(organism.model, prompts(texts), [Plan((Steer(layer, torch.ones(width)),))], engine=engine)
+
+
+def test_no_prompts_and_no_plans(organism: LoadedModel, texts: list[str], engine: str) -> None:
+    assert score(organism.model, [], engine=engine).logp.shape == (1, 0)
+    assert score(organism.model, prompts(texts), [], engine=engine).logp.shape == (0, 3 * len(texts))

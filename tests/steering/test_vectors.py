@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from interp.errors import DataError
-from interp.steering.search import grid, layer_grid, share_grid
+from interp.steering.search import layer_grid, ranked, share_grid
 from interp.steering.vectors import SteeringVectors, difference, language_contrast, rescaled, sign_shuffled
 
 L, N, D = 4, 30, 8
@@ -66,9 +66,9 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         SteeringVectors.load(tmp_path / "v.safetensors")
 
 
-def test_grid_ranks_by_value_then_by_the_gentler_plan() -> None:
-    vectors = SteeringVectors("v", torch.eye(L))
-    found = grid(vectors, layer_grid(L), (2.0, 1.0), "all", lambda plan: float(plan.steers[0].layer == 1))
+def test_cells_rank_by_value_then_by_the_gentler_plan() -> None:
+    cells = [(layer, strength) for layer in layer_grid(L) for strength in (2.0, 1.0)]
+    found = ranked(cells, [float(layer == 1) for layer, _ in cells])
     assert [(c.layer, c.strength) for c in found[:3]] == [(1, 1.0), (1, 2.0), (0, 1.0)]
     assert len(found) == (L - 1) * 2
 

@@ -1,0 +1,36 @@
+"""Log-likelihoods of options under plans, and how they are normalised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+NORMALISATIONS = ("bytes", "sum", "mean")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of every option of every prompt under every plan.
+
+    logp: summed log-likelihood (float32). tokens, bytes: length of each option in tokens and in UTF-8 bytes.
+    starts: the options of prompt p are `starts[p]` to `starts[p + 1]`.
+    """
+
+    logp: Float[np.ndarray, "plan option"]
+    tokens: Float[np.ndarray, "option"]
+    bytes: Float[np.ndarray, "option"]
+    starts: Int[np.ndarray, "prompts_and_end"]
+
+    def of(self, prompt: int, plan: int = 0) -> Float[np.ndarray, "option"]:
+        """Log-likelihoods of one prompt's options under one plan."""
+        return self.logp[plan, self.starts[prompt] : self.starts[prompt + 1]]
+
+    def normalised(self, normalisation: str = "bytes") -> Float[np.ndarray, "plan option"]:
+        """Log-likelihood per byte (`bytes`), per token (`mean`) or in all (`sum`)."""
+        if normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation {normalisation!r} is unknown; allowed: {', '.join(NORMALISATIONS)}")
+        if normalisation == "sum":
+            return self.logp
+        return self.logp / (self.bytes if normalisation == "bytes" else self.tokens)
