@@ -9,7 +9,9 @@ import pytest
 
 from interp.model.loading import LoadedModel, load_model, organism_folder
 
-ARCHITECTURES = ("llama", "gemma3", "qwen3", "gpt2")
+ARCHITECTURES = ("llama", "gemma2", "gemma3", "qwen3", "mistral", "gpt2", "gpt_neox", "bloom", "cohere")
+WINDOW = 6
+"""The sliding window of those that have one: shorter than every prompt."""
 
 
 @pytest.fixture(scope="session")
@@ -18,18 +20,31 @@ def organism() -> LoadedModel:
 
 
 def tiny_config(architecture: str, vocabulary: int):
-    from transformers import Gemma3TextConfig, GPT2Config, LlamaConfig, Qwen3Config
+    import transformers
 
-    shared = {"vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    shared = {
+        "vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+        "initializer_range": 0.2,  # ten times the usual: every block and its attention must matter
+    }  # fmt: skip
     sizes = {
         "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
         "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 128,
     }  # fmt: skip
+    kinds = {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"], "sliding_window": WINDOW}
     if architecture == "gpt2":
-        return GPT2Config(**shared, n_embd=32, n_layer=3, n_head=4, n_positions=128)
-    if architecture == "gemma3":
-        return Gemma3TextConfig(**shared, **sizes, sliding_window=8, layer_types=["sliding_attention", "full_attention", "sliding_attention"])  # fmt: skip
-    return {"llama": LlamaConfig, "qwen3": Qwen3Config}[architecture](**shared, **sizes)
+        return transformers.GPT2Config(**shared, n_embd=32, n_layer=3, n_head=4, n_positions=128)
+    if architecture == "bloom":
+        return transformers.BloomConfig(**shared, hidden_size=32, n_layer=3, n_head=4)
+    if architecture in ("gpt_neox", "cohere"):
+        del sizes["head_dim"]
+    if architecture == "gpt_neox":
+        del sizes["num_key_value_heads"]
+    more = {"gemma2": kinds | {"query_pre_attn_scalar": 8}, "gemma3": kinds, "mistral": {"sliding_window": WINDOW}}
+    name = {
+        "llama": "LlamaConfig", "gemma2": "Gemma2Config", "gemma3": "Gemma3TextConfig", "qwen3": "Qwen3Config",
+        "mistral": "MistralConfig", "gpt_neox": "GPTNeoXConfig", "cohere": "CohereConfig",
+    }[architecture]  # fmt: skip
+    return getattr(transformers, name)(**shared, **sizes, **more.get(architecture, {}))
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)

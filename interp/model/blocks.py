@@ -257,14 +257,18 @@ def _repeated(rows: torch.Tensor, times: int) -> torch.Tensor:
 
 @contextmanager
 def _replaced(forwards: dict[Any, Callable[..., Any]]) -> Iterator[None]:
-    """Modules with another `forward` for a while."""
+    """Modules with another `forward` for a while; may be nested."""
+    before = {module: vars(module).get("forward") for module in forwards}
     for module, forward in forwards.items():
         object.__setattr__(module, "forward", forward)
     try:
         yield
     finally:
-        for module in forwards:
-            object.__delattr__(module, "forward")
+        for module, earlier in before.items():
+            if earlier is None:
+                object.__delattr__(module, "forward")
+            else:
+                object.__setattr__(module, "forward", earlier)
 
 
 def lean(model: HookedModel, compiled: bool = False) -> AbstractContextManager[None]:

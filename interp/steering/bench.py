@@ -17,16 +17,18 @@ import torch
 from jaxtyping import Float
 
 from interp.data.tasks import everything, universal_tasks
-from interp.errors import ConfigError
 from interp.model.batching import Tokens, batches
+from interp.model.blocks import lean
 from interp.model.loading import load_model, organism_folder, resolve_device
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of
+from interp.model.residuals import Reading
+from interp.steering.cost import costs
 from interp.steering.engine import replay_of
 from interp.steering.layout import Layout, Stem, tokenise
 from interp.steering.plans import Plan, Positions, Steer
-from interp.steering.replay import replayed_flops
 from interp.steering.scoring import reference_logp
+from interp.steering.settings import Setting
 
 STRENGTHS = (0.25, 0.5, 1.0, 2.0)
 LOGITS_BYTES = 2**31
@@ -34,61 +36,14 @@ LOGITS_BYTES = 2**31
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A model and prompts to time. layers: how many of the model's layers are steered, spread evenly (0: all)."""
-
-    name: str
-    config: str
-    sizes: dict[str, Any]
-    layers: int = 6
-    shots: int = 0
-    prompts: int = 32
-    needs_gpu: bool = False
-
-
-GEMMA = {"sliding_window": 512, "vocab_size": 262144, "rms_norm_eps": 1e-6, "head_dim": 256}
-GEMMA_270M = {
-    **GEMMA, "hidden_size": 640, "intermediate_size": 2048, "num_hidden_layers": 18,
-    "num_attention_heads": 4, "num_key_value_heads": 1,
-}  # fmt: skip
-QWEN_06B = {
-    "vocab_size": 151936, "hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28,
-    "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "tie_word_embeddings": True,
-}  # fmt: skip
-LLAMA_1B = {
-    "vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 64, "tie_word_embeddings": True,
-}  # fmt: skip
-GEMMA_4B = {
-    **GEMMA, "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34,
-    "num_attention_heads": 8, "num_key_value_heads": 4, "sliding_window": 1024,
-}  # fmt: skip
-GEMMA_12B = {
-    **GEMMA, "hidden_size": 3840, "intermediate_size": 15360, "num_hidden_layers": 48,
-    "num_attention_heads": 16, "num_key_value_heads": 8, "sliding_window": 1024,
-}  # fmt: skip
-
-SETTINGS = {
-    setting.name: setting
-    for setting in (
-        Setting("organism", "", {}, layers=0),
-        Setting("gemma3-270m", "Gemma3TextConfig", GEMMA_270M),
-        Setting("gemma3-270m-5shot", "Gemma3TextConfig", GEMMA_270M, shots=5),
-        Setting("qwen3-0.6b", "Qwen3Config", QWEN_06B),
-        Setting("llama3.2-1b", "LlamaConfig", LLAMA_1B),
-        Setting("gemma3-4b", "Gemma3TextConfig", GEMMA_4B, needs_gpu=True),
-        Setting("gemma3-12b", "Gemma3TextConfig", GEMMA_12B, needs_gpu=True),
-    )
-}
-
-
-@dataclass(frozen=True)
 class Row:
     """One line of the benchmark; times are of all plans, in seconds.
 
-    ratio: plain over replay. ceiling: that ratio by floating-point operations. flop_share: of the measured rate of
-    matrix products (`matmul_gflops`), what the operations that are needed reach. plain and reference are timed on
-    `timed_plans` of the plans and scaled. peak_mb: the process at its largest during replay (on a GPU, the device).
+    ratio: plain over replay. flop_ceiling, token_ceiling: that ratio by counting floating-point operations, and tokens
+    through blocks. flop_share: of the measured rate of matrix products (`matmul_gflops`), what the operations that are
+    needed reach. plain and reference are timed on `timed_plans` of the plans and scaled. read_ratio: reading all
+    layers' residuals over a forward without unembedding. peak_mb: the process at its largest during replay (on a GPU,
+    the device).
     """
 
     setting: str
@@ -97,7 +52,8 @@ class Row:
     reference_s: float
     replay_s: float
     ratio: float
-    ceiling: float
+    flop_ceiling: float
+    token_ceiling: float
     max_abs_diff: float
     peak_mb: float
     flop_share: float
@@ -105,6 +61,7 @@ class Row:
     prompts: int
     timed_plans: int
     plan_items_per_s: float
+    read_ratio: float
     matmul_gflops: float
     device: str
 
@@ -114,16 +71,6 @@ class Row:
         return {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in values.items()}
 
 
-def settings(names: Sequence[str], device: str) -> list[Setting]:
-    """Settings by name; all that the device can hold where none is named. Raises ConfigError for an unknown one."""
-    for name in names:
-        if name not in SETTINGS:
-            raise ConfigError(f"setting {name!r} is unknown", allowed=", ".join(SETTINGS), remedy="pass one of these")
-        if SETTINGS[name].needs_gpu and device == "cpu":
-            raise ConfigError(f"setting {name!r} needs a GPU", allowed="--device cuda where there is one")
-    return [SETTINGS[name] for name in names] or [s for s in SETTINGS.values() if device != "cpu" or not s.needs_gpu]
-
-
 def bench(
     setting: Setting,
     positions: Sequence[Positions] = ("all", "last"),
@@ -131,25 +78,30 @@ def bench(
     device: str = "auto",
     memory: int | str | None = None,
     plans: int | None = None,
+    compiled: bool = False,
 ) -> Iterator[Row]:
     """Time a setting. plans: how many in place of layers x 4 strengths (the layers in turn, other strengths)."""
     model = _model(setting, resolve_device(device))
     layout = _organism_prompts(model) if not setting.config else _random_prompts(setting, model.cfg.d_vocab)
-    rate = _matmul_rate(model)
     replay = replay_of(model)
     assert replay is not None, f"{setting.name} can't be replayed"
+    replay.compiled = compiled
+    read_ratio = _read_ratio(model, [stem.context for stem in layout.stems], memory)
     for where in positions:
         sweep = _plans(setting, model, where, plans)
         some = [sweep[0], sweep[-1]] if setting.config or len(sweep) > 100 else sweep
         times = len(sweep) / len(some)
         replay.logp(_first(layout, 2), sweep[:2], memory=memory)
+        rates = [_matmul_rate(model)]
         with _peak(model) as peak:
             replay_s, found = _timed(model, partial(replay.logp, layout, sweep, memory=memory))
+        rates.append(_matmul_rate(model))
+        rate = float(np.mean(rates))
         reference_s, expected = _timed(model, partial(reference_logp, model, layout, some, memory=memory))
         _plain(model, _first(layout, 2), sweep[:1], memory)
         plain_s, loop = _timed(model, partial(_plain, model, layout, some, memory))
         picked = found if len(some) == len(sweep) else found[[0, -1]]
-        needed, paid = replayed_flops(model, layout, sweep)
+        needed, paid = costs(model, layout, sweep)
         yield Row(
             setting=setting.name,
             positions=where,
@@ -157,14 +109,16 @@ def bench(
             reference_s=reference_s * times,
             replay_s=replay_s,
             ratio=plain_s * times / replay_s,
-            ceiling=paid / needed,
+            flop_ceiling=paid.flops / needed.flops,
+            token_ceiling=paid.tokens / needed.tokens,
             max_abs_diff=float(max(np.abs(picked - expected).max(), np.abs(picked - loop).max())),
             peak_mb=peak(),
-            flop_share=needed / replay_s / rate,
+            flop_share=needed.flops / replay_s / rate,
             plans=len(sweep),
             prompts=len(layout.stems),
             timed_plans=len(some),
             plan_items_per_s=len(sweep) * len(layout.stems) / replay_s,
+            read_ratio=read_ratio,
             matmul_gflops=rate / 1e9,
             device=str(device_of(model)),
         )
@@ -254,6 +208,23 @@ def _plain(
                 for option, ending in reads[row]:
                     found[p, option] = float(logp[i, torch.arange(len(ending)), list(ending)].sum())
     return found
+
+
+def _read_ratio(model: HookedModel, sequences: Sequence[tuple[int, ...]], memory: int | str | None) -> float:
+    """Seconds of reading every layer over seconds of Transformers' own blocks alone, same batches; best of three."""
+    reading, lengths = Reading(model), [len(sequence) for sequence in sequences]
+
+    def read() -> None:
+        for _ in reading.stream(sequences, memory=memory):
+            pass
+
+    def bare() -> None:
+        for batch in batches(sequences, lengths, Budget(model, memory).rows, device_of(model)):
+            model.original_model.base_model(batch.tokens, use_cache=False)  # type: ignore[attr-defined]
+
+    with torch.inference_mode(), lean(model):
+        times = [(_timed(model, read)[0], _timed(model, bare)[0]) for _ in range(3)]
+    return min(t for t, _ in times) / min(t for _, t in times)
 
 
 def _timed(model: HookedModel, work: Callable[[], Any]) -> tuple[float, Any]:

@@ -21,18 +21,10 @@ from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel, device_of, dtype_of, hooks_on
 from interp.model.unembedding import Unembedding
 from interp.steering.forest import Forest, plant
-from interp.steering.layout import Layout, Stem, shared_prefix
+from interp.steering.layout import Layout
 from interp.steering.plans import Plan, Steer
+from interp.steering.schedule import Key, Numbered, groups, numbered, sizes
 from interp.steering.scoring import Progress
-
-Key = tuple[int, ...]
-"""The steers that a stream has passed, by number."""
-
-SHORTEST_PREFIX, FEWEST_SHARING = 16, 4
-"""A shared prefix of fewer tokens, or of fewer prompts, costs more in extra calls than it saves."""
-
-MOST_PLANS = 64
-"""Beyond this many plans in a pass, the trunk's own cost is below 3%."""
 
 ANSWER_ROWS = 1024
 """Streams gathered before they are unembedded."""
@@ -74,12 +66,12 @@ class Replay:
         """
         answers = _Answers(self.unembedding, len(plans), len(layout.tokens))
         budget = Budget(self.model, memory)
-        numbered = _number(plans)
-        work = deque((stems, prefix, numbered) for stems, prefix in _groups(layout.stems))
+        every = numbered(plans)
+        work = deque((stems, prefix, every) for stems, prefix in groups(layout.stems))
         with lean(self.model, self.compiled):
             while work:
                 stems, prefix, group = work.popleft()
-                rows, versions = _sizes(budget, stems, prefix, len(group), batch_size)
+                rows, versions = sizes(budget, stems, prefix, len(group), batch_size)
                 if len(stems) > rows:
                     work.extendleft((stems[i : i + rows], prefix, group) for i in reversed(range(0, len(stems), rows)))
                     continue
@@ -106,75 +98,10 @@ def _place(model: HookedModel) -> tuple[torch.device, torch.dtype]:
     return device_of(model), dtype_of(model)
 
 
-@dataclass(frozen=True)
-class _Numbered:
-    """A plan by its place in the caller's list, with its steers in the order of layers, numbered."""
-
-    place: int
-    steers: tuple[tuple[int, Steer], ...]
-
-    def key(self, layer: int) -> Key:
-        """The steers passed once block `layer` is done."""
-        return tuple(number for number, steer in self.steers if steer.layer <= layer)
-
-    @property
-    def first(self) -> int:
-        return self.steers[0][1].layer if self.steers else -1
-
-    @property
-    def only_last(self) -> bool:
-        """Whether nothing before the last prompt token is steered."""
-        return bool(self.steers) and all(steer.positions == "last" for _, steer in self.steers)
-
-
-def _number(plans: Sequence[Plan]) -> list[_Numbered]:
-    """Equal steers get equal numbers; plans that branch off late come last."""
-    numbers: dict[tuple[object, ...], int] = {}
-    found = []
-    for place, plan in enumerate(plans):
-        steers = []
-        for steer in sorted(plan.steers, key=lambda s: s.layer):
-            vector = (steer.vector.data_ptr(), steer.vector.stride())
-            sort = (steer.layer, vector, steer.strength, steer.operator, steer.positions)
-            steers.append((numbers.setdefault(sort, len(numbers)), steer))
-        found.append(_Numbered(place, tuple(steers)))
-    return sorted(found, key=lambda p: (p.first, p.place))
-
-
-def _groups(stems: Sequence[Stem]) -> list[tuple[list[Stem], int]]:
-    """Stems with the same beginning together, similar lengths next to each other; with the prefix they share."""
-    by_beginning: dict[tuple[int, ...], list[Stem]] = {}
-    for stem in stems:
-        by_beginning.setdefault(stem.context[:SHORTEST_PREFIX], []).append(stem)
-    found: list[tuple[list[Stem], int]] = []
-    rest: list[Stem] = []
-    for group in by_beginning.values():
-        prefix = shared_prefix(group) if len(group) >= FEWEST_SHARING else 0
-        if prefix >= SHORTEST_PREFIX:
-            found.append((group, prefix))
-        else:
-            rest.extend(group)
-    if rest:
-        found.append((rest, 0))
-    return [(sorted(group, key=lambda stem: (_size(stem), stem.context)), prefix) for group, prefix in found]
-
-
-def _size(stem: Stem) -> int:
-    return len(stem.context) + sum(len(ending) - 1 for _, ending in stem.endings)
-
-
-def _sizes(budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, batch_size: int | None) -> tuple[int, int]:
-    """How many prompts and how many plans a pass takes."""
-    nodes = max(_size(stem) for stem in stems) - prefix
-    rows = batch_size or max(1, budget.tokens(nodes + prefix) // nodes)
-    rows = min(rows, len(stems))
-    return rows, min(plans, MOST_PLANS, budget.streams(rows * nodes + prefix))
-
-
 class _Pass:
     """Some plans on some prompts, once through the layers."""
 
-    def __init__(self, blocks: Blocks, forest: Forest, plans: Sequence[_Numbered], budget: Budget) -> None:
+    def __init__(self, blocks: Blocks, forest: Forest, plans: Sequence[Numbered], budget: Budget) -> None:
         self.blocks, self.forest, self.plans = blocks, forest, plans
         self.rows, self.nodes = forest.tokens.shape
         self.prefix = len(forest.prefix)
@@ -240,7 +167,7 @@ class _Pass:
         return [replace(streams[0], nodes=part) for part in nodes.chunk(len(streams), dim=1)]
 
     def _branch(
-        self, layer: int, streams: dict[Key, _Stream], trunk: _Stream, plans: Sequence[_Numbered], at_tips: bool = False
+        self, layer: int, streams: dict[Key, _Stream], trunk: _Stream, plans: Sequence[Numbered], at_tips: bool = False
     ) -> dict[Key, _Stream]:
         """The streams after the steers of a layer: those still needed, and the new ones."""
         found: dict[Key, _Stream] = {}
@@ -320,37 +247,3 @@ class _Answers:
             for plan in plans:
                 np.add.at(self.logp[plan], forest.reads.option, part)
         self._waiting, self._rows = [], 0
-
-
-def replayed_flops(model: HookedModel, layout: Layout, plans: Sequence[Plan]) -> tuple[float, float]:
-    """Floating-point operations that scoring needs, and that a plain loop with full logits pays.
-
-    Needed are: the unsteered prompts once, each steered token from its first steer on, shared prefixes once per plan,
-    in the last block and the unembedding only what is read. Twice the weights per token, and the attention.
-    """
-    cfg, blocks = model.cfg, list(model.blocks)  # type: ignore[attr-defined]
-    weights = [sum(p.numel() for p in block.original_component.parameters() if p.ndim > 1) for block in blocks]
-    words = 2.0 * int(cfg.d_vocab) * int(cfg.d_model)
-    n, head = len(blocks), 4.0 * int(cfg.n_heads) * int(cfg.d_head)
-    needed = paid = 0.0
-    for stems, prefix in _groups(layout.stems):
-        rows = sum(len(stem.context) - prefix for stem in stems)
-        tips = sum(1 + len({e[:i] for _, e in s.endings for i in range(1, len(e))}) for s in stems)
-        keys = float(np.mean([len(stem.context) for stem in stems]))
-        full = prefix + rows + tips - len(stems)
-
-        def cost(tokens: float, first: int, keys: float = keys) -> float:
-            return sum(tokens * (2.0 * w + head * keys) for w in weights[first : n - 1])
-
-        def ends(count: float, keys: float = keys) -> float:
-            return count * (2.0 * weights[-1] + head * keys + words)
-
-        needed += cost(full, 0)
-        for plan in _number(plans):
-            start = min(plan.first + 1, n)
-            needed += cost(tips if plan.only_last else full, start) + ends(tips) if plan.steers else ends(tips)
-        for stem in stems:
-            for ending in {ending[:-1] for _, ending in stem.endings}:
-                length = len(stem.context) + len(ending)
-                paid += len(plans) * length * (sum(2.0 * w + head * length / 2 for w in weights) + words)
-    return needed, paid

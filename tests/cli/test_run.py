@@ -18,7 +18,9 @@ def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("organism", "train", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("run", "--help"), ("bench", "--help"), ("organism", "train", "--help")]
+)
 def test_help_shows_examples(arguments: tuple[str, ...]) -> None:
     done = interp(*arguments)
     assert done.returncode == 0
@@ -46,6 +48,9 @@ MISTAKES = {
     ("run", "--dtype", "int8"): "dtype 'int8' is unknown; allowed: auto, float32",
     ("run", "--device", "tpu"): "device 'tpu' is unknown",
     ("run", "--config", "absent.yaml"): "config file absent.yaml can't be read",
+    ("run", "--memory", "lots"): "memory 'lots' is not allowed; allowed: a size such as 8GiB",
+    ("run", "--engine", "fast"): "engine 'fast' is unknown; allowed: replay, reference",
+    ("run", "--batch-size", "0"): "batch_size 0 is not allowed",
     ("organism", "train", "--steps", "0"): "steps 0 is not allowed",
 }
 

@@ -1,0 +1,100 @@
+"""`interp bench`: how fast plans are scored here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interp.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from interp.steering.bench import Row
+    from interp.steering.plans import Positions
+
+EXAMPLES = (
+    "Examples:  interp bench  |  interp bench --setting organism --json rows.json  |  "
+    "interp bench --setting gemma3-270m --positions last --plans 1000"
+)
+
+
+_POSITIONS: dict[str, tuple[Positions, ...]] = {"all": ("all",), "last": ("last",), "both": ("all", "last")}
+
+
+def bench(
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(help="One setting (repeat for more): organism, or random weights in a model's shapes."),
+    ] = None,
+    positions: Annotated[str, typer.Option(help="all, last, or both.")] = "both",
+    plans: Annotated[int | None, typer.Option(help="Number of plans. Default: the setting's layers x 4.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    memory: Annotated[
+        str, typer.Option(help="For activations, such as 8GiB. Default: 1 GiB, a quarter of a GPU.")
+    ] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile", help="Norms and MLPs through torch.compile.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows into this file.")] = None,
+) -> None:
+    """Time a plain TransformerLens loop, the reference and replay on the same prompts, in one process.
+
+    Without --setting every setting runs that the device can hold (about ten minutes on two cores).
+    """
+    if positions not in _POSITIONS:
+        raise ConfigError(f"positions {positions!r} is unknown", allowed=", ".join(_POSITIONS))
+    if plans is not None and plans < 2:
+        raise ConfigError(f"plans {plans} is not allowed", allowed="whole numbers from 2")
+    if json_file is not None and not json_file.resolve().parent.is_dir():
+        raise OutputError(f"folder of {json_file} does not exist", remedy="make it, or pass another --json")
+    from interp.model.loading import resolve_device
+    from interp.model.memory import parse_memory
+    from interp.steering.settings import settings
+
+    parse_memory(memory)
+    chosen = settings(setting or [], resolve_device(device))
+    from interp.steering.bench import bench as run_bench
+
+    rows: list[dict[str, Any]] = []
+    try:
+        print(_HEADER)
+        for one in chosen:
+            for row in run_bench(
+                one, _POSITIONS[positions], device=device, memory=memory, plans=plans, compiled=compiled
+            ):
+                print(_line(row), flush=True)
+                rows.append(row.described())
+                if json_file:
+                    json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    except KeyboardInterrupt:
+        print(f"stopped after {len(rows)} rows", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if rows:
+        print(_explained(rows[-1]["matmul_gflops"], rows[-1]["device"]))
+
+
+_COLUMNS = (
+    ("setting", 18), ("positions", 9), ("plain s", 9), ("reference s", 11), ("replay s", 9), ("ratio", 7),
+    ("token ratio", 11), ("FLOP ratio", 10), ("FLOP share", 10), ("plans*items/s", 13), ("peak MB", 8),
+    ("max diff", 9), ("read ratio", 10),
+)  # fmt: skip
+_HEADER = "  ".join(f"{name:>{width}}" for name, width in _COLUMNS)
+
+
+def _line(row: Row) -> str:
+    values = (
+        row.setting, row.positions, f"{row.plain_s:.1f}", f"{row.reference_s:.1f}", f"{row.replay_s:.2f}",
+        f"{row.ratio:.1f}", f"{row.token_ceiling:.1f}", f"{row.flop_ceiling:.1f}", f"{row.flop_share:.0%}",
+        f"{row.plan_items_per_s:.0f}", f"{row.peak_mb:.0f}", f"{row.max_abs_diff:.1e}", f"{row.read_ratio:.2f}",
+    )  # fmt: skip
+    return "  ".join(f"{value:>{width}}" for value, (_, width) in zip(values, _COLUMNS, strict=True))
+
+
+def _explained(gflops: float, device: str) -> str:
+    return f"""
+ratio: plain over replay. token ratio, FLOP ratio: the same by counting tokens through blocks and operations.
+FLOP share: of this machine's own matrix products ({gflops:.0f} GFLOP/s on {device}), what the needed operations reach.
+max diff: of any log-likelihood, against both others. read ratio: reading all layers over a forward that stops before
+the unembedding. plain and reference are timed on two plans and scaled where a setting says so (timed_plans in --json).
+"""

@@ -1,0 +1,85 @@
+"""Which prompts and which plans go through the layers together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from interp.model.memory import Budget
+from interp.steering.layout import Stem, shared_prefix
+from interp.steering.plans import Plan, Steer
+
+Key = tuple[int, ...]
+"""The steers that a stream has passed, by number."""
+
+SHORTEST_PREFIX, FEWEST_SHARING = 16, 4
+"""A shared prefix of fewer tokens, or of fewer prompts, costs more in extra calls than it saves."""
+
+MOST_PLANS = 64
+"""Beyond this many plans in a pass, the trunk's own cost is below 3%."""
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A plan by its place in the caller's list, with its steers in the order of layers, numbered."""
+
+    place: int
+    steers: tuple[tuple[int, Steer], ...]
+
+    def key(self, layer: int) -> Key:
+        """The steers passed once block `layer` is done."""
+        return tuple(number for number, steer in self.steers if steer.layer <= layer)
+
+    @property
+    def first(self) -> int:
+        """The first steered layer, -1 for none."""
+        return self.steers[0][1].layer if self.steers else -1
+
+    @property
+    def only_last(self) -> bool:
+        """Whether nothing before the last prompt token is steered."""
+        return bool(self.steers) and all(steer.positions == "last" for _, steer in self.steers)
+
+
+def numbered(plans: Sequence[Plan]) -> list[Numbered]:
+    """Equal steers get equal numbers; plans that branch off late come last."""
+    numbers: dict[tuple[object, ...], int] = {}
+    found = []
+    for place, plan in enumerate(plans):
+        steers = []
+        for steer in sorted(plan.steers, key=lambda s: s.layer):
+            vector = (steer.vector.data_ptr(), steer.vector.stride())
+            sort = (steer.layer, vector, steer.strength, steer.operator, steer.positions)
+            steers.append((numbers.setdefault(sort, len(numbers)), steer))
+        found.append(Numbered(place, tuple(steers)))
+    return sorted(found, key=lambda p: (p.first, p.place))
+
+
+def groups(stems: Sequence[Stem]) -> list[tuple[list[Stem], int]]:
+    """Stems with the same beginning together, similar lengths next to each other; with the prefix they share."""
+    by_beginning: dict[tuple[int, ...], list[Stem]] = {}
+    for stem in stems:
+        by_beginning.setdefault(stem.context[:SHORTEST_PREFIX], []).append(stem)
+    found: list[tuple[list[Stem], int]] = []
+    rest: list[Stem] = []
+    for group in by_beginning.values():
+        prefix = shared_prefix(group) if len(group) >= FEWEST_SHARING else 0
+        if prefix >= SHORTEST_PREFIX:
+            found.append((group, prefix))
+        else:
+            rest.extend(group)
+    if rest:
+        found.append((rest, 0))
+    return [(sorted(group, key=lambda stem: (_size(stem), stem.context)), prefix) for group, prefix in found]
+
+
+def _size(stem: Stem) -> int:
+    return len(stem.context) + sum(len(ending) - 1 for _, ending in stem.endings)
+
+
+def sizes(budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, batch_size: int | None) -> tuple[int, int]:
+    """How many prompts and how many plans a pass takes."""
+    nodes = max(_size(stem) for stem in stems) - prefix
+    rows = batch_size or max(1, budget.tokens(nodes + prefix) // nodes)
+    rows = min(rows, len(stems))
+    return rows, min(plans, MOST_PLANS, budget.streams(rows * nodes + prefix))

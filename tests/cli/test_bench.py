@@ -1,0 +1,45 @@
+"""The benchmark's command: what it prints and writes, and its mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_run import interp
+
+MISTAKES = {
+    ("--setting", "llama"): "setting 'llama' is unknown; allowed: organism, gemma3-270m",
+    ("--setting", "gemma3-12b", "--device", "cpu"): "setting 'gemma3-12b' needs a GPU",
+    ("--positions", "first"): "positions 'first' is unknown; allowed: all, last, both",
+    ("--plans", "1"): "plans 1 is not allowed",
+    ("--memory", "lots"): "memory 'lots' is not allowed",
+    ("--json", "no/such/rows.json"): "does not exist",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = interp("bench", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert MISTAKES[arguments] in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_rows_are_printed_and_written(tmp_path: Path) -> None:
+    done = interp(
+        "bench", "--setting", "organism", "--positions", "last", "--plans", "4", "--json", "r.json", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "organism" in done.stdout
+    assert "FLOP share" in done.stdout
+    (row,) = json.loads((tmp_path / "r.json").read_text())
+    promised = {
+        "setting", "positions", "plain_s", "reference_s", "replay_s", "ratio", "max_abs_diff", "peak_mb", "flop_share",
+    }  # fmt: skip
+    assert promised <= set(row)
+    assert row["plans"] == 4
+    assert row["max_abs_diff"] <= 1e-4
+    assert row["ratio"] == pytest.approx(row["plain_s"] / row["replay_s"], rel=1e-3)

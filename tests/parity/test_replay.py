@@ -1,0 +1,119 @@
+"""Replay against the reference, over architectures: the same log-likelihoods, and replay itself ran."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from interp.data.prompts import Prompt
+from interp.errors import Notice
+from interp.model.batching import Tokens
+from interp.model.loading import LoadedModel, load_model
+from interp.model.protocol import HookedModel
+from interp.steering.engine import replay_of, score
+from interp.steering.operators import OPERATORS
+from interp.steering.plans import Plan, Steer
+
+LIMIT = 1e-4
+BFLOAT16_LIMIT = 0.1
+"""bfloat16 keeps 8 bits, and the engines add in another order: log-likelihoods of -10 are good to some hundredths."""
+
+ENDINGS = (" París", " 서울 123", " the old capital of nowhere", " the old house", " the old capital")
+
+
+@pytest.fixture
+def prompts(texts: list[str]) -> list[Prompt]:
+    """Ragged prompts, some behind shared examples; options of one and of several tokens that begin alike."""
+    shots = " ".join(texts[:2])
+    ragged = [Prompt(str(i), "en", text, ENDINGS) for i, text in enumerate(texts[:9])]
+    return ragged + [Prompt(f"shot {i}", "en", f"{shots} {text}", ENDINGS[:3]) for i, text in enumerate(texts[2:8])]
+
+
+def plans_for(model: HookedModel) -> list[Plan]:
+    """No steer; every operator at both positions; several steers in one plan, also in one layer and mixed; last block."""
+    generator = torch.Generator().manual_seed(1)
+    vectors = torch.randn(6, model.cfg.d_model, generator=generator)
+    plans = [Plan()]
+    for number, (operator, positions) in enumerate(product(OPERATORS, ("all", "last"))):
+        layer = number % (model.cfg.n_layers - 1)
+        plans += [Plan((Steer(layer, vectors[number % 6], a, operator, positions),)) for a in (0.4, 1.3)]
+    first, second = Steer(0, vectors[0], 0.8), Steer(1, vectors[1], -0.6, "add_keep_norm")
+    late, later = Steer(1, vectors[2], 0.9, "add", "last"), Steer(2, vectors[3], 1.1, "add", "last")
+    plans += [
+        Plan((first, second)), Plan((second, first)), Plan((late, later)), Plan((first, later)), Plan((late, second)),
+        Plan((first, late, later)), Plan((Steer(2, vectors[4], 0.7),)), Plan((first, Steer(0, vectors[5], 0.5))),
+        Plan((later, Steer(2, vectors[5], 0.5, "rotate", "last"))),
+    ]  # fmt: skip
+    return plans
+
+
+def both(model: HookedModel, asked: list[Prompt], plans: list[Plan], **settings) -> tuple[np.ndarray, np.ndarray]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)  # a fallback would be one
+        assert replay_of(model) is not None
+        found = score(model, asked, plans, **settings).logp
+    return found, score(model, asked, plans, engine="reference").logp
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_tiny_models(tiny: LoadedModel, prompts: list[Prompt], batch_size: int) -> None:
+    plans = plans_for(tiny.model)
+    found, expected = both(tiny.model, prompts, plans, batch_size=batch_size)
+    assert np.abs(found - expected).max() <= LIMIT
+    moved = np.abs(expected[1:] - expected[0]).max(axis=1)
+    assert moved.min() > 100 * LIMIT, "a plan that changes nothing proves nothing"
+
+
+def test_prompts_are_longer_than_the_window(tiny: LoadedModel, prompts: list[Prompt]) -> None:
+    from tests.conftest import WINDOW
+
+    tokens = Tokens(tiny.model)
+    assert min(len(tokens(prompt.text)) for prompt in prompts) > WINDOW
+
+
+def test_padding_side(tiny: LoadedModel, prompts: list[Prompt]) -> None:
+    tokenizer = tiny.model.tokenizer
+    before = tokenizer.padding_side
+    try:
+        for side in ("left", "right"):
+            tokenizer.padding_side = side
+            found, expected = both(tiny.model, prompts, plans_for(tiny.model)[:8])
+            assert np.abs(found - expected).max() <= LIMIT
+    finally:
+        tokenizer.padding_side = before
+
+
+def test_organism(organism: LoadedModel, prompts: list[Prompt]) -> None:
+    found, expected = both(organism.model, prompts, plans_for(organism.model))
+    assert np.abs(found - expected).max() <= LIMIT
+
+
+def test_a_small_budget_makes_parts_and_changes_nothing(organism: LoadedModel, prompts: list[Prompt]) -> None:
+    found, expected = both(organism.model, prompts, plans_for(organism.model), memory="3MB")
+    assert np.abs(found - expected).max() <= LIMIT
+
+
+def test_bfloat16(tiny_folder, prompts: list[Prompt]) -> None:
+    model = load_model(str(tiny_folder), device="cpu", dtype="bfloat16").model
+    found, expected = both(model, prompts, plans_for(model))
+    assert np.abs(found - expected).max() <= BFLOAT16_LIMIT
+
+
+def test_bfloat16_choices(prompts: list[Prompt]) -> None:
+    """On a trained model, whose options differ by more than rounding, both engines choose alike."""
+    from interp.data import atlas
+    from interp.data.tasks import everything, universal_tasks
+
+    model = load_model("organism", device="cpu", dtype="bfloat16").model
+    asked = [task.prompt for task in universal_tasks(atlas.universal(), "es", "dev", everything)]
+    plans = [Plan(), Plan((Steer(3, torch.randn(128, generator=torch.Generator().manual_seed(2)), 1.0),))]
+    outcomes = [score(model, asked, plans, engine=engine) for engine in ("replay", "reference")]
+    assert replay_of(model) is not None
+    choices = [
+        np.array([[int(s.of(i, plan).argmax()) for i in range(len(asked))] for plan in range(2)]) for s in outcomes
+    ]
+    assert (choices[0] == choices[1]).mean() >= 0.99
