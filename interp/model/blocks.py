@@ -9,7 +9,7 @@ serve ragged rows, options that branch from a shared prompt, and many steered ve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -146,7 +146,7 @@ class Blocks:
                 return forward
 
             tokens = torch.zeros(1, length, dtype=torch.long, device=self.device)
-            with _replaced({block: record(size) for block, size in zip(self.blocks, self._tuples, strict=True)}):
+            with replaced({block: record(size) for block, size in zip(self.blocks, self._tuples, strict=True)}):
                 self._until_unembedding(tokens)
             if len(self._plain) >= 32:
                 self._plain.pop(next(iter(self._plain)))
@@ -183,7 +183,7 @@ class Blocks:
             found.append(args[0] if args else kwargs["hidden_states"])
             raise Stop
 
-        with _replaced({self.blocks[0]: keep}), suppress(Stop):
+        with replaced({self.blocks[0]: keep}), suppress(Stop):
             self.model(rows, return_type=None)
         pick = torch.tensor([(order[cell], cell[1]) for cell in cells], device=self.device)
         return found[0][pick[:, 0], pick[:, 1]]
@@ -256,7 +256,7 @@ def _repeated(rows: torch.Tensor, times: int) -> torch.Tensor:
 
 
 @contextmanager
-def _replaced(forwards: dict[Any, Callable[..., Any]]) -> Iterator[None]:
+def replaced(forwards: Forwards) -> Iterator[None]:
     """Modules with another `forward` for a while; may be nested."""
     before = {module: vars(module).get("forward") for module in forwards}
     for module, forward in forwards.items():
@@ -271,12 +271,15 @@ def _replaced(forwards: dict[Any, Callable[..., Any]]) -> Iterator[None]:
                 object.__setattr__(module, "forward", earlier)
 
 
-def lean(model: HookedModel, compiled: bool = False) -> AbstractContextManager[None]:
-    """The model's norms without what they compute for hooks alone: the same output in half the time.
+Forwards = dict[torch.nn.Module, Callable[..., Any]]
+
+
+def lean(model: HookedModel, compiled: bool = False) -> Forwards:
+    """Forwards for `replaced`: norms without what they compute for hooks alone, the same output in half the time.
 
     A norm that carries a hook stays whole. compiled: norms and MLPs through `torch.compile`.
     """
-    forwards: dict[Any, Callable[..., Any]] = {}
+    forwards: Forwards = {}
     mlps = {getattr(block, "mlp", None) for block in model.blocks}  # type: ignore[attr-defined]
     for module in model.modules():  # type: ignore[attr-defined]
         inner = getattr(module, "original_component", None)
@@ -286,7 +289,7 @@ def lean(model: HookedModel, compiled: bool = False) -> AbstractContextManager[N
             forwards[module] = _compiled(inner) if compiled else inner.forward
         elif compiled and module in mlps:
             forwards[module] = _compiled(inner)
-    return _replaced(forwards)
+    return forwards
 
 
 def _carries_hooks(module: torch.nn.Module) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from interp.model.batching import Batch, Tokens, batches, within_memory
-from interp.model.blocks import Stop, lean
+from interp.model.blocks import Forwards, Stop, lean, replaced
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of, resid_post, resid_pre
 
@@ -63,12 +64,12 @@ class Reading:
         budget = Budget(self.model, memory)
         lengths = [len(sequence) for sequence in sequences]
         whole = batches(sequences, lengths, batch_size or budget.rows, device_of(self.model))
-        for batch, found in within_memory(whole, self._read, budget):
+        for batch, found in within_memory(whole, partial(self._read, forwards=lean(self.model)), budget):
             yield batch.rows, found
             if progress:
                 progress(len(batch.rows))
 
-    def _read(self, batch: Batch) -> Residuals:
+    def _read(self, batch: Batch, forwards: Forwards) -> Residuals:
         found: dict[int, torch.Tensor] = {}
         last = max(self.names)
 
@@ -83,7 +84,7 @@ class Reading:
         hooks = [
             (resid_pre(0) if layer == EMBEDDING else resid_post(layer), reader(layer)) for layer in sorted(self.names)
         ]
-        with torch.inference_mode(), lean(self.model), suppress(Stop):
+        with torch.inference_mode(), replaced(forwards), suppress(Stop):
             self.model.run_with_hooks(batch.tokens, return_type=None, fwd_hooks=hooks)
         return torch.stack([found[layer] for layer in self.names])
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from interp.data.tasks import everything, universal_tasks
 from interp.model.batching import Tokens, batches
-from interp.model.blocks import lean
+from interp.model.blocks import lean, replaced
 from interp.model.loading import load_model, organism_folder, resolve_device
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of
@@ -222,7 +222,7 @@ def _read_ratio(model: HookedModel, sequences: Sequence[tuple[int, ...]], memory
         for batch in batches(sequences, lengths, Budget(model, memory).rows, device_of(model)):
             model.original_model.base_model(batch.tokens, use_cache=False)  # type: ignore[attr-defined]
 
-    with torch.inference_mode(), lean(model):
+    with torch.inference_mode(), replaced(lean(model)):
         times = [(_timed(model, read)[0], _timed(model, bare)[0]) for _ in range(3)]
     return min(t for t, _ in times) / min(t for _, t in times)
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from interp.model.blocks import Blocks, KeysValues, lean
+from interp.model.blocks import Blocks, KeysValues, lean, replaced
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel, device_of, dtype_of, hooks_on
 from interp.model.unembedding import Unembedding
@@ -68,7 +68,7 @@ class Replay:
         budget = Budget(self.model, memory)
         every = numbered(plans)
         work = deque((stems, prefix, every) for stems, prefix in groups(layout.stems))
-        with lean(self.model, self.compiled):
+        with replaced(lean(self.model, self.compiled)):
             while work:
                 stems, prefix, group = work.popleft()
                 rows, versions = sizes(budget, stems, prefix, len(group), batch_size)

@@ -32,11 +32,11 @@ def test_a_killed_job_goes_on_where_it_was(
     read = Reading._read
     calls: list[int] = []
 
-    def killed(self, batch):
+    def killed(self, batch, forwards):
         calls.append(len(batch.rows))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return read(self, batch)
+        return read(self, batch, forwards)
 
     settings = {"shard_size": 5, "batch_size": 5}
     monkeypatch.setattr(Reading, "_read", killed)
