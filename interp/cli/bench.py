@@ -40,7 +40,7 @@ def bench(
 ) -> None:
     """Time a plain TransformerLens loop, the reference and replay on the same prompts, in one process.
 
-    Without --setting every setting runs that the device can hold (about ten minutes on two cores).
+    Without --setting every setting runs that the device can hold (about twenty minutes on two cores).
     """
     if positions not in _POSITIONS:
         raise ConfigError(f"positions {positions!r} is unknown", allowed=", ".join(_POSITIONS))

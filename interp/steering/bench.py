@@ -139,7 +139,7 @@ def _model(setting: Setting, device: str) -> HookedModel:
     weights.config.architectures = [type(weights).__name__]
     tokenizer = transformers.AutoTokenizer.from_pretrained(organism_folder())
     bridge: Any = TransformerBridge.boot_transformers(
-        setting.name, hf_model=weights.eval(), tokenizer=tokenizer, dtype=dtype
+        f"random/{setting.name}", hf_model=weights.eval(), tokenizer=tokenizer, dtype=dtype
     )
     return bridge.eval()
 
