@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from probes.alignment import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
     from probes.controls import control_labels, random_directions, shuffled_labels
+    from probes.folds import Fold, group_folds
     from probes.intervals import (
         ClusterSums,
         Interval,
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
         ratio_draws,
         sign_flip_test,
     )
-    from probes.linear import LinearProbe, probe_layers
+    from probes.layers import ProbeResult, probe_layers
+    from probes.linear import LinearProbe
 
 __all__ = [
     "ClusterSums",
+    "Fold",
     "Interval",
     "Intervals",
     "LinearProbe",
+    "ProbeResult",
     "alignment_layers",
     "centre",
     "cluster_sums",
@@ -37,6 +41,7 @@ __all__ = [
     "cosine",
     "cosine_margin",
     "debiased_cka",
+    "group_folds",
     "holm",
     "mean_interval",
     "mean_intervals",
@@ -53,6 +58,7 @@ __all__ = [
 _MODULES = {
     "alignment": ("alignment_layers", "centre", "cosine", "cosine_margin", "debiased_cka", "retrieval_top1"),
     "controls": ("control_labels", "random_directions", "shuffled_labels"),
+    "folds": ("Fold", "group_folds"),
     "intervals": (
         "ClusterSums",
         "Interval",
@@ -67,7 +73,8 @@ _MODULES = {
         "ratio_draws",
         "sign_flip_test",
     ),
-    "linear": ("LinearProbe", "probe_layers"),
+    "layers": ("ProbeResult", "probe_layers"),
+    "linear": ("LinearProbe",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -13,7 +13,14 @@ Seed = int | np.random.SeedSequence
 def canonical_order(rows: Float[np.ndarray, "n d"], *labels: Shaped[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """The order that sorts rows by their values, then by their labels: what is drawn in it ignores the order given."""
     codes = [np.unique(label, return_inverse=True)[1] for label in labels]
-    return np.lexsort((*codes[::-1], *np.asarray(rows).T[::-1]))
+    columns = np.asarray(rows).T
+    width = 1  # few columns tell most rows apart; the rest are sorted by only where they don't
+    while True:
+        order = np.lexsort((*codes[::-1], *columns[:width][::-1]))
+        ranked = columns[:width, order]
+        if width >= len(columns) or (ranked[:, 1:] != ranked[:, :-1]).any(axis=0).all():
+            return order
+        width *= 4
 
 
 def shuffled_labels(y: Shaped[np.ndarray, " n"], seed: Seed = 0) -> Shaped[np.ndarray, " n"]:

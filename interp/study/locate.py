@@ -14,7 +14,7 @@ from interp.study.choose import Advance
 from interp.study.fit import Vectors
 from interp.study.prepare import Study
 from probes.alignment import alignment_layers, cosine
-from probes.linear import probe_layers
+from probes.layers import probe_layers
 
 PROBES = ("universal", "language", "culture", "answer")
 SHARED_BY = 3
@@ -81,7 +81,7 @@ def _probe(
         train, np.array(y_train), test, np.array(y_test), clusters_test=np.array(clusters),
         layers=range(-1, train.shape[0] - 1), n_shuffles=1,
         n_draws=study.config.bootstrap_draws, seed=study.config.seed,
-    )  # fmt: skip
+    ).table  # fmt: skip
 
 
 def _clusters(study: Study) -> tuple[list[str], list[str]]:

@@ -1,0 +1,278 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from probes.folds import Fold, group_folds
+from probes.intervals import paired_interval
+from probes.layers import MEASURES, probe_layers
+from probes.linear import LinearProbe
+
+
+def split(planted, **options):
+    X, y = planted(**options)
+    return {"X_train": X[:, :70], "y_train": y[:70], "X_test": X[:, 70:], "y_test": y[70:]} | {
+        "clusters_test": np.arange(50) // 2,
+        "types_train": np.arange(70) % 20,
+        "types_test": np.arange(50) % 20,
+    }
+
+
+@pytest.fixture(scope="module")
+def case(planted):
+    return split(planted)
+
+
+@pytest.fixture(scope="module")
+def result(case):
+    return probe_layers(**case, n_draws=500)
+
+
+@pytest.fixture(scope="module")
+def table(result):
+    return result.table
+
+
+def test_layers_show_where_the_direction_was_planted(table):
+    assert table["layer"].tolist() == [0, 1, 2, 3]
+    early, late = table.iloc[:2], table.iloc[2:]
+    assert (late["accuracy"] > 0.85).all()
+    assert (late["auc_lo"] > 0.9).all()
+    assert (late["brier_hi"] < 0.2).all()
+    assert (late["gain_lo"] > 0.2).all()
+    assert (late["selectivity_lo"] > 0.2).all()
+    assert (late["control_selectivity_lo"] > 0.2).all()
+    assert (late["compression_lo"] > 1.2).all()
+    assert late["beats_control"].all()
+    assert not early["beats_control"].any()
+    assert early["accuracy"].between(0.25, 0.75).all()
+    assert early["auc"].between(0.25, 0.75).all()
+    assert (early["compression"] < 1.0).all()
+    assert (table["shuffled_compression"] < 1.0).all()
+    assert table["shuffled"].between(0.3, 0.7).all()
+    assert table["control_task"].between(0.3, 0.7).all()
+    assert table.loc[0, ["gain", "gain_lo", "gain_hi"]].tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_columns_agree_with_scikit_learn(planted, n_classes):
+    case = split(planted, n_classes=n_classes)
+    found = probe_layers(**case, n_draws=50, n_shuffles=1)
+    truth = case["y_test"]
+    for layer, row in found.table.iterrows():
+        plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        plain.fit(case["X_train"][layer], case["y_train"])
+        predicted, probability = (f(case["X_test"][layer]) for f in (plain.predict, plain.predict_proba))
+        np.testing.assert_array_equal(found.correct[layer], predicted == truth)
+        np.testing.assert_allclose(found.probability[layer], probability, atol=1e-9)
+        assert row["accuracy"] == pytest.approx(plain.score(case["X_test"][layer], truth))
+        assert row["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, predicted))
+        assert row["brier"] == pytest.approx(brier_score_loss(truth, probability, scale_by_half=True))
+        scores = probability[:, 1] if n_classes == 2 else probability
+        assert row["auc"] == pytest.approx(roc_auc_score(truth, scores, multi_class="ovr"))
+    assert found.classes.tolist() == plain.classes_.tolist()
+
+
+def test_columns_agree_with_each_other(case, result, table):
+    assert [c for c in table if c.endswith(("_lo", "_hi"))] == [f"{c}_{end}" for c in MEASURES for end in ("lo", "hi")]
+    for name in MEASURES:
+        assert (table[f"{name}_lo"] <= table[name] + 1e-12).all(), name
+        assert (table[name] <= table[f"{name}_hi"] + 1e-12).all(), name
+    np.testing.assert_allclose(table["selectivity"], table["accuracy"] - table["shuffled"])
+    np.testing.assert_allclose(table["control_selectivity"], table["accuracy"] - table["control_task"])
+    np.testing.assert_allclose(table["gain"], table["accuracy"] - table["accuracy"][0])
+    np.testing.assert_allclose(table["compression"], 1.0 / table["bits"])
+    assert (table["shuffled_q95"] >= table["shuffled"]).all()
+    assert (table["control_task_q95"] >= table["control_task"]).all()
+    classes, counts = np.unique(case["y_train"], return_counts=True)
+    assert table["chance"][0] == (case["y_test"] == classes[counts.argmax()]).mean()
+    assert table[["n_train", "n_test", "n_classes", "n_folds"]].iloc[0].tolist() == [70, 50, 2, 1]
+
+
+def test_intervals_are_paired_and_follow_from_the_examples(case, result, table):
+    clusters = case["clusters_test"]
+    pairs = {
+        "gain": (result.correct[3], result.correct[0]),
+        "selectivity": (result.correct[3], result.shuffled_correct[3]),
+        "control_selectivity": (result.correct[3], result.control_correct[3]),
+    }
+    for name, (a, b) in pairs.items():
+        oracle = paired_interval(a, b, clusters, n_draws=500)
+        expected = (oracle.estimate, oracle.lo, oracle.hi)
+        assert tuple(table.loc[3, [name, f"{name}_lo", f"{name}_hi"]]) == pytest.approx(expected), name
+    np.testing.assert_allclose(table["bits"], result.bits.mean(axis=1))
+    assert result.bits.shape == (4, 70)
+    assert result.probability.shape == (4, 50, 2)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.table = None
+
+
+def test_both_controls_must_be_beaten(planted):
+    """Where each type has a feature of its own, random labels per type are learned too."""
+    rng = np.random.default_rng(5)
+    types = rng.permutation(np.arange(120) % 12)
+    X = 3.0 * np.eye(12)[types][None] + 0.1 * rng.standard_normal((1, 120, 12))
+    y = types % 2
+    data = {"X_train": X[:, :60], "y_train": y[:60], "X_test": X[:, 60:], "y_test": y[60:], "clusters_test": types[60:]}
+    found = probe_layers(**data, types_train=types[:60], types_test=types[60:]).table
+    assert found["accuracy"][0] == 1.0
+    assert found["control_task"][0] == 1.0
+    assert found["selectivity_lo"][0] > 0.1
+    assert found["control_selectivity"][0] == 0.0
+    assert not found["beats_control"][0]
+    assert probe_layers(**data).table["beats_control"][0]
+
+
+def test_without_types_there_is_no_control_task(case):
+    plain = {k: v for k, v in case.items() if not k.startswith("types")}
+    found = probe_layers(**plain, n_shuffles=1, n_draws=50, layers=["embed", "a", "b", "c"])
+    assert found.control_correct is None
+    assert found.table.filter(like="control_").isna().all(axis=None)
+    assert found.table.drop(columns=[c for c in found.table if c.startswith("control")]).notna().all(axis=None)
+    assert found.table["layer"].tolist() == ["embed", "a", "b", "c"]
+
+
+def test_one_cluster_has_no_interval_and_beats_nothing(case):
+    found = probe_layers(**case | {"clusters_test": np.zeros(50)}, n_shuffles=1, n_draws=50).table
+    bounds = [f"{c}_{end}" for c in MEASURES[:9] for end in ("lo", "hi")]
+    assert found[bounds].isna().all(axis=None)
+    assert not found["beats_control"].any()
+
+
+def test_auc_says_why_it_is_missing(case):
+    one = case["y_test"] == "yes"
+    data = case | {k: case[k][one] for k in ("y_test", "clusters_test", "types_test")}
+    found = probe_layers(**data | {"X_test": case["X_test"][:, one]}, n_shuffles=1, n_draws=50).table
+    assert found[["auc", "auc_lo", "auc_hi"]].isna().all(axis=None)
+    assert (found["auc_note"] == "1 of 2 classes not in test").all()
+    np.testing.assert_allclose(found["balanced_accuracy"], found["accuracy"])
+    full = probe_layers(**case, n_shuffles=1, n_draws=50).table
+    assert (full["auc_note"] == "").all()
+
+
+def test_result_ignores_row_order_and_threads_and_follows_the_seed(case):
+    rng = np.random.default_rng(6)
+    train, test = rng.permutation(70), rng.permutation(50)
+    case = case | {"clusters_train": np.arange(70) // 2}
+    folds = group_folds(np.arange(70) // 18, np.arange(50) % 4)
+    moved = {
+        k: v[:, train if "train" in k else test] if k.startswith("X") else v[train if "train" in k else test]
+        for k, v in case.items()
+    }
+    moved_folds = [Fold(np.argsort(train)[f.train], np.argsort(test)[f.test]) for f in folds[::-1]]
+    options = {"n_shuffles": 2, "n_draws": 200}
+    first = probe_layers(**case, folds=folds, **options)
+    again = probe_layers(**moved, folds=moved_folds, n_jobs=1, **options)
+    other = probe_layers(**case, folds=folds, seed=1, **options)
+    pd.testing.assert_frame_equal(again.table, first.table, check_exact=True)
+    for name, order in (("correct", test), ("shuffled_correct", test), ("control_correct", test), ("bits", train)):
+        np.testing.assert_array_equal(getattr(again, name), getattr(first, name)[:, order])
+    np.testing.assert_array_equal(again.probability, first.probability[:, test])
+    for column in ("shuffled", "control_task", "accuracy_lo", "bits"):
+        assert (other.table[column] != first.table[column]).any(), column
+    pd.testing.assert_series_equal(other.table["accuracy"], first.table["accuracy"])
+
+
+def test_folds_score_each_example_by_the_probe_that_left_its_group_out(case):
+    groups = np.arange(70) % 5, np.arange(50) % 5
+    found = probe_layers(**case, folds=group_folds(*groups), n_draws=50, n_shuffles=1)
+    for group in range(5):
+        kept, held = groups[0] != group, groups[1] == group
+        probe = LinearProbe().fit(case["X_train"][:, kept], case["y_train"][kept])
+        right = probe.predict(case["X_test"][:, held]) == case["y_test"][held]
+        np.testing.assert_array_equal(found.correct[:, held], right)
+    assert found.table[["n_folds", "n_train"]].iloc[0].tolist() == [5, 56]
+
+
+def test_what_only_marks_a_relation_is_not_found_when_it_is_left_out():
+    """Universal against cultural, each relation and topic with a direction of its own: nothing carries over."""
+    rng = np.random.default_rng(2)
+    groups = rng.permutation(np.arange(240) % 12)
+    kind = np.where(groups < 6, "universal", "cultural")
+    own = 8.0 * np.eye(40)[groups]
+    shared = own + 8.0 * np.eye(40)[20 + (groups < 6)]
+    X = np.stack([own, shared]) + rng.standard_normal((2, 240, 40))
+    within = probe_layers(X[:, ::2], kind[::2], X[:, 1::2], kind[1::2], clusters_test=groups[1::2], n_draws=200)
+    folds = group_folds(groups[::2], groups[1::2])
+    left_out = probe_layers(
+        X[:, ::2], kind[::2], X[:, 1::2], kind[1::2], clusters_test=groups[1::2], folds=folds, n_draws=200
+    )
+    assert (within.table["accuracy"] > 0.95).all()
+    assert left_out.table["accuracy"][0] < 0.6
+    assert left_out.table["accuracy"][1] > 0.95
+    assert left_out.table["beats_control"].tolist() == [False, True]
+
+
+def test_a_fold_may_lack_a_class_that_it_is_not_asked_for(planted):
+    case = split(planted, n_classes=3)
+    held = case["y_test"] != "maybe"
+    kept = np.flatnonzero(case["y_train"] != "maybe")
+    folds = [Fold(kept, np.flatnonzero(held)), Fold(np.arange(70), np.flatnonzero(~held))]
+    plain = {k: v for k, v in case.items() if not k.startswith("types")}
+    found = probe_layers(**plain, folds=folds, n_draws=20, n_shuffles=1)
+    assert (found.probability[:, held][:, :, found.classes == "maybe"] == 0.0).all()
+    np.testing.assert_allclose(found.probability.sum(axis=2), 1.0)
+
+
+def test_a_constant_embedding_carries_nothing_and_hurts_nothing(case):
+    train, test = case["X_train"].copy(), case["X_test"].copy()
+    train[0] = test[0] = 0.3
+    found = probe_layers(**case | {"X_train": train, "X_test": test}, n_draws=50, n_shuffles=1)
+    assert found.table["auc"][0] == 0.5
+    assert found.table["accuracy"][0] == pytest.approx(found.table["chance"][0])
+    with pytest.raises(ValueError, match="X_train is the same for all examples in every layer"):
+        probe_layers(**case | {"X_train": train[:1], "X_test": test[:1]}, n_draws=50, n_shuffles=1)
+
+
+def test_memory_is_bounded_by_one_layer_of_training_and_test(tmp_path, peak_memory):
+    rng = np.random.default_rng(0)
+    y = np.arange(1000) % 2
+    for layer in range(24):
+        np.save(tmp_path / f"{layer}.npy", rng.standard_normal((1000, 256)).astype(np.float32) + 0.2 * y[:, None])
+    mapped = [np.load(tmp_path / f"{layer}.npy", mmap_mode="r") for layer in range(24)]
+    options = {"clusters_test": np.arange(1000) // 50, "n_shuffles": 1, "n_draws": 20, "n_jobs": 1}
+    one, all_of_them = (peak_memory(lambda n=n: probe_layers(mapped[:n], y, mapped[:n], y, **options)) for n in (1, 24))
+    assert all_of_them < one + 6 * 1000 * 256 * 4
+
+
+BAD = [
+    ({"y_test": np.repeat(["yes", "never seen"], 25)}, r"training never saw.*'never seen'.*leave them out"),
+    ({"types_test": None}, "both types_train and types_test"),
+    ({"types_train": np.zeros(70)}, "2 classes needs as many types"),
+    ({"types_test": np.zeros(3)}, "types_test must hold one label for each of 50"),
+    ({"clusters_test": np.zeros(49)}, "clusters_test must hold one label for each of 50"),
+    ({"clusters_train": np.zeros(49)}, "clusters_train must hold one label for each of 70"),
+    ({"clusters_train": np.zeros(70)}, "the first cluster drawn fills all 70 examples"),
+    ({"n_shuffles": 0}, "n_shuffles must be at least 1"),
+    ({"layers": [0, 1]}, "layers names 2 rows, but there are 4"),
+    ({"y_train": np.full(70, "yes"), "y_test": np.full(50, "yes")}, "y_train must have at least two classes"),
+    ({"fractions": (0.5, 0.2, 1.0)}, "fractions must rise from above 0 to 1"),
+    ({"folds": [Fold(np.arange(70), np.arange(49))]}, "each test example once, but example 49 is in 0"),
+    ({"folds": [Fold(np.arange(71), np.arange(50))]}, r"folds\[0\] must hold rows of the 70 training examples"),
+    ({"folds": [Fold(np.arange(0), np.arange(50))]}, r"folds\[0\] must hold rows of the 70 training examples"),
+    ({"folds": [Fold(np.arange(1), np.arange(50))]}, "a fold trains on the classes .* it needs two classes"),
+    ({"C": -1.0}, "C must be positive"),
+    ({"level": 1.0}, "level must lie strictly between 0 and 1"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD)
+def test_probe_layers_refuse_bad_input(case, change, message):
+    with pytest.raises(ValueError, match=message):
+        probe_layers(**case | {"n_draws": 10, "n_shuffles": 1} | change)
+
+
+def test_probe_layers_name_the_array_that_is_wrong(case):
+    broken = case["X_test"].copy()
+    broken[2, 9, 0] = broken[2, 20, 0] = np.nan
+    with pytest.raises(ValueError, match="X_test has NaN or infinity in layer row 2, example 9"):
+        probe_layers(**case | {"X_test": broken})
+    with pytest.raises(ValueError, match=r"equal layers and widths, got shapes \(4, 70, 10\) and \(4, 50, 9\)"):
+        probe_layers(**case | {"X_test": case["X_test"][:, :, :9]})
+    with pytest.raises(ValueError, match=r"X_test must have one shape.*row 0 has \(50, 10\) and row 3 has \(50, 9\)"):
+        probe_layers(**case | {"X_test": [*case["X_test"][:3], case["X_test"][3, :, :9]]})
