@@ -1,0 +1,178 @@
+"""Logit differences: prompts with the first tokens of two options each, and cues of equal length in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from interp.data.draws import draw
+from interp.data.items import CulturalSet, Text
+from interp.data.prompts import question_text
+from interp.data.tasks import Role, Task
+from interp.errors import ModelError
+from interp.model.batching import Batch, Tokens, batches
+from interp.model.protocol import HookedModel, NamedHook, device_of
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Prompts with the first tokens of two options each; `dropped` names the items whose two first tokens are one."""
+
+    texts: tuple[str, ...]
+    better: tuple[int, ...]
+    worse: tuple[int, ...]
+    items: tuple[str, ...]
+    clusters: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CuePairs:
+    """Contrasts behind a culture's cue, a placebo and a wrong culture's cue, the three of equal length in tokens.
+
+    `unmatched` names the items for which no placebo or no wrong culture's cue has the length of the cue.
+    """
+
+    cued: tuple[str, ...]
+    placebo: tuple[str, ...]
+    control: tuple[str, ...]
+    better: tuple[int, ...]
+    worse: tuple[int, ...]
+    items: tuple[str, ...]
+    clusters: tuple[str, ...]
+    unmatched: tuple[str, ...]
+
+
+def contrasts(model: HookedModel, tasks: Sequence[Task], better: Role, worse: Role, batch_size: int = 64) -> Contrasts:
+    """First tokens of the options of two roles, written in the prompt's language.
+
+    Of several options in a role, the one whose first token the model likes best: of the wrong ones, its favourite.
+    Raises ValueError for a task without an option of a role, ModelError for a model that is no TransformerBridge.
+    """
+    tokens = Tokens(require_bridge(model))
+    firsts = [(_first_tokens(tokens, task, better), _first_tokens(tokens, task, worse)) for task in tasks]
+    texts = [task.prompt.text for task in tasks]
+    kept: list[int] = []
+    pairs: list[tuple[int, int]] = []
+    for i, logits in enumerate(last_logits(model, texts, [[*a, *b] for a, b in firsts], batch_size)):
+        a, b = firsts[i]
+        liked = dict(zip([*a, *b], logits.tolist(), strict=True))
+        first = max(a, key=lambda token: (liked[token], -token))
+        if rest := [token for token in b if token != first]:
+            kept.append(i)
+            pairs.append((first, max(rest, key=lambda token: (liked[token], -token))))
+    return Contrasts(
+        texts=tuple(texts[i] for i in kept),
+        better=tuple(first for first, _ in pairs),
+        worse=tuple(second for _, second in pairs),
+        items=tuple(tasks[i].prompt.item for i in kept),
+        clusters=tuple(tasks[i].cluster for i in kept),
+        dropped=tuple(task.prompt.item for i, task in enumerate(tasks) if i not in set(kept)),
+    )
+
+
+def _first_tokens(tokens: Tokens, task: Task, role: Role) -> list[int]:
+    own = [
+        ending
+        for mark, ending in zip(task.marks, task.prompt.continuations, strict=True)
+        if mark.role == role and task.prompt.language in mark.languages
+    ]
+    if not own:
+        raise ValueError(f"item {task.prompt.item!r} has no option of role {role!r}; choose another role")
+    return [tokens.split(task.prompt.text, ending)[1][0] for ending in own]
+
+
+def cue_pairs(
+    model: HookedModel, dataset: CulturalSet, culture: str, tasks: Sequence[Task], fillers: Sequence[Text] = ()
+) -> CuePairs:
+    """The local and the reference option of explicitly cued `tasks`, all in one language, behind cues of equal length.
+
+    A placebo is one of the dataset's or, where none fits, one of `fillers` (sentences that name no place); the control
+    is the cue of another culture, not the reference. Which of those that fit is drawn by hash. Errors as `contrasts`.
+    """
+    found = contrasts(model, tasks, "local", "reference")
+    tokens = Tokens(model)
+    items = {item.key: item for item in dataset.items}
+    codes = {task.prompt.item: task.prompt.language for task in tasks}
+    wrong = [dataset.cues[c] for c in dataset.cultures if c not in (culture, dataset.reference)]
+
+    def fitting(row: int, sentences: Sequence[Text], what: str) -> str | None:
+        key, length = found.items[row], len(tokens(found.texts[row]))
+        code = codes[key]
+        asked = [question_text(items[key].questions[code], code, sentence[code]) for sentence in sentences]
+        able = [text for text in asked if len(tokens(text)) == length]
+        return able[draw(len(able), what, key, code)] if able else None
+
+    rows: list[tuple[int, str, str]] = []
+    for row in range(len(found.items)):
+        placebo = fitting(row, dataset.placebos, "placebo") or fitting(row, fillers, "filler")
+        control = fitting(row, wrong, "wrong cue")
+        if placebo and control:
+            rows.append((row, placebo, control))
+    kept = {row for row, _, _ in rows}
+    return CuePairs(
+        cued=tuple(found.texts[row] for row, _, _ in rows),
+        placebo=tuple(placebo for _, placebo, _ in rows),
+        control=tuple(control for _, _, control in rows),
+        better=tuple(found.better[row] for row, _, _ in rows),
+        worse=tuple(found.worse[row] for row, _, _ in rows),
+        items=tuple(found.items[row] for row, _, _ in rows),
+        clusters=tuple(found.clusters[row] for row, _, _ in rows),
+        unmatched=tuple(key for row, key in enumerate(found.items) if row not in kept),
+    )
+
+
+def require_bridge(model: HookedModel) -> Any:
+    """The model, if TransformerLens' analysis tools take it; raises ModelError otherwise."""
+    try:
+        from transformer_lens.model_bridge import TransformerBridge
+        from transformer_lens.tools import analysis  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            "attribution needs TransformerLens' analysis tools, which this version lacks",
+            allowed="transformer-lens 4",
+            remedy="upgrade transformer-lens",
+        ) from error
+    if not isinstance(model, TransformerBridge):
+        raise ModelError(
+            f"attribution does not take a {type(model).__name__}",
+            allowed="a TransformerBridge",
+            remedy="load the model with load_model under transformer-lens 4",
+        )
+    return model
+
+
+def batched(model: HookedModel, texts: Sequence[str], batch_size: int) -> Iterator[Batch]:
+    """The texts as batches of token ids."""
+    tokens = Tokens(model)
+    sequences = [tokens(text) for text in texts]
+    return batches(sequences, [len(s) for s in sequences], batch_size, device_of(model))
+
+
+def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch vocab"]:
+    """Logits at each row's last prompt token; no other position is unembedded."""
+
+    def keep(stream: torch.Tensor, hook: Any) -> torch.Tensor:
+        return stream[torch.arange(len(stream), device=stream.device), batch.last][:, None]
+
+    hooks: list[NamedHook] = [("unembed.hook_in", keep)]
+    logits: torch.Tensor = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+    return logits[:, 0]
+
+
+@torch.inference_mode()
+def last_logits(
+    model: HookedModel, texts: Sequence[str], columns: Sequence[Sequence[int]], batch_size: int = 64
+) -> list[Float[np.ndarray, " column"]]:
+    """Logits (float32) of some tokens, `columns[i]` for text i, at each text's last token."""
+    out: list[np.ndarray] = [np.empty(0)] * len(texts)
+    for batch in batched(model, texts, batch_size):
+        logits = run_last(model, batch)
+        for j, i in enumerate(batch.rows):
+            out[i] = logits[j, list(columns[i])].float().cpu().numpy()
+    return out
