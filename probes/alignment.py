@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Num, Shaped
 
-from probes.intervals import checked_labels, mean_intervals
+from probes.intervals import (
+    Intervals,
+    checked_labels,
+    cluster_sums,
+    cluster_weights,
+    mean_intervals,
+    percentile_interval,
+)
 
 # Below this share of a layer's largest norm, what centring leaves is rounding (equal embeddings of one token).
 _ROUNDING = 1e-9
@@ -139,13 +147,7 @@ def debiased_cka(
         raise ValueError(f"A and B must have equal layers and items, got shapes {first.shape} and {second.shape}")
     if first.shape[1] < 4:
         raise ValueError(f"the unbiased HSIC needs at least 4 items, got {first.shape[1]}")
-    values = np.full(len(first), np.nan)
-    for layer in range(len(first)):
-        k, l_ = _hollow_kernel(first[layer]), _hollow_kernel(second[layer])
-        spread = _hsic(k, k) * _hsic(l_, l_)
-        if spread > 0:
-            values[layer] = _hsic(k, l_) / np.sqrt(spread)
-    return values
+    return np.array([_cka(*(c.sum() for c in _hsic_parts(a, b))) for a, b in zip(first, second, strict=True)])
 
 
 def alignment_layers(
@@ -162,14 +164,20 @@ def alignment_layers(
 ) -> pd.DataFrame:
     """Alignment of two languages' parallel items, one row per layer.
 
-    Columns: layer, cosine_margin, retrieval (each with _lo and _hi), retrieval_chance, cka, n_items. Intervals resample
-    clusters of the items' own contributions against the fixed pool: a resampled pool would hold duplicates, which tie.
-    Items alone in their group count for cka alone. Errors as in `cosine_margin` and `debiased_cka`.
+    Columns: layer, cosine_margin (its control, mismatched pairs, is in it), retrieval (of B from A), retrieval_back (of
+    A from B), cka (each with _lo and _hi), retrieval_chance, cka_control (each item of B replaced by the mean of the
+    others of its group), n_items. Intervals resample clusters of the items' own contributions against the fixed pool:
+    a resampled pool would hold duplicates, which tie. Items alone in their group count for cka alone. Errors as in
+    `cosine_margin` and `debiased_cka`.
     """
     first, second = _parallel(A, B)
     names = layer_names(layers, len(first))
     margin = mean_intervals(cosine_margin(first, second, groups, lengths).T, clusters, n_draws, seed, level)
-    hits = mean_intervals(retrieval_top1(first, second, groups).T, clusters, n_draws, seed, level)
+    hits, back = (
+        mean_intervals(retrieval_top1(a, b, groups).T, clusters, n_draws, seed, level)
+        for a, b in ((first, second), (second, first))
+    )
+    cka = _cka_intervals(first, second, clusters, n_draws, seed, level)
     candidates = _peers(groups, first.shape[1]).sum(axis=1) + 1
     return pd.DataFrame(
         {
@@ -180,8 +188,14 @@ def alignment_layers(
             "retrieval": hits.estimate,
             "retrieval_lo": hits.lo,
             "retrieval_hi": hits.hi,
+            "retrieval_back": back.estimate,
+            "retrieval_back_lo": back.lo,
+            "retrieval_back_hi": back.hi,
             "retrieval_chance": float((1.0 / candidates[candidates > 1]).mean()),
-            "cka": debiased_cka(first, second),
+            "cka": cka.estimate,
+            "cka_lo": cka.lo,
+            "cka_hi": cka.hi,
+            "cka_control": debiased_cka(first, _others_of_group(second, groups)),
             "n_items": int((candidates > 1).sum()),
         }
     )
@@ -233,11 +247,49 @@ def _hollow_kernel(x: Float[np.ndarray, "item d"]) -> Float[np.ndarray, "item it
     return np.asarray(kernel / largest if largest > 0 else kernel)
 
 
-def _hsic(k: Float[np.ndarray, "n n"], l_: Float[np.ndarray, "n n"]) -> float:
-    """Unbiased HSIC of two kernels with zero diagonals (Song et al. 2012, equation 5)."""
+def _hsic_parts(
+    x: Float[np.ndarray, "item d_a"], y: Float[np.ndarray, "item d_b"]
+) -> tuple[Float[np.ndarray, " item"], Float[np.ndarray, " item"], Float[np.ndarray, " item"]]:
+    """What each item adds to the unbiased HSIC of x and y, x and x, y and y (Song et al. 2012, equation 5)."""
+    k, l_ = _hollow_kernel(x), _hollow_kernel(y)
     n = len(k)
-    rows_k, rows_l = k.sum(axis=0), l_.sum(axis=0)
-    trace = (k * l_).sum()
-    return float(
-        (trace + rows_k.sum() * rows_l.sum() / ((n - 1) * (n - 2)) - 2 * (rows_k @ rows_l) / (n - 2)) / (n * (n - 3))
-    )
+
+    def parts(a: Float[np.ndarray, "n n"], b: Float[np.ndarray, "n n"]) -> Float[np.ndarray, " n"]:
+        rows_a, rows_b = a.sum(axis=0), b.sum(axis=0)
+        cross = (rows_a * rows_b.sum() + rows_b * rows_a.sum()) / (2 * (n - 1) * (n - 2))
+        return np.asarray(((a * b).sum(axis=0) + cross - 2 * rows_a * rows_b / (n - 2)) / (n * (n - 3)))
+
+    return parts(k, l_), parts(k, k), parts(l_, l_)
+
+
+def _cka(cross: Float[np.ndarray, "*draws"], own_a: Any, own_b: Any) -> Float[np.ndarray, "*draws"]:
+    spread = np.asarray(own_a) * np.asarray(own_b)
+    root = np.sqrt(np.where(spread > 0, spread, 1.0))
+    return np.where(spread > 0, cross / root, np.nan)
+
+
+def _cka_intervals(
+    A: Float[np.ndarray, "layer item d_a"],
+    B: Float[np.ndarray, "layer item d_b"],
+    clusters: Shaped[np.ndarray, " item"],
+    n_draws: int,
+    seed: int,
+    level: float,
+) -> Intervals:
+    """CKA of every layer; its interval resamples clusters of the items' contributions to the three HSICs."""
+    parts = np.stack([np.stack(_hsic_parts(a, b)) for a, b in zip(A, B, strict=True)])
+    grouped = cluster_sums(parts.transpose(2, 0, 1), clusters).sums
+    draws = np.tensordot(cluster_weights(len(grouped), n_draws, seed), grouped, axes=1)
+    lo, hi = percentile_interval(_cka(*np.moveaxis(draws, 2, 0)), level)
+    enough = len(grouped) >= 2
+    return Intervals(debiased_cka(A, B), np.where(enough, lo, np.nan), np.where(enough, hi, np.nan))
+
+
+def _others_of_group(
+    X: Float[np.ndarray, "layer item d_model"], groups: Shaped[np.ndarray, " item"]
+) -> Float[np.ndarray, "layer item d_model"]:
+    """For each item the mean of the others of its group; of all others where it is alone."""
+    peers = _peers(groups, X.shape[1]).astype(np.float64)
+    alone = peers.sum(axis=1) == 0
+    peers[alone] = 1.0 - np.eye(len(peers))[alone]
+    return np.asarray((peers / peers.sum(axis=1, keepdims=True)) @ X.astype(np.float64))

@@ -159,7 +159,7 @@ def test_layers_show_where_alignment_was_planted():
     table = alignment_layers(A, B, groups, clusters, layers=["embed", 0, 1, 2])
     assert table["layer"].tolist() == ["embed", 0, 1, 2]
     late = table["layer"].isin([1, 2])
-    for column in ("cosine_margin", "retrieval"):
+    for column in ("cosine_margin", "retrieval", "retrieval_back", "cka"):
         assert (table.loc[late, f"{column}_lo"] > 0.5).all()
         assert (table[f"{column}_lo"] <= table[column]).all()
         assert (table[column] <= table[f"{column}_hi"]).all()
@@ -168,6 +168,7 @@ def test_layers_show_where_alignment_was_planted():
     assert (table.loc[~late, "retrieval"] < 0.3).all()
     np.testing.assert_allclose(table["retrieval_chance"], 0.1)
     assert (table.loc[late, "cka"] > 0.6).all()
+    assert (table.loc[late, "cka_lo"] > table.loc[late, "cka_control"]).all()
     assert (table.loc[~late, "cka"].abs() < 0.2).all()
 
 
