@@ -29,7 +29,7 @@ def code_blocks(
     order = np.random.default_rng(seed).permutation(len(labels))
     starts = np.empty(len(labels))
     starts[order] = np.concatenate([[0], np.cumsum(sizes[order])[:-1]])
-    # The tolerance keeps rounding of a share, such as 0.1 of 30, from ending a block a row late.
+    # The tolerance keeps rounding of a share, such as 0.07 of 100, from ending a block a row late.
     block = np.searchsorted(ends * len(members) - 1e-9, starts, side="right")[members]
     blocks = [np.flatnonzero(block == i) for i in np.unique(block)]
     if len(blocks) < 2:

@@ -36,6 +36,9 @@ MEASURES = (
 UPPER = 0.95
 """The quantile of a control's accuracies over its draws that the table reports; the largest of fewer than 20."""
 
+_ROUNDING = 1e-9
+"""A bound below this is 0: the mean of a few draws of 0 and 1 isn't exact."""
+
 
 @dataclass(frozen=True)
 class ProbeResult:
@@ -177,7 +180,7 @@ def probe_layers(
         bits=np.stack([fit.bits[0] for fit in fits]),
     )
     found, note = _estimates(result, examples, np.stack([fit.bits[1] for fit in fits]), n_draws, seed, level)
-    beats = [found["selectivity"].lo > 0] + ([] if examples.types is None else [found["control_selectivity"].lo > 0])
+    against = ["selectivity", *([] if examples.types is None else ["control_selectivity"])]
     columns: dict[str, object] = {"layer": names}
     for name in MEASURES:
         columns |= {name: found[name].estimate, f"{name}_lo": found[name].lo, f"{name}_hi": found[name].hi}
@@ -185,7 +188,7 @@ def probe_layers(
         "auc_note": note,
         "shuffled_q95": _upper(shuffled),
         "control_task_q95": np.nan if examples.types is None else _upper(control),
-        "beats_control": np.logical_and.reduce(beats),
+        "beats_control": np.logical_and.reduce([found[name].lo > _ROUNDING for name in against]),
         "n_train": min(len(task.fold.train) for task in tasks),
         "n_test": n_test,
         "n_classes": n_classes,

@@ -83,12 +83,12 @@ def test_columns_agree_with_each_other(case, result, table):
     for name in MEASURES:
         assert (table[f"{name}_lo"] <= table[name] + 1e-12).all(), name
         assert (table[name] <= table[f"{name}_hi"] + 1e-12).all(), name
-    np.testing.assert_allclose(table["selectivity"], table["accuracy"] - table["shuffled"])
-    np.testing.assert_allclose(table["control_selectivity"], table["accuracy"] - table["control_task"])
-    np.testing.assert_allclose(table["gain"], table["accuracy"] - table["accuracy"][0])
+    np.testing.assert_allclose(table["selectivity"], table["accuracy"] - table["shuffled"], atol=1e-12)
+    np.testing.assert_allclose(table["control_selectivity"], table["accuracy"] - table["control_task"], atol=1e-12)
+    np.testing.assert_allclose(table["gain"], table["accuracy"] - table["accuracy"][0], atol=1e-12)
     np.testing.assert_allclose(table["compression"], 1.0 / table["bits"])
-    assert (table["shuffled_q95"] >= table["shuffled"]).all()
-    assert (table["control_task_q95"] >= table["control_task"]).all()
+    assert (table["shuffled_q95"] >= table["shuffled"] - 1e-12).all()
+    assert (table["control_task_q95"] >= table["control_task"] - 1e-12).all()
     classes, counts = np.unique(case["y_train"], return_counts=True)
     assert table["chance"][0] == (case["y_test"] == classes[counts.argmax()]).mean()
     assert table[["n_train", "n_test", "n_classes", "n_folds"]].iloc[0].tolist() == [70, 50, 2, 1]
@@ -231,13 +231,13 @@ def test_a_constant_embedding_carries_nothing_and_hurts_nothing(case):
 
 def test_memory_is_bounded_by_one_layer_of_training_and_test(tmp_path, peak_memory):
     rng = np.random.default_rng(0)
-    y = np.arange(1000) % 2
-    for layer in range(24):
-        np.save(tmp_path / f"{layer}.npy", rng.standard_normal((1000, 256)).astype(np.float32) + 0.2 * y[:, None])
-    mapped = [np.load(tmp_path / f"{layer}.npy", mmap_mode="r") for layer in range(24)]
-    options = {"clusters_test": np.arange(1000) // 50, "n_shuffles": 1, "n_draws": 20, "n_jobs": 1}
-    one, all_of_them = (peak_memory(lambda n=n: probe_layers(mapped[:n], y, mapped[:n], y, **options)) for n in (1, 24))
-    assert all_of_them < one + 6 * 1000 * 256 * 4
+    y = np.arange(300) % 2
+    for layer in range(10):
+        np.save(tmp_path / f"{layer}.npy", rng.standard_normal((300, 512)).astype(np.float32) + 0.2 * y[:, None])
+    mapped = [np.load(tmp_path / f"{layer}.npy", mmap_mode="r") for layer in range(10)]
+    options = {"clusters_test": np.arange(300) // 50, "n_shuffles": 1, "n_draws": 20, "n_jobs": 1}
+    one, ten = (peak_memory(lambda n=n: probe_layers(mapped[:n], y, mapped[:n], y, **options)) for n in (1, 10))
+    assert ten < one + 3 * 300 * 512 * 4
 
 
 BAD = [

@@ -77,6 +77,12 @@ def test_balanced_accuracy_and_its_interval_match_scikit_learn_on_repeated_examp
         np.testing.assert_allclose([found.lo[layer], found.hi[layer]], np.quantile(draws, [0.025, 0.975]))
 
 
+def test_a_draw_without_a_class_takes_the_mean_of_the_others():
+    """Each cluster is one class, and each example right: whatever is drawn, the mean recall is 1."""
+    found = balanced_accuracy(np.ones((1, 6)), np.arange(6) % 3, np.arange(6) % 3, n_draws=50)
+    assert found.lo == found.hi == 1.0
+
+
 def test_balanced_accuracy_ignores_what_does_not_occur_and_bounds_need_two_clusters():
     found = balanced_accuracy(np.array([[1.0, 0.0, 1.0]]), np.array([0, 0, 2]), np.zeros(3), n_draws=5)
     assert found.estimate == pytest.approx([0.75])
