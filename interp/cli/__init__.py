@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from interp.cli import bench, organism, run
+from interp.cli import bench, locate, organism, run
 from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run", epilog=run.EXAMPLES)(run.run)
+app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(organism.app, name="organism")
 

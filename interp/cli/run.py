@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interp.cli.locate import say
+
 if TYPE_CHECKING:
     from interp.study.experiment import RunResult
 
@@ -69,10 +71,12 @@ def run(
         print(result.folder)
     else:
         summarise(result)
+        say(result.findings)
+        print(f"\ntables  {result.folder}\npicture {result.folder / 'figures' / 'plane.png'}")
 
 
 def summarise(result: RunResult) -> None:
-    """The macro rows of the plane, the chosen layers, and where the pictures are."""
+    """The macro rows of the plane, and the chosen layers."""
     from rich.console import Console
     from rich.table import Table
 
@@ -101,8 +105,6 @@ def summarise(result: RunResult) -> None:
         f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
         f"chance {first['chance']:.2f}. random and shuffled are medians of their draws."
     )
-    console.print(f"tables  {result.folder}", soft_wrap=True)
-    console.print(f"picture {result.folder / 'figures' / 'plane.png'}", soft_wrap=True)
 
 
 def _share(value: float) -> str:

@@ -19,6 +19,7 @@ class RunConfig:
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
     batch_size (prompts per pass) overrides it. strengths are multiples of the fitted vectors. control_layers and
     control_strengths are the reduced grid of the random and label-shuffled controls (layers as shares of the depth).
+    attribution_items is how many test items per language attribution looks at; 0 leaves it out.
     """
 
     model: str = "organism"
@@ -39,6 +40,7 @@ class RunConfig:
     control_draws: int = 20
     control_layers: tuple[float, ...] = (0.25, 0.5, 0.75)
     control_strengths: tuple[float, ...] = (1.0,)
+    attribution_items: int = 32
     bootstrap_draws: int = 2000
 
     def __post_init__(self) -> None:
@@ -66,7 +68,14 @@ _CHOICES = {
     "engine": ("replay", "reference"),
 }
 _OPTIONAL = ("limit", "batch_size")
-_AT_LEAST = {"limit": 20, "batch_size": 1, "control_draws": 20, "bootstrap_draws": 200, "seed": 0}
+_AT_LEAST = {
+    "limit": 20,
+    "batch_size": 1,
+    "control_draws": 20,
+    "bootstrap_draws": 200,
+    "seed": 0,
+    "attribution_items": 0,
+}
 
 
 def _check(config: RunConfig) -> None:

@@ -18,7 +18,8 @@ from interp.steering.plans import Plan
 from interp.study import locate, report, testing
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations
 from interp.study.config import RunConfig
-from interp.study.fit import fit_vectors, read_fit
+from interp.study.findings import findings
+from interp.study.fit import Vectors, fit_vectors, read_fit
 from interp.study.output import MANIFEST, run_folder, write_csv, write_json
 from interp.study.prepare import Study, prepare
 
@@ -38,6 +39,15 @@ class RunResult:
     plane: pd.DataFrame
     contrasts: pd.DataFrame
     chosen: Mapping[str, Mapping[str, Chosen]]
+    findings: list[str]
+
+
+@dataclass(frozen=True)
+class LocateResult:
+    """What `run_locate` leaves behind."""
+
+    folder: Path
+    findings: list[str]
 
 
 def run(config: RunConfig, progress: Progress) -> RunResult:
@@ -45,8 +55,30 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
 
     Raises a TranslocalError for what the user can mend; nothing is left behind then.
     """
-    with run_folder(config.folder) as folder:
+    with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
         return _run(config, progress, folder)
+
+
+def run_locate(config: RunConfig, progress: Progress) -> LocateResult:
+    """The analysis half alone: vectors of fit, and everything that `locate` finds, in the run's folder.
+
+    Raises a TranslocalError for what the user can mend; nothing is left behind then.
+    """
+    with run_folder(config.folder, ["vectors"]) as folder:
+        begun = time.perf_counter()
+        with progress.stage("loading", 1) as advance:
+            study = prepare(config)
+            advance(study.loaded.name)
+        with progress.stage("fitting vectors", 1) as advance:
+            fit = read_fit(study)
+            advance("fit")
+        with progress.stage("locating", locate.steps(study)) as advance:
+            located = locate.locate(study, fit, advance)
+        located.write(folder)
+        write_csv(folder / "layers.csv", located.layers)
+        _save(folder, fit_vectors(study, fit))
+        write_json(folder / MANIFEST, _described(study) | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
+    return LocateResult(config.folder, findings(located))
 
 
 def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
@@ -84,33 +116,33 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
             draws[control] = list(dict.fromkeys(table["method"]))
             kept.add(control, table)
     lap("controls")
-    n_read = len(study.universal.languages) * (2 + len(study.cultural.cultures))
-    with progress.stage("probing", n_languages * 4 + 1 + n_read) as advance:
-        read = locate.read_probe_residuals(study, advance)
-        probes = locate.run_probes(study, read, advance)
-        alignment = locate.run_alignment(study, read, advance)
-    lap("probes")
+    with progress.stage("locating", locate.steps(study)) as advance:
+        located = locate.locate(study, fit, advance)
+    lap("locate")
 
-    for method, by_language in vectors.items():
-        for code, fitted in by_language.items():
-            fitted.save(folder / "vectors" / f"{method}.{code}.safetensors")
+    _save(folder, vectors)
     cells = Cells(pd.concat(kept.parts), study.resampling)
     layer_cells = Cells(pd.concat([kept.parts[0], effects]), study.resampling)
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
     plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
     contrasts = report.contrast_table(cells, config.seed)
-    layers = report.layer_table(layer_cells, probes, alignment, locate.directions(study, vectors))
+    layers = report.with_effects(located.layers, layer_cells)
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
     write_csv(folder / "controls.csv", report.control_table(cells, draws))
-    write_csv(folder / "probes.csv", probes)
-    write_csv(folder / "alignment.csv", alignment)
+    located.write(folder)
     write_csv(folder / "layers.csv", layers)
     write_json(folder / "plan.json", _plans(study, dev, chosen))
     _draw(folder, plane, layers, chosen)
     lap("tables and figures")
     write_json(folder / MANIFEST, _manifest(study, plane, timings))
-    return RunResult(config.folder, plane, contrasts, chosen)
+    return RunResult(config.folder, plane, contrasts, chosen, findings(located))
+
+
+def _save(folder: Path, vectors: Vectors) -> None:
+    for method, by_language in vectors.items():
+        for code, fitted in by_language.items():
+            fitted.save(folder / "vectors" / f"{method}.{code}.safetensors")
 
 
 class Outcomes:
@@ -168,6 +200,19 @@ def _manifest(study: Study, plane: pd.DataFrame, timings: Mapping[str, float]) -
             ("controls", [BASE, *(m for m in macro.index if m not in (BASE, *report.REAL))]),
         )
     }  # fmt: skip
+    return _described(study) | {
+        "controls": {
+            "third_language": {code: study.next_language(code) for code in study.languages},
+            "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
+            "grid": "random and shuffled: control_layers x control_strengths; fitted vectors: all layers x strengths",
+        },
+        "hypervolume": area,
+        "seconds": dict(timings),
+    }
+
+
+def _described(study: Study) -> dict[str, Any]:
+    """Settings, model, data and versions of a finished run."""
     packages = ("translocal", "torch", "transformers", "transformer-lens", "scikit-learn", "numpy", "pandas", "babel")
     return {
         "status": "finished",
@@ -179,13 +224,6 @@ def _manifest(study: Study, plane: pd.DataFrame, timings: Mapping[str, float]) -
             "scored": "items the model's corpus did not show" if study.loaded.exposure else "all items",
         },
         "languages": {code: study.culture(code) for code in study.languages},
-        "controls": {
-            "third_language": {code: study.next_language(code) for code in study.languages},
-            "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
-            "grid": "random and shuffled: control_layers x control_strengths; fitted vectors: all layers x strengths",
-        },
-        "hypervolume": area,
         "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
         "host": {"system": platform.system(), "machine": platform.machine()},
-        "seconds": dict(timings),
     }

@@ -1,182 +1,235 @@
-"""Per layer: what a linear probe reads, how well parallel prompts align, how EN and LOC lie to each other."""
+"""At which layer universal and culture-specific directions separate: every analysis, and the tables of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from interp.data.items import Split, UniversalItem
-from interp.model.residuals import Residuals
+from interp.plane import MACRO
+from interp.study.attributing import KINDS, attribution_table
 from interp.study.choose import Advance
-from interp.study.fit import Vectors
+from interp.study.directions import direction_table
+from interp.study.fit import FitResiduals
+from interp.study.output import write_csv
 from interp.study.prepare import Study
-from probes.alignment import alignment_layers, cosine
-from probes.layers import probe_layers
+from interp.study.probing import Probed, probe_table, run_probes
+from interp.study.reading import Residuals, entities, read_residuals, relations, topics
+from probes.alignment import alignment_layers, cosine_margin
+from probes.onsets import Onset, Signal
+from probes.separation import Separation, a_priori_layers, intersection_layer, separation
 
-PROBES = ("universal", "language", "culture", "answer")
-SHARED_BY = 3
-"""An answer is a class of the answer probe when at least this many fit items have it."""
-
-CUED_PER_CULTURE = 12
-"""How many fit items per culture and language train the cued-culture probe."""
+UNIVERSAL, CULTURAL = ("answer", "alignment"), ("culture",)
+"""The signals that must set in for the universal, and for the cultural onset."""
 
 
 @dataclass(frozen=True)
-class ProbeResiduals:
-    """Residuals of implicit prompts per split and language, and of cued fit prompts per language and culture."""
+class Located:
+    """The tables that a run writes, and the separation per language and over all (`macro`)."""
 
-    universal: Mapping[tuple[str, str], Residuals]
-    cultural: Mapping[tuple[str, str], Residuals]
-    cued: Mapping[tuple[str, str], Residuals]
+    probes: pd.DataFrame
+    alignment: pd.DataFrame
+    directions: pd.DataFrame
+    attribution: pd.DataFrame
+    layers: pd.DataFrame
+    onsets: pd.DataFrame
+    separations: Mapping[str, Separation]
 
-
-def read_probe_residuals(study: Study, advance: Advance) -> ProbeResiduals:
-    """Read fit and test prompts of every language, and cued fit prompts of every culture."""
-    codes = study.universal.languages
-    universal, cultural, cued = {}, {}, {}
-    for code in codes:
-        for split in ("fit", "test"):
-            advance(f"residuals {code}")
-            universal[split, code] = study.universal_residuals(code, split)
-            cultural[split, code] = study.cultural_residuals(code, split)
-        for culture in study.cultural.cultures:
-            advance(f"residuals {code} {culture}")
-            cued[code, culture] = study.cultural_residuals(code, "fit", "explicit", culture)[:, :CUED_PER_CULTURE]
-    return ProbeResiduals(universal, cultural, cued)
+    def write(self, folder: Path) -> None:
+        """Write every table but `layers`, which a run extends first; attribution only where there is any."""
+        for name in ("probes", "alignment", "directions", "onsets"):
+            write_csv(folder / f"{name}.csv", getattr(self, name))
+        if len(self.attribution):
+            write_csv(folder / "attribution.csv", self.attribution)
 
 
-def _items(study: Study, split: Split) -> list[UniversalItem]:
-    return [item for item in study.universal.items if item.split == split]
+def steps(study: Study) -> int:
+    """How many steps `locate` takes."""
+    languages, reads = len(study.languages), 1 + len(study.cultural.cultures)
+    kinds = KINDS if study.config.attribution_items else 0
+    return len(study.universal.languages) * reads + 1 + languages * (4 + kinds)
 
 
-def run_probes(study: Study, read: ProbeResiduals, advance: Advance) -> pd.DataFrame:
-    """One row per probe, language and layer (row `layer` -1 is the embedding output); columns as `probe_layers`.
-
-    universal: universal or cultural question. language: which language is asked in (all languages, 7 classes).
-    culture: trained on cued prompts of the other languages, tested on whether it reads the own culture from
-    uncued ones. answer: trained in English, tested in the language.
-    """
-    parts = [_language_probe(study, read, advance)]
-    for code in study.languages:
-        for name, probe in (("universal", _universal_probe), ("culture", _culture_probe), ("answer", _answer_probe)):
-            advance(f"probe {name}:{code}")
-            found = probe(study, read, code)
-            if found is not None:
-                parts.append(found.assign(probe=name, language=code))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _probe(
-    study: Study,
-    train: np.ndarray,
-    y_train: Sequence[str],
-    test: np.ndarray,
-    y_test: Sequence[str],
-    clusters: Sequence[str],
-) -> pd.DataFrame:
-    return probe_layers(
-        train, np.array(y_train), test, np.array(y_test), clusters_test=np.array(clusters),
-        layers=range(-1, train.shape[0] - 1), n_shuffles=1,
-        n_draws=study.config.bootstrap_draws, seed=study.config.seed,
-    ).table  # fmt: skip
-
-
-def _clusters(study: Study) -> tuple[list[str], list[str]]:
-    entities = [item.cluster for item in _items(study, "test")]
-    topics = [item.topic for item in study.cultural.items if item.split == "test"]
-    return entities, topics
-
-
-def _universal_probe(study: Study, read: ProbeResiduals, code: str) -> pd.DataFrame:
-    parts = [(read.universal["fit", code], "universal"), (read.cultural["fit", code], "cultural")]
-    tests = [(read.universal["test", code], "universal"), (read.cultural["test", code], "cultural")]
-    entities, topics = _clusters(study)
-    return _probe(
-        study,
-        np.concatenate([r.numpy() for r, _ in parts], axis=1),
-        [label for r, label in parts for _ in range(r.shape[1])],
-        np.concatenate([r.numpy() for r, _ in tests], axis=1),
-        [label for r, label in tests for _ in range(r.shape[1])],
-        [*entities, *topics],
+def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
+    """Probes, alignment, directions, onsets and attribution; layers are looked for on test, vectors are of fit."""
+    read = read_residuals(study, fit, advance)
+    probed = run_probes(study, read, advance)
+    alignment = run_alignment(study, read, advance)
+    directions = direction_table(study, fit)
+    found = separations(study, read, probed)
+    probes = probe_table(probed)
+    return Located(
+        probes=probes,
+        alignment=alignment,
+        directions=directions,
+        attribution=attribution_table(study, advance),
+        layers=layer_table(study, probes, alignment, directions, found),
+        onsets=onset_table(study, read, probes, directions, found),
+        separations=found,
     )
 
 
-def _language_probe(study: Study, read: ProbeResiduals, advance: Advance) -> pd.DataFrame:
-    advance("probe language")
-    codes = study.universal.languages
-    entities, _ = _clusters(study)
-    train = np.concatenate([read.universal["fit", code].numpy() for code in codes], axis=1)
-    test = np.concatenate([read.universal["test", code].numpy() for code in codes], axis=1)
-    y_train = [code for code in codes for _ in range(read.universal["fit", code].shape[1])]
-    y_test = [code for code in codes for _ in range(read.universal["test", code].shape[1])]
-    return _probe(study, train, y_train, test, y_test, entities * len(codes)).assign(probe="language", language="macro")
-
-
-def _culture_probe(study: Study, read: ProbeResiduals, code: str) -> pd.DataFrame:
-    others = [other for other in study.cultural.languages if other != code]
-    cultures = study.cultural.cultures
-    blocks = [(read.cued[other, culture], culture) for other in others for culture in cultures]
-    _, topics = _clusters(study)
-    test = read.cultural["test", code]
-    return _probe(
-        study,
-        np.concatenate([r.numpy() for r, _ in blocks], axis=1),
-        [culture for r, culture in blocks for _ in range(r.shape[1])],
-        test.numpy(),
-        [study.culture(code)] * test.shape[1],
-        topics,
-    )
-
-
-def _answer_probe(study: Study, read: ProbeResiduals, code: str) -> pd.DataFrame | None:
-    def labels(split: Split) -> list[str]:
-        return [f"{item.relation}/{item.options[item.answer]['en']}" for item in _items(study, split)]
-
-    train_labels, test_labels = labels("fit"), labels("test")
-    shared = {label for label in train_labels if train_labels.count(label) >= SHARED_BY}
-    keep = [i for i, label in enumerate(train_labels) if label in shared]
-    kept = [i for i, label in enumerate(test_labels) if label in shared]
-    if len(shared) < 2 or len(kept) < 2:
-        return None
-    entities, _ = _clusters(study)
-    return _probe(
-        study,
-        read.universal["fit", "en"].numpy()[:, keep],
-        [train_labels[i] for i in keep],
-        read.universal["test", code].numpy()[:, kept],
-        [test_labels[i] for i in kept],
-        [entities[i] for i in kept],
-    )
-
-
-def run_alignment(study: Study, read: ProbeResiduals, advance: Advance) -> pd.DataFrame:
+def run_alignment(study: Study, read: Residuals, advance: Advance) -> pd.DataFrame:
     """Cosine margin, retrieval and CKA of English and each language, per layer, universal and cultural apart."""
-    entities, topics = _clusters(study)
-    relations = [item.relation for item in _items(study, "test")]
+    groups = {"universal": relations(study, "test"), "cultural": topics(study, "test")}
+    clusters = {"universal": entities(study, "test"), "cultural": topics(study, "test")}
     parts = []
     for code in study.languages:
         advance(f"alignment {code}")
-        for axis, source, groups, clusters in (
-            ("universal", read.universal, relations, entities),
-            ("cultural", read.cultural, topics, topics),
-        ):
-            english, own = source["test", "en"].numpy(), source["test", code].numpy()
+        for axis, source in (("universal", read.universal), ("cultural", read.cultural)):
+            english, own = source["test", "en"], source["test", code]
             table = alignment_layers(
-                english, own, np.array(groups), np.array(clusters), layers=range(-1, len(own) - 1),
+                english, own, groups[axis], clusters[axis], layers=range(-1, len(own) - 1),
                 n_draws=study.config.bootstrap_draws, seed=study.config.seed,
             )  # fmt: skip
             parts.append(table.assign(axis=axis, language=code))
     return pd.concat(parts, ignore_index=True)
 
 
-def directions(study: Study, vectors: Vectors) -> pd.DataFrame:
-    """Cosine of EN and LOC per layer and language."""
-    rows = []
+def separations(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, Separation]:
+    """Onsets of every language that has the answer probe, and of all together as `macro`; the last block left out."""
+    found: dict[str, dict[str, Signal]] = {name: {} for name in (*UNIVERSAL, *CULTURAL)}
+    for one in probed:
+        if one.probe in found:
+            found[one.probe][one.language] = one.signal()
     for code in study.languages:
-        en, loc = vectors["en"][code].vectors.numpy(), vectors["loc"][code].vectors.numpy()
-        for layer, value in enumerate(cosine(en, loc)):
-            rows.append({"layer": layer, "language": code, "cos_en_loc": float(value)})
+        margin = cosine_margin(read.universal["test", "en"], read.universal["test", code], relations(study, "test"))
+        found["alignment"][code] = Signal(margin, entities(study, "test"))
+    languages = [code for code in study.languages if code in found["answer"]]
+    by_language = {code: {name: signals[code] for name, signals in found.items()} for code in languages}
+    if languages:
+        by_language[MACRO] = {name: _together([signals[c] for c in languages]) for name, signals in found.items()}
+    return {language: _separation(study, signals) for language, signals in by_language.items()}
+
+
+def _together(signals: Sequence[Signal]) -> Signal:
+    """One signal of several languages: a cluster keeps its name, so that it is drawn with all its languages."""
+    controls = [np.zeros_like(s.values) if s.control is None else s.control for s in signals]
+    return Signal(
+        np.concatenate([s.values for s in signals], axis=1),
+        np.concatenate([s.clusters for s in signals]),
+        np.concatenate(controls, axis=1),
+    )
+
+
+def _separation(study: Study, signals: Mapping[str, Signal]) -> Separation:
+    def kept(names: Sequence[str]) -> dict[str, Signal]:
+        return {
+            name: Signal(s.values[:-1], s.clusters, None if s.control is None else s.control[:-1])
+            for name, s in signals.items()
+            if name in names
+        }
+
+    n_layers = len(signals[UNIVERSAL[0]].values) - 1
+    return separation(
+        kept(UNIVERSAL), kept(CULTURAL), layers=range(-1, n_layers - 1),
+        n_draws=study.config.bootstrap_draws, seed=study.config.seed,
+    )  # fmt: skip
+
+
+def onset_table(
+    study: Study,
+    read: Residuals,
+    probes: pd.DataFrame,
+    directions: pd.DataFrame,
+    found: Mapping[str, Separation],
+) -> pd.DataFrame:
+    """One row per language and `macro`: onsets, separation, and the layers that one would steer before any search.
+
+    Onsets (universal, cultural, and of each signal) have _lo, _hi and _p; an onset of -1 is the embedding output, and
+    an empty one was not found. layer_en and layer_loc follow our a-priori rule, dfki_layer that of arXiv 2605.23036.
+    """
+    rows = []
+    for language, one in found.items():
+        row: dict[str, object] = {"language": language}
+        for name, onset in {"universal": one.universal, "cultural": one.cultural, **one.signals}.items():
+            row |= _onset(name, onset)
+        row |= {
+            "separation": one.difference.estimate,
+            "separation_lo": one.difference.lo,
+            "separation_hi": one.difference.hi,
+            "verdict": one.verdict,
+        }
+        rows.append(row | _a_priori(language, probes, directions))
+    table = pd.DataFrame(rows)
+    means = [read.universal["fit", code][1:].mean(axis=1) for code in study.universal.languages]
+    table["dfki_layer"] = intersection_layer(np.stack(means, axis=1)).layer
+    return table
+
+
+def _onset(name: str, onset: Onset) -> dict[str, object]:
+    bounds = {"": onset.layer, "_lo": onset.lo, "_hi": onset.hi}
+    row: dict[str, object] = {f"{name}{end}": np.nan if bound is None else bound for end, bound in bounds.items()}
+    return row | {f"{name}_p": onset.p}
+
+
+def _a_priori(language: str, probes: pd.DataFrame, directions: pd.DataFrame) -> dict[str, object]:
+    """Our rule on one language's numbers, or on the means over languages."""
+
+    def profile(table: pd.DataFrame, column: str) -> np.ndarray:
+        rows = table if language == MACRO else table[table["language"] == language]
+        return rows[rows["layer"] >= 0].groupby("layer")[column].mean().to_numpy()
+
+    chosen = a_priori_layers(
+        profile(probes[probes["probe"] == "answer"], "accuracy"),
+        profile(probes[probes["probe"] == "culture"], "selectivity"),
+        profile(directions[directions["language"] != MACRO], "cosine"),
+    )
+    return {"layer_en": chosen.layer_en, "layer_loc": np.nan if chosen.layer_loc is None else chosen.layer_loc}
+
+
+def layer_table(
+    study: Study,
+    probes: pd.DataFrame,
+    alignment: pd.DataFrame,
+    directions: pd.DataFrame,
+    found: Mapping[str, Separation],
+) -> pd.DataFrame:
+    """The rows of `layers.csv`: one per layer and language, and `macro`.
+
+    Probe accuracies with their shuffled-label control and whether they beat it, cosine margins (mismatched pairs are in
+    them), cos(EN, LOC) with the range of random directions, and each onset signal's excess over its control with its
+    simultaneous band. Macro rows average the languages' estimates and bounds; those of the signals are resampled.
+    """
+    rows = []
+    for language in (*study.languages, MACRO):
+        for layer in sorted(directions["layer"].unique()):
+            row: dict[str, object] = {"layer": layer, "language": language}
+            for probe in sorted(probes["probe"].unique()):
+                here = _pick(probes[probes["probe"] == probe], layer, language)
+                _mean(row, f"probe_{probe}", here, "accuracy")
+                row[f"probe_{probe}_control"] = here["shuffled"].mean() if len(here) else np.nan
+                row[f"probe_{probe}_beats_control"] = here["beats_control"].mean() if len(here) else np.nan
+            for axis in ("universal", "cultural"):
+                _mean(
+                    row,
+                    f"alignment_{axis}",
+                    _pick(alignment[alignment["axis"] == axis], layer, language),
+                    "cosine_margin",
+                )
+            here = _pick(directions.dropna(subset="cosine"), layer, language)
+            _mean(row, "cos_en_loc", here, "cosine")
+            row |= {f"cos_en_loc_null_{end}": here[f"cosine_null_{end}"].mean() for end in ("lo", "hi")}
+            if language in found:
+                bands = found[language].layers
+                for band in bands[bands["layer"] == layer].to_dict("records"):
+                    name = f"excess_{band['signal']}"
+                    row |= {name: band["excess"], f"{name}_lo": band["lo"], f"{name}_hi": band["hi"]}
+            rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _pick(table: pd.DataFrame, layer: int, language: str) -> pd.DataFrame:
+    """Rows of a layer in a language; for `macro` its own row if there is one, else those of all languages."""
+    here = table[table["layer"] == layer]
+    own = here[here["language"] == language]
+    return here if language == MACRO and own.empty else own
+
+
+def _mean(row: dict[str, object], name: str, found: pd.DataFrame, column: str) -> None:
+    """Means of an estimate and of its bounds: languages share items, and averaged bounds are never too narrow."""
+    for suffix in ("", "_lo", "_hi"):
+        row[f"{name}{suffix}"] = found[f"{column}{suffix}"].mean() if len(found) else np.nan

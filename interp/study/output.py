@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ MANIFEST = "manifest.json"
 
 
 @contextmanager
-def run_folder(final: Path) -> Iterator[Path]:
-    """A working folder that becomes `final` when the block ends well, and is removed when it doesn't.
+def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
+    """A working folder with the folders `parts`; it becomes `final` when the block ends well, else it is removed.
 
     Raises OutputError where the folder can't be written, the disk is full, or `final` holds something
     that is not a run.
@@ -34,8 +34,9 @@ def run_folder(final: Path) -> Iterator[Path]:
     working = final.parent / f".{final.name}.partial"
     try:
         shutil.rmtree(working, ignore_errors=True)
-        for part in ("scores", "vectors", "figures"):
-            (working / part).mkdir(parents=True)
+        working.mkdir(parents=True)
+        for part in parts:
+            (working / part).mkdir()
         yield working
         if final.exists():
             shutil.rmtree(final)

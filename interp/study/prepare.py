@@ -87,15 +87,17 @@ class Study:
         items = [item for item in self.universal.items if item.split == split]
         return self.read([question_text(item.question(language), language) for item in items])
 
-    def cultural_residuals(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> Residuals:
-        """Residuals of all cultural items of a split, asked in a language behind a cue."""
+    def cultural_residuals(
+        self, language: str, split: Split, cue: Cue = "none", culture: str = "", limit: int | None = None
+    ) -> Residuals:
+        """Residuals of the cultural items of a split (of the first `limit`), asked in a language behind a cue."""
+        items = [(number, item) for number, item in enumerate(self.cultural.items) if item.split == split]
         return self.read(
             [
                 question_text(
                     item.questions[language], language, cue_sentence(self.cultural, language, culture, cue, number)
                 )
-                for number, item in enumerate(self.cultural.items)
-                if item.split == split
+                for number, item in items[:limit]
             ]
         )
 

@@ -89,47 +89,17 @@ def control_table(cells: Cells, draws: Mapping[str, Sequence[str]]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def layer_table(effects: Cells, probes: pd.DataFrame, alignment: pd.DataFrame, cosines: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `layers.csv`: one per layer and language, and `macro`.
-
-    Probe accuracies and their controls, cosine margins, cos(EN, LOC), and the effect of EN and of LOC at
-    strength 1 at that layer. Macro rows of probes and alignment average the languages' estimates and bounds.
-    """
-    languages = (*effects.languages, MACRO)
-    layers = sorted(cosines["layer"].unique())
+def with_effects(layers: pd.DataFrame, effects: Cells) -> pd.DataFrame:
+    """The rows of `layers.csv` with the effect of EN and of LOC at strength 1 at that layer, where it was scored."""
     known = set(effects.methods)
-    rows = []
-    for language in languages:
-        for layer in layers:
-            row: dict[str, object] = {"layer": layer, "language": language}
-            for probe in sorted(probes["probe"].unique()):
-                found = _pick(probes[probes["probe"] == probe], layer, language)
-                _mean(row, f"probe_{probe}", found, "accuracy")
-                row[f"probe_{probe}_control"] = found["shuffled"].mean() if len(found) else np.nan
-            for axis in ("universal", "cultural"):
-                found = _pick(alignment[alignment["axis"] == axis], layer, language)
-                _mean(row, f"alignment_{axis}", found, "cosine_margin")
-            row["cos_en_loc"] = _pick(cosines, layer, language)["cos_en_loc"].mean()
-            for method in ("en", "loc"):
-                for metric in ("transfer", "localization"):
-                    if f"{method}@{layer}" in known:
-                        found_effect = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
-                        name = f"d_{metric}_{method}"
-                        row[name], row[f"{name}_lo"], row[f"{name}_hi"] = (
-                            found_effect.estimate, found_effect.lo, found_effect.hi,
-                        )  # fmt: skip
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _pick(table: pd.DataFrame, layer: int, language: str) -> pd.DataFrame:
-    """Rows of a layer in a language; for `macro` its own row if there is one, else those of all languages."""
-    here = table[table["layer"] == layer]
-    own = here[here["language"] == language]
-    return here if language == MACRO and own.empty else own
-
-
-def _mean(row: dict[str, object], name: str, found: pd.DataFrame, column: str) -> None:
-    """Means of an estimate and of its bounds: languages share items, and averaged bounds are never too narrow."""
-    for suffix in ("", "_lo", "_hi"):
-        row[f"{name}{suffix}"] = found[f"{column}{suffix}"].mean() if len(found) else np.nan
+    columns = []
+    for layer, language in zip(layers["layer"], layers["language"], strict=True):
+        row: dict[str, float] = {}
+        for method in ("en", "loc"):
+            for metric in ("transfer", "localization"):
+                if f"{method}@{layer}" in known:
+                    found = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
+                    name = f"d_{metric}_{method}"
+                    row |= {name: found.estimate, f"{name}_lo": found.lo, f"{name}_hi": found.hi}
+        columns.append(row)
+    return pd.concat([layers, pd.DataFrame(columns, index=layers.index)], axis=1)

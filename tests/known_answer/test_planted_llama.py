@@ -15,7 +15,8 @@ from interp.model.attribution import cue_attribution, folded, logit_attribution,
 from interp.model.contrasts import contrasts, cue_pairs
 from interp.model.loading import LoadedModel, load_model
 from interp.model.residuals import Residuals, read_residuals
-from interp.steering.scoring import score
+from interp.steering.engine import score
+from interp.steering.plans import Plan
 from interp.steering.vectors import difference
 from tests.known_answer.planted_llama import Planted, answer_key, build
 
@@ -104,10 +105,13 @@ def test_the_culture_is_the_language_own_until_a_cue_names_another(planted: Plan
         assert {atlas.CULTURES[k] for k in axes.argmax(dim=1)} == {culture}
 
 
-def accuracy(model, tasks, role: str, plan=None) -> float:
-    scores = score(model, [task.prompt for task in tasks], plan)
-    best = [task.marks[int(np.argmax(s.normalised()))].role for task, s in zip(tasks, scores, strict=True)]
-    return float(np.mean([found == role for found in best]))
+def accuracies(model, tasks, role: str, plans) -> list[float]:
+    scores = score(model, [task.prompt for task in tasks], plans)
+    best = [
+        [task.marks[int(np.argmax(scores.of(i, plan)))].role for i, task in enumerate(tasks)]
+        for plan in range(len(plans))
+    ]
+    return [float(np.mean([found == role for found in row])) for row in best]
 
 
 def test_steering_works_at_the_planted_blocks_alone(loaded: LoadedModel):
@@ -123,13 +127,10 @@ def test_steering_works_at_the_planted_blocks_alone(loaded: LoadedModel):
     known = {item.key for item in facts("test", 60)}
     truths = universal_tasks(atlas.universal(), "el", "test", lambda _, item, code: item in known)
     habits = cultural_tasks(data, "el", "GR", "test", everything)[:60]
-    transfer = [accuracy(model, truths, "right", en.plan(layer)) for layer in range(7)]
-    localization = [accuracy(model, habits, "local", loc.plan(layer)) for layer in range(7)]
-    plain = accuracy(model, truths, "right"), accuracy(model, habits, "local")
-    assert transfer[A] > plain[0] + 0.25
-    assert max(value for layer, value in enumerate(transfer) if layer != A) < plain[0] + 0.1
-    assert localization[B] > plain[1] + 0.25
-    assert max(value for layer, value in enumerate(localization) if layer != B) < plain[1] + 0.1
+    for vectors, tasks, role, planted in ((en, truths, "right", A), (loc, habits, "local", B)):
+        plain, *steered = accuracies(model, tasks, role, [Plan(), *(vectors.plan(layer) for layer in range(7))])
+        assert steered[planted] > plain + 0.25
+        assert max(value for layer, value in enumerate(steered) if layer != planted) < plain + 0.1
 
 
 def test_attribution_names_the_planted_parts(loaded: LoadedModel):

@@ -1,0 +1,151 @@
+"""The four probes of every layer, and the signals that onsets are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from interp.data.items import Split
+from interp.plane import MACRO
+from interp.study.choose import Advance
+from interp.study.prepare import Study
+from interp.study.reading import Labels, Residuals, Stack, entities, relations, topics, universal_items
+from probes.folds import group_folds
+from probes.layers import ProbeResult, probe_layers
+from probes.onsets import Signal
+
+SHARED_BY = 3
+"""An answer is a class of the answer probe when at least this many fit items have it."""
+
+FOLDS = 3
+"""Sets of relations that the probe for universal against cultural questions is tested on without having seen them."""
+
+SHUFFLES = 2
+"""Draws of each control."""
+
+SPLITS: tuple[Split, ...] = ("fit", "test")
+
+
+@dataclass(frozen=True)
+class Probed:
+    """One probe in one language (`macro`: over all): its result, and the clusters of its test examples."""
+
+    probe: str
+    language: str
+    result: ProbeResult
+    clusters: Labels
+
+    def signal(self) -> Signal:
+        """Correctness against that of shuffled labels."""
+        return Signal(self.result.correct, self.clusters, self.result.shuffled_correct)
+
+
+def run_probes(study: Study, read: Residuals, advance: Advance) -> list[Probed]:
+    """All probes, each fitted on fit and tested on test.
+
+    universal: universal or cultural question, relations and topics held out. language: which language is asked in.
+    culture: trained on cued prompts of the other languages, tested on whether it reads the own culture from uncued
+    ones. answer: trained in English, tested in the language, on answers that at least SHARED_BY fit items share.
+    """
+    advance("probe language")
+    found = [_language(study, read)]
+    for code in study.languages:
+        for probe in (_universal, _culture, _answer):
+            advance(f"probe {probe.__name__[1:]} {code}")
+            one = probe(study, read, code)
+            if one is not None:
+                found.append(one)
+    return found
+
+
+def probe_table(found: Sequence[Probed]) -> pd.DataFrame:
+    """The rows of `probes.csv`: columns of `probes.probe_layers`, layer -1 being the embedding output."""
+    return pd.concat([p.result.table.assign(probe=p.probe, language=p.language) for p in found], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Training or test examples: residuals, labels, clusters, and the types of the control task."""
+
+    stack: Stack
+    labels: Labels
+    clusters: Labels
+    types: Labels
+
+
+def _probe(study: Study, name: str, language: str, train: _Side, test: _Side, *, held_out: bool = False) -> Probed:
+    """`held_out`: test types are scored by probes that did not see them."""
+    typed = len(set(train.types)) >= len(set(train.labels))
+    result = probe_layers(
+        train.stack, train.labels, test.stack, test.labels,
+        clusters_test=test.clusters, clusters_train=train.clusters,
+        types_train=train.types if typed else None, types_test=test.types if typed else None,
+        folds=group_folds(train.types, test.types, n_folds=FOLDS) if held_out else None,
+        layers=range(-1, len(train.stack) - 1), n_shuffles=SHUFFLES, n_draws=study.config.bootstrap_draws,
+        seed=study.config.seed,
+    )  # fmt: skip
+    return Probed(name, language, result, test.clusters)
+
+
+def _universal(study: Study, read: Residuals, code: str) -> Probed:
+    def side(split: Split) -> _Side:
+        sizes = [len(relations(study, split)), len(topics(study, split))]
+        return _Side(
+            np.concatenate([read.universal[split, code], read.cultural[split, code]], axis=1),
+            np.repeat(["universal", "cultural"], sizes),
+            np.concatenate([entities(study, split), topics(study, split)]),
+            np.concatenate([relations(study, split), topics(study, split)]),
+        )
+
+    return _probe(study, "universal", code, side("fit"), side("test"), held_out=True)
+
+
+def _language(study: Study, read: Residuals) -> Probed:
+    codes = study.universal.languages
+
+    def side(split: Split) -> _Side:
+        return _Side(
+            np.concatenate([read.universal[split, code] for code in codes], axis=1),
+            np.repeat(codes, len(entities(study, split))),
+            np.tile(entities(study, split), len(codes)),
+            np.tile(relations(study, split), len(codes)),
+        )
+
+    return _probe(study, "language", MACRO, side("fit"), side("test"))
+
+
+def _culture(study: Study, read: Residuals, code: str) -> Probed:
+    others = [other for other in study.cultural.languages if other != code]
+    blocks = [(read.cued[other, culture], culture) for other in others for culture in study.cultural.cultures]
+    count = blocks[0][0].shape[1]
+    items = [np.array([item.key for item in study.cultural.items if item.split == split]) for split in ("fit", "test")]
+    train = _Side(
+        np.concatenate([stack for stack, _ in blocks], axis=1),
+        np.repeat([culture for _, culture in blocks], count),
+        np.tile(topics(study, "fit")[:count], len(blocks)),
+        np.tile(items[0][:count], len(blocks)),
+    )
+    test = read.cultural["test", code]
+    own = np.repeat([study.culture(code)], test.shape[1])
+    return _probe(study, "culture", code, train, _Side(test, own, topics(study, "test"), items[1]))
+
+
+def _answer(study: Study, read: Residuals, code: str) -> Probed | None:
+    labels = {
+        split: [f"{item.relation}/{item.options[item.answer]['en']}" for item in universal_items(study, split)]
+        for split in SPLITS
+    }
+    shared = {label for label in labels["fit"] if labels["fit"].count(label) >= SHARED_BY}
+
+    def side(split: Split, asked: str) -> _Side:
+        kept = np.array([i for i, label in enumerate(labels[split]) if label in shared], dtype=int)
+        names = entities(study, split)[kept]
+        return _Side(read.universal[split, asked][:, kept], np.array(labels[split])[kept], names, names)
+
+    train, test = side("fit", "en"), side("test", code)
+    if len(shared) < 2 or len(set(test.clusters)) < 2:
+        return None
+    return _probe(study, "answer", code, train, test)

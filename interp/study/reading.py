@@ -1,0 +1,66 @@
+"""The residuals that locating reads: implicit prompts of fit and test, cued ones of fit, in every language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from interp.data.items import Split, UniversalItem
+from interp.study.choose import Advance
+from interp.study.fit import FitResiduals
+from interp.study.prepare import Study
+
+Stack = Float[np.ndarray, "layer example d_model"]
+Labels = Shaped[np.ndarray, " example"]
+
+CUED_PER_CULTURE = 12
+"""How many fit items per culture and language train the cued-culture probe."""
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Row 0 is the embedding output. Keys: (split, language) of implicit prompts, (language, culture) of cued ones."""
+
+    universal: Mapping[tuple[Split, str], Stack]
+    cultural: Mapping[tuple[Split, str], Stack]
+    cued: Mapping[tuple[str, str], Stack]
+
+
+def read_residuals(study: Study, fit: FitResiduals, advance: Advance) -> Residuals:
+    """Test prompts of every language, and cued fit prompts of every culture; fit's implicit ones are there already."""
+    universal: dict[tuple[Split, str], Stack] = {("fit", code): r.numpy() for code, r in fit.universal.items()}
+    cultural: dict[tuple[Split, str], Stack] = {("fit", code): r.numpy() for code, r in fit.implicit.items()}
+    cued: dict[tuple[str, str], Stack] = {}
+    for code in study.universal.languages:
+        advance(f"residuals {code}")
+        universal["test", code] = study.universal_residuals(code, "test").numpy()
+        cultural["test", code] = study.cultural_residuals(code, "test").numpy()
+        for culture in study.cultural.cultures:
+            advance(f"residuals {code} {culture}")
+            cued[code, culture] = study.cultural_residuals(
+                code, "fit", "explicit", culture, limit=CUED_PER_CULTURE
+            ).numpy()
+    return Residuals(universal, cultural, cued)
+
+
+def universal_items(study: Study, split: Split) -> list[UniversalItem]:
+    """Universal items of a split, in the order of their residuals."""
+    return [item for item in study.universal.items if item.split == split]
+
+
+def entities(study: Study, split: Split) -> Labels:
+    """Cluster of each universal item of a split."""
+    return np.array([item.cluster for item in universal_items(study, split)])
+
+
+def relations(study: Study, split: Split) -> Labels:
+    """Relation of each universal item of a split."""
+    return np.array([item.relation for item in universal_items(study, split)])
+
+
+def topics(study: Study, split: Split) -> Labels:
+    """Topic of each cultural item of a split: its cluster, too."""
+    return np.array([item.topic for item in study.cultural.items if item.split == split])
