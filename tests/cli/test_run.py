@@ -19,7 +19,8 @@ def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("run", "--help"), ("bench", "--help"), ("organism", "train", "--help")]
+    "arguments",
+    [("--help",), ("run", "--help"), ("locate", "--help"), ("bench", "--help"), ("organism", "train", "--help")],
 )
 def test_help_shows_examples(arguments: tuple[str, ...]) -> None:
     done = interp(*arguments)
@@ -51,6 +52,8 @@ MISTAKES = {
     ("run", "--memory", "lots"): "memory 'lots' is not allowed; allowed: a size such as 8GiB",
     ("run", "--engine", "fast"): "engine 'fast' is unknown; allowed: replay, reference",
     ("run", "--batch-size", "0"): "batch_size 0 is not allowed",
+    ("locate", "--model", "no/such/folder/here"): "does not exist",
+    ("locate", "--attribution-items", "-1"): "attribution_items -1 is not allowed",
     ("organism", "train", "--steps", "0"): "steps 0 is not allowed",
 }
 

@@ -72,7 +72,7 @@ def test_parts_sum_to_the_logit_difference(uneven_folder: Path, uneven: LoadedMo
     for unit in ("block", "component") if post_norm(uneven.model) else ("block", "component", "head"):
         found = logit_attribution(twin, asked, BETTER, WORSE, unit=unit, batch_size=2)
         np.testing.assert_allclose(found.values.sum(axis=0), uncapped, atol=1e-4)
-        np.testing.assert_allclose(found.total, true, atol=1e-4)
+        np.testing.assert_allclose(found.total, uncapped, atol=1e-4)
         assert found.values.std() > 0.01
     assert fingerprint(uneven.model) == before
     assert not uneven.model.compatibility_mode

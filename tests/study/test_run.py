@@ -14,10 +14,10 @@ from interp.errors import OutputError
 from interp.plane import METRICS
 from interp.steering.vectors import SteeringVectors
 from interp.study.config import RunConfig
-from interp.study.experiment import run
+from interp.study.experiment import run, run_locate
 from interp.study.output import run_folder
 
-SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200}
+SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 6}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_everything_promised_is_there(both: Path) -> None:
     for name in (
-        "manifest.json", "plan.json", "probes.csv", "layers.csv", "plane.csv", "contrasts.csv", "controls.csv",
+        "manifest.json", "plan.json", "plane.csv", "contrasts.csv", "controls.csv",
+        "probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv", "layers.csv",
         "scores/base.parquet", "vectors/en.es.safetensors",
         *(f"figures/{figure}.{suffix}" for figure in ("plane", "layers") for suffix in ("pdf", "svg", "png")),
     ):  # fmt: skip
@@ -70,7 +71,10 @@ def test_a_language_alone_gets_the_row_it_gets_with_others(es: Path, both: Path)
 
 def test_the_same_command_gives_the_same_bytes(es: Path, tmp_path: Path) -> None:
     again = run(RunConfig(languages=("es",), out=str(tmp_path / "again"), **SMALL), Bars(quiet=True)).folder
-    for name in ("plane.csv", "contrasts.csv", "controls.csv", "layers.csv", "plan.json", "figures/plane.svg"):
+    for name in (
+        "plane.csv", "contrasts.csv", "controls.csv", "layers.csv", "probes.csv", "directions.csv", "onsets.csv",
+        "attribution.csv", "plan.json", "figures/plane.svg",
+    ):  # fmt: skip
         assert (again / name).read_bytes() == (es / name).read_bytes(), name
 
 
@@ -101,6 +105,16 @@ def test_layers_table_has_every_layer_but_no_last_block_effects(both: Path) -> N
     assert layers["d_transfer_en"].notna().tolist() == [True] * 7 + [False]
     for column in ("probe_universal", "probe_language", "probe_culture", "alignment_universal", "cos_en_loc"):
         assert layers[column].notna().all(), column
+
+
+def test_locating_alone_gives_the_tables_of_the_run(es: Path, tmp_path: Path) -> None:
+    alone = run_locate(RunConfig(languages=("es",), out=str(tmp_path / "alone"), **SMALL), Bars(quiet=True))
+    for name in ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv"):
+        assert (alone.folder / name).read_bytes() == (es / name).read_bytes(), name
+    layers, whole = (pd.read_csv(folder / "layers.csv") for folder in (alone.folder, es))
+    pd.testing.assert_frame_equal(layers, whole[layers.columns])
+    assert not {"scores", "figures", "plane.csv"} & {path.name for path in alone.folder.iterdir()}
+    assert any("does NOT beat its control" in line or "beats its controls" in line for line in alone.findings)
 
 
 def test_a_run_that_fails_leaves_nothing(tmp_path: Path) -> None:
