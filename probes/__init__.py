@@ -25,15 +25,36 @@ if TYPE_CHECKING:
     )
     from probes.layers import ProbeResult, probe_layers
     from probes.linear import LinearProbe
+    from probes.onsets import Onset, Signal, find_onset, simultaneous_band, step_onset
+    from probes.planted import Planted, PlantedTask, plant_residuals
+    from probes.recovery import locate_planted, recovery_curve, recovery_runs
+    from probes.separation import (
+        APrioriLayers,
+        IntersectionLayer,
+        Separation,
+        a_priori_layers,
+        find_separation,
+        intersection_layer,
+    )
+    from probes.subspace import angle_layers, direction_layers
 
 __all__ = [
+    "APrioriLayers",
     "ClusterSums",
     "Fold",
+    "IntersectionLayer",
     "Interval",
     "Intervals",
     "LinearProbe",
+    "Onset",
+    "Planted",
+    "PlantedTask",
     "ProbeResult",
+    "Separation",
+    "Signal",
+    "a_priori_layers",
     "alignment_layers",
+    "angle_layers",
     "centre",
     "cluster_sums",
     "cluster_weights",
@@ -41,18 +62,28 @@ __all__ = [
     "cosine",
     "cosine_margin",
     "debiased_cka",
+    "direction_layers",
+    "find_onset",
+    "find_separation",
     "group_folds",
     "holm",
+    "intersection_layer",
+    "locate_planted",
     "mean_interval",
     "mean_intervals",
     "paired_interval",
     "percentile_interval",
+    "plant_residuals",
     "probe_layers",
     "random_directions",
     "ratio_draws",
+    "recovery_curve",
+    "recovery_runs",
     "retrieval_top1",
     "shuffled_labels",
     "sign_flip_test",
+    "simultaneous_band",
+    "step_onset",
 ]
 
 _MODULES = {
@@ -75,6 +106,18 @@ _MODULES = {
     ),
     "layers": ("ProbeResult", "probe_layers"),
     "linear": ("LinearProbe",),
+    "onsets": ("Onset", "Signal", "find_onset", "simultaneous_band", "step_onset"),
+    "planted": ("Planted", "PlantedTask", "plant_residuals"),
+    "recovery": ("locate_planted", "recovery_curve", "recovery_runs"),
+    "separation": (
+        "APrioriLayers",
+        "IntersectionLayer",
+        "Separation",
+        "a_priori_layers",
+        "find_separation",
+        "intersection_layer",
+    ),
+    "subspace": ("angle_layers", "direction_layers"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

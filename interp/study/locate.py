@@ -20,7 +20,7 @@ from interp.study.probing import Probed, probe_table, run_probes
 from interp.study.reading import Residuals, entities, read_residuals, relations, topics
 from probes.alignment import alignment_layers, cosine_margin
 from probes.onsets import Onset, Signal
-from probes.separation import Separation, a_priori_layers, intersection_layer, separation
+from probes.separation import Separation, a_priori_layers, find_separation, intersection_layer
 
 UNIVERSAL, CULTURAL = ("answer", "alignment"), ("culture",)
 """The signals that must set in for the universal, and for the cultural onset."""
@@ -124,7 +124,7 @@ def _separation(study: Study, signals: Mapping[str, Signal]) -> Separation:
         }
 
     n_layers = len(signals[UNIVERSAL[0]].values) - 1
-    return separation(
+    return find_separation(
         kept(UNIVERSAL), kept(CULTURAL), layers=range(-1, n_layers - 1),
         n_draws=study.config.bootstrap_draws, seed=study.config.seed,
     )  # fmt: skip

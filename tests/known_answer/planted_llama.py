@@ -33,8 +33,9 @@ What a locating method should find, for a < b:
 - The English residual mends x from a on. The cue is carried by head 4 of block b. The MLP of block a + 1 makes the
   difference of right and wrong, that of block b + 1 the difference of local and US; the embedding holds the priors.
 For a >= b the same, but that LOC-steering works on a plateau from b to a. Questions align cultural prompts from a on,
-too. The nine countries that cues name are no subjects: their words carry a culture and no facts. (In Chinese the cue of
-the UK shares its character with the word for hero, so that three questions are taken for British.)
+too, and EN fitted on sentences without facts mends as much: what is planted is English. The nine countries that cues
+name are no subjects: their words carry a culture and no facts. (In Chinese the cue of the UK shares its character with
+the word for hero, so that three questions are taken for British.)
 """
 
 from __future__ import annotations

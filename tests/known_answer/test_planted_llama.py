@@ -74,6 +74,7 @@ def test_each_direction_starts_at_its_block(planted: Planted, loaded: LoadedMode
     check_onsets(planted, loaded.model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("a", "b"), [(2, 0), (1, 1)])
 def test_any_order_can_be_planted(tmp_path: Path, a: int, b: int):
     planted = build(tmp_path, a, b, n_layers=4)
@@ -85,9 +86,9 @@ def test_a_block_must_follow(tmp_path: Path):
         build(tmp_path, 1, 3, n_layers=4)
 
 
-@pytest.mark.parametrize("code", ["en", "el", "zh", "id"])
+@pytest.mark.parametrize("code", ["en", "el", "zh"])
 def test_the_answer_is_the_same_code_in_every_language(planted: Planted, loaded: LoadedModel, code: str):
-    items = facts("test", 60)
+    items = facts("test", 40)
     read = universal(loaded.model, items, code)[A + 1] @ planted.spaces["meaning"].T
     right = []
     for item, meaning in zip(items, read, strict=True):
@@ -97,9 +98,9 @@ def test_the_answer_is_the_same_code_in_every_language(planted: Planted, loaded:
     assert np.mean(right) > 0.9
 
 
-@pytest.mark.parametrize("code", ["es", "ko", "fa"])
+@pytest.mark.parametrize("code", ["es", "ko"])
 def test_the_culture_is_the_language_own_until_a_cue_names_another(planted: Planted, loaded: LoadedModel, code: str):
-    data, items = atlas.cultural(), customs("test", 30)
+    data, items = atlas.cultural(), customs("test", 15)
     for cue, culture in (("", data.own_culture[code]), *((data.cues[c][code], c) for c in ("GR", "CN", "US", "GB"))):
         axes = cultural(loaded.model, items, code, cue)[B + 1] @ planted.spaces["culture"].T
         assert {atlas.CULTURES[k] for k in axes.argmax(dim=1)} == {culture}
@@ -115,16 +116,14 @@ def accuracies(model, tasks, role: str, plans) -> list[float]:
 
 
 def test_steering_works_at_the_planted_blocks_alone(loaded: LoadedModel):
-    from interp.steering.vectors import SteeringVectors
-
     model, data = loaded.model, atlas.cultural()
-    fit = facts("fit", 100)
+    fit = facts("fit", 60)
     en = SteeringVectors("en", difference(universal(model, fit, "en"), universal(model, fit, "el")))
-    asked = customs("fit", 40)
+    asked = customs("fit", 30)
     loc = SteeringVectors(
         "loc", difference(cultural(model, asked, "el", data.cues["GR"]["el"]), cultural(model, asked, "el"))
     )
-    known = {item.key for item in facts("test", 60)}
+    known = {item.key for item in facts("test", 50)}
     truths = universal_tasks(atlas.universal(), "el", "test", lambda _, item, code: item in known)
     habits = cultural_tasks(data, "el", "GR", "test", everything)[:60]
     for vectors, tasks, role, planted in ((en, truths, "right", A), (loc, habits, "local", B)):
@@ -135,7 +134,7 @@ def test_steering_works_at_the_planted_blocks_alone(loaded: LoadedModel):
 
 def test_attribution_names_the_planted_parts(loaded: LoadedModel):
     model, data = loaded.model, atlas.cultural()
-    explicit = cultural_tasks(data, "el", "GR", "test", everything, "explicit")[:8]
+    explicit = cultural_tasks(data, "el", "GR", "test", everything, "explicit")[:6]
     pairs = cue_pairs(model, data, "GR", explicit, atlas.chatter().sentences)
     carried = cue_attribution(model, pairs.cued, pairs.placebo, pairs.control, pairs.better, pairs.worse)
     heads = carried.table(np.array(pairs.clusters)).query("component == 'head'").set_index(["layer", "head"])

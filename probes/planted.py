@@ -1,0 +1,137 @@
+"""Residuals with a planted answer: a universal direction from one layer on, a culture direction from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class PlantedTask:
+    """Residuals [layer, example, d_model] and binary labels to train a probe on, and those to test it on."""
+
+    X_train: Float[np.ndarray, "layer train d_model"]
+    y_train: Int[np.ndarray, " train"]
+    X_test: Float[np.ndarray, "layer test d_model"]
+    y_test: Int[np.ndarray, " test"]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What `plant_residuals` made, and the truth.
+
+    answer: trained in English, tested in another language. english: the answer's test items in English, parallel to
+    answer.X_test. culture: trained on explicit prompts, tested on implicit ones. directions: unit vectors of the
+    universal and of the culture shift, and norms: the lengths of the full shifts.
+    """
+
+    answer: PlantedTask
+    english: Float[np.ndarray, "layer test d_model"]
+    culture: PlantedTask
+    directions: Float[np.ndarray, "2 d_model"]
+    norms: Float[np.ndarray, "2"]
+
+
+def plant_residuals(
+    universal: int,
+    cultural: int,
+    *,
+    snr: float = 1.0,
+    angle: float = 60.0,
+    n: int = 200,
+    n_layers: int = 12,
+    d_model: int = 32,
+    rise: int = 1,
+    n_huge: int = 4,
+    huge: float = 20.0,
+    carry: float = 0.9,
+    seed: int = 0,
+) -> Planted:
+    """Draw residuals whose universal direction is on from row `universal`, and the culture direction from `cultural`.
+
+    Every set has `n` examples. Noise is Gaussian, independent over dimensions; standard deviations are log-uniform in
+    [0.5, 2] but for the first `n_huge` dimensions, which have `huge`; the noise of neighbouring layers correlates by
+    `carry`, as a residual stream's does. The two directions are random, at `angle` degrees, and have no part in the
+    huge dimensions, where a shift of the same ratio would stand out in all others.
+
+    A class differs from the other by a shift of norm `snr` x the noise's standard deviation along the direction,
+    reached in equal steps over `rise` layers (1: at once). Each direction also disturbs the other's task: universal
+    content varies in cultural prompts, and all prompts of the other language differ from English by the culture shift.
+    One direction can't hold alignment, as items of one answer share it: with the universal direction, parallel items
+    come to share the part snr²/(4 + snr²) of their noise's variance, the part that the shift has along its direction.
+
+    Raises ValueError for a row outside the layers, or another parameter out of range.
+    """
+    _check(universal, cultural, snr, angle, n, n_layers, d_model, rise, n_huge, huge, carry)
+    rng = np.random.default_rng(seed)
+    scale = np.exp(rng.uniform(-np.log(2.0), np.log(2.0), d_model))
+    scale[:n_huge] = huge
+    directions = np.zeros((2, d_model))
+    basis = np.linalg.qr(rng.standard_normal((d_model - n_huge, 2)))[0].T
+    turn = np.deg2rad(angle)
+    directions[:, n_huge:] = basis[0], np.cos(turn) * basis[0] + np.sin(turn) * basis[1]
+    norms = snr * np.linalg.norm(directions * scale, axis=1)
+    onset = np.array([[universal], [cultural]])
+    strength = np.clip((np.arange(n_layers) - onset + 1) / rise, 0.0, 1.0)
+    steps = strength[:, :, None, None] * (norms[:, None] * directions)[:, None, None, :]
+
+    def noise() -> Float[np.ndarray, "layer n d_model"]:
+        drawn = rng.standard_normal((n_layers, n, d_model))
+        for row in range(1, n_layers):
+            drawn[row] = carry * drawn[row - 1] + np.sqrt(1.0 - carry**2) * drawn[row]
+        return drawn * scale
+
+    def labels() -> Int[np.ndarray, " n"]:
+        return rng.permutation(np.arange(n) % 2)
+
+    def shift(kind: int, y: Int[np.ndarray, " n"] | int) -> Float[np.ndarray, "layer n d_model"]:
+        return steps[kind] * (np.broadcast_to(y, n)[:, None] - 0.5)
+
+    y_train, y_test = labels(), labels()
+    content = (strength[0] * snr) ** 2
+    part = (content / (4.0 + content))[:, None, None]
+    shared = np.sqrt(part) * noise()
+    own = np.sqrt(1.0 - part)
+    answer = PlantedTask(
+        noise() + shift(0, y_train) + shift(1, 0),
+        y_train,
+        own * noise() + shared + shift(0, y_test) + shift(1, 1),
+        y_test,
+    )
+    english = own * noise() + shared + shift(0, y_test) + shift(1, 0)
+    cued, implied = labels(), labels()
+    culture = PlantedTask(
+        noise() + shift(0, labels()) + shift(1, cued), cued, noise() + shift(0, labels()) + shift(1, implied), implied
+    )
+    return Planted(answer, english, culture, directions, norms)
+
+
+def _check(
+    universal: int,
+    cultural: int,
+    snr: float,
+    angle: float,
+    n: int,
+    n_layers: int,
+    d_model: int,
+    rise: int,
+    n_huge: int,
+    huge: float,
+    carry: float,
+) -> None:
+    for name, row in (("universal", universal), ("cultural", cultural)):
+        if not 0 <= row < n_layers:
+            raise ValueError(f"{name} must be one of the {n_layers} rows 0..{n_layers - 1}, got {row}")
+    for name, value, fits, demand in (
+        ("snr", snr, 0 <= snr < np.inf, "finite and not negative"),
+        ("angle", angle, 0 <= angle <= 90, "between 0 and 90 degrees"),
+        ("n", n, n >= 4, "at least 4"),
+        ("rise", rise, rise >= 1, "at least 1"),
+        ("n_huge", n_huge, 0 <= n_huge <= d_model - 2, f"between 0 and d_model - 2 = {d_model - 2}"),
+        ("huge", huge, 0 < huge < np.inf, "positive and finite"),
+        ("carry", carry, 0 <= carry < 1, "in [0, 1)"),
+    ):
+        if not fits:
+            raise ValueError(f"{name} must be {demand}, got {value}")

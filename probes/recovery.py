@@ -1,0 +1,159 @@
+"""How often planted onsets are found: the pipeline of real models on residuals whose answer is known.
+
+`python -m probes.recovery` prints the whole curve as a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from probes.alignment import cosine_margin
+from probes.controls import shuffled_labels
+from probes.intervals import Interval
+from probes.linear import LinearProbe
+from probes.onsets import Onset, Signal
+from probes.planted import Planted, PlantedTask, plant_residuals
+from probes.separation import Separation, find_separation
+
+Layout = Literal["apart", "together"]
+_Cell = tuple[Layout, float, float, int, int]
+
+ROWS = range(2, 10)
+"""Rows at which onsets are planted, of 12."""
+
+APART = 3
+"""Least number of layers between onsets that are planted apart; either may come first."""
+
+HEADLINE: tuple[float, float, int] = (1.0, 60.0, 200)
+"""Signal-to-noise, angle and number of examples at which the method is held to its word."""
+
+SNR = (0.25, 0.5, 1.0, 2.0)
+ANGLES = (90.0, 60.0, 30.0)
+SIZES = (50, 200, 1000)
+N_SHUFFLES = 5
+
+
+def locate_planted(planted: Planted, *, n_draws: int = 1000, seed: int = 0) -> Separation:
+    """Probes with shuffled-label controls, alignment, and the onset rule, each example its own cluster."""
+    items = np.arange(len(planted.answer.y_test))
+    margin = cosine_margin(planted.english, planted.answer.X_test, np.zeros(len(items)))
+    universal = {"answer": _probe_signal(planted.answer, seed), "alignment": Signal(margin, items)}
+    return find_separation(universal, {"culture": _probe_signal(planted.culture, seed)}, n_draws=n_draws, seed=seed)
+
+
+def planted_rows(layout: Layout, seed: int) -> tuple[int, int]:
+    """The rows of the universal and the cultural onset in the run `seed`: equal, or at least `APART` layers apart."""
+    rng = np.random.default_rng((seed, 1))
+    pairs = [(a, b) for a, b in product(ROWS, ROWS) if (a == b if layout == "together" else abs(a - b) >= APART)]
+    return pairs[rng.integers(len(pairs))]
+
+
+def recovery_runs(
+    layout: Layout, *, snr: float, angle: float, n: int, seeds: Sequence[int], rise: int = 1, n_draws: int = 1000
+) -> pd.DataFrame:
+    """One row per seed: what was planted (a, b) and what was found of a, b and b - a.
+
+    Columns: seed, a, b, verdict, and for universal, cultural and difference: _error (in layers; NaN without an onset),
+    _covered (the interval holds the truth), _width. With `rise` > 1 the truth is the row in which a shift first has
+    half of its strength.
+    """
+    rows = []
+    for seed in seeds:
+        a, b = planted_rows(layout, seed)
+        planted = plant_residuals(a, b, snr=snr, angle=angle, n=n, rise=rise, seed=seed)
+        found = locate_planted(planted, n_draws=n_draws, seed=seed)
+        half = (rise + 1) // 2 - 1
+        row: dict[str, object] = {"seed": seed, "a": a, "b": b, "verdict": found.verdict}
+        row |= _compared("universal", _bounds(found.universal), a + half)
+        row |= _compared("cultural", _bounds(found.cultural), b + half)
+        rows.append(row | _compared("difference", found.difference, b - a))
+    return pd.DataFrame(rows)
+
+
+def summary(runs: pd.DataFrame) -> dict[str, float]:
+    """Shares over all runs: both onsets found, both within one layer, verdicts; over those found: coverage, widths."""
+    found = runs[runs["verdict"] != "no onset"]
+    near = (runs[["universal_error", "cultural_error"]].abs() <= 1).all(axis=1)
+    shares = {
+        "runs": len(runs),
+        "found": len(found) / len(runs),
+        "a_within_1": float((runs["universal_error"].abs() <= 1).mean()),
+        "b_within_1": float((runs["cultural_error"].abs() <= 1).mean()),
+        "both_within_1": float(near.mean()),
+        "separate": float((runs["verdict"] == "separate").mean()),
+        "no_separation": float((runs["verdict"] == "no separation").mean()),
+    }
+    for short, name in (("a", "universal"), ("b", "cultural"), ("b-a", "difference")):
+        shown = runs[runs[f"{name}_error"].notna()]
+        shares[f"{short}_covered"] = float(shown[f"{name}_covered"].mean()) if len(shown) else np.nan
+        shares[f"{short}_width"] = float(shown[f"{name}_width"].median()) if len(shown) else np.nan
+    return shares
+
+
+def recovery_curve(n_seeds: int = 40, n_headline: int = 200, n_draws: int = 1000) -> pd.DataFrame:
+    """One row per cell: `n_headline` runs of the headline cell and its two controls, `n_seeds` of the others.
+
+    The grid of signal-to-noise, angle and number of examples with onsets planted apart, and at the headline cell
+    (1, 60 degrees, 200): onsets planted together, nothing planted, and shifts that rise over 3 and over 5 layers.
+    """
+    grid: list[_Cell] = [("apart", snr, angle, n, 1) for snr, angle, n in product(SNR, ANGLES, SIZES)]
+    held: list[_Cell] = [("apart", *HEADLINE, 1), ("together", *HEADLINE, 1), ("apart", 0.0, *HEADLINE[1:], 1)]
+    gradual: list[_Cell] = [("apart", *HEADLINE, 3), ("apart", *HEADLINE, 5)]
+    rows = []
+    for cell in [*grid, *held[1:], *gradual]:
+        layout, snr, angle, n, rise = cell
+        seeds = range(n_headline if cell in held else n_seeds)
+        runs = recovery_runs(layout, snr=snr, angle=angle, n=n, rise=rise, seeds=seeds, n_draws=n_draws)
+        rows.append(dict(zip(("layout", "snr", "angle", "n", "rise"), cell, strict=True)) | summary(runs))
+    return pd.DataFrame(rows)
+
+
+def _probe_signal(task: PlantedTask, seed: int) -> Signal:
+    def correct(y: Float[np.ndarray, " train"]) -> Float[np.ndarray, "layer test"]:
+        predicted = LinearProbe(n_jobs=1).fit(task.X_train, y).predict(task.X_test)
+        return np.asarray(predicted == task.y_test, dtype=np.float64)
+
+    seeds = np.random.SeedSequence(seed).spawn(N_SHUFFLES)
+    control = np.mean([correct(shuffled_labels(task.y_train, s)) for s in seeds], axis=0)
+    return Signal(correct(task.y_train), np.arange(len(task.y_test)), control)
+
+
+def _bounds(onset: Onset) -> Interval:
+    if onset.layer is None or onset.lo is None or onset.hi is None:
+        return Interval(np.nan, np.nan, np.nan)
+    return Interval(onset.layer, onset.lo, onset.hi)
+
+
+def _compared(name: str, found: Interval, truth: int) -> dict[str, object]:
+    return {
+        f"{name}_error": found.estimate - truth,
+        f"{name}_covered": found.lo <= truth <= found.hi,
+        f"{name}_width": found.hi - found.lo,
+    }
+
+
+def main() -> None:
+    """Print the recovery of planted onsets, a Markdown table with one row per cell."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--seeds", type=int, default=40, help="runs per cell; seeds count from 0 (default: 40)")
+    parser.add_argument("--headline", type=int, default=200, help="runs of the headline cell (default: 200)")
+    given = parser.parse_args()
+    table = recovery_curve(given.seeds, given.headline)
+    written = [[_written(value) for value in row] for row in table.itertuples(index=False)]
+    lines = [list(table.columns), ["---"] * table.shape[1], *written]
+    print("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def _written(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
