@@ -88,14 +88,14 @@ def test_a_block_must_follow(tmp_path: Path):
 
 @pytest.mark.parametrize("code", ["en", "el", "zh"])
 def test_the_answer_is_the_same_code_in_every_language(planted: Planted, loaded: LoadedModel, code: str):
-    items = facts("test", 40)
+    items = facts("test", 100)
     read = universal(loaded.model, items, code)[A + 1] @ planted.spaces["meaning"].T
     right = []
     for item, meaning in zip(items, read, strict=True):
         candidates = [answer_key(text) for text in item.candidates]
         scores = [float(planted.codes[key] @ meaning) for key in candidates]
         right.append(candidates[int(np.argmax(scores))] == answer_key(item.options[item.answer]))
-    assert np.mean(right) > 0.9
+    assert np.mean(right) > 0.85
 
 
 @pytest.mark.parametrize("code", ["es", "ko"])

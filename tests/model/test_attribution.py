@@ -226,7 +226,7 @@ def test_cue_attribution_is_the_slope_of_patching(uneven_folder: Path, uneven: L
 
 
 def test_heads_of_the_organism_that_carry_the_cue(organism: LoadedModel):
-    pairs = pairs_of(organism.model, 6, "el", "GR")
+    pairs = pairs_of(organism.model, 8, "el", "GR")
     found = cue_attribution(organism.model, pairs.cued, pairs.placebo, pairs.control, pairs.better, pairs.worse)
     heads = found.values[found.parts["component"] == "head"].mean(axis=1)
     exact = exact_heads(organism.model, pairs.cued, pairs.placebo, pairs.better, pairs.worse).mean(axis=1)
