@@ -17,7 +17,7 @@ from interp.model.loading import LoadedModel, load_model
 from interp.model.residuals import Residuals, read_residuals
 from interp.steering.engine import score
 from interp.steering.plans import Plan
-from interp.steering.vectors import difference
+from interp.steering.vectors import SteeringVectors, difference
 from tests.known_answer.planted_llama import Planted, answer_key, build
 
 A, B = 2, 5
