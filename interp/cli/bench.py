@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interp.cli import options
 from interp.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def bench(
     positions: Annotated[str, typer.Option(help="all, last, or both.")] = "both",
     plans: Annotated[int | None, typer.Option(help="Number of plans. Default: the setting's layers x 4.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    memory: Annotated[
-        str, typer.Option(help="For activations, such as 8GiB. Default: 1 GiB, a quarter of a GPU.")
-    ] = "auto",
+    memory: options.Memory = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Norms and MLPs through torch.compile.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows into this file.")] = None,
 ) -> None:
@@ -52,7 +51,7 @@ def bench(
     from interp.model.memory import parse_memory
     from interp.steering.settings import settings
 
-    parse_memory(memory)
+    parse_memory(memory or "auto")
     chosen = settings(setting or [], resolve_device(device))
     from interp.steering.bench import bench as run_bench
 

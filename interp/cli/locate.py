@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from interp.cli import options
 
 EXAMPLES = (
     "Examples:  interp locate  |  interp locate --languages es,ko --out runs/where  |  "
@@ -16,25 +17,21 @@ EXAMPLES = (
 
 
 def locate(
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings; flags override it.")] = None,
-    model: Annotated[str | None, typer.Option(help="Hub id, checkpoint folder, or 'organism' (embedded).")] = None,
-    universal: Annotated[str | None, typer.Option(help="Dataset of universal facts.")] = None,
-    cultural: Annotated[str | None, typer.Option(help="Dataset of cultural customs.")] = None,
-    languages: Annotated[str | None, typer.Option(help="Languages, such as es,zh. Default: all.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many items per dataset (20 or more).")] = None,
+    config: options.Config = None,
+    model: options.Model = None,
+    universal: options.Universal = None,
+    cultural: options.Cultural = None,
+    languages: options.Languages = None,
+    limit: options.Limit = None,
     out: Annotated[
         str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>-locate.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of controls and intervals.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
-    memory: Annotated[
-        str | None, typer.Option(help="For activations, such as 8GiB. Default: 1 GiB, a quarter of a GPU.")
-    ] = None,
-    attribution_items: Annotated[
-        int | None, typer.Option(help="Test items per language that attribution looks at; 0 leaves it out.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")] = False,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    memory: options.Memory = None,
+    attribution_items: options.AttributionItems = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Find the layers from which universal facts and cultures can be read, and whether they separate.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interp.cli import options
 from interp.cli.locate import say
 
 if TYPE_CHECKING:
@@ -21,26 +21,25 @@ EXAMPLES = (
 
 
 def run(
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings; flags override it.")] = None,
-    model: Annotated[str | None, typer.Option(help="Hub id, checkpoint folder, or 'organism' (embedded).")] = None,
-    universal: Annotated[str | None, typer.Option(help="Dataset of universal facts.")] = None,
-    cultural: Annotated[str | None, typer.Option(help="Dataset of cultural customs.")] = None,
-    languages: Annotated[str | None, typer.Option(help="Languages to score, such as es,zh. Default: all.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many items per dataset (20 or more).")] = None,
+    config: options.Config = None,
+    model: options.Model = None,
+    universal: options.Universal = None,
+    cultural: options.Cultural = None,
+    languages: options.Languages = None,
+    limit: options.Limit = None,
     out: Annotated[
         str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of controls and intervals.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
-    memory: Annotated[
-        str | None, typer.Option(help="For activations, such as 8GiB. Default: 1 GiB, a quarter of a GPU.")
-    ] = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    memory: options.Memory = None,
     batch_size: Annotated[int | None, typer.Option(help="Prompts per pass, in place of --memory.")] = None,
     engine: Annotated[
         str | None, typer.Option(help="replay, or reference: plan by plan, slow, to check it by.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")] = False,
+    attribution_items: options.AttributionItems = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
 
@@ -53,7 +52,7 @@ def run(
         {
             "model": model, "universal": universal, "cultural": cultural, "languages": languages, "limit": limit,
             "out": out, "seed": seed, "device": device, "dtype": dtype, "memory": memory,
-            "batch_size": batch_size, "engine": engine,
+            "batch_size": batch_size, "engine": engine, "attribution_items": attribution_items,
         },
     )  # fmt: skip
     from interp.study.resolve import resolve

@@ -75,9 +75,7 @@ def _onset(onset: Onset) -> str:
     if onset.layer is None:
         return f"not found, {_p(onset.p)}"
     firm = "at no layer" if onset.firm is None else f"from {_layer(onset.firm)} on"
-    return (
-        f"{_layer(onset.layer)} [{onset.lo}, {onset.hi}], p {onset.p:.3f}, every layer's band above its control {firm}"
-    )
+    return f"{_layer(onset.layer)} [{onset.lo}, {onset.hi}], {_p(onset.p)}, bands above the control {firm}"
 
 
 def _p(p: float) -> str:
