@@ -32,6 +32,8 @@ def findings(located: Located) -> list[str]:
             f"Before any search one would steer EN at layer {row['layer_en']:.0f} and LOC at {loc}; "
             f"the intersection rule (arXiv 2605.23036) says {row['dfki_layer']:.0f} for both."
         )
+    else:
+        lines.append("Onsets are left out: too few items share an answer for the answer probe (raise --limit).")
     lines += _directions(located.directions)
     lines += _attribution(located.attribution)
     return lines
