@@ -145,14 +145,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40, help="runs per cell; seeds count from 0 (default: 40)")
     parser.add_argument("--headline", type=int, default=200, help="runs of the headline cell (default: 200)")
     given = parser.parse_args()
-    table = recovery_curve(given.seeds, given.headline)
-    written = [[_written(value) for value in row] for row in table.itertuples(index=False)]
-    lines = [list(table.columns), ["---"] * table.shape[1], *written]
-    print("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    print(as_markdown(recovery_curve(given.seeds, given.headline)))
+
+
+def as_markdown(curve: pd.DataFrame) -> str:
+    """The curve as a Markdown table; shares of one kind stand in one column, parted by strokes."""
+    joined = {
+        "found": ["found"],
+        "within 1: a / b / both": ["a_within_1", "b_within_1", "both_within_1"],
+        "separate / no separation": ["separate", "no_separation"],
+        "covered: a / b / b-a": ["a_covered", "b_covered", "b-a_covered"],
+        "width: a / b / b-a": ["a_width", "b_width", "b-a_width"],
+    }
+    plain = ["layout", "snr", "angle", "n", "rise", "runs"]
+    lines = [[*plain, *joined], ["---"] * (len(plain) + len(joined))]
+    for _, row in curve.iterrows():
+        cells = [[row[name]] for name in plain] + [list(row[names]) for names in joined.values()]
+        lines.append([" / ".join(_written(value) for value in cell) for cell in cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _written(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return str(value) if not isinstance(value, float) else "-" if np.isnan(value) else f"{value:.3g}"
 
 
 if __name__ == "__main__":

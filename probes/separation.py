@@ -124,8 +124,8 @@ def intersection_layer(vectors: Float[np.ndarray, "layer language d_model"]) -> 
     """Baseline: argmin |f - (1 - f)|, f the largest eigenvalue's share of the languages' correlation matrix.
 
     Row l is block l; the last block is left out, and the first of equals is taken. `vectors` holds a vector per
-    language: its mean residual, or (the authors' code) its mean minus that of the other languages. Correlations are
-    Pearson's, over d_model. Raises ValueError for a single block or language, NaN or infinity, or a constant vector.
+    language: its mean residual, or (the authors' code) its difference-of-means vector. Correlations are Pearson's, over
+    d_model. Raises ValueError for a single block or language, NaN or infinity, or a constant vector.
     Source: Al Ghussin et al. 2026, arXiv 2605.23036.
     """
     stack = layer_stack(vectors, "vectors").astype(np.float64)

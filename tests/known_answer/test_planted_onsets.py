@@ -1,9 +1,10 @@
 """Onsets planted in residuals are found by the probes, the alignment and the onset rule of real models."""
 
+import pandas as pd
 import pytest
 
 from probes.planted import plant_residuals
-from probes.recovery import HEADLINE, locate_planted, planted_rows, recovery_curve, recovery_runs, summary
+from probes.recovery import HEADLINE, as_markdown, locate_planted, planted_rows, recovery_curve, recovery_runs, summary
 
 SNR, ANGLE, N = HEADLINE
 
@@ -44,6 +45,15 @@ def test_the_curve_holds_the_grid_and_its_checks(monkeypatch):
     assert not table.duplicated(["layout", "snr", "angle", "n", "rise"]).any()
     many = table.loc[table["runs"] == 2, ["layout", "snr"]]
     assert many.values.tolist() == [["apart", 1], ["together", 1], ["apart", 0]]
+
+
+def test_the_printed_curve_has_a_line_per_cell():
+    runs = recovery_runs("apart", snr=0.0, angle=60.0, n=50, seeds=[10_000], n_draws=100)
+    cell = {"layout": "apart", "snr": 0.0, "angle": 60.0, "n": 50, "rise": 1}
+    head, rule, line = as_markdown(pd.DataFrame([cell | summary(runs)])).splitlines()
+    assert head.count("|") == rule.count("|") == line.count("|") == 12
+    assert line.startswith("| apart | 0 | 60 | 50 | 1 | 1 | 0 | 0 / 0 / 0 | 0 / 0 |")
+    assert line.endswith("| - / - / - | - / - / - |")
 
 
 @pytest.mark.slow
