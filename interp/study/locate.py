@@ -140,7 +140,8 @@ def onset_table(
     """One row per language and `macro`: onsets, separation, and the layers that one would steer before any search.
 
     Onsets (universal, cultural, and of each signal) have _lo, _hi and _p; an onset of -1 is the embedding output, and
-    an empty one was not found. layer_en and layer_loc follow our a-priori rule, dfki_layer that of arXiv 2605.23036.
+    an empty one was not found. layer_en and layer_loc follow our a-priori rule, dfki_layer that of arXiv 2605.23036, on
+    each language's mean minus that of the others, as its authors' code has it.
     """
     rows = []
     for language, one in found.items():
@@ -155,8 +156,9 @@ def onset_table(
         }
         rows.append(row | _a_priori(language, probes, directions))
     table = pd.DataFrame(rows)
-    means = [read.universal["fit", code][1:].mean(axis=1) for code in study.universal.languages]
-    table["dfki_layer"] = intersection_layer(np.stack(means, axis=1)).layer
+    means = np.stack([read.universal["fit", code][1:].mean(axis=1) for code in study.universal.languages], axis=1)
+    others = (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
+    table["dfki_layer"] = intersection_layer(means - others).layer
     return table
 
 
