@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from interp.data.registry import load_cultural, load_universal
     from interp.model.loading import load_model
-    from interp.model.residuals import read_residuals
+    from interp.model.residuals import read_residuals, residual_moments
+    from interp.model.store import ResidualStore, store_residuals
     from interp.plane import outcomes
     from interp.steering.engine import score
     from interp.steering.plans import Plan, Steer, steered
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Plan": "interp.steering.plans",
+    "ResidualStore": "interp.model.store",
     "RunConfig": "interp.study.config",
     "SteeringVectors": "interp.steering.vectors",
     "Steer": "interp.steering.plans",
@@ -24,13 +26,16 @@ _HOME = {
     "load_universal": "interp.data.registry",
     "outcomes": "interp.plane",
     "read_residuals": "interp.model.residuals",
+    "residual_moments": "interp.model.residuals",
     "run": "interp.study.experiment",
     "score": "interp.steering.engine",
     "steered": "interp.steering.plans",
+    "store_residuals": "interp.model.store",
 }
 
 __all__ = [
     "Plan",
+    "ResidualStore",
     "RunConfig",
     "Steer",
     "SteeringVectors",
@@ -39,9 +44,11 @@ __all__ = [
     "load_universal",
     "outcomes",
     "read_residuals",
+    "residual_moments",
     "run",
     "score",
     "steered",
+    "store_residuals",
 ]
 
 
