@@ -21,6 +21,9 @@ from interp.data.languages import PLACEBOS, language
 from interp.data.tables import read_table
 from interp.errors import DataError
 
+NOWHERE = "ZZ"
+"""CLDR's code of the unknown region."""
+
 
 @lru_cache(maxsize=1)
 def _places() -> dict[tuple[str, str], str]:
@@ -31,17 +34,18 @@ def _places() -> dict[tuple[str, str], str]:
 
 def place_name(culture: str, code: str) -> str:
     """The name of a culture's country or region in language `code`; raises DataError where it is unknown."""
-    name = _places().get((culture, code)) or Locale.parse(language(code).code).territories.get(culture)
     regions = list(dict.fromkeys(place for place, _ in _places() if "-" in place))
-    if culture not in get_global("territory_languages") and culture not in regions:
+    if culture not in regions and (culture not in get_global("territory_languages") or culture == NOWHERE):
         raise DataError(
             f"culture {culture!r} is unknown",
             allowed=f"ISO 3166 codes of countries, such as GR, and {', '.join(regions)}",
             remedy="correct the code, or add the region's names to interp/data/places.csv",
         )
+    locale = Locale.parse(language(code).code)
+    name = _places().get((culture, code)) or locale.territories.get(culture)
     if not name:
         raise DataError(
-            f"culture {culture!r} has no name in language {code!r}: CLDR lacks it",
+            f"culture {culture!r} has no name in language {code!r}: neither CLDR nor places.csv has one",
             remedy=f"add {culture},{code} and the name to interp/data/places.csv",
         )
     return str(name)
