@@ -61,13 +61,12 @@ def favourite_wrong(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.Se
 
 
 def _prepared(scores: pd.DataFrame, normalisation: str) -> pd.DataFrame:
-    """Rows with score, number of the (method, task), and what its option is (own, English, listed)."""
+    """Rows with score, number of the (method, task), and what its option is (English, listed)."""
     rows = scores.reset_index(drop=True)
     written = rows["languages"].astype(str).str.split()
     return rows.assign(
         score=normalise(rows, normalisation),
         task=rows.groupby(["method", *TASK], sort=False, observed=True).ngroup(),
-        own=[code in codes for code, codes in zip(rows["language"], written, strict=True)],
         english=["en" in codes for codes in written],
         listed=rows["option"] >= 0,
     )

@@ -12,7 +12,7 @@ from interp.plane import MACRO, Cells, Resampling, contrast, estimate, hypervolu
 def option(method, axis, cue, language, item, cluster, index, role, written, text, logp):
     return {
         "method": method, "axis": axis, "cue": cue, "language": language, "item": item, "cluster": cluster, "option": index,
-        "role": role, "languages": written, "text": text, "logp": logp, "tokens": 1.0, "bytes": float(len(text.encode())),
+        "role": role, "own": language == written, "languages": written, "text": text, "logp": logp, "tokens": 1.0, "bytes": float(len(text.encode())),
     }  # fmt: skip
 
 

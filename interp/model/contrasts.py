@@ -80,7 +80,7 @@ def _first_tokens(tokens: Tokens, task: Task, role: Role) -> list[int]:
     own = [
         ending
         for mark, ending in zip(task.marks, task.prompt.continuations, strict=True)
-        if mark.role == role and task.prompt.language in mark.languages
+        if mark.role == role and mark.own
     ]
     if not own:
         raise ValueError(f"item {task.prompt.item!r} has no option of role {role!r}; choose another role")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "method", "axis", "cue", "language", "item", "cluster",
-    "option", "role", "languages", "text", "logp", "tokens", "bytes",
+    "option", "role", "own", "languages", "text", "logp", "tokens", "bytes",
 )  # fmt: skip
 
 
@@ -40,11 +40,11 @@ class ScoreTables:
     def __init__(self, tasks: Sequence[Task], scores: Scores) -> None:
         rows = [
             (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster,
-             m.index, m.role, " ".join(sorted(m.languages)), m.text)
+             m.index, m.role, m.own, " ".join(sorted(m.languages)), m.text)
             for t in tasks
             for m in t.marks
         ]  # fmt: skip
-        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:10]))
+        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:11]))
         self._scores = scores
 
     def table(self, plan: int, method: str) -> pd.DataFrame:
@@ -57,11 +57,11 @@ class ScoreTables:
 def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
     """The probability of the option of `role` among the task's own options: what choices on dev go by.
 
-    It is a softmax over the normalised scores of options in the task's language, and smoother than accuracy.
+    It is a softmax over the normalised scores of the options that a choice is made from, and smoother than accuracy.
     """
-    marks = [(task.prompt.language, mark) for task in tasks for mark in task.marks]
-    own = np.array([mark.index >= 0 and code in mark.languages for code, mark in marks])
-    wanted = own & np.array([mark.role == role for _, mark in marks])
+    marks = [mark for task in tasks for mark in task.marks]
+    own = np.array([mark.index >= 0 and mark.own for mark in marks])
+    wanted = own & np.array([mark.role == role for mark in marks])
     starts, counts = scores.starts[:-1], np.diff(scores.starts)
     values = np.where(own, scores.normalised(normalisation), -np.inf)
     weights = np.exp(values - np.repeat(np.maximum.reduceat(values, starts, axis=1), counts, axis=1))

@@ -103,7 +103,7 @@ class Study:
 
     def nonfactual_residuals(self, language: str) -> Residuals:
         """Residuals of Atlas' everyday sentences (fit split), read as they stand."""
-        pairs = zip(atlas.chatter().sentences, atlas.chatter_splits(), strict=True)
+        pairs = zip(atlas.chatter().sentences, atlas.chatter().splits, strict=True)
         return self.read([sentence[language] for sentence, split in pairs if split == "fit"])
 
 

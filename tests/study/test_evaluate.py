@@ -15,7 +15,7 @@ def test_confidence_is_a_softmax_over_the_tasks_own_options() -> None:
     tasks = []
     for number, size in enumerate((4, 3, 5)):
         marks = tuple(
-            OptionMark(str(i), "right" if i == 1 else "wrong", frozenset({"en"} if i == 2 else {"es"}), i)
+            OptionMark(str(i), "right" if i == 1 else "wrong", frozenset({"en"} if i == 2 else {"es"}), i, i != 2)
             for i in range(size)
         )
         prompt = Prompt(str(number), "es", "?", tuple(mark.text for mark in marks))
