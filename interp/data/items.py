@@ -83,8 +83,9 @@ class CulturalItem:
 
     `questions[language]` may lack languages in sets that are not parallel. `answers[culture]` are keys of `names`, the
     most typical first; `pool` holds the keys that can serve as options; `names[key][language]` is the answer's text.
-    `given[culture]` are the options where the source fixes them. `accepted[culture]` is what a generated answer may be;
-    without it, the texts of the right answers.
+    `given[culture]` are the options where the source fixes them. `alike[key]` are keys that never stand beside it, as
+    one could be taken for the other. `accepted[culture]` is what a generated answer may be; without it, the texts of the
+    right answers.
     """
 
     key: str
@@ -95,6 +96,7 @@ class CulturalItem:
     pool: tuple[str, ...]
     names: Mapping[str, Text]
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alike: Mapping[str, frozenset[str]] = field(default_factory=dict)
     accepted: Mapping[str, tuple[Accepted, ...]] = field(default_factory=dict)
 
     def options(self, culture: str, reference: str, language: str, count: int = 4) -> CulturalOptions | None:
@@ -167,7 +169,9 @@ class CulturalItem:
 
     def _distinct(self, a: str, b: str) -> bool:
         other = self.names[b]
-        return all(text != other.get(language) for language, text in self.names[a].items())
+        return b not in self.alike.get(a, ()) and all(
+            text != other.get(language) for language, text in self.names[a].items()
+        )
 
 
 def shuffled(values: Sequence[str], *salt: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas
+from interp.data import atlas, blend
 from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
@@ -30,7 +30,7 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 
 
 _register(UNIVERSAL, atlas.UNIVERSAL)
-_register(CULTURAL, atlas.CULTURAL)
+_register(CULTURAL, atlas.CULTURAL, blend.ENTRY)
 _register(PARALLEL, atlas.PARALLEL)
 
 

@@ -1,16 +1,18 @@
 """BLEnD's annotations: what people of a country answered, in both published layouts.
 
-The repository has one JSON file a country, an object by question ID. The Hub has rows with a column `ID`.
+The repository has one JSON file a country, an object by question ID. The Hub has rows with a column `ID`; there lists
+may be written as JSON text, and `idks` may be a list.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from interp.data.blend.text import tidy
+from interp.data.records import Record, by_key
 from interp.errors import DataError
 
 IDK_LIMIT, NONE_LIMIT = 5, 3
@@ -56,67 +58,35 @@ class Annotated:
         return ""
 
 
-def annotations_by_id(text: str, file: str) -> dict[str, Annotated]:
-    """The repository's layout: a JSON object of records by question ID. Raises DataError with file and ID."""
-    try:
-        records = json.loads(text, object_pairs_hook=_no_twins(file))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{file}, line {error.lineno}: not JSON ({error.msg})",
-            allowed="an object of records by question ID",
-            remedy="fetch the file again",
-        ) from None
-    if not isinstance(records, dict):
-        raise DataError(
-            f"{file}: a JSON {type(records).__name__}",
-            allowed="an object of records by question ID",
-            remedy="pass a file data/annotations/<Country>_data.json",
-        )
-    return {key: annotated({"ID": key} | _mapping(record, f"{file}, {key}"), f"{file}, {key}")
-            for key, record in records.items()}  # fmt: skip
+def annotated(records: Sequence[Record]) -> dict[str, Annotated]:
+    """Records of either layout by question ID; raises DataError, which names file and row (or ID)."""
+    return {key: _annotated(key, record) for key, record in by_key(records, "ID").items()}
 
 
-def annotations_of_rows(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Annotated]:
-    """The Hub's layout: (place, row) with the columns ID, question, en_question, annotations, idks.
-
-    `place` names the file and the row in errors. Raises DataError.
-    """
-    found: dict[str, Annotated] = {}
-    for place, row in rows:
-        record = annotated(row, place)
-        if record.id in found:
-            raise DataError(f"{place}: the ID {record.id!r} occurs twice", remedy="keep one of the rows")
-        found[record.id] = record
-    return found
-
-
-def annotated(row: Mapping[str, Any], place: str) -> Annotated:
-    """One record of either layout; cells that hold JSON text are parsed. Raises DataError with `place`."""
-    for column in ("ID", "question", "en_question", "annotations", "idks"):
-        if column not in row:
-            raise DataError(
-                f"{place}: {column!r} is missing",
-                allowed="ID, question, en_question, annotations, idks",
-                remedy="fetch the file again",
-            )
-    groups = _parsed(row["annotations"], f"{place}, annotations")
+def _annotated(key: str, record: Record) -> Annotated:
+    groups = _parsed(record.value("annotations"), f"{record.where}, annotations")
     if not isinstance(groups, list):
-        raise DataError(f"{place}: annotations is a {type(groups).__name__}", allowed="a list", remedy="correct it")
-    answers = [_answer(_mapping(group, f"{place}, annotations"), place) for group in groups]
+        raise DataError(
+            f"{record.where}: 'annotations' holds no list but {str(groups)[:60]!r}",
+            allowed="a list of objects with answers, en_answers, count",
+            remedy="correct it",
+        )
+    answers = [_answer(group, record.where) for group in groups]
     return Annotated(
-        id=tidy(str(row["ID"])),
-        question=tidy(str(row["question"] or "")),
-        english_question=tidy(str(row["en_question"] or "")),
+        id=key,
+        question=tidy(str(record.value("question") or "")),
+        english_question=tidy(str(record.value("en_question") or "")),
         answers=tuple(sorted((a for a in answers if a.local or a.english), key=lambda answer: -answer.votes)),
-        abstained=_abstained(_parsed(row["idks"], f"{place}, idks"), place),
+        abstained=_abstained(_parsed(record.value("idks"), f"{record.where}, idks"), record.where),
     )
 
 
-def _answer(group: Mapping[str, Any], place: str) -> Answer:
-    missing = [column for column in ("answers", "en_answers", "count") if column not in group]
-    if missing:
+def _answer(group: Any, place: str) -> Answer:
+    if not isinstance(group, dict) or not {"answers", "en_answers", "count"} <= group.keys():
         raise DataError(
-            f"{place}: an answer has no {missing[0]!r}", allowed="answers, en_answers, count", remedy="correct it"
+            f"{place}: an annotation is {str(group)[:60]!r}",
+            allowed="an object with answers, en_answers, count",
+            remedy="correct it",
         )
     votes = group["count"]
     if isinstance(votes, bool) or not isinstance(votes, int) or votes < 1:
@@ -162,23 +132,3 @@ def _parsed(value: Any, place: str) -> Any:
         return json.loads(value)
     except json.JSONDecodeError as error:
         raise DataError(f"{place}: not JSON ({error.msg})", allowed="JSON", remedy="correct the cell") from None
-
-
-def _mapping(value: Any, place: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise DataError(f"{place}: a {type(value).__name__}", allowed="an object", remedy="correct it")
-    return value
-
-
-def _no_twins(file: str) -> Any:
-    """A hook for json.loads: an object that has a key twice is refused."""
-
-    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        built = dict(pairs)
-        if len(built) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twin = next(key for key in keys if keys.count(key) > 1)
-            raise DataError(f"{file}: {twin!r} occurs twice", remedy="keep one of the two")
-        return built
-
-    return build

@@ -2,29 +2,36 @@
 
 Within a question two annotated answers are one *concept* where they share a spelling, in English or in one language
 (and so are answers linked by a third). English spellings are compared without case, punctuation, articles, spaces
-and the plural's ending: "Hot dogs" is "hotdog".
+and the plural's ending: "Hot dogs" is "hotdog". Two concepts are *alike* where a spelling of one holds one of the
+other ("fried chicken", "chicken"): by BLEnD's matching rule the longer one would count as the shorter.
+
+English texts are shown in lower case: most annotators' are, and an American option must not stand out by its capital.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from interp.data.blend.annotations import Annotated, Answer
 from interp.data.blend.matching import normalised
 
 Spelling = tuple[str, str]
-"""(language, identity): two spellings are the same where both are equal."""
+"""(language, what is compared of the text)."""
 
 
 @dataclass(frozen=True)
 class Concept:
-    """An answer with its texts by language and its votes by culture; `key` is unique within its question."""
+    """An answer with its text by language and its votes by culture; `key` is unique within its question.
+
+    `spellings` holds every spelling that was annotated or is shown, as (language, words).
+    """
 
     key: str
     names: Mapping[str, str]
     votes: Mapping[str, int]
+    spellings: frozenset[Spelling]
 
 
 class Lexicon:
@@ -56,50 +63,86 @@ class Lexicon:
         return _first(self._english.get((language, identity(local, language))))
 
 
+def alike(found: Sequence[Concept]) -> dict[str, frozenset[str]]:
+    """The other concepts that each is alike to, by key."""
+    padded = [(concept.key, [(code, f" {words} ") for code, words in concept.spellings]) for concept in found]
+    pairs = {(a, b) for a, whole in padded for b, part in padded if a != b and _holds(whole, part)}
+    return {key: frozenset(b for a, b in pairs | {(b, a) for a, b in pairs} if a == key) for key, _ in padded}
+
+
+def _holds(whole: list[Spelling], part: list[Spelling]) -> bool:
+    """Whether a spelling has another in it: whole words and numbers, words' beginnings in Korean, anything in Chinese."""
+    return any(
+        language == other and (inner if inner[-2].isdigit() else _open(inner, language)) in outer
+        for language, outer in whole
+        for other, inner in part
+    )
+
+
+def _open(words: str, language: str) -> str:
+    return {"zh": words.strip(), "ko": words.rstrip()}.get(language, words)
+
+
 def identity(text: str, language: str) -> str:
-    """What is compared of a spelling: normalised words without spaces, English ones without the plural's ending."""
+    """What is compared of a spelling for being the same: its words without spaces."""
+    return _words(text, language).replace(" ", "")
+
+
+def _words(text: str, language: str) -> str:
+    """Normalised words, English ones without the plural's ending, Chinese ones without spaces."""
     words = normalised(text, language).split()
-    return "".join(map(_singular, words) if language == "en" else words)
+    return ("" if language == "zh" else " ").join(map(_singular, words) if language == "en" else words)
 
 
 def concepts(
-    answers: Mapping[str, tuple[Answer, ...]], language_of: Mapping[str, str], lexicon: Lexicon
+    answers: Mapping[str, Sequence[Answer]], language_of: Mapping[str, str], lexicon: Lexicon
 ) -> tuple[Concept, ...]:
-    """The concepts among one question's answers by culture, the most voted first."""
-    groups = [(culture, answer) for culture, found in answers.items() for answer in found]
+    """The concepts among one question's answers by culture, the most voted first.
+
+    An answer without English takes that of the lexicon; where that has none either, its concept has no English text.
+    """
+    groups = [
+        (culture, _with_english(answer, language_of[culture], lexicon))
+        for culture, found in answers.items()
+        for answer in found
+    ]
     spellings = [_spellings(answer, language_of[culture]) for culture, answer in groups]
-    built = []
-    for members in _connected(spellings):
-        ranked = sorted(members, key=lambda i: (-groups[i][1].votes, groups[i][0]))
-        built.append(_concept([groups[i] for i in ranked], language_of, lexicon))
+    built = [_concept([groups[i] for i in members], language_of, lexicon) for members in _connected(spellings)]
     return tuple(sorted(built, key=lambda concept: (-sum(concept.votes.values()), concept.key)))
 
 
-def _concept(ranked: list[tuple[str, Answer]], language_of: Mapping[str, str], lexicon: Lexicon) -> Concept:
-    """A concept of its annotated groups, the most voted first; texts that they lack come from the lexicon."""
+def _with_english(answer: Answer, language: str, lexicon: Lexicon) -> Answer:
+    if answer.english:
+        return answer
+    known = (lexicon.english(text, language) for text in answer.local)
+    return replace(answer, english=tuple(dict.fromkeys(text for text in known if text is not None)))
+
+
+def _concept(groups: list[tuple[str, Answer]], language_of: Mapping[str, str], lexicon: Lexicon) -> Concept:
+    """A concept of its annotated groups; texts of languages that they lack come from the lexicon."""
     votes: dict[str, int] = {}
-    spoken: dict[str, Counter[str]] = {"en": Counter()}
-    for culture, answer in ranked:
+    texts: dict[str, Counter[str]] = {}
+    for culture, answer in groups:
         votes[culture] = max(votes.get(culture, 0), answer.votes)
-        for text in answer.english:
-            spoken["en"][text] += answer.votes
-        if language_of[culture] != "en":
-            for text in answer.local:
-                spoken.setdefault(language_of[culture], Counter())[text] += answer.votes
-    names = {language: _shared(texts, language) for language, texts in spoken.items() if texts}
-    if "en" not in names:
-        pairs = [(text, language) for language, texts in spoken.items() for text in texts]
-        known = next((text for pair in pairs if (text := lexicon.english(*pair))), None)
-        names |= {"en": known} if known else {}
-    for language in sorted(set(language_of.values()) - names.keys()) if "en" in names else ():
-        known = next(
-            (text for english in (spoken["en"] or [names["en"]]) if (text := lexicon.local(english, language))), None
-        )
-        if known or not any(letter.isalpha() for letter in names["en"]):
-            names[language] = known or names["en"]
-    culture, answer = ranked[0]
-    key = identity(names["en"], "en") if "en" in names else f"{language_of[culture]}:{answer.local[0]}"
-    return Concept(key, names, votes)
+        local = () if language_of[culture] == "en" else answer.local
+        for language, spellings in (("en", answer.english), (language_of[culture], local)):
+            for text in spellings:
+                texts.setdefault(language, Counter())[text] += answer.votes
+    names = {language: _shared(spellings, language) for language, spellings in texts.items()}
+    code = "en" if "en" in names else next(iter(names))
+    key = ("" if code == "en" else f"{code}:") + identity(names[code], code)
+    if code == "en":
+        names["en"] = names["en"].lower()
+        spoken = [names["en"], *(text for text, _ in texts["en"].most_common())]
+        for language in sorted({*language_of.values()} - names.keys()):
+            known = next(filter(None, (lexicon.local(text, language) for text in spoken)), None)
+            if known:
+                names[language] = known
+            elif not any(letter.isalpha() for letter in names["en"]):
+                names[language] = names["en"]
+    written = [(language, text) for language, found in texts.items() for text in found] + [*names.items()]
+    compared = ((language, _words(text, language)) for language, text in written)
+    return Concept(key, names, votes, frozenset(spelling for spelling in compared if spelling[1]))
 
 
 def _shared(texts: Counter[str], language: str) -> str:
