@@ -84,8 +84,8 @@ class CulturalItem:
     `questions[language]` may lack languages in sets that are not parallel. `answers[culture]` are keys of `names`, the
     most typical first; `pool` holds the keys that can serve as options; `names[key][language]` is the answer's text.
     `given[culture]` are the options where the source fixes them. `alike[key]` are keys that never stand beside it, as
-    one could be taken for the other. `accepted[culture]` is what a generated answer may be; without it, the texts of the
-    right answers.
+    one could be taken for the other. `accepted[culture]` is what a generated answer may be; without it, the right
+    answers' texts.
     """
 
     key: str

@@ -30,7 +30,7 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 
 
 _register(UNIVERSAL, atlas.UNIVERSAL)
-_register(CULTURAL, atlas.CULTURAL, blend.ENTRY)
+_register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE)
 _register(PARALLEL, atlas.PARALLEL)
 
 

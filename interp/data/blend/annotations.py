@@ -6,12 +6,11 @@ may be written as JSON text, and `idks` may be a list.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interp.data.blend.text import tidy
+from interp.data.blend.text import parsed, tidy
 from interp.data.records import Record, by_key
 from interp.errors import DataError
 
@@ -64,7 +63,7 @@ def annotated(records: Sequence[Record]) -> dict[str, Annotated]:
 
 
 def _annotated(key: str, record: Record) -> Annotated:
-    groups = _parsed(record.value("annotations"), f"{record.where}, annotations")
+    groups = parsed(record.value("annotations"), f"{record.where}, annotations")
     if not isinstance(groups, list):
         raise DataError(
             f"{record.where}: 'annotations' holds no list but {str(groups)[:60]!r}",
@@ -77,7 +76,7 @@ def _annotated(key: str, record: Record) -> Annotated:
         question=tidy(str(record.value("question") or "")),
         english_question=tidy(str(record.value("en_question") or "")),
         answers=tuple(sorted((a for a in answers if a.local or a.english), key=lambda answer: -answer.votes)),
-        abstained=_abstained(_parsed(record.value("idks"), f"{record.where}, idks"), record.where),
+        abstained=_abstained(parsed(record.value("idks"), f"{record.where}, idks"), record.where),
     )
 
 
@@ -96,7 +95,7 @@ def _answer(group: Any, place: str) -> Answer:
 
 def _texts(values: Any, place: str) -> tuple[str, ...]:
     """Spellings without empty ones and repetitions."""
-    values = _parsed(values, place)
+    values = parsed(values, place)
     if values is None:
         return ()
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
@@ -122,13 +121,3 @@ def _abstained(values: Any, place: str) -> dict[str, int]:
             raise DataError(f"{place}: idks[{name!r}] is {count!r}", allowed="a whole number", remedy="correct it")
         counts[str(name)] = counts.get(str(name), 0) + (count or 0)
     return counts
-
-
-def _parsed(value: Any, place: str) -> Any:
-    """A cell as it is, or what the JSON text in it says."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{place}: not JSON ({error.msg})", allowed="JSON", remedy="correct the cell") from None

@@ -77,6 +77,8 @@ def _neutral(reader: Reader) -> dict[str, str]:
     return {key: tidy(record.text("Question")) for key, record in by_key(reader.records(NEUTRAL), "ID").items()}
 
 
+ORIGIN = Origin("hub", "nayeon212/BLEnD", folders=("blend", "BLEnD"))
+
 ENTRY = Entry(
     name="blend",
     axis="cultural",
@@ -86,6 +88,6 @@ ENTRY = Entry(
     languages=LANGUAGES,
     size="500 questions x 16 countries",
     load=load,
-    origin=Origin("hub", "nayeon212/BLEnD", folders=("blend", "BLEnD")),
+    origin=ORIGIN,
     cultures=tuple(country.culture for country in countries()),
 )
