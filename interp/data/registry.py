@@ -108,9 +108,17 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     """
     both = [code for code in universal.languages if code in cultural.languages]
     able = tuple(code for code in both if code in cultural.own_culture)
-    if "en" not in both:
+    if "en" not in universal.languages:
         raise DataError(
-            "the datasets have no English", remedy="EN-steering needs English prompts; choose other datasets"
+            f"dataset {universal.name!r} has no English here",
+            remedy="EN-steering needs English prompts: add the English files, or choose another dataset",
+        )
+    if not able:
+        raise DataError(
+            f"datasets {universal.name!r} ({', '.join(universal.languages)}) and {cultural.name!r} "
+            f"({', '.join(cultural.languages)}) share no language with a culture of its own",
+            allowed="at least one shared language other than English",
+            remedy="choose other datasets, or add the missing languages' files",
         )
     for code in asked:
         if code in able:
