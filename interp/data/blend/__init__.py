@@ -5,6 +5,7 @@ a generated answer by BLEnD's rule (`matching`). A language that several countri
 Spanish for Spain, Korean for South Korea; English for none.
 """
 
+from interp.data.blend.choices import CHOICE
 from interp.data.blend.loader import ENTRY
 
-__all__ = ["ENTRY"]
+__all__ = ["CHOICE", "ENTRY"]

@@ -71,7 +71,7 @@ def alike(found: Sequence[Concept]) -> dict[str, frozenset[str]]:
 
 
 def _holds(whole: list[Spelling], part: list[Spelling]) -> bool:
-    """Whether a spelling has another in it: whole words and numbers, in Korean a word's beginning, in Chinese any part."""
+    """Whether a spelling has another in it: whole words, in Korean a word's beginning, in Chinese any part."""
     return any(
         language == other and (inner if inner[-2].isdigit() else _open(inner, language)) in outer
         for language, outer in whole

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from interp.data.blend.annotations import annotated
-from interp.data.blend.countries import Country, countries, own_culture
+from interp.data.blend.countries import Country, countries, country, own_culture
 from interp.data.blend.items import REFERENCE, Material, cultural_items
 from interp.data.blend.text import tidy
 from interp.data.cues import cues, placebos
@@ -14,20 +16,20 @@ from interp.data.sources import Origin, Part, Reader
 from interp.errors import DataError
 
 LANGUAGES = ("en", "es", "zh", "ko", "id", "el", "fa", "ar", "az", "am", "ha", "as", "su")
+ORIGIN = Origin("hub", "nayeon212/BLEnD", folders=("blend", "BLEnD"))
 NEUTRAL = Part(("legacy*/data/questions/US_questions.csv",))
 """The question file of an early revision, whose `Question` is an English one that names no country."""
 
 
-def annotation_part(country: Country) -> Part:
+def annotation_part(of: Country) -> Part:
     """Where a country's annotations are."""
-    paths = (f"data/annotations/{country.file}_data.json", f"annotations/{country.hub}-*.parquet")
-    return Part(paths, "annotations", country.hub)
+    return Part((f"data/annotations/{of.file}_data.json", f"annotations/{of.hub}-*.parquet"), "annotations", of.hub)
 
 
-def question_part(country: Country) -> Part:
+def question_part(of: Country) -> Part:
     """Where a country's questions are."""
-    paths = (f"data/questions/{country.file}_questions.csv", f"short-answer-questions/{country.hub}-*.parquet")
-    return Part(paths, "short-answer-questions", country.hub)
+    paths = (f"data/questions/{of.file}_questions.csv", f"short-answer-questions/{of.hub}-*.parquet")
+    return Part(paths, "short-answer-questions", of.hub)
 
 
 def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
@@ -35,24 +37,16 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
 
     Raises DataError where the annotations or questions of the US are missing or a file can't be read.
     """
-    america = next(country for country in countries() if country.culture == REFERENCE)
-    there = [country for country in countries() if country is america or reader.has(annotation_part(country))]
-    cultures = tuple(country.culture for country in there)
+    there = [one for one in countries() if one.culture == REFERENCE or reader.has(annotation_part(one))]
+    cultures = tuple(one.culture for one in there)
     own = own_culture(cultures)
     codes = wanted(LANGUAGES, ("en", *languages) if languages else (), lambda code: code == "en" or code in own)
-    found = {country.culture: annotated(reader.records(annotation_part(country))) for country in there}
-    topics = {key: record.text("Topic") for key, record in by_key(reader.records(question_part(america)), "ID").items()}
-    for key in (key for records in found.values() for key in records if key not in topics):
-        raise DataError(
-            f"{question_part(america).paths[0]}: question {key!r} is missing",
-            allowed="the ID of every annotated question",
-            remedy="fetch files of one revision",
-        )
+    found = {one.culture: annotated(reader.records(annotation_part(one))) for one in there}
     items, left_out = cultural_items(
         Material(
             annotations=found,
-            language_of={country.culture: country.language for country in there},
-            topics=topics,
+            language_of={one.culture: one.language for one in there},
+            topics=topics(reader, {key for records in found.values() for key in records}),
             asked={**own, "en": REFERENCE},
             neutral=_neutral(reader),
             languages=codes,
@@ -71,13 +65,24 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
     )
 
 
+def topics(reader: Reader, keys: Collection[str]) -> dict[str, str]:
+    """The topic of each question, from the American question file; DataError for one of `keys` that it lacks."""
+    part = question_part(country(REFERENCE))
+    found = {key: record.text("Topic") for key, record in by_key(reader.records(part), "ID").items()}
+    for key in sorted(set(keys) - found.keys())[:1]:
+        raise DataError(
+            f"{part.paths[0]}: question {key!r} is missing",
+            allowed="the ID of every annotated question",
+            remedy="fetch files of one revision",
+        )
+    return found
+
+
 def _neutral(reader: Reader) -> dict[str, str]:
     if not reader.has(NEUTRAL):
         return {}
     return {key: tidy(record.text("Question")) for key, record in by_key(reader.records(NEUTRAL), "ID").items()}
 
-
-ORIGIN = Origin("hub", "nayeon212/BLEnD", folders=("blend", "BLEnD"))
 
 ENTRY = Entry(
     name="blend",
@@ -89,5 +94,5 @@ ENTRY = Entry(
     size="500 questions x 16 countries",
     load=load,
     origin=ORIGIN,
-    cultures=tuple(country.culture for country in countries()),
+    cultures=tuple(one.culture for one in countries()),
 )
