@@ -98,7 +98,7 @@ class CulturalItem:
     pool: tuple[str, ...]
     names: Mapping[str, Text]
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    alike: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     accepted: Mapping[str, tuple[Accepted, ...]] = field(default_factory=dict)
 
     def options(self, culture: str, reference: str, language: str, count: int = 4) -> CulturalOptions | None:

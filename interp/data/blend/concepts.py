@@ -63,11 +63,16 @@ class Lexicon:
         return _first(self._english.get((language, identity(local, language))))
 
 
-def alike(found: Sequence[Concept]) -> dict[str, frozenset[str]]:
+def alike(found: Sequence[Concept]) -> dict[str, tuple[str, ...]]:
     """The other concepts that each is alike to, by key."""
     padded = [(concept.key, [(code, f" {words} ") for code, words in concept.spellings]) for concept in found]
-    pairs = {(a, b) for a, whole in padded for b, part in padded if a != b and _holds(whole, part)}
-    return {key: frozenset(b for a, b in pairs | {(b, a) for a, b in pairs} if a == key) for key, _ in padded}
+    near: dict[str, set[str]] = {key: set() for key, _ in padded}
+    for a, whole in padded:
+        for b, part in padded:
+            if a != b and _holds(whole, part):
+                near[a].add(b)
+                near[b].add(a)
+    return {key: tuple(sorted(others)) for key, others in near.items()}
 
 
 def _holds(whole: list[Spelling], part: list[Spelling]) -> bool:

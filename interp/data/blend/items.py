@@ -120,7 +120,7 @@ def _question(key: str, code: str, material: Material) -> Implicit | NotImplicit
     return implicit(material.annotations[culture][key].question, code, culture)
 
 
-def _shared(key: str, answers: Mapping[str, tuple[str, ...]], near: Mapping[str, frozenset[str]]) -> Iterator[LeftOut]:
+def _shared(key: str, answers: Mapping[str, tuple[str, ...]], near: Mapping[str, tuple[str, ...]]) -> Iterator[LeftOut]:
     american = answers[REFERENCE]
     for culture, own in answers.items():
         both = [answer for answer in own if answer in american]
