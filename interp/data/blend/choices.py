@@ -63,10 +63,10 @@ def _choice(key: str, record: Record) -> Choice:
     return Choice(
         id=key,
         question_id=record.text("ID"),
-        culture=country(record.text("country")).culture,
+        culture=country(record.text("country"), record.where).culture,
         question=tidy(_INSTRUCTION.sub("", record.text("prompt"), count=1)),
         choices={letter: tidy(text) for letter, text in texts.items()},
-        cultures={letter: country(name).culture for letter, name in places.items()},
+        cultures={letter: country(name, record.where).culture for letter, name in places.items()},
         answer=answer,
     )
 

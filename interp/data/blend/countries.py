@@ -34,15 +34,15 @@ def countries() -> tuple[Country, ...]:
     return tuple(Country(**row) for row in read_table(table, ("file", "culture", "hub", "language")))
 
 
-def country(name: str) -> Country:
-    """The country of a file name ("South_Korea"), a Hub code ("KR") or a culture code; raises DataError."""
+def country(name: str, where: str = "") -> Country:
+    """The country of a file name ("South_Korea"), a Hub code ("KR") or a culture code; DataError names `where`."""
     for known in countries():
         if name.replace(" ", "_") in (known.file, known.culture, known.hub):
             return known
     raise DataError(
-        f"BLEnD has no country {name!r}",
+        f"{where}: BLEnD has no country {name!r}" if where else f"BLEnD has no country {name!r}",
         allowed=", ".join(known.file for known in countries()),
-        remedy="correct the file's or the configuration's name",
+        remedy="correct the name",
     )
 
 

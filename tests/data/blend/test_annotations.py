@@ -97,7 +97,9 @@ def test_missing_columns_and_twins_are_named() -> None:
 def test_real_files_keep_the_rule_of_their_notes(shared_data: Path) -> None:
     """All regular questions are valid in all countries; the one that is noted as invalid for Algeria is."""
     folder = shared_data / "blend"
-    notes = [line.split("\t") for line in (folder / "subset_ids.tsv").read_text(encoding="utf-8").split("\n")[1:] if line]
+    notes = [
+        line.split("\t") for line in (folder / "subset_ids.tsv").read_text(encoding="utf-8").split("\n")[1:] if line
+    ]
     regular = {key for key, subset, *_ in notes if subset == "regular"}
     assert len(notes) == 112
     assert len(regular) == 92
