@@ -20,6 +20,10 @@ GEMMA = (
 NO_BOS = "{% for m in messages %}[{{ m['content'] }}]{% endfor %}"
 
 
+def model_of(tokenizer) -> SimpleNamespace:
+    return SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(n_ctx=512))
+
+
 @pytest.fixture
 def tokenizer():
     from transformers import AutoTokenizer
@@ -42,7 +46,7 @@ def test_there_is_one_bos(tokenizer, tmp_path: Path, source: str) -> None:
     path = tmp_path / "chat.jinja"
     path.write_text(source)
     template = find_template(tokenizer, "none" if source == "none" else str(path))
-    ids = Tokens(SimpleNamespace(tokenizer=tokenizer))(template.text("Q?"))
+    ids = Tokens(model_of(tokenizer))(template.text("Q?"))
     assert ids[0] == tokenizer.bos_token_id
     assert ids.count(tokenizer.bos_token_id) == 1
 
@@ -59,7 +63,7 @@ def test_what_cannot_be_used_is_refused(tokenizer, tmp_path: Path) -> None:
 
 
 def test_an_empty_prompt_is_bos_or_eos_alone(tokenizer) -> None:
-    tokens = Tokens(SimpleNamespace(tokenizer=tokenizer))
+    tokens = Tokens(model_of(tokenizer))
     context, ending = tokens.split("", "Athens is in Greece.")
     assert context == (tokenizer.bos_token_id,)
     assert ending == tokens("Athens is in Greece.")[1:]
@@ -70,5 +74,12 @@ def test_an_empty_prompt_is_bos_or_eos_alone(tokenizer) -> None:
         def __call__(self, text: str) -> dict[str, list[int]]:
             return {"input_ids": [ord(letter) for letter in text]}
 
-    context, ending = Tokens(SimpleNamespace(tokenizer=Bare())).split("", "ab")
+    context, ending = Tokens(model_of(Bare())).split("", "ab")
     assert (context, ending) == ((7,), (97, 98))
+
+
+def test_a_text_longer_than_the_context_is_refused(tokenizer) -> None:
+    tokens = Tokens(SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(n_ctx=3)))
+    assert len(tokens("a")) <= 3
+    with pytest.raises(ModelError, match="does not fit the model's context: 'one two three four five'"):
+        tokens("one two three four five")
