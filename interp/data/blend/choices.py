@@ -102,7 +102,7 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
     """
     drawn = [choice for choice in one_each(choices(reader.records(PART))) if choice.culture != REFERENCE]
     topic_of = topics(reader, {choice.question_id for choice in drawn})
-    splits = assign_splits((topic_of[choice.question_id] for choice in drawn), "blend")
+    splits = assign_splits((choice.question_id for choice in drawn), "blend")
     items: list[CulturalItem] = []
     left_out: list[LeftOut] = []
     for choice in drawn:
@@ -116,7 +116,8 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
             CulturalItem(
                 key=choice.id,
                 topic=topic,
-                split=splits[topic],
+                split=splits[choice.question_id],
+                cluster=choice.question_id,
                 questions={"en": question.text},
                 answers={choice.culture: (choice.answer,), REFERENCE: american},
                 pool=tuple(choice.choices),

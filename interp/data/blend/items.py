@@ -38,7 +38,7 @@ def cultural_items(material: Material) -> tuple[tuple[CulturalItem, ...], tuple[
     answers stay, as others' wrong options, but the item does not count for it.
     """
     keys = list(dict.fromkeys(key for found in material.annotations.values() for key in found))
-    splits = assign_splits((material.topics[key] for key in keys), "blend")
+    splits = assign_splits(keys, "blend")
     lexicon = Lexicon(
         (material.language_of[culture], record)
         for culture, found in material.annotations.items()
@@ -61,7 +61,8 @@ def cultural_items(material: Material) -> tuple[tuple[CulturalItem, ...], tuple[
             CulturalItem(
                 key=key,
                 topic=material.topics[key],
-                split=splits[material.topics[key]],
+                split=splits[key],
+                cluster=key,
                 questions=questions,
                 answers=answers,
                 pool=tuple(concept.key for concept in found),
