@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas, bmlama, flores, global_mmlu, mkqa, mmmlu, ntrex
+from interp.data import atlas, blend, bmlama, flores, global_mmlu, mkqa, mmmlu, ntrex
 from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
@@ -31,7 +31,7 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 
 _register(UNIVERSAL, atlas.UNIVERSAL)
 _register(UNIVERSAL, global_mmlu.ENTRY, global_mmlu.LITE, mmmlu.ENTRY, bmlama.ENTRY, mkqa.ENTRY)
-_register(CULTURAL, atlas.CULTURAL)
+_register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE)
 _register(PARALLEL, atlas.PARALLEL, ntrex.ENTRY, flores.ENTRY)
 
 

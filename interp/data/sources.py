@@ -200,7 +200,7 @@ class Hub:
     def _newest(self, repository: str) -> str:
         revision = self.origin.revision if repository == self.origin.repository else "main"
         if offline():
-            return revision
+            return _cached(repository, revision)
         from huggingface_hub import HfApi
 
         try:
@@ -250,6 +250,16 @@ class Hub:
         return DataError(
             f"{what} can't be read: {reason}", allowed=self.origin.page, remedy="check the revision, or pass --data-dir"
         )
+
+
+def _cached(repository: str, revision: str) -> str:
+    """The commit that the cache has for a dataset repository's revision, else the revision."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = repo_folder_name(repo_id=repository, repo_type="dataset")
+    kept = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
+    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else revision
 
 
 def _chain(error: BaseException | None) -> Sequence[BaseException]:
