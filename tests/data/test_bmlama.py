@@ -12,7 +12,7 @@ from interp.data.registry import load_universal
 from interp.errors import DataError
 
 CAPITALS = {"Aland": "Apolis", "Bland": "Bpolis", "Cland": "Cpolis", "Dland": "Dpolis", "Eland": "Epolis"}
-TONGUES = {("Aland", "Ish"), ("Aland", "Ash"), ("Bland", "Ish"), ("Cland", "Osh")}
+TONGUES = {("Aland", "Ish"), ("Aland", "Ash"), ("Bland", "Ish"), ("Cland", "Osh"), ("Dland", "Ish")}
 SENTENCES = {
     "en": ("The capital of {} is <mask>.", "The language of {} is <mask>."),
     "ko": ("{}의 수도는 <mask>입니다.", "{}의 언어는 <mask>입니다."),
@@ -54,7 +54,7 @@ def test_rows_become_items_with_drawn_options(folder: Path, check_items) -> None
     dataset = load_universal("bmlama", data_dir=folder)
     check_items(dataset)
     assert dataset.languages == ("en", "es", "ko")
-    assert len(dataset.items) == 9
+    assert len(dataset.items) == 10
     item = dataset.items[0]
     assert item.relation == "The capital of [X] is [Y]."
     assert item.questions["ko"] == ("Aland-ko의 수도는 ___입니다.",)
@@ -105,7 +105,7 @@ def test_a_name_with_a_comma_stays_whole_where_that_alone_lines_up(folder: Path)
         known[2] = known[2].replace("Bpolis", "Bpolis, B.C.")
     write(folder / "bmlama", "en", english)
     dataset = load_universal("bmlama", data_dir=folder)
-    assert len(dataset.items) == 9
+    assert len(dataset.items) == 10
     assert [c["en"] for c in dataset.items[0].candidates] == ["Apolis", "Bpolis, B.C.", "Cpolis", "Dpolis", "Epolis"]
     assert [c["ko"] for c in dataset.items[0].candidates][1] == "Bpolis-ko"
 
@@ -136,8 +136,8 @@ def test_rows_that_do_not_line_up_are_left_out(folder: Path, cells: dict[str, st
     write(folder / "bmlama", "ko", changed("ko", 0, **cells))
     dataset = load_universal("bmlama", data_dir=folder)
     assert [known.reason for known in dataset.left_out] == [reason]
-    assert len(dataset.items) == 8
-    assert len(load_universal("bmlama", languages=("es",), data_dir=folder).items) == 9
+    assert len(dataset.items) == 9
+    assert len(load_universal("bmlama", languages=("es",), data_dir=folder).items) == 10
 
 
 def test_candidates_of_one_name_are_not_options_together(folder: Path, check_items) -> None:
@@ -150,18 +150,32 @@ def test_candidates_of_one_name_are_not_options_together(folder: Path, check_ite
     assert left.reason == "no wrong candidate that differs from the right one in every language"
 
 
+def test_a_cell_that_can_be_read_in_two_ways_is_left_out(folder: Path) -> None:
+    """A name with a comma in every language, behind the answer; and an answer that is listed twice in all of them."""
+    for code in SENTENCES:
+        known = rows(code)
+        known[1][1] = "B, C"
+        known[0][2] = f"{known[0][1]}, B, C, D"
+        known[2][2] = f"{known[2][1]}, E, {known[2][1]}"
+        write(folder / "bmlama", code, known)
+    dataset = load_universal("bmlama", data_dir=folder)
+    left = {known.where.partition(", ")[2] for known in dataset.left_out}
+    assert left == {"row 2", "row 3", "row 4"}
+    assert {known.reason for known in dataset.left_out} == {"the candidates don't line up over the languages"}
+
+
 def test_a_row_that_is_there_twice_counts_once(folder: Path) -> None:
     for code in SENTENCES:
         write(folder / "bmlama", code, [*rows(code), rows(code)[0]])
     dataset = load_universal("bmlama", data_dir=folder)
-    assert len(dataset.items) == 9
+    assert len(dataset.items) == 10
     assert [k.reason for k in dataset.left_out] == ["the same sentence and answer as an earlier row"]
 
 
 @pytest.mark.parametrize(
     ("known", "told"),
     [
-        (rows("ko")[:-1], "en.tsv, row 10: the languages don't line up: 'ko' has 8 rows, English 9"),
+        (rows("ko")[:-1], "en.tsv, row 11: the languages don't line up: 'ko' has 9 rows, English 10"),
         (changed("ko", 3, sentence=" "), "ko.tsv, row 5: 'Prompt' is empty"),
         (changed("ko", 3, subject="\x08"), "ko.tsv, row 5: 'Subject' is empty"),
         ([*rows("ko")[:4], rows("ko")[4][:3], *rows("ko")[5:]], "ko.tsv, row 6: 3 cells; allowed: 4"),

@@ -183,6 +183,13 @@ def test_a_language_without_dev_rows_leaves_no_examples(folder: Path) -> None:
     assert any(known.reason == "no worked examples: there is no dev file in ko" for known in dataset.left_out)
 
 
+def test_the_order_of_examples_is_drawn(folder: Path, write_jsonl) -> None:
+    before = load_universal("global_mmlu", data_dir=folder).examples
+    write_jsonl(folder / "global_mmlu/en/dev.jsonl", [row(i, "en", "dev") for i in range(5)][::-1])
+    assert load_universal("global_mmlu", data_dir=folder).examples == before
+    assert [item.key for item in before] != sorted(item.key for item in before)
+
+
 def test_lite_has_the_same_schema(folder: Path) -> None:
     (folder / "global_mmlu").rename(folder / "global_mmlu_lite")
     dataset = load_universal("global_mmlu_lite", data_dir=folder)

@@ -112,6 +112,17 @@ def test_no_wrong_option_is_also_right(tmp_path: Path) -> None:
     assert not drawn("-8") & {"Ginkgo"}
 
 
+@pytest.mark.parametrize("alias", ["shared", "the elm-fr tree"])
+def test_aliases_alone_keep_answers_apart(tmp_path: Path, alias: str) -> None:
+    """Of five names, the four others fit but for one: all three that are left must be drawn."""
+    known = records()[:5]
+    known[0]["answers"]["fr"] = [entity("Alder", "fr", alias)]
+    known[4]["answers"]["fr"] = [entity("Elm", "fr", "Shared")]
+    items = {item.key: item for item in load_universal("mkqa", data_dir=write(tmp_path, known)).items}
+    assert {option["en"] for option in items["-1"].options} == {"Alder", "Birch", "Cedar", "Dogwood"}
+    assert {option["en"] for option in items["-5"].options} == {"Elm", "Birch", "Cedar", "Dogwood"}
+
+
 def test_too_few_others_and_answers_that_a_language_lacks(tmp_path: Path) -> None:
     known = records()[:5]
     known[0]["answers"]["ko"] = [plain("entity", None) | {"entity": "QAlder"}]
