@@ -166,6 +166,7 @@ def test_contrast_finds_an_effect_and_its_absence() -> None:
 def test_points_have_the_promised_columns() -> None:
     table = random_table(0.5, 3)
     for metric in (
+        "transfer_sensitive",
         "transfer_found",
         "localization",
         "explicit_localization",

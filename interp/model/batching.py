@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import Bool, Int
 
+from interp.errors import ModelError
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel
 
@@ -94,15 +95,25 @@ class Tokens:
 
     def __init__(self, model: HookedModel) -> None:
         self._tokenizer = model.tokenizer
+        self._longest = int(model.cfg.n_ctx)
         self._known: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, text: str) -> tuple[int, ...]:
-        """Ids of a text; those of an empty one are BOS, or EOS where there is no BOS."""
+        """Ids of a text; those of an empty one are BOS, or EOS where there is no BOS.
+
+        Raises ModelError for a text that is longer than the model's context.
+        """
         if text not in self._known:
             ids = tuple(self._tokenizer(text)["input_ids"])
             begin = self._tokenizer.bos_token_id
             if len(ids) > 1 and begin is not None and ids[:2] == (begin, begin):  # a chat template writes its own
                 ids = ids[1:]
+            if len(ids) > self._longest:
+                raise ModelError(
+                    f"a text of {len(ids)} tokens does not fit the model's context: {text[:60]!r}...",
+                    allowed=f"{self._longest} tokens",
+                    remedy="lower --shots, or choose another dataset or model",
+                )
             self._known[text] = ids or self._start()
         return self._known[text]
 
