@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from interp.data.items import CulturalSet, UniversalSet
 from interp.data.registry import load_cultural, load_universal, scored_languages
-from interp.model.loading import find_model, resolve_device
+from interp.model.sources import find_model, resolve_device
 from interp.study.config import RunConfig
 
 
