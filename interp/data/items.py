@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
@@ -81,10 +83,12 @@ class Accepted:
 class CulturalItem:
     """A question that names no place, with right answers per culture.
 
-    `questions[language]` may lack languages in sets that are not parallel. `answers[culture]` are keys of `names`, the
+    `cluster` (the topic, unless named) is what splits and intervals keep together. `questions[language]` may lack
+    languages in sets that are not parallel. `answers[culture]` are keys of `names`, the
     most typical first; `pool` holds the keys that can serve as options; `names[key][language]` is the answer's text.
-    `given[culture]` are the options where the source fixes them. `accepted[culture]` is what a generated answer may be;
-    without it, the texts of the right answers.
+    `given[culture]` are the options where the source fixes them. `alike[key]` are keys that never stand beside it, as
+    one could be taken for the other. `accepted[culture]` is what a generated answer may be; without it, the right
+    answers' texts.
     """
 
     key: str
@@ -94,8 +98,13 @@ class CulturalItem:
     answers: Mapping[str, tuple[str, ...]]
     pool: tuple[str, ...]
     names: Mapping[str, Text]
+    cluster: str = ""
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     accepted: Mapping[str, tuple[Accepted, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cluster", self.cluster or self.topic)
 
     def options(self, culture: str, reference: str, language: str, count: int = 4) -> CulturalOptions | None:
         """Options for `culture`: one right for it, one for `reference` (the US), the others right for neither.
@@ -167,12 +176,30 @@ class CulturalItem:
 
     def _distinct(self, a: str, b: str) -> bool:
         other = self.names[b]
-        return all(text != other.get(language) for language, text in self.names[a].items())
+        return b not in self.alike.get(a, ()) and all(
+            text != other.get(language) for language, text in self.names[a].items()
+        )
 
 
 def shuffled(values: Sequence[str], *salt: str) -> list[str]:
     """`values` in an order drawn by hash: it does not depend on the order given, nor on a random state."""
     return sorted(values, key=lambda value: draw(2**53, *salt, value))
+
+
+def fingerprint(items: Sequence[UniversalItem] | Sequence[CulturalItem]) -> str:
+    """SHA-256 (16 hex digits) over everything that items hold, whatever their order."""
+    digest = hashlib.sha256()
+    for item in sorted(items, key=lambda item: item.key):
+        fields = {name: value for name, value in vars(item).items() if name not in ("names", "pool", "candidates")}
+        if isinstance(item, CulturalItem):
+            keys = {*item.pool, *(key for keys in item.answers.values() for key in keys)}
+            fields |= {"names": {key: dict(item.names[key]) for key in sorted(keys)}}
+        digest.update(json.dumps(fields, sort_keys=True, ensure_ascii=False, default=_plain).encode())
+    return digest.hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    return vars(value) if isinstance(value, Accepted) else dict(value) if isinstance(value, Mapping) else str(value)
 
 
 @dataclass(frozen=True)

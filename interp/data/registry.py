@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas
+from interp.data import atlas, blend
 from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
@@ -30,7 +30,7 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 
 
 _register(UNIVERSAL, atlas.UNIVERSAL)
-_register(CULTURAL, atlas.CULTURAL)
+_register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE)
 _register(PARALLEL, atlas.PARALLEL)
 
 
@@ -108,9 +108,17 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     """
     both = [code for code in universal.languages if code in cultural.languages]
     able = tuple(code for code in both if code in cultural.own_culture)
-    if "en" not in both:
+    if "en" not in universal.languages:
         raise DataError(
-            "the datasets have no English", remedy="EN-steering needs English prompts; choose other datasets"
+            f"dataset {universal.name!r} has no English here",
+            remedy="EN-steering needs English prompts: add the English files, or choose another dataset",
+        )
+    if not able:
+        raise DataError(
+            f"datasets {universal.name!r} ({', '.join(universal.languages)}) and {cultural.name!r} "
+            f"({', '.join(cultural.languages)}) share no language with a culture of its own",
+            allowed="at least one shared language other than English",
+            remedy="choose other datasets, or add the missing languages' files",
         )
     for code in asked:
         if code in able:

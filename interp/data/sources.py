@@ -175,7 +175,16 @@ class Hub:
     revision: str = ""
 
     def __post_init__(self) -> None:
-        self.revision = self.origin.revision if offline() else self._commit()
+        self.revision = self._cached() if offline() else self._commit()
+
+    def _cached(self) -> str:
+        """The commit that the cache has for the revision, else the revision."""
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
+
+        folder = repo_folder_name(repo_id=self.origin.repository, repo_type="dataset")
+        kept = Path(constants.HF_HUB_CACHE) / folder / "refs" / self.origin.revision
+        return kept.read_text(encoding="utf-8").strip() if kept.is_file() else self.origin.revision
 
     def _commit(self) -> str:
         from huggingface_hub import HfApi

@@ -15,6 +15,10 @@ Axis = Literal["universal", "sensitive", "cultural"]
 
 Role = Literal["right", "wrong", "candidate", "local", "reference", "other"]
 Cue = Literal["none", "explicit", "placebo"]
+NORMALISATIONS = ("bytes", "sum", "mean", "pmi", "letter", "sentence")
+"""What a choice may go by: log-likelihood per byte, in all, or per token; minus that behind a neutral prompt (pmi); of
+the option's letter, over all rotations of the list; per token of the whole sentence with the option in its blank."""
+
 Counts = Callable[[Axis, str, str], bool]
 """(axis, item, language) -> whether the item is scored in the language."""
 
@@ -144,7 +148,7 @@ def cultural_tasks(
         marks, endings = _marked(code, options, chosen.written, able)
         text = question_text(item.questions[code], code, sentence, examples)
         question = language(code).separator.join(part for part in (sentence, item.questions[code]) if part)
-        tasks.append(Task("cultural", cue, item.topic, Prompt(item.key, code, text, endings), marks, question))
+        tasks.append(Task("cultural", cue, item.cluster, Prompt(item.key, code, text, endings), marks, question))
     return tasks
 
 
