@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from interp.model.loading import LoadedModel, load_model, organism_folder
+from interp.model.loading import LoadedModel, load_model
+from interp.model.sources import organism_folder
 
 ARCHITECTURES = ("llama", "gemma2", "gemma3", "qwen3", "mistral", "gpt2", "gpt_neox", "bloom", "cohere")
 WINDOW = 6

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from interp.data.prompts import Prompt
-from interp.model.loading import LoadedModel, load_model, organism_folder
+from interp.model.loading import LoadedModel, load_model
 from interp.model.residuals import read_residuals
+from interp.model.sources import organism_folder
 from interp.steering.engine import score
 
 
