@@ -157,15 +157,16 @@ class Study:
     @property
     def nonfactual(self) -> bool:
         """Whether English and every scored language have parallel sentences of the fit split."""
-        return all(self._sentences(code, "fit") for code in ("en", *self.languages))
+        return all(self.sentences(code, "fit") for code in ("en", *self.languages))
 
-    def _sentences(self, language: str, split: Split) -> list[str]:
+    def sentences(self, language: str, split: Split) -> list[str]:
+        """The parallel sentences of a split in a language."""
         pairs = zip(self.parallel.sentences, self.parallel.splits, strict=True)
         return [sentence[language] for sentence, own in pairs if own == split and language in sentence]
 
     def nonfactual_residuals(self, language: str) -> Residuals:
         """Residuals of the parallel sentences (fit split), read as they stand."""
-        return self.read(self._sentences(language, "fit"))
+        return self.read(self.sentences(language, "fit"))
 
 
 def prepare(config: RunConfig) -> Study:
@@ -183,6 +184,12 @@ def prepare(config: RunConfig) -> Study:
         replay_of(loaded.model)
     template = find_template(loaded.model.tokenizer, config.template)
     study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
+    check_items(study)
+    return study
+
+
+def check_items(study: Study) -> None:
+    """Notice the controls that the datasets don't allow; raise DataError where a language has too few items."""
     _notice_missing(study)
     for code in study.languages:
         for split in ("dev", "test"):
@@ -196,7 +203,6 @@ def prepare(config: RunConfig) -> Study:
                         allowed="items from at least 2 clusters",
                         remedy="raise --limit or choose other datasets",
                     )
-    return study
 
 
 def _notice_missing(study: Study) -> None:
