@@ -32,19 +32,24 @@ class Outline:
     folder: Path | None
     revision: str
     gated: bool | None
+    config: Any
     shape: Shape
     weights: int
     download: int
     tokenizer: Any | None
 
-    def hooked(self) -> HookedModel:
-        """What stands for the model where only its sizes and its tokenizer are asked for."""
+    def hooked(self, device: str, dtype: str) -> HookedModel:
+        """What stands for the model where only its sizes, place and tokenizer are asked for."""
+        import torch
+
         sizes = self.shape
+        weight = torch.empty(0, device=device, dtype=getattr(torch, dtype))
         cfg = SimpleNamespace(
             n_layers=sizes.n_layers, d_model=sizes.d_model, d_mlp=sizes.d_mlp, n_heads=sizes.n_heads,
-            d_head=sizes.d_head, d_vocab=sizes.d_vocab, n_ctx=sizes.n_ctx,
+            d_head=sizes.d_head, d_vocab=sizes.d_vocab, n_ctx=sizes.n_ctx, dtype=weight.dtype,
         )  # fmt: skip
-        return cast(HookedModel, SimpleNamespace(cfg=cfg, tokenizer=self.tokenizer))
+        embed = SimpleNamespace(parameters=lambda: [weight])
+        return cast(HookedModel, SimpleNamespace(cfg=cfg, tokenizer=self.tokenizer, embed=embed))
 
 
 def outline(name: str, dtype: str, *, quantization: str | None = None, revision: str | None = None) -> Outline:
@@ -84,6 +89,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         folder=folder,
         revision=commit,
         gated=gated,
+        config=config,
         shape=shape,
         weights=(weight_bytes(folder, dtype, quantization) if folder else None) or counted,
         download=download,

@@ -1,13 +1,15 @@
-"""The sizes that a model's work is counted from: of a model that is there, or of a configuration alone."""
+"""The sizes that a model's work is counted from, by its configuration alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
-from interp.model.protocol import HookedModel
+
+if TYPE_CHECKING:
+    import torch
 
 UNBOUNDED = 2**31
 """The context of a model whose configuration names no longest one (ALiBi)."""
@@ -26,23 +28,6 @@ class Shape:
     n_ctx: int
     matrices: tuple[int, ...]
     parameters: int
-
-
-def shape_of(model: HookedModel) -> Shape:
-    """The shape of a loaded model."""
-    cfg = model.cfg
-    blocks = [getattr(block, "original_component", block) for block in model.blocks]  # type: ignore[attr-defined]
-    return Shape(
-        n_layers=len(blocks),
-        d_model=int(cfg.d_model),
-        d_mlp=int(getattr(cfg, "d_mlp", 0) or 4 * cfg.d_model),
-        n_heads=int(cfg.n_heads),
-        d_head=int(cfg.d_head),
-        d_vocab=int(cfg.d_vocab),
-        n_ctx=int(cfg.n_ctx),
-        matrices=tuple(_matrices(block.parameters()) for block in blocks),
-        parameters=sum(p.numel() for p in model.parameters()),  # type: ignore[attr-defined]
-    )
 
 
 def shape_from_config(config: Any) -> Shape:
@@ -80,15 +65,14 @@ def shape_from_config(config: Any) -> Shape:
     )
 
 
-def _blocks(model: Any, n_layers: int) -> Iterable[Any]:
+def _blocks(model: Any, n_layers: int) -> torch.nn.ModuleList:
     """The list of blocks: of the model's lists of `n_layers` modules, the one with the most weights."""
-    import torch
+    from torch.nn import ModuleList
 
-    lists = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == n_layers]
+    lists = [m for m in model.modules() if isinstance(m, ModuleList) and len(m) == n_layers]
     if not lists:
         raise ModelError(f"a {type(model).__name__} has no list of {n_layers} blocks", remedy="choose another model")
-    found: Iterable[Any] = max(lists, key=lambda blocks: sum(p.numel() for p in blocks.parameters()))
-    return found
+    return max(lists, key=lambda blocks: sum(p.numel() for p in blocks.parameters()))
 
 
 def _matrices(parameters: Iterable[Any]) -> int:

@@ -24,7 +24,7 @@ from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of, dtype_of
 from interp.model.rate import matmul_rate
 from interp.model.residuals import Reading
-from interp.model.shape import shape_of
+from interp.model.shape import shape_from_config
 from interp.model.sources import organism_folder, resolve_device
 from interp.steering.cost import costs
 from interp.steering.engine import replay_of
@@ -89,6 +89,7 @@ def bench(
     replay = replay_of(model)
     assert replay is not None, f"{setting.name} can't be replayed"
     replay.compiled = compiled
+    shape = shape_from_config(model.original_model.config)  # type: ignore[attr-defined]
     read_ratio = _read_ratio(model, [stem.context for stem in layout.stems], memory)
     for where in positions:
         sweep = _plans(setting, model, where, plans)
@@ -104,7 +105,7 @@ def bench(
         _plain(model, _first(layout, 2), sweep[:1], memory)
         plain_s, loop = _timed(model, partial(_plain, model, layout, some, memory))
         picked = found if len(some) == len(sweep) else found[[0, -1]]
-        needed, paid = costs(shape_of(model), layout, sweep)
+        needed, paid = costs(shape, layout, sweep)
         yield Row(
             setting=setting.name,
             positions=where,

@@ -15,10 +15,11 @@ from interp.steering.schedule import groups, numbered
 
 @dataclass(frozen=True)
 class Cost:
-    """Floating-point operations, and tokens summed over the blocks that they pass."""
+    """Floating-point operations in all and of the unembedding, and tokens summed over the blocks that they pass."""
 
     flops: float
     tokens: float
+    unembedding: float
 
 
 def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Cost]:
@@ -31,7 +32,7 @@ def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Co
     weights, n = shape.matrices, shape.n_layers
     words = 2.0 * shape.d_vocab * shape.d_model
     head = 4.0 * shape.n_heads * shape.d_head
-    flops = tokens = paid_flops = paid_tokens = 0.0
+    flops = tokens = unembedding = paid_flops = paid_tokens = 0.0
     for stems, prefix in groups(layout.stems):
         rows = sum(len(stem.context) - prefix for stem in stems)
         tips = sum(1 + len({e[:i] for _, e in s.endings for i in range(1, len(e))}) for s in stems)
@@ -43,6 +44,7 @@ def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Co
             if plan.steers:
                 passes.append((tips if plan.only_last else full, min(plan.first + 1, n)))
             flops += tips * (per_token[-1] + words)
+            unembedding += tips * words
             tokens += tips
         for count, first in passes:
             flops += count * sum(per_token[first : n - 1])
@@ -52,4 +54,4 @@ def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Co
                 length = len(stem.context) + len(ending)
                 paid_tokens += len(plans) * length * n
                 paid_flops += len(plans) * length * (sum(2.0 * w + head * length / 2 for w in weights) + words)
-    return Cost(flops, tokens), Cost(paid_flops, paid_tokens)
+    return Cost(flops, tokens, unembedding), Cost(paid_flops, paid_tokens, paid_tokens / n * words)

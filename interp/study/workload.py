@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from interp.steering.cost import costs
 from interp.steering.layout import tokenise
 from interp.steering.plans import Plan, Positions, Steer
 from interp.steering.search import layer_grid, share_grid
+from interp.study.attributing import UNITS
 from interp.study.choose import FINALISTS
 from interp.study.evaluate import scored_prompts
 from interp.study.fit import localization_methods, transfer_methods
@@ -28,6 +30,8 @@ from interp.study.testing import CONTROLS, Prompts
 SAMPLE = 48
 """Prompts per kind whose tokens are counted; the others are taken to be like them."""
 
+Value = TypeVar("Value")
+
 STAGES = ("fit", "choose", "test", "controls", "generate", "locate")
 
 
@@ -35,7 +39,8 @@ STAGES = ("fit", "choose", "test", "controls", "generate", "locate")
 class Part:
     """One piece of a stage: `prompts` read under `plans`, with tokens through blocks and floating-point operations.
 
-    rows: of the tables of scores that it writes.
+    unembedding: of these operations. rows: of the tables of scores that it writes. hooked: blocks passed under
+    TransformerLens' hooks, call by call.
     """
 
     stage: str
@@ -44,7 +49,9 @@ class Part:
     plans: int
     tokens: float
     flops: float
+    unembedding: float = 0.0
     rows: int = 0
+    hooked: int = 0
 
 
 class GuessedTokens(Tokens):
@@ -144,10 +151,15 @@ class Counter:
         for code in study.languages if limit else ():
             facts = self._universal_texts(code, "test")[:limit]
             customs = self._cultural_texts(code, "test")[:limit]
-            for kind, texts in (("right - wrong", facts), ("local - reference", customs)):
-                yield self._read("locate", f"attribution {kind} {code}", texts, passes=2)
-            yield self._read("locate", f"attribution cue {code}", customs, passes=8)  # 2 sources, forward and backward
-            yield self._read("locate", f"attribution residual {code}", facts, passes=2 * (n + 1) + 2)
+            for name, texts in (("right - wrong", facts), ("local - reference", customs)):
+                yield self._attributed(f"{name} {code}", texts, len(UNITS), batches=len(texts) / 4)
+            # The cue and its control, each two forwards and a backward worth two; one prompt a call.
+            yield self._attributed(f"cue {code}", customs, 8, batches=len(customs))
+            yield self._attributed(f"residual {code}", facts, 2 * (n + 1) + 2, batches=len(facts) / 64)
+
+    def _attributed(self, kind: str, texts: Sequence[str], passes: int, batches: float) -> Part:
+        part = self._read("locate", f"attribution {kind}", texts, passes=passes)
+        return replace(part, hooked=int(passes * max(1.0, batches)) * self.shape.n_layers)
 
     # What is scored
 
@@ -179,7 +191,8 @@ class Counter:
         cost = needed if self.study.config.engine == "replay" else plain
         rows = round(kept * sum(len(task.marks) for task in tasks))
         number = round(len(prompts) * scale)
-        return Part(stage, kind, number, len(plans), cost.tokens * scale, cost.flops * scale, rows)
+        tokens, flops, words = (value * scale for value in (cost.tokens, cost.flops, cost.unembedding))
+        return Part(stage, kind, number, len(plans), tokens, flops, words, rows)
 
     def _choose(self) -> Iterator[Part]:
         study = self.study
@@ -189,7 +202,7 @@ class Counter:
                 ("universal", transfer_methods(study), study.universal_tasks(code, "dev")),
                 ("cultural", localization_methods(study), study.cultural_tasks(code, "dev")),
             ):
-                plans = self._plans([*(self._grid * len(methods)), *pairs])
+                plans = [Plan(), *self._plans([*(self._grid * len(methods)), *pairs])]
                 yield self._scored("choose", f"{axis} {code}", tasks, plans)
 
     @property
@@ -237,10 +250,10 @@ class Counter:
                 texts = [task.prompt.text for task in tasks]
                 part = self._read("generate", f"cultural {cue} {code}", texts, self.methods, passes=most)
                 words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * most * self.methods
-                yield Part(part.stage, part.kind, part.prompts, part.plans, part.tokens, part.flops + words)
+                yield replace(part, flops=part.flops + words, unembedding=words)
 
 
-def _sample(values: Sequence[Task] | Sequence[str]) -> list:  # type: ignore[type-arg]
+def _sample(values: Sequence[Value]) -> list[Value]:
     """At most SAMPLE of the values, evenly spaced."""
     step = max(1.0, len(values) / SAMPLE)
     return [values[int(i * step)] for i in range(min(len(values), SAMPLE))]
