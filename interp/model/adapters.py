@@ -82,7 +82,8 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
         raise _wrong_base(adapter, name, misfit)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", category=UserWarning)
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message=".*missing adapter keys")
             adapted: Any = PeftModel.from_pretrained(model, str(adapter.folder), autocast_adapter_dtype=False)
         return adapted.merge_and_unload(safe_merge=True).eval()
     except Exception as error:  # PEFT raises many kinds, and warns of weights it did not find

@@ -71,6 +71,7 @@ class _Cache:
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        values = values.to(keys.dtype)  # as Transformers' cache: OLMo 2 rotates keys in float32
         if self.past is None:
             self.now = KeysValues(keys, values)
         elif not self.own:
