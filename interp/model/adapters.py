@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +36,7 @@ def find_adapter(name: str) -> Adapter:
     """
     if find_spec("peft") is None:
         raise ModelError("an adapter needs the package peft", remedy="pip install 'translocal[align]'")
-    folder, revision = Path(name).expanduser(), ""
+    folder, revision = Path(os.path.expanduser(name)), ""
     shown = f"adapter folder {name!r}"
     if not folder.is_dir():
         if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
