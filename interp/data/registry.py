@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas
+from interp.data import atlas, localization_gap, own
 from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
@@ -30,7 +30,7 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 
 
 _register(UNIVERSAL, atlas.UNIVERSAL)
-_register(CULTURAL, atlas.CULTURAL)
+_register(CULTURAL, atlas.CULTURAL, localization_gap.ENTRY)
 _register(PARALLEL, atlas.PARALLEL)
 
 
@@ -39,9 +39,13 @@ def load_universal(
 ) -> UniversalSet:
     """A universal dataset in those of `languages` that it has (all, if none is named), cut to about `limit` items.
 
-    data_dir: a folder with the published files. Raises DataError for an unknown name or files that can't be read.
+    name: a registered name, or the path of a file of one's own. data_dir: a folder with the published files. Raises
+    DataError for an unknown name or files that can't be read.
     """
-    dataset = _read(entry_of(UNIVERSAL, name, "universal"), languages, data_dir)
+    if own.is_file(name):
+        dataset = own.load_universal(name, languages)
+    else:
+        dataset = _read(entry_of(UNIVERSAL, name, "universal"), languages, data_dir)
     return replace(dataset, items=limited(dataset.items, limit))
 
 
@@ -54,7 +58,10 @@ def load_cultural(
     cultures: Mapping[str, str] | None = None,
 ) -> CulturalSet:
     """A cultural dataset, as `load_universal`. `cultures` names the own culture of languages that have several."""
-    dataset = _read(entry_of(CULTURAL, name, "cultural"), languages, data_dir)
+    if own.is_file(name):
+        dataset = own.load_cultural(name, languages)
+    else:
+        dataset = _read(entry_of(CULTURAL, name, "cultural"), languages, data_dir)
     for code, culture in (cultures or {}).items():
         if culture not in dataset.cultures or code not in dataset.languages:
             raise DataError(
@@ -62,8 +69,8 @@ def load_cultural(
                 allowed=f"languages {', '.join(dataset.languages)}; cultures {', '.join(dataset.cultures)}",
                 remedy="name one of these",
             )
-    own = {**dataset.own_culture, **(cultures or {})}
-    return replace(dataset, items=limited(dataset.items, limit), own_culture=own)
+    own_culture = {**dataset.own_culture, **(cultures or {})}
+    return replace(dataset, items=limited(dataset.items, limit), own_culture=own_culture)
 
 
 def load_parallel(name: str, *, languages: tuple[str, ...] = (), data_dir: Path | None = None) -> ParallelText:
@@ -109,8 +116,17 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     both = [code for code in universal.languages if code in cultural.languages]
     able = tuple(code for code in both if code in cultural.own_culture)
     if "en" not in both:
+        lacking = [dataset.name for dataset in (universal, cultural) if "en" not in dataset.languages]
         raise DataError(
-            "the datasets have no English", remedy="EN-steering needs English prompts; choose other datasets"
+            f"dataset {' and '.join(map(repr, lacking))} has no English",
+            remedy="choose another: vectors and layers are found by comparing with English prompts",
+        )
+    if not able:
+        raise DataError(
+            f"no language of both {universal.name!r} and {cultural.name!r} has a culture of its own: there is no "
+            f"localization axis (cultural languages: {', '.join(cultural.languages)})",
+            allowed="a language other than English with a culture of the cultural dataset",
+            remedy="choose another dataset, or name cultures with --cultures such as es=MX",
         )
     for code in asked:
         if code in able:
@@ -119,7 +135,8 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
             raise DataError(
                 f"language {code!r} has no culture of its own in dataset {cultural.name!r}",
                 allowed=", ".join(able),
-                remedy="leave it out: it has no localization axis",
+                remedy="leave it out: it has no localization axis"
+                + ("" if code == "en" else f"; or, where several of its cultures are there, --cultures {code}=ONE"),
             )
         raise DataError(
             f"language {code!r} is unknown", allowed=", ".join(able), remedy="pass --languages with some of these"

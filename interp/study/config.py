@@ -49,7 +49,7 @@ class RunConfig:
     @property
     def name(self) -> str:
         """Name of the default output folder."""
-        return f"{Path(self.model).name}-{self.universal}-{self.cultural}"
+        return f"{Path(self.model).name}-{Path(self.universal).stem}-{Path(self.cultural).stem}"
 
     @property
     def folder(self) -> Path:
