@@ -259,7 +259,7 @@ def test_own_cultures(tmp_path: Path) -> None:
     assert load_cultural(str(write(tmp_path, rows)), cultures={"ko": "GR"}).own_culture == {"ko": "GR"}
     two = [row for row in rows if row["language"] == "en" or row["culture"] in ("KR", "US")]
     assert load_cultural(str(write(tmp_path, two))).own_culture == {"ko": "KR"}
-    with pytest.raises(DataError, match="--cultures ko=JP: dataset '.*mine.csv' does not have both"):
+    with pytest.raises(DataError, match=r"--cultures ko=JP: dataset '.*mine.csv' does not have both"):
         load_cultural(str(write(tmp_path, rows)), cultures={"ko": "JP"})
 
 
