@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
@@ -173,6 +175,22 @@ class CulturalItem:
 def shuffled(values: Sequence[str], *salt: str) -> list[str]:
     """`values` in an order drawn by hash: it does not depend on the order given, nor on a random state."""
     return sorted(values, key=lambda value: draw(2**53, *salt, value))
+
+
+def fingerprint(items: Sequence[UniversalItem] | Sequence[CulturalItem]) -> str:
+    """SHA-256 (16 hex digits) over everything that items hold, whatever their order."""
+    digest = hashlib.sha256()
+    for item in sorted(items, key=lambda item: item.key):
+        fields = {name: value for name, value in vars(item).items() if name not in ("names", "pool", "candidates")}
+        if isinstance(item, CulturalItem):
+            keys = {*item.pool, *(key for keys in item.answers.values() for key in keys)}
+            fields |= {"names": {key: dict(item.names[key]) for key in sorted(keys)}}
+        digest.update(json.dumps(fields, sort_keys=True, ensure_ascii=False, default=_plain).encode())
+    return digest.hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    return vars(value) if isinstance(value, Accepted) else dict(value) if isinstance(value, Mapping) else str(value)
 
 
 @dataclass(frozen=True)

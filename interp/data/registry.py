@@ -115,18 +115,17 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     """
     both = [code for code in universal.languages if code in cultural.languages]
     able = tuple(code for code in both if code in cultural.own_culture)
-    if "en" not in both:
-        lacking = [dataset.name for dataset in (universal, cultural) if "en" not in dataset.languages]
+    if "en" not in universal.languages:
         raise DataError(
-            f"dataset {' and '.join(map(repr, lacking))} has no English",
-            remedy="choose another: vectors and layers are found by comparing with English prompts",
+            f"dataset {universal.name!r} has no English here",
+            remedy="EN-steering needs English prompts: add the English files, or choose another dataset",
         )
     if not able:
         raise DataError(
-            f"no language of both {universal.name!r} and {cultural.name!r} has a culture of its own: there is no "
-            f"localization axis (cultural languages: {', '.join(cultural.languages)})",
-            allowed="a language other than English with a culture of the cultural dataset",
-            remedy="choose another dataset, or name cultures with --cultures such as es=MX",
+            f"datasets {universal.name!r} ({', '.join(universal.languages)}) and {cultural.name!r} "
+            f"({', '.join(cultural.languages)}) share no language with a culture of its own",
+            allowed="at least one shared language other than English",
+            remedy="choose other datasets, add the missing languages' files, or name cultures with --cultures (es=MX)",
         )
     for code in asked:
         if code in able:

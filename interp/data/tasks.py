@@ -15,6 +15,10 @@ Axis = Literal["universal", "sensitive", "cultural"]
 
 Role = Literal["right", "wrong", "candidate", "local", "reference", "other"]
 Cue = Literal["none", "explicit", "placebo"]
+NORMALISATIONS = ("bytes", "sum", "mean", "pmi", "letter", "sentence")
+"""What a choice may go by: log-likelihood per byte, in all, or per token; minus that behind a neutral prompt (pmi); of
+the option's letter, over all rotations of the list; per token of the whole sentence with the option in its blank."""
+
 Counts = Callable[[Axis, str, str], bool]
 """(axis, item, language) -> whether the item is scored in the language."""
 

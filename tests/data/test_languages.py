@@ -24,7 +24,6 @@ SCRIPTS = {
     "Khmr": "KHMER", "Knda": "KANNADA", "Kore": "HANGUL", "Latn": "LATIN", "Mlym": "MALAYALAM", "Mymr": "MYANMAR",
     "Sinh": "SINHALA", "Taml": "TAMIL", "Telu": "TELUGU", "Thai": "THAI",
 }  # fmt: skip
-LANGUAGES_OF_NTREX = Path(__file__).parents[2] / ".." / "shared" / "data" / "ntrex128" / "LANGUAGES.tsv"
 
 
 def cells() -> list[dict[str, str]]:
@@ -194,11 +193,9 @@ def test_unknown_code_of_a_prompt_is_refused() -> None:
         language("xx")
 
 
-def test_codes_and_names_of_ntrex_agree() -> None:
-    if not LANGUAGES_OF_NTREX.exists():
-        pytest.skip("NTREX-128's files are not there")
+def test_codes_and_names_of_ntrex_agree(shared_data: Path) -> None:
     found = {}
-    for line in LANGUAGES_OF_NTREX.read_text(encoding="utf-8").split("\n"):
+    for line in (shared_data / "ntrex128" / "LANGUAGES.tsv").read_text(encoding="utf-8").split("\n"):
         code, _, name = line.strip().partition(" " if "\t" not in line else "\t")
         try:
             found[code] = normalise_code(code)
