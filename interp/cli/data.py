@@ -114,10 +114,10 @@ def show(
         for one in selecting.axes_of(name, axis):
             dataset = selecting.load(name, one, selecting.codes(languages, language), data_dir)
             code = language or selecting.first_language(dataset)
-            if isinstance(dataset, ParallelText):
-                lines = [] if left_out else parallel_lines(dataset, code, n)
-            elif left_out:
+            if left_out:
                 lines = left_out_lines(selecting.unused(dataset, code, culture))
+            elif isinstance(dataset, ParallelText):
+                lines = parallel_lines(dataset, code, n)
             else:
                 found = selecting.chosen(dataset, one, code, culture, cue_name)[:n]
                 lines = [line for c in found for line in (*prompt_lines(c.task, c.split, c.culture), "")]

@@ -137,7 +137,7 @@ def chosen(
     return [Chosen(t, s, scored) for s in splits for t in cultural_tasks(dataset, code, scored, s, everything, cue)]
 
 
-def unused(dataset: UniversalSet | CulturalSet, code: str, culture: str | None) -> list[LeftOut]:
+def unused(dataset: UniversalSet | CulturalSet | ParallelText, code: str, culture: str | None) -> list[LeftOut]:
     """What is left out at loading, and on the cultural axis what does not count for the language's culture."""
     found = list(dataset.left_out)
     if isinstance(dataset, CulturalSet) and (culture or code in dataset.own_culture):

@@ -85,9 +85,11 @@ def summary(dataset: UniversalSet | CulturalSet | ParallelText) -> list[str]:
         lines += [f"cultures   {' '.join(dataset.cultures)}", f"own        {own or 'none'}"]
         for code, culture in dataset.own_culture.items():
             lines.append(f"counted    {code} {culture}: {len(counted(dataset, code, culture)[0])} items")
-    if not isinstance(dataset, ParallelText) and dataset.left_out:
-        lines.append(f"left out   {len(dataset.left_out)}")
-        reasons = Counter(one.reason for one in dataset.left_out)
+    if dataset.left_out:
+        reasons: Counter[str] = Counter()
+        for one in dataset.left_out:
+            reasons[one.reason] += one.count
+        lines.append(f"left out   {reasons.total()}")
         lines += [f"           {count} x {reason}" for reason, count in reasons.most_common(REASONS)]
     return lines
 
@@ -125,5 +127,6 @@ def _role(mark: OptionMark) -> str:
 
 
 def left_out_lines(left_out: Iterable[LeftOut]) -> list[str]:
-    """One line for each: item, where, reason."""
-    return [f"{one.item}  {one.where}  {one.reason}" for one in left_out]
+    """One line for each: item (and how many it stands for), where, reason."""
+    names = ((one, one.item if one.count == 1 else f"{one.item} and {one.count - 1} more") for one in left_out)
+    return [f"{name}  {one.where}  {one.reason}" for one, name in names]

@@ -25,11 +25,15 @@ MOST_SETS = 20_000
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a dataset holds and a run can't use: an item (or one of its languages or cultures), and why."""
+    """What a dataset holds and a run can't use: an item (or one of its languages or cultures), and why.
+
+    A record may stand for several of a kind; `count` says how many.
+    """
 
     item: str
     where: str
     reason: str
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,12 @@ class Accepted:
 class CulturalItem:
     """A question that names no place, with right answers per culture.
 
-    `questions[language]` may lack languages in sets that are not parallel. `answers[culture]` are keys of `names`, the
+    `cluster` (the topic, unless named) is what splits and intervals keep together. `questions[language]` may lack
+    languages in sets that are not parallel. `answers[culture]` are keys of `names`, the
     most typical first; `pool` holds the keys that can serve as options; `names[key][language]` is the answer's text.
-    `given[culture]` are the options where the source fixes them. `accepted[culture]` is what a generated answer may be;
-    without it, the texts of the right answers.
+    `given[culture]` are the options where the source fixes them. `alike[key]` are keys that never stand beside it, as
+    one could be taken for the other. `accepted[culture]` is what a generated answer may be; without it, the right
+    answers' texts.
     """
 
     key: str
@@ -96,8 +102,13 @@ class CulturalItem:
     answers: Mapping[str, tuple[str, ...]]
     pool: tuple[str, ...]
     names: Mapping[str, Text]
+    cluster: str = ""
     given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     accepted: Mapping[str, tuple[Accepted, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cluster", self.cluster or self.topic)
 
     def options(self, culture: str, reference: str, language: str, count: int = 4) -> CulturalOptions | None:
         """Options for `culture`: one right for it, one for `reference` (the US), the others right for neither.
@@ -169,7 +180,9 @@ class CulturalItem:
 
     def _distinct(self, a: str, b: str) -> bool:
         other = self.names[b]
-        return all(text != other.get(language) for language, text in self.names[a].items())
+        return b not in self.alike.get(a, ()) and all(
+            text != other.get(language) for language, text in self.names[a].items()
+        )
 
 
 def shuffled(values: Sequence[str], *salt: str) -> list[str]:
@@ -247,4 +260,5 @@ class ParallelText:
     languages: tuple[str, ...]
     sentences: tuple[Text, ...]
     splits: tuple[Split, ...]
+    left_out: tuple[LeftOut, ...] = ()
     revision: str = ""

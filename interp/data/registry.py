@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas, localization_gap, own
+from interp.data import atlas, blend, bmlama, flores, global_mmlu, localization_gap, mkqa, mmmlu, ntrex, own
 from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
@@ -30,8 +30,9 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 
 
 _register(UNIVERSAL, atlas.UNIVERSAL)
-_register(CULTURAL, atlas.CULTURAL, localization_gap.ENTRY)
-_register(PARALLEL, atlas.PARALLEL)
+_register(UNIVERSAL, global_mmlu.ENTRY, global_mmlu.LITE, mmmlu.ENTRY, bmlama.ENTRY, mkqa.ENTRY)
+_register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE, localization_gap.ENTRY)
+_register(PARALLEL, atlas.PARALLEL, ntrex.ENTRY, flores.ENTRY)
 
 
 def load_universal(
@@ -119,6 +120,13 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
         raise DataError(
             f"dataset {universal.name!r} has no English here",
             remedy="EN-steering needs English prompts: add the English files, or choose another dataset",
+        )
+    if not universal.items:
+        reasons = dict.fromkeys(known.reason for known in universal.left_out)
+        raise DataError(
+            f"dataset {universal.name!r} has no item to score here: {next(iter(reasons), 'its files are empty')}",
+            allowed="files from which at least one item can be made",
+            remedy=f"add the missing files, or choose another dataset; docs/data.md says what {universal.name} reads",
         )
     if not able:
         raise DataError(

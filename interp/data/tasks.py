@@ -148,7 +148,7 @@ def cultural_tasks(
         marks, endings = _marked(code, options, chosen.written, able)
         text = question_text(item.questions[code], code, sentence, examples)
         question = language(code).separator.join(part for part in (sentence, item.questions[code]) if part)
-        tasks.append(Task("cultural", cue, item.topic, Prompt(item.key, code, text, endings), marks, question))
+        tasks.append(Task("cultural", cue, item.cluster, Prompt(item.key, code, text, endings), marks, question))
     return tasks
 
 

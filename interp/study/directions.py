@@ -8,7 +8,7 @@ import pandas as pd
 from interp.plane import MACRO
 from interp.study.fit import FitResiduals
 from interp.study.prepare import Study
-from interp.study.reading import Stack, entities, topics
+from interp.study.reading import Stack, clusters, entities
 from probes.subspace import angle_layers, direction_layers
 
 ANGLE_DRAWS = 200
@@ -28,7 +28,7 @@ def direction_table(study: Study, fit: FitResiduals) -> pd.DataFrame:
         code: np.concatenate([fit.universal[code][1:].numpy(), fit.implicit[code][1:].numpy()], axis=1)
         for code in study.languages
     }
-    names, groups = entities(study, "fit"), {code: topics(study, "fit", code) for code in study.languages}
+    names, groups = entities(study, "fit"), {code: clusters(study, "fit", code) for code in study.languages}
     n_draws, seed = study.config.bootstrap_draws, study.config.seed
     parts = [
         direction_layers(

@@ -145,8 +145,19 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
 def _save_left_out(folder: Path, study: Study) -> None:
     """What the datasets hold and the run did not use, with reasons; no file where it used everything."""
     rows = [
-        {"dataset": dataset.name, "axis": axis, "item": left.item, "where": left.where, "reason": left.reason}
-        for axis, dataset in (("universal", study.universal), ("cultural", study.cultural))
+        {
+            "dataset": dataset.name,
+            "axis": axis,
+            "item": left.item,
+            "where": left.where,
+            "reason": left.reason,
+            "count": left.count,
+        }
+        for axis, dataset in (
+            ("universal", study.universal),
+            ("cultural", study.cultural),
+            ("parallel", study.parallel),
+        )
         for left in dataset.left_out
     ]
     if rows:
@@ -232,7 +243,7 @@ def _data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
         "revision": dataset.revision,
         "languages": list(dataset.languages),
         "items": len(dataset.items),
-        "left_out": len(dataset.left_out),
+        "left_out": sum(left.count for left in dataset.left_out),
         "fingerprint": fingerprint(dataset.items),
     }
 

@@ -17,7 +17,17 @@ from interp.study.fit import FitResiduals
 from interp.study.output import write_csv
 from interp.study.prepare import Study
 from interp.study.probing import Probed, probe_table, run_probes
-from interp.study.reading import Labels, Residuals, Stack, customs, entities, read_residuals, relations, topics
+from interp.study.reading import (
+    Labels,
+    Residuals,
+    Stack,
+    clusters,
+    customs,
+    entities,
+    read_residuals,
+    relations,
+    topics,
+)
 from probes.alignment import alignment_layers, cosine_margin
 from probes.onsets import Onset, Signal
 from probes.separation import Separation, a_priori_layers, find_separation, intersection_layer
@@ -84,9 +94,9 @@ def run_alignment(study: Study, read: Residuals, advance: Advance) -> pd.DataFra
         pairs = {"universal": (*facts, relations(study, "test"), entities(study, "test"))}
         if shared := _asked_in_both(study, read, code):
             pairs["cultural"] = shared
-        for axis, (english, own, groups, clusters) in pairs.items():
+        for axis, (english, own, groups, units) in pairs.items():
             table = alignment_layers(
-                english, own, groups, clusters, layers=range(-1, len(own) - 1),
+                english, own, groups, units, layers=range(-1, len(own) - 1),
                 n_draws=study.config.bootstrap_draws, seed=study.config.seed,
             )  # fmt: skip
             parts.append(table.assign(axis=axis, language=code))
@@ -94,17 +104,18 @@ def run_alignment(study: Study, read: Residuals, advance: Advance) -> pd.DataFra
 
 
 def _asked_in_both(study: Study, read: Residuals, code: str) -> tuple[Stack, Stack, Labels, Labels] | None:
-    """Residuals of the cultural test items that are asked in English and in a language, and their topics twice."""
+    """Residuals, twice, of the cultural test items asked in English and in a language; their topics and clusters."""
     if ("test", "en") not in read.cultural:
         return None
     english, own = customs(study, "test", "en"), customs(study, "test", code)
     both, first, second = np.intersect1d(english, own, assume_unique=True, return_indices=True)
     order = np.argsort(second)
     groups = topics(study, "test", code)[second[order]]
-    if len(set(groups)) < 2 or len(both) == len(set(groups)):
+    units = clusters(study, "test", code)[second[order]]
+    if len(set(units)) < 2 or len(both) == len(set(groups)):
         return None
     stacks = read.cultural["test", "en"][:, first[order]], read.cultural["test", code][:, second[order]]
-    return *stacks, groups, groups
+    return *stacks, groups, units
 
 
 def separations(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, Separation]:

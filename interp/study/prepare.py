@@ -119,7 +119,7 @@ class Study:
         sensitive = [item.cluster for item in self.universal.items if item.split == "test" and item.sensitive]
         clusters = {
             "universal": [item.cluster for item in self.universal_items("test")],
-            "cultural": [item.topic for item in self.cultural.items if item.split == "test"],
+            "cultural": [item.cluster for item in self.cultural.items if item.split == "test"],
             "sensitive": sensitive,
         }
         return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)

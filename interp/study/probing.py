@@ -12,7 +12,7 @@ from interp.data.items import Split
 from interp.plane import MACRO
 from interp.study.choose import Advance
 from interp.study.prepare import Study
-from interp.study.reading import Labels, Residuals, Stack, customs, entities, relations, topics
+from interp.study.reading import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
 from probes.folds import group_folds
 from probes.layers import ProbeResult, probe_layers
 from probes.onsets import Signal
@@ -97,7 +97,7 @@ def _universal(study: Study, read: Residuals, code: str) -> Probed:
         return _Side(
             np.concatenate([read.universal[split, code], read.cultural[split, code]], axis=1),
             np.repeat(["universal", "cultural"], sizes),
-            np.concatenate([entities(study, split), groups]),
+            np.concatenate([entities(study, split), clusters(study, split, code)]),
             np.concatenate([relations(study, split), groups]),
         )
 
@@ -127,12 +127,12 @@ def _culture(study: Study, read: Residuals, code: str) -> Probed | None:
     train = _Side(
         np.concatenate([read.cued[block] for block in blocks], axis=1),
         np.repeat([culture for _, culture in blocks], sizes),
-        np.concatenate([topics(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
+        np.concatenate([clusters(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
         np.concatenate([customs(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
     )
     test = read.cultural["test", code]
     own = np.repeat([study.culture(code)], test.shape[1])
-    side = _Side(test, own, topics(study, "test", code), customs(study, "test", code))
+    side = _Side(test, own, clusters(study, "test", code), customs(study, "test", code))
     return _probe(study, "culture", code, train, side)
 
 

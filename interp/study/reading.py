@@ -63,5 +63,10 @@ def customs(study: Study, split: Split, language: str) -> Labels:
 
 
 def topics(study: Study, split: Split, language: str) -> Labels:
-    """Topic of each cultural item of a split that is asked in a language: its cluster, too."""
+    """Topic of each cultural item of a split that is asked in a language."""
     return np.array([item.topic for _, item in study.cultural_items(language, split)])
+
+
+def clusters(study: Study, split: Split, language: str) -> Labels:
+    """Cluster of each cultural item of a split that is asked in a language."""
+    return np.array([item.cluster for _, item in study.cultural_items(language, split)])
