@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 ROLES = {"reference": "US", "local": "local", "right": "right"}
+MOST = 20
+"""Most languages or cultures that the table names; --json names all."""
 REASONS = 5
 """Most reasons for leaving out that a summary prints."""
 
@@ -61,7 +63,7 @@ def listing(entries: Iterable[Entry[Any]]) -> None:
 
 
 def _short(codes: Sequence[str]) -> str:
-    return " ".join(codes) if len(codes) <= 8 else f"{len(codes)}: {' '.join(codes)}"
+    return " ".join(codes) if len(codes) <= MOST else f"{len(codes)}: {' '.join(codes[:MOST])} …"
 
 
 def summary(dataset: UniversalSet | CulturalSet | ParallelText) -> list[str]:

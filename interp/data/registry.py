@@ -8,7 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas, blend, bmlama, flores, global_mmlu, localization_gap, mkqa, mmmlu, ntrex, own
+from interp.data import (
+    atlas,
+    blend,
+    bmlama,
+    culturalbench,
+    flores,
+    global_mmlu,
+    include,
+    localization_gap,
+    mkqa,
+    mmmlu,
+    multiloko,
+    ntrex,
+    own,
+)
 from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
@@ -32,6 +46,7 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 _register(UNIVERSAL, atlas.UNIVERSAL)
 _register(UNIVERSAL, global_mmlu.ENTRY, global_mmlu.LITE, mmmlu.ENTRY, bmlama.ENTRY, mkqa.ENTRY)
 _register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE, localization_gap.ENTRY)
+_register(CULTURAL, include.ENTRY, culturalbench.ENTRY, multiloko.ENTRY)
 _register(PARALLEL, atlas.PARALLEL, ntrex.ENTRY, flores.ENTRY)
 
 
