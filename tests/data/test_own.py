@@ -298,3 +298,16 @@ def test_a_mistake_in_cultural_items_is_told(tmp_path: Path, name: str) -> None:
     assert told in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["universal", "cultural"])
+def test_the_examples_of_the_docs_load(name: str) -> None:
+    path = str(Path(__file__).parents[2] / "docs" / "examples" / f"{name}.csv")
+    assert own.axis_of(path) == name
+    if name == "universal":
+        facts = load_universal(path)
+        assert [item.options[item.answer]["ko"] for item in facts.items] == ["파리", "도쿄", "8", "100"]
+    else:
+        customs = load_cultural(path)
+        assert customs.own_culture == {"ko": "KR"}
+        assert len(counted(customs, "ko", "KR")[0]) == len(customs.items) == 3

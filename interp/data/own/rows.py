@@ -173,7 +173,7 @@ def splits_of(path: Path, groups: Mapping[str, str], column: str) -> dict[str, S
     if empty:
         raise DataError(
             f"{path}: with {len(splits)} different values of {column!r} the splits {', '.join(empty)} are empty",
-            allowed="enough that fit, dev and test get some each: 5 or more of like size",
+            allowed="some for each of fit, dev and test: 3 or more of like size",
             remedy=f"add items, or name more of {column!r}",
         )
     return splits
