@@ -9,6 +9,12 @@ import typer
 
 Config = Annotated[Path | None, typer.Option(help="YAML file with settings; flags override it.")]
 Model = Annotated[str | None, typer.Option(help="Hub id, checkpoint folder, or 'organism' (embedded).")]
+Adapter = Annotated[
+    str | None, typer.Option(help="LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision).")
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the model on the Hub.")]
+Quantization = Annotated[str | None, typer.Option(help="4bit or 8bit, by bitsandbytes on a GPU.")]
+NDevices = Annotated[int | None, typer.Option(help="Spread the model's blocks over this many GPUs.")]
 Universal = Annotated[str | None, typer.Option(help="Dataset of universal facts (`interp data list`), or a file.")]
 Cultural = Annotated[str | None, typer.Option(help="Dataset of cultural customs (`interp data list`), or a file.")]
 Parallel = Annotated[str | None, typer.Option(help="Parallel sentences for the non-factual control.")]
@@ -35,4 +41,9 @@ Memory = Annotated[
 AttributionItems = Annotated[
     int | None, typer.Option(help="Test items per language that attribution looks at (default 32); 0 leaves it out.")
 ]
+Generate = Annotated[
+    bool | None,
+    typer.Option("--generate", help="Also let the model answer cultural questions freely."),
+]
+MaxNewTokens = Annotated[int | None, typer.Option(help="Most tokens of a generated answer. Default: 16.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")]

@@ -23,6 +23,10 @@ EXAMPLES = (
 def run(
     config: options.Config = None,
     model: options.Model = None,
+    adapter: options.Adapter = None,
+    revision: options.Revision = None,
+    quantization: options.Quantization = None,
+    n_devices: options.NDevices = None,
     universal: options.Universal = None,
     cultural: options.Cultural = None,
     parallel: options.Parallel = None,
@@ -45,6 +49,8 @@ def run(
         str | None, typer.Option(help="replay, or reference: plan by plan, slow, to check it by.")
     ] = None,
     attribution_items: options.AttributionItems = None,
+    generate: options.Generate = None,
+    max_new_tokens: options.MaxNewTokens = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
@@ -56,11 +62,13 @@ def run(
     settings = read_config(
         config,
         {
+            "adapter": adapter, "revision": revision, "quantization": quantization, "n_devices": n_devices,
             "model": model, "universal": universal, "cultural": cultural, "parallel": parallel,
             "data_dir": data_dir, "languages": languages, "cultures": cultures, "limit": limit, "template": template,
             "shots": shots, "normalisation": normalisation,
             "out": out, "seed": seed, "device": device, "dtype": dtype, "memory": memory,
             "batch_size": batch_size, "engine": engine, "attribution_items": attribution_items,
+            "generate": generate, "max_new_tokens": max_new_tokens,
         },
     )  # fmt: skip
     from interp.study.resolve import resolve
@@ -112,6 +120,10 @@ def summarise(result: RunResult) -> None:
         f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
         f"chance {first['chance']:.2f}. random and shuffled are medians of their draws."
     )
+    if result.generated is not None:
+        from interp.study.generating import said_line
+
+        console.print(said_line(result.generated), highlight=False, markup=False)
 
 
 def _share(value: float) -> str:

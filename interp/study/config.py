@@ -17,6 +17,7 @@ from interp.model.memory import parse_memory
 class RunConfig:
     """Settings of `interp run`; every field is a key of `--config` and most are flags.
 
+    adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out.
     universal, cultural: a dataset's name or a file of your own. parallel: sentences that state no fact, for the
     non-factual control. data_dir: a folder with published files, in place of the Hub. cultures: `es=MX` scores Spanish
     for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file. shots: worked examples in front of
@@ -24,10 +25,15 @@ class RunConfig:
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
     batch_size (prompts per pass) overrides it. strengths are multiples of the fitted vectors. control_layers and
     control_strengths are the reduced grid of the random and label-shuffled controls (layers as shares of the depth).
-    attribution_items is how many test items per language attribution looks at; 0 leaves it out.
+    attribution_items is how many test items per language attribution looks at; 0 leaves it out. generate: cultural
+    questions are also answered freely, in at most max_new_tokens.
     """
 
     model: str = "organism"
+    adapter: str = ""
+    revision: str = ""
+    quantization: Literal["", "4bit", "8bit"] = ""
+    n_devices: int | None = None
     universal: str = "atlas"
     cultural: str = "atlas"
     parallel: str = "atlas"
@@ -51,6 +57,8 @@ class RunConfig:
     control_layers: tuple[float, ...] = (0.25, 0.5, 0.75)
     control_strengths: tuple[float, ...] = (1.0,)
     attribution_items: int = 32
+    generate: bool = False
+    max_new_tokens: int = 16
     bootstrap_draws: int = 2000
 
     def __post_init__(self) -> None:
@@ -59,7 +67,8 @@ class RunConfig:
     @property
     def name(self) -> str:
         """Name of the default output folder."""
-        return f"{Path(self.model).name}-{Path(self.universal).stem}-{Path(self.cultural).stem}"
+        model = Path(self.model).name + (f"+{Path(self.adapter.partition('@')[0]).name}" if self.adapter else "")
+        return f"{model}-{Path(self.universal).stem}-{Path(self.cultural).stem}"
 
     @property
     def own_cultures(self) -> dict[str, str]:
@@ -81,23 +90,26 @@ _CHOICES = {
     "normalisation": NORMALISATIONS,
     "positions": ("all", "last"),
     "engine": ("replay", "reference"),
+    "quantization": ("", "4bit", "8bit"),
 }
-_OPTIONAL = ("limit", "batch_size")
+_OPTIONAL = ("limit", "batch_size", "n_devices")
 _AT_LEAST = {
     "limit": 20,
     "batch_size": 1,
+    "n_devices": 1,
     "control_draws": 20,
     "bootstrap_draws": 200,
     "seed": 0,
     "shots": 0,
     "attribution_items": 0,
+    "max_new_tokens": 1,
 }
 
 
 def _check(config: RunConfig) -> None:
     for key, allowed in _CHOICES.items():
         if getattr(config, key) not in allowed:
-            raise ConfigError(f"{key} {getattr(config, key)!r} is unknown", allowed=", ".join(allowed))
+            raise ConfigError(f"{key} {getattr(config, key)!r} is unknown", allowed=", ".join(filter(None, allowed)))
     for key, least in _AT_LEAST.items():
         value = getattr(config, key)
         if value is None and key in _OPTIONAL:
@@ -162,6 +174,6 @@ def _cast(key: str, value: Any, default: Any) -> Any:
         except (TypeError, ValueError):
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a list of {kind.__name__} values") from None
     wanted = int if key in _OPTIONAL else type(default)
-    if not isinstance(value, wanted) or isinstance(value, bool):
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {wanted.__name__}")
     return value

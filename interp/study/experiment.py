@@ -16,7 +16,7 @@ import pandas as pd
 from interp.data.items import CulturalSet, UniversalSet, fingerprint
 from interp.plane import BASE, MACRO, Cells, favourite_wrong, hypervolume, outcomes
 from interp.steering.plans import Plan
-from interp.study import locate, report, testing
+from interp.study import generating, locate, report, testing
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations
 from interp.study.config import RunConfig
 from interp.study.findings import findings
@@ -41,6 +41,7 @@ class RunResult:
     contrasts: pd.DataFrame
     chosen: Mapping[str, Mapping[str, Chosen]]
     findings: list[str]
+    generated: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,13 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
             draws[control] = list(dict.fromkeys(table["method"]))
             kept.add(control, table)
     lap("controls")
+    generated: pd.DataFrame | None = None
+    if config.generate:
+        with progress.stage("generating", generating.steps(study, 1 + len(chosen))) as advance:
+            answers = generating.generated_answers(study, vectors, chosen, advance)
+        answers.to_parquet(folder / "scores" / "generated.parquet", index=False)
+        generated = generating.generated_table(study, answers, pd.concat(kept.parts))
+        lap("generate")
     with progress.stage("locating", locate.steps(study)) as advance:
         located = locate.locate(study, fit, advance)
     lap("locate")
@@ -133,13 +141,15 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
     write_csv(folder / "controls.csv", report.control_table(cells, draws))
+    if generated is not None:
+        write_csv(folder / "generated.csv", generated)
     located.write(folder)
     write_csv(folder / "layers.csv", layers)
     write_json(folder / "plan.json", _plans(study, dev, chosen))
     _draw(folder, plane, layers, chosen)
     lap("tables and figures")
     write_json(folder / MANIFEST, _manifest(study, plane, timings))
-    return RunResult(config.folder, plane, contrasts, chosen, findings(located))
+    return RunResult(config.folder, plane, contrasts, chosen, findings(located), generated)
 
 
 def _save_left_out(folder: Path, study: Study) -> None:
@@ -254,7 +264,7 @@ def _described(study: Study) -> dict[str, Any]:
     return {
         "status": "finished",
         "config": study.config.described(),
-        "model": {"name": study.loaded.name, "fingerprint": study.loaded.fingerprint},
+        "model": study.loaded.described(),
         "template": study.template.name,
         "data": {
             "universal": _data(study.universal),
