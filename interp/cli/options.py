@@ -41,4 +41,9 @@ Memory = Annotated[
 AttributionItems = Annotated[
     int | None, typer.Option(help="Test items per language that attribution looks at (default 32); 0 leaves it out.")
 ]
+Generate = Annotated[
+    bool | None,
+    typer.Option("--generate", help="Also let the model answer cultural questions freely."),
+]
+MaxNewTokens = Annotated[int | None, typer.Option(help="Most tokens of a generated answer. Default: 16.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")]

@@ -49,6 +49,8 @@ def run(
         str | None, typer.Option(help="replay, or reference: plan by plan, slow, to check it by.")
     ] = None,
     attribution_items: options.AttributionItems = None,
+    generate: options.Generate = None,
+    max_new_tokens: options.MaxNewTokens = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
@@ -66,6 +68,7 @@ def run(
             "shots": shots, "normalisation": normalisation,
             "out": out, "seed": seed, "device": device, "dtype": dtype, "memory": memory,
             "batch_size": batch_size, "engine": engine, "attribution_items": attribution_items,
+            "generate": generate, "max_new_tokens": max_new_tokens,
         },
     )  # fmt: skip
     from interp.study.resolve import resolve
@@ -117,6 +120,10 @@ def summarise(result: RunResult) -> None:
         f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
         f"chance {first['chance']:.2f}. random and shuffled are medians of their draws."
     )
+    if result.generated is not None:
+        from interp.study.generating import said_line
+
+        console.print(said_line(result.generated), highlight=False, markup=False)
 
 
 def _share(value: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from interp.data.items import CulturalSet, ParallelText, UniversalSet
+from interp.data.languages import languages
 from interp.data.sources import Origin, Reader
 
 Dataset = TypeVar("Dataset", UniversalSet, CulturalSet, ParallelText)
@@ -38,3 +39,12 @@ class Entry(Generic[Dataset]):
 def wanted(published: Sequence[str], asked: Sequence[str], has: Callable[[str], bool]) -> tuple[str, ...]:
     """The published languages that are asked for (all, if none is) and there, in their published order."""
     return tuple(code for code in published if (not asked or code in asked) and has(code))
+
+
+def parallel_languages(published: Sequence[str], asked: Sequence[str], has: Callable[[str], bool]) -> tuple[str, ...]:
+    """As `wanted`, with English whether asked for or not: it is what the other languages are held against.
+
+    Where no language is asked for, only those that prompts can be written in: each further one may cost items.
+    """
+    known = (*asked, "en") if asked else tuple(languages())
+    return tuple(code for code in published if code == "en" or (code in known and has(code)))

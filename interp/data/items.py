@@ -25,11 +25,15 @@ MOST_SETS = 20_000
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a dataset holds and a run can't use: an item (or one of its languages or cultures), and why."""
+    """What a dataset holds and a run can't use: an item (or one of its languages or cultures), and why.
+
+    A record may stand for several of a kind; `count` says how many.
+    """
 
     item: str
     where: str
     reason: str
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -256,4 +260,5 @@ class ParallelText:
     languages: tuple[str, ...]
     sentences: tuple[Text, ...]
     splits: tuple[Split, ...]
+    left_out: tuple[LeftOut, ...] = ()
     revision: str = ""

@@ -6,7 +6,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 from urllib.parse import quote
@@ -20,11 +20,15 @@ TIMEOUT = 60
 
 @dataclass(frozen=True)
 class Part:
-    """One table of a dataset: its file in the source (alternatives in order), and its place on the Hub."""
+    """One table of a dataset: its file in the source (alternatives in order), and its place on the Hub.
+
+    `repository` is the Hub repository that holds it, where that is not the dataset's own.
+    """
 
     paths: tuple[str, ...]
     config: str = ""
     split: str = ""
+    repository: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,11 @@ class Origin:
 
 
 class Reader(Protocol):
-    """A dataset's tables, wherever they are. `revision` says what was read."""
+    """A dataset's tables, wherever they are."""
 
-    revision: str
+    @property
+    def revision(self) -> str:
+        """What is read: a commit, or that the files are local."""
 
     def has(self, part: Part) -> bool:
         """Whether the table is there (or is published, where that can't be known before reading)."""
@@ -168,32 +174,39 @@ class GitHub(Folder):
 
 @dataclass
 class Hub:
-    """A dataset repository of the Hugging Face Hub, read through `datasets`; never code from it."""
+    """A dataset repository of the Hugging Face Hub, read through `datasets`; never code from it.
+
+    Other repositories that hold some of its tables are read at their newest commit.
+    """
 
     name: str
     origin: Origin
-    revision: str = ""
+    _commits: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.revision = self._cached() if offline() else self._commit()
+        self._commit(self.origin.repository)
 
-    def _cached(self) -> str:
-        """The commit that the cache has for the revision, else the revision."""
-        from huggingface_hub import constants
-        from huggingface_hub.file_download import repo_folder_name
+    @property
+    def revision(self) -> str:
+        """The commit that is read; with several repositories, theirs too."""
+        own, *others = self._commits.items()
+        return "; ".join([own[1], *(f"{repository}@{commit}" for repository, commit in others)])
 
-        folder = repo_folder_name(repo_id=self.origin.repository, repo_type="dataset")
-        kept = Path(constants.HF_HUB_CACHE) / folder / "refs" / self.origin.revision
-        return kept.read_text(encoding="utf-8").strip() if kept.is_file() else self.origin.revision
+    def _commit(self, repository: str) -> str:
+        if repository not in self._commits:
+            self._commits[repository] = self._newest(repository)
+        return self._commits[repository]
 
-    def _commit(self) -> str:
+    def _newest(self, repository: str) -> str:
+        revision = self.origin.revision if repository == self.origin.repository else "main"
+        if offline():
+            return _cached(repository, revision)
         from huggingface_hub import HfApi
 
         try:
-            found = HfApi().dataset_info(self.origin.repository, revision=self.origin.revision, timeout=TIMEOUT).sha
+            return HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT).sha or revision
         except Exception as error:
-            raise self._failed(error, "") from error
-        return found or self.origin.revision
+            raise self._failed(error, repository) from error
 
     def has(self, part: Part) -> bool:
         """Whether the table has a place on the Hub."""
@@ -204,11 +217,11 @@ class Hub:
         import datasets
 
         datasets.disable_progress_bars()
-        where = "/".join(word for word in (self.origin.repository, part.config, part.split) if word)
+        repository = part.repository or self.origin.repository
+        where = "/".join(word for word in (repository, part.config, part.split) if word)
+        revision = self._commit(repository)
         try:
-            rows = datasets.load_dataset(
-                self.origin.repository, part.config or None, split=part.split, revision=self.revision
-            )
+            rows = datasets.load_dataset(repository, part.config or None, split=part.split, revision=revision)
         except Exception as error:  # the library and the network below it raise many kinds
             raise self._failed(error, where) from error
         return [Record(row, f"{where}, row {number}") for number, row in enumerate(rows, start=1)]
@@ -220,7 +233,7 @@ class Hub:
     def _failed(self, error: Exception, where: str) -> DataError:
         kinds = {type(e).__name__ for e in _chain(error)}
         reason = " ".join(str(error).split())[:200]
-        what = f"dataset {self.name!r}: {where or self.origin.repository}"
+        what = f"dataset {self.name!r}: {where}"
         if "GatedRepoError" in kinds or "gated" in reason.lower():
             return DataError(
                 f"{what} is gated and this machine has no token that may read it",
@@ -237,6 +250,16 @@ class Hub:
         return DataError(
             f"{what} can't be read: {reason}", allowed=self.origin.page, remedy="check the revision, or pass --data-dir"
         )
+
+
+def _cached(repository: str, revision: str) -> str:
+    """The commit that the cache has for a dataset repository's revision, else the revision."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = repo_folder_name(repo_id=repository, repo_type="dataset")
+    kept = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
+    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else revision
 
 
 def _chain(error: BaseException | None) -> Sequence[BaseException]:

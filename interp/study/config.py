@@ -25,7 +25,8 @@ class RunConfig:
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
     batch_size (prompts per pass) overrides it. strengths are multiples of the fitted vectors. control_layers and
     control_strengths are the reduced grid of the random and label-shuffled controls (layers as shares of the depth).
-    attribution_items is how many test items per language attribution looks at; 0 leaves it out.
+    attribution_items is how many test items per language attribution looks at; 0 leaves it out. generate: cultural
+    questions are also answered freely, in at most max_new_tokens.
     """
 
     model: str = "organism"
@@ -56,6 +57,8 @@ class RunConfig:
     control_layers: tuple[float, ...] = (0.25, 0.5, 0.75)
     control_strengths: tuple[float, ...] = (1.0,)
     attribution_items: int = 32
+    generate: bool = False
+    max_new_tokens: int = 16
     bootstrap_draws: int = 2000
 
     def __post_init__(self) -> None:
@@ -99,6 +102,7 @@ _AT_LEAST = {
     "seed": 0,
     "shots": 0,
     "attribution_items": 0,
+    "max_new_tokens": 1,
 }
 
 
@@ -170,6 +174,6 @@ def _cast(key: str, value: Any, default: Any) -> Any:
         except (TypeError, ValueError):
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a list of {kind.__name__} values") from None
     wanted = int if key in _OPTIONAL else type(default)
-    if not isinstance(value, wanted) or isinstance(value, bool):
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {wanted.__name__}")
     return value

@@ -16,7 +16,7 @@ import pandas as pd
 from interp.data.items import CulturalSet, UniversalSet, fingerprint
 from interp.plane import BASE, MACRO, Cells, favourite_wrong, hypervolume, outcomes
 from interp.steering.plans import Plan
-from interp.study import locate, report, testing
+from interp.study import generating, locate, report, testing
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations
 from interp.study.config import RunConfig
 from interp.study.findings import findings
@@ -41,6 +41,7 @@ class RunResult:
     contrasts: pd.DataFrame
     chosen: Mapping[str, Mapping[str, Chosen]]
     findings: list[str]
+    generated: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,13 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
             draws[control] = list(dict.fromkeys(table["method"]))
             kept.add(control, table)
     lap("controls")
+    generated: pd.DataFrame | None = None
+    if config.generate:
+        with progress.stage("generating", generating.steps(study, 1 + len(chosen))) as advance:
+            answers = generating.generated_answers(study, vectors, chosen, advance)
+        answers.to_parquet(folder / "scores" / "generated.parquet", index=False)
+        generated = generating.generated_table(study, answers, pd.concat(kept.parts))
+        lap("generate")
     with progress.stage("locating", locate.steps(study)) as advance:
         located = locate.locate(study, fit, advance)
     lap("locate")
@@ -133,20 +141,33 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
     write_csv(folder / "controls.csv", report.control_table(cells, draws))
+    if generated is not None:
+        write_csv(folder / "generated.csv", generated)
     located.write(folder)
     write_csv(folder / "layers.csv", layers)
     write_json(folder / "plan.json", _plans(study, dev, chosen))
     _draw(folder, plane, layers, chosen)
     lap("tables and figures")
     write_json(folder / MANIFEST, _manifest(study, plane, timings))
-    return RunResult(config.folder, plane, contrasts, chosen, findings(located))
+    return RunResult(config.folder, plane, contrasts, chosen, findings(located), generated)
 
 
 def _save_left_out(folder: Path, study: Study) -> None:
     """What the datasets hold and the run did not use, with reasons; no file where it used everything."""
     rows = [
-        {"dataset": dataset.name, "axis": axis, "item": left.item, "where": left.where, "reason": left.reason}
-        for axis, dataset in (("universal", study.universal), ("cultural", study.cultural))
+        {
+            "dataset": dataset.name,
+            "axis": axis,
+            "item": left.item,
+            "where": left.where,
+            "reason": left.reason,
+            "count": left.count,
+        }
+        for axis, dataset in (
+            ("universal", study.universal),
+            ("cultural", study.cultural),
+            ("parallel", study.parallel),
+        )
         for left in dataset.left_out
     ]
     if rows:
@@ -232,7 +253,7 @@ def _data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
         "revision": dataset.revision,
         "languages": list(dataset.languages),
         "items": len(dataset.items),
-        "left_out": len(dataset.left_out),
+        "left_out": sum(left.count for left in dataset.left_out),
         "fingerprint": fingerprint(dataset.items),
     }
 

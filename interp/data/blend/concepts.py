@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from interp.data.blend.annotations import Annotated, Answer
-from interp.data.blend.matching import normalised
+from interp.data.matching import normalised
 
 Spelling = tuple[str, str]
 """(language, what is compared of the text)."""

@@ -1,0 +1,102 @@
+"""`interp doctor`: what a run would stand on here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from interp.model.caches import Hub
+    from interp.model.diagnosis import Advice
+    from interp.model.environment import Machine
+
+EXAMPLES = "Examples:  interp doctor  |  HF_HUB_OFFLINE=1 interp doctor  |  interp doctor --json"
+MOST_CACHED = 20
+"""Lines about what is cached; --json has all."""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Check versions, the torch build against the driver, devices, memory, disks, the Hub and what is cached.
+
+    Exit code 1 where something makes every run impossible. Downloads nothing; the Hub token is never printed.
+    """
+    from interp.data.sources import cache_folder
+    from interp.model.caches import find_hub
+    from interp.model.diagnosis import advise
+    from interp.model.environment import machine
+
+    hub = find_hub(cache_folder())
+    folders = {"runs": Path("runs")} | ({"Hub cache": Path(hub.folder)} if hub.folder else {})
+    found = machine(folders)
+    advice = advise(found, hub)
+    if as_json:
+        whole = {"machine": asdict(found), "hub": asdict(hub), "advice": [asdict(one) for one in advice]}
+        print(json.dumps(whole, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join([*_machine_lines(found), *_hub_lines(hub), *_advice_lines(advice)]))
+    if any(one.level == "error" for one in advice):
+        raise typer.Exit(1)
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<18}{text}"
+
+
+def _machine_lines(found: Machine) -> list[str]:
+    lines = [_line(name, number or "not installed") for name, number in found.versions.items()]
+    lines.insert(1, _line("python", f"{found.python} on {found.system}"))
+    torch, driver = found.torch, found.driver
+    if torch.error:
+        build = f"can't be imported: {torch.error}"
+    else:
+        build = f"{torch.build} build; can use {', '.join(torch.usable)}"
+    lines += ["", _line("torch", build)]
+    serves = f", serves CUDA up to {driver.cuda}" if driver and driver.cuda else ""
+    lines.append(_line("GPU driver", f"{driver.kind} {driver.version}{serves}" if driver else "none"))
+    for device in found.devices or found.gpus:
+        name = f"{device.model} {device.architecture}".strip()
+        lines.append(_line(device.name, f"{name}, {_size(device.free)} free of {_size(device.total)}"))
+    cores = f"{found.cores}" if found.cores == found.cores_all else f"{found.cores} of {found.cores_all}"
+    lines.append(_line("cores", cores))
+    lines.append(_line("memory", f"{_size(found.ram_free)} free of {_size(found.ram_total)}"))
+    for disk in found.disks:
+        lines.append(_line(f"disk, {disk.purpose}", f"{_size(disk.free)} free of {_size(disk.total)} at {disk.path}"))
+    return lines
+
+
+def _hub_lines(hub: Hub) -> list[str]:
+    on = [name for name, value in hub.switches.items() if value]
+    answers = {True: "answers", False: f"does not answer ({hub.problem})", None: "not asked"}[hub.answers]
+    lines = [
+        "",
+        _line("Hub", f"{hub.endpoint} {answers}".strip()),
+        _line("token", "there" if hub.token else "none"),
+        _line("offline switches", ", ".join(on) or "none"),
+    ]
+    if not hub.cached:
+        return [*lines, _line("cached", "nothing")]
+    for number, one in enumerate(hub.cached[:MOST_CACHED]):
+        revisions = ", ".join(revision[:12] for revision in one.revisions) or "no revision"
+        cut = "" if one.complete else ", incomplete"
+        lines.append(_line("" if number else "cached", f"{one.kind} {one.name}, {_size(one.bytes)}, {revisions}{cut}"))
+    if len(hub.cached) > MOST_CACHED:
+        lines.append(_line("", f"and {len(hub.cached) - MOST_CACHED} more (--json has all)"))
+    return lines
+
+
+def _advice_lines(advice: list[Advice]) -> list[str]:
+    if not advice:
+        return ["", "nothing stands in a run's way"]
+    return ["", *(f"{one.level}: {one.text}" + (f"; to do: {one.remedy}" if one.remedy else "") for one in advice)]
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "unknown"
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

@@ -1,0 +1,116 @@
+"""The Hub as seen from here: token, offline switches, whether it answers, and what is in the caches already."""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+ON = ("1", "ON", "YES", "TRUE")
+SECONDS = 5.0
+"""How long the Hub may take to answer."""
+
+
+@dataclass(frozen=True)
+class Cached:
+    """Something in a cache: its kind (`model`, `dataset`), name, bytes and revisions.
+
+    complete: false where a download was interrupted.
+    """
+
+    kind: str
+    name: str
+    bytes: int
+    revisions: tuple[str, ...]
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The Hub from here. token: whether there is one; it is never shown. answers: None where it was not asked."""
+
+    endpoint: str
+    token: bool
+    switches: dict[str, bool]
+    answers: bool | None
+    problem: str
+    folder: str
+    cached: tuple[Cached, ...]
+
+
+def find_hub(own_cache: Path, *, ask: bool = True, seconds: float = SECONDS) -> Hub:
+    """Token, switches and caches; the Hub is asked unless a switch forbids the network or `ask` is false.
+
+    own_cache: where translocal keeps what it downloads from elsewhere.
+    """
+    switches = {name: os.environ.get(name, "").upper() in ON for name in SWITCHES}
+    try:
+        from huggingface_hub import constants, get_token
+    except ImportError as error:
+        return Hub("", False, switches, None, str(error), "", own_files(own_cache))
+    answers, problem = None, ""
+    if ask and not any(switches.values()):
+        problem = unreachable(constants.ENDPOINT, seconds)
+        answers = not problem
+    folder = Path(constants.HF_HUB_CACHE)
+    found = (*hub_files(folder), *own_files(own_cache))
+    return Hub(constants.ENDPOINT, bool(get_token()), switches, answers, problem, str(folder), found)
+
+
+def unreachable(url: str, seconds: float = SECONDS) -> str:
+    """Why nothing answers at `url` within `seconds`; "" where something does, whatever it says."""
+    said: list[str] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds):
+                said.append("")
+        except urllib.error.HTTPError:
+            said.append("")
+        except (OSError, ValueError) as error:
+            said.append(str(getattr(error, "reason", error)) or type(error).__name__)
+
+    asking = threading.Thread(target=ask, daemon=True)  # looking up a name has no timeout of its own
+    asking.start()
+    asking.join(seconds + 1)
+    return said[0] if said else f"no answer within {seconds:.0f} s"
+
+
+def hub_files(folder: Path) -> tuple[Cached, ...]:
+    """Models and datasets in the Hub's cache, the largest first; nothing where there is none."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = scan_cache_dir(folder).repos
+    except (CacheNotFound, OSError, ValueError):
+        return ()
+    found = [
+        Cached(
+            repo.repo_type,
+            repo.repo_id,
+            int(repo.size_on_disk),
+            tuple(sorted(revision.commit_hash for revision in repo.revisions)),
+            not any((repo.repo_path / "blobs").glob("*.incomplete")),
+        )
+        for repo in repositories
+        if repo.repo_type in ("model", "dataset")
+    ]
+    return tuple(sorted(found, key=lambda one: (one.kind, -one.bytes, one.name)))
+
+
+def own_files(folder: Path) -> tuple[Cached, ...]:
+    """Datasets in translocal's own cache: a folder per dataset, in it one per revision."""
+    if not folder.is_dir():
+        return ()
+    found = []
+    for dataset in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = [path for path in dataset.rglob("*") if path.is_file()]
+        revisions = tuple(sorted(path.name for path in dataset.iterdir() if path.is_dir()))
+        whole = not any(path.suffix == ".partial" for path in files)
+        found.append(Cached("dataset", dataset.name, sum(path.stat().st_size for path in files), revisions, whole))
+    return tuple(found)

@@ -1,0 +1,135 @@
+"""Greedy continuations of prompts under plans: what a model says, in place of what it prefers among options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int
+
+from interp.model.batching import Batch, Tokens, batches, within_memory
+from interp.model.memory import Budget
+from interp.model.protocol import HookedModel, before_unembedding, device_of
+from interp.steering.plans import Plan, check_plan
+from interp.steering.scoring import Progress
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A continuation: its token ids, its text without special tokens up to the stop, and whether it came to an end.
+
+    `ended` is false where `max_new_tokens` cut it off.
+    """
+
+    tokens: tuple[int, ...]
+    text: str
+    ended: bool
+
+
+def generate(
+    model: HookedModel,
+    texts: Sequence[str],
+    plans: Sequence[Plan] = (Plan(),),
+    *,
+    max_new_tokens: int = 16,
+    stop: str | None = "\n",
+    memory: int | str | None = None,
+    batch_size: int | None = None,
+    tokens: Tokens | None = None,
+    progress: Progress | None = None,
+) -> list[list[Generated]]:
+    """Greedy continuation of every text under every plan: `[plan][text]`.
+
+    It ends with an end-of-sequence token, before `stop`, or after `max_new_tokens`. A plan steers new tokens like any
+    other: at positions `last`, the last prompt token and every later one. Every row is read at its own end, so results
+    do not depend on the batch. memory, batch_size, tokens and progress are those of `score`. Raises ValueError for a
+    plan that doesn't fit the model, and for less than one new token.
+    """
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
+    for plan in plans:
+        check_plan(model, plan)
+    encode = tokens or Tokens(model)
+    prompts = [encode(text) for text in texts]
+    budget, finish = Budget(model, memory), _Finish(model, stop)
+    return [
+        [
+            finish.generated(new)
+            for new in _continued(model, prompts, plan, max_new_tokens, finish, budget, batch_size, progress)
+        ]
+        for plan in plans
+    ]
+
+
+@torch.inference_mode()
+def _continued(
+    model: HookedModel,
+    prompts: Sequence[tuple[int, ...]],
+    plan: Plan,
+    most: int,
+    finish: _Finish,
+    budget: Budget,
+    batch_size: int | None,
+    progress: Progress | None,
+) -> list[list[int]]:
+    """The new tokens of every prompt; every step reads whole sequences anew, of the rows that go on."""
+
+    def run(batch: Batch) -> list[int]:
+        hooks = [*plan.hooks(batch), (before_unembedding(model), _keep_ends(batch))]
+        logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+        found: list[int] = logits[:, 0].float().argmax(dim=-1).tolist()
+        return found
+
+    new: list[list[int]] = [[] for _ in prompts]
+    going = list(range(len(prompts)))
+    for _ in range(most):
+        sequences = [(*prompts[row], *new[row]) for row in going]
+        lengths = [len(prompts[row]) for row in going]
+        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(model))
+        for batch, found in within_memory(whole, run, budget):
+            for place, token in zip(batch.rows, found, strict=True):
+                new[going[place]].append(token)
+        if progress:
+            progress(len(going) / len(prompts) / most)
+        going = [row for row in going if not finish.ended(new[row])]
+    return new
+
+
+def _keep_ends(batch: Batch) -> Callable[..., torch.Tensor]:
+    """A hook that keeps the last real position of each row."""
+    ends: Int[torch.Tensor, "batch 1"] = batch.real.sum(dim=1, keepdim=True) - 1
+
+    def hook(stream: torch.Tensor, hook: Any) -> torch.Tensor:
+        places = ends.to(stream.device)[..., None]
+        return stream.gather(1, places.expand(-1, -1, stream.shape[-1]))
+
+    return hook
+
+
+class _Finish:
+    """Where a continuation ends: after a token that ends a sequence, or before a text."""
+
+    def __init__(self, model: HookedModel, stop: str | None) -> None:
+        self._tokenizer, self._stop = model.tokenizer, stop
+        self._ends = end_tokens(model)
+
+    def ended(self, new: Sequence[int]) -> bool:
+        return new[-1] in self._ends or (self._stop is not None and self._stop in self._text(new))
+
+    def generated(self, new: Sequence[int]) -> Generated:
+        text = self._text(new)
+        return Generated(tuple(new), text if self._stop is None else text.partition(self._stop)[0], self.ended(new))
+
+    def _text(self, new: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(new), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def end_tokens(model: HookedModel) -> frozenset[int]:
+    """Tokens that end a sequence: the tokenizer's, and those of the model's own settings for generation."""
+    settings = getattr(getattr(model, "original_model", None), "generation_config", None)
+    found = [model.tokenizer.eos_token_id]
+    own = getattr(settings, "eos_token_id", None)
+    found += own if isinstance(own, (list, tuple)) else [own]
+    return frozenset(int(token) for token in found if token is not None)

@@ -1,0 +1,126 @@
+"""Greedy continuations: Transformers' own, a plain loop over one row, and rows that do not see each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from interp.model.batching import Tokens
+from interp.model.loading import LoadedModel, organism_folder
+from interp.model.protocol import HookedModel, resid_post
+from interp.steering.generation import Generated, end_tokens, generate
+from interp.steering.plans import Plan, Positions, Steer
+
+NEW = 8
+
+
+def by_transformers(folder: Path, prompts: list[tuple[int, ...]]) -> list[list[int]]:
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    rows = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        found = model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=NEW, pad_token_id=0
+        )
+        rows.append(found[0, len(prompt) :].tolist())
+    return rows
+
+
+def tokens_of(rows: list[Generated]) -> list[list[int]]:
+    return [list(row.tokens) for row in rows]
+
+
+def test_continuations_are_those_of_transformers(tiny: LoadedModel, tiny_folder: Path, texts: list[str]) -> None:
+    some = texts[:4]
+    expected = by_transformers(tiny_folder, [Tokens(tiny.model)(text) for text in some])
+    [found] = generate(tiny.model, some, max_new_tokens=NEW, stop=None)
+    assert tokens_of(found) == expected
+
+
+def test_the_organism_answers_as_transformers_does(organism: LoadedModel, texts: list[str]) -> None:
+    expected = by_transformers(organism_folder(), [Tokens(organism.model)(text) for text in texts])
+    [found] = generate(organism.model, texts, max_new_tokens=NEW, stop=None)
+    assert tokens_of(found) == expected
+    assert any(row.ended for row in found)
+    for row in found:
+        assert row.ended == (row.tokens[-1] in end_tokens(organism.model))
+        assert row.ended or len(row.tokens) == NEW
+
+
+def test_text_ends_before_the_stop(organism: LoadedModel, texts: list[str]) -> None:
+    [whole] = generate(organism.model, texts[:4], max_new_tokens=NEW, stop=None)
+    letter = next(c for c in whole[0].text.strip()[1:] if c != " ")
+    [cut] = generate(organism.model, texts[:4], max_new_tokens=NEW, stop=letter)
+    assert cut[0].text == whole[0].text.partition(letter)[0]
+    assert cut[0].ended
+    for short, full in zip(cut, whole, strict=True):
+        assert full.tokens[: len(short.tokens)] == short.tokens
+
+
+def plain_loop(model: HookedModel, prompt: tuple[int, ...], plan: Plan) -> list[int]:
+    """One row, the whole sequence at every step; each steer written out."""
+    ids = list(prompt)
+    for _ in range(NEW):
+        hooks = []
+        for steer in plan.steers:
+            start = 0 if steer.positions == "all" else len(prompt) - 1
+
+            def hook(residual: torch.Tensor, hook: object, steer: Steer = steer, start: int = start) -> torch.Tensor:
+                moved = residual.clone()
+                moved[:, start:] += steer.strength * steer.vector
+                return moved
+
+            hooks.append((resid_post(steer.layer), hook))
+        with torch.inference_mode():
+            logits = model.run_with_hooks(torch.tensor([ids]), return_type="logits", fwd_hooks=hooks)
+        ids.append(int(logits[0, -1].argmax()))
+        if ids[-1] in end_tokens(model):
+            break
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("positions", ["all", "last"])
+def test_a_plan_steers_new_tokens_too(tiny: LoadedModel, texts: list[str], positions: Positions) -> None:
+    model = tiny.model
+    some = [texts[i] for i in (0, 5, 10)]
+    first, second = torch.randn(2, model.cfg.d_model, generator=torch.Generator().manual_seed(3))
+    plan = Plan((Steer(0, first, 1.5, positions=positions), Steer(1, second, -2.0, positions=positions)))
+    unsteered, steered = generate(model, some, [Plan(), plan], max_new_tokens=NEW, stop=None)
+    expected = [plain_loop(model, Tokens(model)(text), plan) for text in some]
+    assert tokens_of(steered) == expected
+    assert tokens_of(unsteered) != expected
+
+
+@pytest.mark.parametrize("positions", ["all", "last"])
+def test_results_depend_neither_on_the_batch_nor_on_neighbours(
+    organism: LoadedModel, texts: list[str], positions: Positions
+) -> None:
+    model = organism.model
+    vector = torch.randn(model.cfg.d_model, generator=torch.Generator().manual_seed(1))
+    plan = Plan((Steer(3, vector, 1.0, positions=positions),))
+    [together] = generate(model, texts, [plan], max_new_tokens=NEW)
+    for batch_size in (1, 3):
+        [found] = generate(model, texts, [plan], max_new_tokens=NEW, batch_size=batch_size)
+        assert found == together
+    [alone] = generate(model, [texts[7]], [plan], max_new_tokens=NEW)
+    assert alone == [together[7]]
+    [backwards] = generate(model, texts[::-1], [plan], max_new_tokens=NEW, memory="4MiB")
+    assert backwards[::-1] == together
+
+
+def test_progress_adds_up_to_at_most_a_step_per_plan(organism: LoadedModel, texts: list[str]) -> None:
+    steps: list[float] = []
+    generate(organism.model, texts[:5], [Plan(), Plan()], max_new_tokens=4, progress=steps.append)
+    assert 0 < sum(steps) <= 2 + 1e-9
+
+
+def test_what_is_not_allowed(organism: LoadedModel) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        generate(organism.model, ["a"], max_new_tokens=0)
+    with pytest.raises(ValueError, match="out of range"):
+        generate(organism.model, ["a"], [Plan((Steer(99, torch.zeros(organism.model.cfg.d_model)),))])
+    assert generate(organism.model, [], [Plan()]) == [[]]

@@ -1,0 +1,128 @@
+"""Generated answers: BLEnD's rule on invented items, kappa, and a small run whose table follows from its parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interp.cli.progress import Bars
+from interp.data.items import Accepted, CulturalItem
+from interp.steering.generation import Generated
+from interp.study.config import RunConfig, read_config
+from interp.study.experiment import run
+from interp.study.generating import accepted, judged, kappa
+
+SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 0}
+
+
+def item(**more: object) -> CulturalItem:
+    names = {
+        "olive": {"en": "olive", "el": "ελιά"},
+        "maple": {"en": "maple", "el": "σφεντάμι"},
+        "oak": {"en": "oak"},
+    }
+    answers = {"GR": ("olive", "oak"), "US": ("maple",)}
+    return CulturalItem("tree", "trees", "test", {"el": "Ποιο δέντρο;"}, answers, tuple(names), names, **more)  # type: ignore[arg-type]
+
+
+def said(text: str, ended: bool = True) -> Generated:
+    return Generated((1,), text, ended)
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "us"),
+    [
+        ("Η ελιά.", True, False),
+        (" ΕΛΙΆ\n", True, False),
+        ("an oak", True, False),
+        ("Olive tree", True, False),
+        ("olives", False, False),  # whole words, as the rule has it
+        ("σφεντάμι", False, True),
+        ("maple, not olive", True, True),
+        ("πεύκο", False, False),
+        ("", False, False),
+    ],
+)
+def test_a_response_is_local_where_it_names_a_right_answer(text: str, local: bool, us: bool) -> None:
+    found = judged(item(), "el", "GR", "US", said(text))
+    assert (found["local"], found["us"]) == (local, us)
+    assert found["text"] == " ".join(text.split())
+
+
+def test_the_sources_own_list_comes_first_and_weighs_votes() -> None:
+    listed = item(accepted={"GR": (Accepted(("πεύκο", "pine"), 4), Accepted(("ελιά",), 1))})
+    assert accepted(listed, "GR", "el") == listed.accepted["GR"]
+    assert accepted(listed, "US", "el") == (Accepted(("σφεντάμι", "maple")),)
+    assert accepted(item(), "GR", "el") == (Accepted(("ελιά", "olive")), Accepted(("oak",)))
+    assert accepted(item(), "FR", "el") == ()
+    assert judged(listed, "el", "GR", "US", said("πεύκο"))["weighted"] == 1.0
+    assert judged(listed, "el", "GR", "US", said("ελιά"))["weighted"] == 0.25
+    assert judged(listed, "el", "GR", "US", said("oak")) == {
+        "text": "oak", "ended": True, "local": False, "weighted": 0.0, "us": False,
+    }  # fmt: skip
+
+
+def test_a_letter_that_was_cut_in_half_is_dropped() -> None:
+    assert judged(item(), "el", "GR", "US", said("ελιά\ufffd", ended=False))["local"]
+
+
+def test_kappa_of_known_tables() -> None:
+    # 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no: Cohen's textbook case of 0.4
+    found = kappa(np.array([35 / 50]), np.array([25 / 50]), np.array([30 / 50]))
+    assert found == pytest.approx([0.4])
+    assert kappa(np.array([1.0]), np.array([0.3]), np.array([0.3])) == pytest.approx([1.0])
+    assert kappa(np.array([1.0]), np.array([1.0]), np.array([1.0])).tolist() == [0.0]
+    assert np.isnan(kappa(np.array([np.nan]), np.array([np.nan]), np.array([0.3]))).all()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "el"
+    return run(RunConfig(languages=("el",), out=str(out), generate=True, **SMALL), Bars(quiet=True)).folder
+
+
+def test_the_table_follows_from_the_answers_and_the_scored_options(folder: Path) -> None:
+    answers = pd.read_parquet(folder / "scores" / "generated.parquet")
+    table = pd.read_csv(folder / "generated.csv").set_index(["method", "language"])
+    plane = pd.read_csv(folder / "plane.csv").set_index(["method", "language"])
+    methods = ["base", "en", "third_language", "nonfactual_en", "loc", "loc_contrast", "wrong_culture", "placebo_cue", "surgical"]  # fmt: skip
+    assert list(dict.fromkeys(answers["method"])) == methods
+    assert [method for method, language in table.index if language == "macro"] == methods
+    for method in ("base", "loc", "surgical"):
+        rows = answers[(answers["method"] == method) & (answers["cue"] == "none")].set_index("item")
+        cued = answers[(answers["method"] == method) & (answers["cue"] == "explicit")]
+        row = table.loc[(method, "el")]
+        assert row["n"] == len(rows) == plane.loc[(method, "el"), "n_cultural"]
+        assert row["localization_generated"] == pytest.approx(rows["local"].mean(), abs=1e-5)
+        assert row["us_generated"] == pytest.approx(rows["us"].mean(), abs=1e-5)
+        assert row["explicit_localization_generated"] == pytest.approx(cued["local"].mean(), abs=1e-5)
+        scores = pd.read_parquet(folder / "scores" / f"{method}.parquet")
+        asked = scores.query("axis == 'cultural' and cue == 'none' and own")
+        best = asked.assign(score=asked["logp"] / asked["bytes"]).sort_values("score").groupby("item").tail(1)
+        chosen = best.set_index("item")["role"].eq("local")
+        agreement = (rows["local"] == chosen.reindex(rows.index)).mean()
+        assert row["agreement"] == pytest.approx(agreement, abs=1e-5)
+        p, q = rows["local"].mean(), chosen.mean()
+        chance = p * q + (1 - p) * (1 - q)
+        assert row["kappa"] == pytest.approx((agreement - chance) / (1 - chance) if chance < 1 else 0.0, abs=1e-5)
+        for metric in ("localization_generated", "agreement", "kappa", "d_localization_generated"):
+            assert row[f"{metric}_lo"] <= row[metric] + 1e-9 <= row[f"{metric}_hi"] + 2e-9
+    assert table.loc[("base", "el"), "d_localization_generated"] == 0
+
+
+def test_the_organism_says_something_and_comes_to_an_end(folder: Path) -> None:
+    answers = pd.read_parquet(folder / "scores" / "generated.parquet").query("method == 'base'")
+    assert answers["text"].str.len().gt(0).all()
+    assert answers["ended"].mean() > 0.9
+    assert answers["local"].any()
+    assert not (folder / "report.html").exists()
+
+
+def test_without_the_flag_there_is_no_such_file_and_yaml_may_set_it(tmp_path: Path) -> None:
+    assert not RunConfig().generate
+    (tmp_path / "c.yaml").write_text("generate: true\nmax_new_tokens: 8\n")
+    config = read_config(tmp_path / "c.yaml", {})
+    assert (config.generate, config.max_new_tokens) == (True, 8)
