@@ -1,4 +1,4 @@
-"""Load any checkpoint that TransformerLens supports: a Hub id, or a folder in Transformers' format."""
+"""Load any checkpoint that TransformerLens supports: a Hub id, a folder in Transformers' format, or a hooked model."""
 
 from __future__ import annotations
 
@@ -102,12 +102,16 @@ def find_model(name: str, dtype: str = "auto") -> Source:
     return Source(folder.resolve().name, str(folder), True)
 
 
-def load_model(name: str = ORGANISM, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+def load_model(name: str | HookedModel = ORGANISM, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
     """A `TransformerBridge` for a Hub id or a checkpoint folder; `organism` is the embedded model.
 
-    dtype `auto` is float32 on a CPU and bfloat16 elsewhere. Raises ModelError for a folder that is no
+    A `TransformerBridge` or a `HookedTransformer` is taken as it is, on its device and in its dtype; what it saw is
+    unknown then. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. Raises ModelError for a folder that is no
     checkpoint, an unknown Hub id, or an architecture that TransformerLens doesn't support.
     """
+    if not isinstance(name, str):
+        check_hooked(name)
+        return LoadedModel(name, str(name.cfg.model_name), fingerprint(name), None)
     source = find_model(name, dtype)
     model = _boot(source.location, name, resolve_device(device), dtype)
     exposure = Exposure.read(Path(source.location)) if source.local else None
@@ -156,11 +160,17 @@ def check_hooked(model: HookedModel) -> None:
 
 
 def fingerprint(model: HookedModel) -> str:
-    """SHA-256 (16 hex digits) over names, shapes, dtypes and bytes of the weights."""
+    """SHA-256 (16 hex digits) over names, shapes, dtypes and bytes of the weights.
+
+    Masks and angles that a HookedTransformer keeps beside its weights do not count: they grow with what it has read.
+    """
     import torch
 
     digest = hashlib.sha256()
+    buffers = {key for key, _ in model.named_buffers()}  # type: ignore[attr-defined]
     for key, value in sorted(model.state_dict().items()):  # type: ignore[attr-defined]
+        if key in buffers:
+            continue
         digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]

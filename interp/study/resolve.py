@@ -24,10 +24,16 @@ def resolve(config: RunConfig) -> Inputs:
 
     Raises a TranslocalError that names what is unknown or missing.
     """
-    universal = load_universal(config.universal, config.limit)
-    cultural = load_cultural(config.cultural, config.limit)
-    languages = scored_languages(universal, cultural, config.languages)
+    inputs = resolve_data(config)
     find_model(config.model, config.dtype)
     if config.device != "auto":
         resolve_device(config.device)
+    return inputs
+
+
+def resolve_data(config: RunConfig) -> Inputs:
+    """Datasets and languages of a run; raises a TranslocalError that names what is unknown or missing."""
+    universal = load_universal(config.universal, config.limit)
+    cultural = load_cultural(config.cultural, config.limit)
+    languages = scored_languages(universal, cultural, config.languages)
     return Inputs(universal, cultural, languages)
