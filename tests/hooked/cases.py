@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from interp.steering.plans import Plan, Steer
 from interp.steering.vectors import SteeringVectors
 from interp.study.config import RunConfig
 
-TINY = ("llama", "mistral", "qwen3", "gpt2", "gpt_neox", "bloom")
-"""Architectures that are drawn at random; HookedTransformer's own converters take them from a folder."""
+TINY = ("llama", "mistral", "qwen3", "gemma2", "gemma3", "gpt2", "gpt_neox", "bloom")
+"""Architectures that are drawn at random and that HookedTransformer has converters for."""
 
 KINDS = ("organism", *TINY)
+Note = Callable[[str, float], None]
+"""Keeps the largest difference of a kind."""
+
 VECTORS, NUMBERS, RUN = "vectors.safetensors", "numbers.safetensors", "run"
 
 

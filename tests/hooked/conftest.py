@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from tests.hooked.building import build
 from tests.hooked.cases import KINDS, Reference
 
+_LARGEST: dict[str, float] = {}
+
 FOLDER = os.environ.get("TRANSLOCAL_REFERENCE", "")
 
 
@@ -21,6 +24,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.hooked)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for what, apart in sorted(_LARGEST.items()):
+        terminalreporter.write_line(f"largest difference of {what}: {apart:.2g}")
+
+
+@pytest.fixture(scope="session")
+def note() -> Callable[[str, float], None]:
+    """Keeps the largest difference of a kind, to be told at the end."""
+
+    def keep(what: str, apart: float) -> None:
+        _LARGEST[what] = max(apart, _LARGEST.get(what, 0.0))
+
+    return keep
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,14 +15,14 @@ from interp.model.loading import check_hooked, fingerprint, load_model
 from interp.model.residuals import read_residuals, residual_moments
 from interp.model.store import store_residuals
 from tests.hooked.building import build
-from tests.hooked.cases import Reference, texts
+from tests.hooked.cases import Note, Reference, texts
 
 LIMIT = 1e-4
 
 
-def test_residuals_are_the_bridges(hooked: Any, reference: Reference, record_property: Any) -> None:
+def test_residuals_are_the_bridges(hooked: Any, reference: Reference, kind: str, note: Note) -> None:
     apart = (read_residuals(hooked, texts()) - reference.last).abs().max().item()
-    record_property("largest difference", apart)
+    note(f"residuals, {'organism' if kind == 'organism' else 'random models'}", apart)
     assert apart <= LIMIT
     assert (read_residuals(hooked, texts(), position="mean") - reference.mean).abs().max() <= LIMIT
 

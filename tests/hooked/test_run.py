@@ -17,7 +17,7 @@ from interp.plane import METRICS
 from interp.steering.vectors import SteeringVectors
 from interp.study.experiment import run
 from tests.hooked.building import build
-from tests.hooked.cases import RUN, run_config
+from tests.hooked.cases import RUN, Note, run_config
 
 LIMIT = 1e-4
 
@@ -36,26 +36,28 @@ def own(bridge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", ["plane.csv", "contrasts.csv", "controls.csv"])
-def test_tables_are_the_bridges(own: Path, bridge: Path, name: str, record_property) -> None:
+def test_tables_are_the_bridges(own: Path, bridge: Path, name: str, note: Note) -> None:
     found, expected = (pd.read_csv(folder / name) for folder in (own, bridge))
     words = expected.select_dtypes(exclude="number").columns.difference(["model"])
     pd.testing.assert_frame_equal(found[words], expected[words])
     numbers = expected.select_dtypes("number").columns
     apart = (found[numbers] - expected[numbers]).abs().max()
-    record_property("largest difference", float(apart.max()))
+    note(name, float(apart.max()))
     assert found[numbers].isna().equals(expected[numbers].isna())
     assert apart.max() <= LIMIT
     if name == "plane.csv":
         assert set(METRICS) <= set(numbers)
 
 
-def test_every_choice_is_the_bridges(own: Path, bridge: Path) -> None:
+def test_every_choice_is_the_bridges(own: Path, bridge: Path, note: Note) -> None:
     files = sorted(path.name for path in (bridge / "scores").glob("*.parquet"))
     assert files == sorted(path.name for path in (own / "scores").glob("*.parquet"))
     key = ["method", "axis", "cue", "language", "item"]
     for name in files:
         found, expected = (pd.read_parquet(folder / "scores" / name) for folder in (own, bridge))
-        assert (found["logp"] - expected["logp"]).abs().max() <= LIMIT, name
+        apart = float((found["logp"] - expected["logp"]).abs().max())
+        note("log-likelihoods, run", apart)
+        assert apart <= LIMIT, name
         chosen = []
         for table in (found, expected):
             table["value"] = table["logp"] / table["bytes"]
