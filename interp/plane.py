@@ -13,6 +13,7 @@ from probes.intervals import Interval, cluster_weights, percentile_interval, rat
 
 METRICS = (
     "transfer",
+    "transfer_sensitive",
     "transfer_found",
     "localization",
     "explicit_localization",
@@ -29,10 +30,9 @@ TASK = ["axis", "cue", "language", "item", "cluster"]
 
 
 def normalise(scores: pd.DataFrame, normalisation: str) -> pd.Series:
-    """The score that choices go by: log-likelihood per byte, per token, or in all."""
-    if normalisation == "sum":
-        return scores["logp"]
-    return scores["logp"] / scores["bytes" if normalisation == "bytes" else "tokens"]
+    """The score that choices go by: log-likelihood per byte, per token, or in all (see `NORMALISATIONS`)."""
+    lengths = {"bytes": "bytes", "mean": "tokens", "sentence": "tokens"}
+    return scores["logp"] / scores[lengths[normalisation]] if normalisation in lengths else scores["logp"]
 
 
 def outcomes(scores: pd.DataFrame, normalisation: str = "bytes", favourites: pd.Series | None = None) -> pd.DataFrame:
@@ -44,9 +44,11 @@ def outcomes(scores: pd.DataFrame, normalisation: str = "bytes", favourites: pd.
     rows = _prepared(scores, normalisation)
     if favourites is None:
         favourites = _favourites(rows[rows["method"] == BASE])
-    universal, cultural = rows[rows["axis"] == "universal"], rows[rows["axis"] == "cultural"]
+    universal, sensitive, cultural = (rows[rows["axis"] == axis] for axis in ("universal", "sensitive", "cultural"))
     implicit, explicit = cultural[cultural["cue"] == "none"], cultural[cultural["cue"] == "explicit"]
     parts = [_universal(universal, favourites), _cultural(implicit)]
+    own = sensitive[sensitive["own"] & sensitive["listed"]]
+    parts.append(pd.DataFrame({"transfer_sensitive": _right(own)}))
     parts.append(
         pd.DataFrame({"explicit_localization": _chosen(explicit[explicit["own"]], "role").eq("local").astype(float)})
     )
@@ -61,13 +63,12 @@ def favourite_wrong(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.Se
 
 
 def _prepared(scores: pd.DataFrame, normalisation: str) -> pd.DataFrame:
-    """Rows with score, number of the (method, task), and what its option is (own, English, listed)."""
+    """Rows with score, number of the (method, task), and what its option is (English, listed)."""
     rows = scores.reset_index(drop=True)
     written = rows["languages"].astype(str).str.split()
     return rows.assign(
         score=normalise(rows, normalisation),
         task=rows.groupby(["method", *TASK], sort=False, observed=True).ngroup(),
-        own=[code in codes for code, codes in zip(rows["language"], written, strict=True)],
         english=["en" in codes for codes in written],
         listed=rows["option"] >= 0,
     )
@@ -112,10 +113,11 @@ def _cultural(rows: pd.DataFrame) -> pd.DataFrame:
     asked = rows[rows["own"]]
     role = _chosen(asked, "role")
     logp = {role: asked[asked["role"] == role].set_index("task")["logp"] for role in ("local", "reference")}
+    compared = role.index.isin(logp["reference"].index)
     return pd.DataFrame(
         {
             "localization": role.eq("local").astype(float),
-            "us_bias": role.eq("reference").astype(float),
+            "us_bias": role.eq("reference").astype(float).where(compared),
             "preference": logp["local"] - logp["reference"],
             "answer_language": _answer_language(rows),
         }
@@ -139,11 +141,13 @@ class Resampling:
     weights: Int[np.ndarray, "draw cluster"]
 
     @classmethod
-    def over(cls, universal: Sequence[str], cultural: Sequence[str], n_draws: int, seed: int) -> Resampling:
-        """Entities and topics are drawn independently; the clusters should be those of the whole test split."""
+    def over(cls, clusters: Mapping[str, Sequence[str]], n_draws: int, seed: int) -> Resampling:
+        """`clusters[axis]` are those of the whole test split; the axes' entities and topics are drawn independently."""
         names, parts = [], []
-        for number, (axis, clusters) in enumerate((("universal", universal), ("cultural", cultural))):
-            distinct = sorted(set(clusters))
+        for number, (axis, members) in enumerate(clusters.items()):
+            if len(members) == 0:
+                continue
+            distinct = sorted(set(members))
             names += [(axis, cluster) for cluster in distinct]
             parts.append(cluster_weights(len(distinct), n_draws, seed + number))
         return cls(tuple(names), np.concatenate(parts, axis=1))

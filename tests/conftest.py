@@ -15,6 +15,15 @@ WINDOW = 6
 
 
 @pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real files of published datasets, which lie beside the project and are not part of it."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/data, the real evaluation files beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def organism() -> LoadedModel:
     return load_model("organism", device="cpu")
 

@@ -12,7 +12,7 @@ from interp.plane import MACRO, Cells, Resampling, contrast, estimate, hypervolu
 def option(method, axis, cue, language, item, cluster, index, role, written, text, logp):
     return {
         "method": method, "axis": axis, "cue": cue, "language": language, "item": item, "cluster": cluster, "option": index,
-        "role": role, "languages": written, "text": text, "logp": logp, "tokens": 1.0, "bytes": float(len(text.encode())),
+        "role": role, "own": language == written, "languages": written, "text": text, "logp": logp, "tokens": 1.0, "bytes": float(len(text.encode())),
     }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def random_table(
 
 
 def cells(table: pd.DataFrame, seed: int = 0, n_draws: int = 400) -> Cells:
-    return Cells(table, Resampling.over(table["cluster"].unique(), ["t"], n_draws, seed))
+    return Cells(table, Resampling.over({"universal": table["cluster"].unique(), "cultural": ["t"]}, n_draws, seed))
 
 
 def test_macro_is_the_mean_of_the_languages() -> None:
@@ -139,8 +139,8 @@ def test_macro_is_the_mean_of_the_languages() -> None:
 def test_a_language_alone_gets_the_same_row_as_with_others() -> None:
     table = random_table(0.5, 1)
     clusters = table["cluster"].unique()
-    both = Cells(table, Resampling.over(clusters, ["t"], 400, 0))
-    alone = Cells(table[table["language"] == "es"], Resampling.over(clusters, ["t"], 400, 0))
+    both = Cells(table, Resampling.over({"universal": clusters, "cultural": ["t"]}, 400, 0))
+    alone = Cells(table[table["language"] == "es"], Resampling.over({"universal": clusters, "cultural": ["t"]}, 400, 0))
     for minus in (None, "base"):
         assert estimate(both, ["en"], "es", "transfer", minus) == estimate(alone, ["en"], "es", "transfer", minus)
 
@@ -166,6 +166,7 @@ def test_contrast_finds_an_effect_and_its_absence() -> None:
 def test_points_have_the_promised_columns() -> None:
     table = random_table(0.5, 3)
     for metric in (
+        "transfer_sensitive",
         "transfer_found",
         "localization",
         "explicit_localization",

@@ -21,12 +21,18 @@ def locate(
     model: options.Model = None,
     universal: options.Universal = None,
     cultural: options.Cultural = None,
+    parallel: options.Parallel = None,
+    data_dir: options.DataDir = None,
     languages: options.Languages = None,
+    cultures: options.Cultures = None,
     limit: options.Limit = None,
     out: Annotated[
         str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>-locate.")
     ] = None,
     seed: options.Seed = None,
+    template: options.Template = None,
+    shots: options.Shots = None,
+    normalisation: options.Normalisation = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     memory: options.Memory = None,
@@ -45,7 +51,9 @@ def locate(
     settings = read_config(
         config,
         {
-            "model": model, "universal": universal, "cultural": cultural, "languages": languages, "limit": limit,
+            "model": model, "universal": universal, "cultural": cultural, "parallel": parallel,
+            "data_dir": data_dir, "languages": languages, "cultures": cultures, "limit": limit, "template": template,
+            "shots": shots, "normalisation": normalisation,
             "out": out, "seed": seed, "device": device, "dtype": dtype, "memory": memory,
             "attribution_items": attribution_items,
         },

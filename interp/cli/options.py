@@ -9,8 +9,21 @@ import typer
 
 Config = Annotated[Path | None, typer.Option(help="YAML file with settings; flags override it.")]
 Model = Annotated[str | None, typer.Option(help="Hub id, checkpoint folder, or 'organism' (embedded).")]
-Universal = Annotated[str | None, typer.Option(help="Dataset of universal facts.")]
-Cultural = Annotated[str | None, typer.Option(help="Dataset of cultural customs.")]
+Universal = Annotated[str | None, typer.Option(help="Dataset of universal facts (`interp data list`), or a file.")]
+Cultural = Annotated[str | None, typer.Option(help="Dataset of cultural customs (`interp data list`), or a file.")]
+Parallel = Annotated[str | None, typer.Option(help="Parallel sentences for the non-factual control.")]
+DataDir = Annotated[
+    str | None, typer.Option(help="Folder with published dataset files, such as blend/ and bmlama/; no network then.")
+]
+Cultures = Annotated[
+    str | None, typer.Option(help="Culture to score a language for, where the dataset has several, such as es=MX.")
+]
+Template = Annotated[str | None, typer.Option(help="Chat template: auto (the model's own), none, or a Jinja file.")]
+Shots = Annotated[int | None, typer.Option(help="Worked examples in front of every prompt. Default: 0.")]
+Normalisation = Annotated[
+    str | None,
+    typer.Option(help="What choices go by: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md."),
+]
 Languages = Annotated[str | None, typer.Option(help="Languages to score, such as es,zh. Default: all.")]
 Limit = Annotated[int | None, typer.Option(help="At most this many items per dataset (20 or more).")]
 Seed = Annotated[int | None, typer.Option(help="Seed of controls and intervals.")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from interp.data.items import UniversalItem
 from interp.data.languages import language
 
 
@@ -17,12 +19,20 @@ class Prompt:
     continuations: tuple[str, ...] = ()
 
 
-def question_text(question: str, code: str, cue: str = "") -> str:
-    """A question as the model reads it: an optional cue, the question, the language's word for "Answer:"."""
+def question_text(question: str, code: str, cue: str = "", examples: str = "") -> str:
+    """A question as the model reads it: examples, an optional cue, the question, the language's word for "Answer:"."""
     gap = language(code).separator
-    return gap.join(part for part in (cue, question, language(code).answer) if part)
+    return examples + gap.join(part for part in (cue, question, language(code).answer) if part)
 
 
 def continuation(text: str, code: str) -> str:
     """An option as it follows the prompt in language `code`."""
     return language(code).separator + text
+
+
+def worked_examples(items: Sequence[UniversalItem], code: str) -> str:
+    """Items with their right answers, each followed by an empty line: what stands in front of a few-shot prompt."""
+    return "".join(
+        question_text(item.question(code), code) + continuation(item.options[item.answer][code], code) + "\n\n"
+        for item in items
+    )

@@ -2,42 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas
+from interp.data import atlas, blend, bmlama, flores, global_mmlu, mkqa, mmmlu, ntrex
 from interp.data.draws import unit
-from interp.data.items import SPLITS, CulturalItem, CulturalSet, UniversalItem, UniversalSet
+from interp.data.entries import Dataset, Entry
+from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
+from interp.data.sources import Nowhere, open_reader
 from interp.errors import DataError
 
-UNIVERSAL: dict[str, Callable[[], UniversalSet]] = {"atlas": atlas.universal}
-CULTURAL: dict[str, Callable[[], CulturalSet]] = {"atlas": atlas.cultural}
+UNIVERSAL: dict[str, Entry[UniversalSet]] = {}
+CULTURAL: dict[str, Entry[CulturalSet]] = {}
+PARALLEL: dict[str, Entry[ParallelText]] = {}
 
 Item = TypeVar("Item", UniversalItem, CulturalItem)
-Dataset = TypeVar("Dataset", UniversalSet, CulturalSet)
 
 
-def load_universal(name: str, limit: int | None = None) -> UniversalSet:
-    """A universal dataset, cut to about `limit` items; raises DataError for an unknown name."""
-    dataset = _known(UNIVERSAL, name, "universal")()
+def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> None:
+    for entry in entries:
+        if entry.name in known:
+            raise ValueError(f"dataset {entry.name!r} is registered twice")
+        known[entry.name] = entry
+
+
+_register(UNIVERSAL, atlas.UNIVERSAL)
+_register(UNIVERSAL, global_mmlu.ENTRY, global_mmlu.LITE, mmmlu.ENTRY, bmlama.ENTRY, mkqa.ENTRY)
+_register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE)
+_register(PARALLEL, atlas.PARALLEL, ntrex.ENTRY, flores.ENTRY)
+
+
+def load_universal(
+    name: str, limit: int | None = None, *, languages: tuple[str, ...] = (), data_dir: Path | None = None
+) -> UniversalSet:
+    """A universal dataset in those of `languages` that it has (all, if none is named), cut to about `limit` items.
+
+    data_dir: a folder with the published files. Raises DataError for an unknown name or files that can't be read.
+    """
+    dataset = _read(entry_of(UNIVERSAL, name, "universal"), languages, data_dir)
     return replace(dataset, items=limited(dataset.items, limit))
 
 
-def load_cultural(name: str, limit: int | None = None) -> CulturalSet:
-    """A cultural dataset, cut to about `limit` items; raises DataError for an unknown name."""
-    dataset = _known(CULTURAL, name, "cultural")()
-    return replace(dataset, items=limited(dataset.items, limit))
+def load_cultural(
+    name: str,
+    limit: int | None = None,
+    *,
+    languages: tuple[str, ...] = (),
+    data_dir: Path | None = None,
+    cultures: Mapping[str, str] | None = None,
+) -> CulturalSet:
+    """A cultural dataset, as `load_universal`. `cultures` names the own culture of languages that have several."""
+    dataset = _read(entry_of(CULTURAL, name, "cultural"), languages, data_dir)
+    for code, culture in (cultures or {}).items():
+        if culture not in dataset.cultures or code not in dataset.languages:
+            raise DataError(
+                f"--cultures {code}={culture}: dataset {name!r} does not have both",
+                allowed=f"languages {', '.join(dataset.languages)}; cultures {', '.join(dataset.cultures)}",
+                remedy="name one of these",
+            )
+    own = {**dataset.own_culture, **(cultures or {})}
+    return replace(dataset, items=limited(dataset.items, limit), own_culture=own)
 
 
-def _known(registry: dict[str, Callable[[], Dataset]], name: str, axis: str) -> Callable[[], Dataset]:
-    if name not in registry:
+def load_parallel(name: str, *, languages: tuple[str, ...] = (), data_dir: Path | None = None) -> ParallelText:
+    """Parallel sentences, as `load_universal`."""
+    return _read(entry_of(PARALLEL, name, "parallel"), languages, data_dir)
+
+
+def entry_of(known: Mapping[str, Entry[Dataset]], name: str, axis: str) -> Entry[Dataset]:
+    """The entry of a name; raises DataError for an unknown one."""
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
         raise DataError(
             f"{axis} dataset {name!r} is unknown",
-            allowed=", ".join(registry),
-            remedy=f"pass --{axis} with one of these",
+            allowed=", ".join(known),
+            remedy=f"did you mean {close[0]!r}?" if close else f"pass --{axis} with one of these",
         )
-    return registry[name]
+    return known[name]
+
+
+def _read(entry: Entry[Dataset], languages: tuple[str, ...], data_dir: Path | None) -> Dataset:
+    if entry.origin is None:
+        return entry.load(Nowhere(), languages)
+    reader = open_reader(entry.name, entry.origin, data_dir)
+    return replace(entry.load(reader, languages), revision=reader.revision)
 
 
 def limited(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
@@ -58,9 +109,24 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     """
     both = [code for code in universal.languages if code in cultural.languages]
     able = tuple(code for code in both if code in cultural.own_culture)
-    if "en" not in both:
+    if "en" not in universal.languages:
         raise DataError(
-            "the datasets have no English", remedy="EN-steering needs English prompts; choose other datasets"
+            f"dataset {universal.name!r} has no English here",
+            remedy="EN-steering needs English prompts: add the English files, or choose another dataset",
+        )
+    if not universal.items:
+        reasons = dict.fromkeys(known.reason for known in universal.left_out)
+        raise DataError(
+            f"dataset {universal.name!r} has no item to score here: {next(iter(reasons), 'its files are empty')}",
+            allowed="files from which at least one item can be made",
+            remedy=f"add the missing files, or choose another dataset; docs/data.md says what {universal.name} reads",
+        )
+    if not able:
+        raise DataError(
+            f"datasets {universal.name!r} ({', '.join(universal.languages)}) and {cultural.name!r} "
+            f"({', '.join(cultural.languages)}) share no language with a culture of its own",
+            allowed="at least one shared language other than English",
+            remedy="choose other datasets, or add the missing languages' files",
         )
     for code in asked:
         if code in able:

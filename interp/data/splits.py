@@ -55,3 +55,9 @@ def join_clusters(pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
             b = root(answer)
             parent[max(a, b)] = min(a, b)
     return {subject: root(subject) for subject in subjects}
+
+
+def cluster_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    """Cluster per key of a text: keys of equal texts share one, named after the first of them in order."""
+    first: dict[str, str] = {}
+    return {key: first.setdefault(" ".join(texts[key].casefold().split()), key) for key in sorted(texts)}

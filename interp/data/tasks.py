@@ -3,61 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from interp.data.items import CulturalSet, Split, Text, UniversalItem, UniversalSet
+from interp.data.languages import language
 from interp.data.prompts import Prompt, continuation, question_text
 
-Axis = Literal["universal", "cultural"]
+Axis = Literal["universal", "sensitive", "cultural"]
+"""`sensitive`: universal items that need cultural knowledge, reported apart."""
+
 Role = Literal["right", "wrong", "candidate", "local", "reference", "other"]
 Cue = Literal["none", "explicit", "placebo"]
+NORMALISATIONS = ("bytes", "sum", "mean", "pmi", "letter", "sentence")
+"""What a choice may go by: log-likelihood per byte, in all, or per token; minus that behind a neutral prompt (pmi); of
+the option's letter, over all rotations of the list; per token of the whole sentence with the option in its blank."""
+
 Counts = Callable[[Axis, str, str], bool]
 """(axis, item, language) -> whether the item is scored in the language."""
 
 
 @dataclass(frozen=True)
 class OptionMark:
-    """What an option is: its role, the languages it is written in (several where its text is the same in them)."""
+    """What an option is: its role, and the languages it is written in (several where its text is the same in them).
+
+    `own` options are those that a choice is made from: written in the asked language, or in English where the item's
+    answers have no text in it. The others tell what the model would say in another language.
+    """
 
     text: str
     role: Role
     languages: frozenset[str]
     index: int
+    own: bool = True
 
 
 @dataclass(frozen=True)
 class Task:
-    """A prompt with its marks, one per continuation; `cluster` is what intervals resample."""
+    """A prompt with its marks, one per continuation; `cluster` is what intervals resample.
+
+    `question` is the prompt's text without examples and without the word for "Answer:"; `sentence`, where the source
+    has one, holds BLANK in the answer's place.
+    """
 
     axis: Axis
     cue: Cue
     cluster: str
     prompt: Prompt
     marks: tuple[OptionMark, ...]
+    question: str = ""
+    sentence: str = ""
 
 
-def _task(
-    axis: Axis,
-    cue: Cue,
-    cluster: str,
-    item: str,
-    code: str,
-    text: str,
-    options: Sequence[tuple[Text, Role]],
-    written: Sequence[str],
-) -> Task:
-    """Options rendered in each of the languages `written`; equal texts are one continuation."""
+def _marked(
+    code: str, options: Sequence[tuple[Text, Role]], written: str, others: Sequence[str]
+) -> tuple[tuple[OptionMark, ...], tuple[str, ...]]:
+    """Options rendered in `written` (their own) and in each of `others`, with endings; equal texts are one."""
     marks: dict[str, OptionMark] = {}
     for index, (option, role) in enumerate(options):
-        for other in written:
+        for other in dict.fromkeys((written, *others)):
             known = marks.get(option[other])
             if known is None:
-                marks[option[other]] = OptionMark(option[other], role, frozenset({other}), index)
+                marks[option[other]] = OptionMark(option[other], role, frozenset({other}), index, other == written)
             elif known.index == index:
-                marks[option[other]] = OptionMark(known.text, role, known.languages | {other}, index)
-    endings = tuple(_ending(mark, code) for mark in marks.values())
-    return Task(axis, cue, cluster, Prompt(item, code, text, endings), tuple(marks.values()))
+                marks[option[other]] = replace(known, languages=known.languages | {other})
+    return tuple(marks.values()), tuple(_ending(mark, code) for mark in marks.values())
 
 
 def _ending(mark: OptionMark, code: str) -> str:
@@ -66,30 +76,33 @@ def _ending(mark: OptionMark, code: str) -> str:
 
 
 def universal_tasks(
-    dataset: UniversalSet, code: str, split: Split, counts: Counts, *, full: bool = False
+    dataset: UniversalSet,
+    code: str,
+    split: Split,
+    counts: Counts,
+    *,
+    full: bool = False,
+    sensitive: bool = False,
+    examples: str = "",
 ) -> list[Task]:
-    """Universal items asked in `code`.
+    """Universal items asked in `code`; with `sensitive` those that need cultural knowledge, else the others.
 
     `full` adds the options in every language of the dataset (for "found" and for the answer's language) and
-    the relation's other answers in `code` (role `candidate`).
+    the relation's other answers in `code` (role `candidate`). `examples` stand in front of every prompt.
     """
+    axis: Axis = "sensitive" if sensitive else "universal"
     tasks = []
     for item in dataset.items:
-        if item.split != split or not counts("universal", item.key, code):
+        if item.split != split or item.sensitive != sensitive or not counts("universal", item.key, code):
             continue
         options: list[tuple[Text, Role]] = [
             (option, "right" if i == item.answer else "wrong") for i, option in enumerate(item.options)
         ]
-        task = _task(
-            "universal",
-            "none",
-            item.cluster,
-            item.key,
-            code,
-            question_text(item.question(code), code),
-            options,
-            dataset.languages if full else (code,),
-        )
+        marks, endings = _marked(code, options, code, dataset.languages if full else ())
+        question = item.question(code)
+        prompt = Prompt(item.key, code, question_text(question, code, examples=examples), endings)
+        sentence = item.sentences.get(code, "")
+        task = Task(axis, "none", item.cluster, prompt, marks, question, sentence)
         tasks.append(_with_candidates(task, item, code) if full else task)
     return tasks
 
@@ -98,11 +111,8 @@ def _with_candidates(task: Task, item: UniversalItem, code: str) -> Task:
     known = {mark.text for mark in task.marks}
     extra = [c[code] for c in item.candidates if c[code] not in known]
     marks = [OptionMark(text, "candidate", frozenset({code}), -1) for text in dict.fromkeys(extra)]
-    prompt = task.prompt
-    endings = (*prompt.continuations, *(continuation(mark.text, code) for mark in marks))
-    return Task(
-        task.axis, task.cue, task.cluster, Prompt(prompt.item, code, prompt.text, endings), (*task.marks, *marks)
-    )
+    endings = (*task.prompt.continuations, *(continuation(mark.text, code) for mark in marks))
+    return replace(task, prompt=replace(task.prompt, continuations=endings), marks=(*task.marks, *marks))
 
 
 def cultural_tasks(
@@ -114,34 +124,31 @@ def cultural_tasks(
     cue: Cue = "none",
     *,
     full: bool = False,
+    examples: str = "",
 ) -> list[Task]:
     """Cultural items asked in `code` and scored for `culture`, implicitly or behind its cue.
 
-    Items where the culture shares an answer with the reference culture are left out. `full` adds the options
-    in every language of the dataset.
+    Items that are not asked in `code`, or where the culture shares an answer with the reference culture, are left out.
+    `full` adds the options in every language that all of them have a text in.
     """
     tasks = []
     for number, item in enumerate(dataset.items):
-        if item.split != split or not counts("cultural", item.key, code):
+        if item.split != split or code not in item.questions or not counts("cultural", item.key, code):
             continue
         chosen = item.options(culture, dataset.reference, code, dataset.option_count)
         if chosen is None:
             continue
         roles: list[Role] = ["other"] * len(chosen.keys)
-        roles[chosen.local], roles[chosen.reference] = "local", "reference"
+        roles[chosen.local] = "local"
+        if chosen.reference is not None:
+            roles[chosen.reference] = "reference"
         sentence = cue_sentence(dataset, code, culture, cue, number)
-        tasks.append(
-            _task(
-                "cultural",
-                cue,
-                item.topic,
-                item.key,
-                code,
-                question_text(item.questions[code], code, sentence),
-                [(item.names[key], role) for key, role in zip(chosen.keys, roles, strict=True)],
-                dataset.languages if full else (code,),
-            )
-        )
+        options = [(item.names[key], role) for key, role in zip(chosen.keys, roles, strict=True)]
+        able = [other for other in dataset.languages if full and all(other in text for text, _ in options)]
+        marks, endings = _marked(code, options, chosen.written, able)
+        text = question_text(item.questions[code], code, sentence, examples)
+        question = language(code).separator.join(part for part in (sentence, item.questions[code]) if part)
+        tasks.append(Task("cultural", cue, item.cluster, Prompt(item.key, code, text, endings), marks, question))
     return tasks
 
 

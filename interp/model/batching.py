@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import Bool, Int
 
+from interp.errors import ModelError
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel
 
@@ -90,20 +91,40 @@ def within_memory(
 
 
 class Tokens:
-    """Token ids of texts, each encoded once; special tokens as the tokenizer itself adds them."""
+    """Token ids of texts, each encoded once; special tokens as the tokenizer itself adds them, but never two BOS."""
 
     def __init__(self, model: HookedModel) -> None:
         self._tokenizer = model.tokenizer
+        self._longest = int(model.cfg.n_ctx)
         self._known: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, text: str) -> tuple[int, ...]:
-        """Ids of a text."""
+        """Ids of a text; those of an empty one are BOS, or EOS where there is no BOS.
+
+        Raises ModelError for a text that is longer than the model's context.
+        """
         if text not in self._known:
-            self._known[text] = tuple(self._tokenizer(text)["input_ids"])
+            ids = tuple(self._tokenizer(text)["input_ids"])
+            begin = self._tokenizer.bos_token_id
+            if len(ids) > 1 and begin is not None and ids[:2] == (begin, begin):  # a chat template writes its own
+                ids = ids[1:]
+            if len(ids) > self._longest:
+                raise ModelError(
+                    f"a text of {len(ids)} tokens does not fit the model's context: {text[:60]!r}...",
+                    allowed=f"{self._longest} tokens",
+                    remedy="lower --shots, or choose another dataset or model",
+                )
+            self._known[text] = ids or self._start()
         return self._known[text]
+
+    def _start(self) -> tuple[int, ...]:
+        able = (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id)
+        return tuple(token for token in able if token is not None)[:1]
 
     def split(self, prompt: str, ending: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Ids of the prompt, and the ids that `ending` adds to them (as lm-evaluation-harness splits them)."""
         context = self(prompt)
         whole = self(prompt + ending)
+        if not prompt and whole[: len(context)] != context:
+            return context, whole
         return whole[: len(context)], whole[len(context) :]

@@ -17,6 +17,7 @@ from interp.data.tasks import Role, Task
 from interp.errors import ModelError
 from interp.model.batching import Batch, Tokens, batches
 from interp.model.protocol import HookedModel, NamedHook, device_of
+from interp.model.template import Template
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _first_tokens(tokens: Tokens, task: Task, role: Role) -> list[int]:
     own = [
         ending
         for mark, ending in zip(task.marks, task.prompt.continuations, strict=True)
-        if mark.role == role and task.prompt.language in mark.languages
+        if mark.role == role and mark.own
     ]
     if not own:
         raise ValueError(f"item {task.prompt.item!r} has no option of role {role!r}; choose another role")
@@ -88,15 +89,21 @@ def _first_tokens(tokens: Tokens, task: Task, role: Role) -> list[int]:
 
 
 def cue_pairs(
-    model: HookedModel, dataset: CulturalSet, culture: str, tasks: Sequence[Task], fillers: Sequence[Text] = ()
+    model: HookedModel,
+    dataset: CulturalSet,
+    culture: str,
+    tasks: Sequence[Task],
+    fillers: Sequence[Text] = (),
+    template: Template | None = None,
 ) -> CuePairs:
     """The local and the reference option of explicitly cued `tasks`, all in one language, behind cues of equal length.
 
     A placebo is one of the dataset's or, where none fits, one of `fillers` (sentences that name no place); the control
-    is the cue of another culture, not the reference. Which of those that fit is drawn by hash. Errors as `contrasts`.
+    is the cue of another culture, not the reference. Which of those that fit is drawn by hash. `template` is what the
+    tasks' prompts went through. Errors as `contrasts`.
     """
     found = contrasts(model, tasks, "local", "reference")
-    tokens = Tokens(model)
+    tokens, frame = Tokens(model), template or Template()
     items = {item.key: item for item in dataset.items}
     codes = {task.prompt.item: task.prompt.language for task in tasks}
     wrong = [dataset.cues[c] for c in dataset.cultures if c not in (culture, dataset.reference)]
@@ -104,7 +111,8 @@ def cue_pairs(
     def fitting(row: int, sentences: Sequence[Text], what: str) -> str | None:
         key, length = found.items[row], len(tokens(found.texts[row]))
         code = codes[key]
-        asked = [question_text(items[key].questions[code], code, sentence[code]) for sentence in sentences]
+        question = items[key].questions[code]
+        asked = [frame.text(question_text(question, code, sentence[code])) for sentence in sentences]
         able = [text for text in asked if len(tokens(text)) == length]
         return able[draw(len(able), what, key, code)] if able else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-NORMALISATIONS = ("bytes", "sum", "mean")
+from interp.data.tasks import NORMALISATIONS
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,8 @@ class Scores:
         return self.logp[plan, self.starts[prompt] : self.starts[prompt + 1]]
 
     def normalised(self, normalisation: str = "bytes") -> Float[np.ndarray, "plan option"]:
-        """Log-likelihood per byte (`bytes`), per token (`mean`) or in all (`sum`)."""
+        """Log-likelihood per byte (`bytes`), per token (`mean`, `sentence`) or in all (`sum`, `pmi`, `letter`)."""
+        lengths = {"bytes": self.bytes, "mean": self.tokens, "sentence": self.tokens}
         if normalisation not in NORMALISATIONS:
             raise ValueError(f"normalisation {normalisation!r} is unknown; allowed: {', '.join(NORMALISATIONS)}")
-        if normalisation == "sum":
-            return self.logp
-        return self.logp / (self.bytes if normalisation == "bytes" else self.tokens)
+        return self.logp / lengths[normalisation] if normalisation in lengths else self.logp

@@ -10,8 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from interp.data import atlas
-from interp.data.tasks import Role, Task, everything, universal_tasks
+from interp.data.tasks import Role, Task
 from interp.errors import ModelError, Notice
 from interp.model.attribution import (
     Effects,
@@ -67,7 +66,8 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
                     add(code, f"{better} - {worse}", found.clusters, make)
         advance(f"attribution cue {code}")
         explicit = study.cultural_tasks(code, "test", "explicit")[:limit]
-        pairs = cue_pairs(model, study.cultural, study.culture(code), explicit, atlas.chatter().sentences)
+        fillers = [sentence for sentence in study.parallel.sentences if code in sentence]
+        pairs = cue_pairs(model, study.cultural, study.culture(code), explicit, fillers, study.template)
         if pairs.cued:
             options = pairs.better, pairs.worse
             make = partial(cue_attribution, model, pairs.cued, pairs.placebo, pairs.control, *options)
@@ -80,7 +80,7 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
 def _patched(study: Study, model: HookedModel, code: str, limit: int, add: Callable[..., None]) -> None:
     """The English prompt's residual in place of the language's, each with its own two options' first tokens."""
     asked = study.universal_tasks(code, "test")[:limit]
-    english = {t.prompt.item: t for t in universal_tasks(study.universal, "en", "test", everything)}
+    english = {t.prompt.item: t for t in study.universal_tasks("en", "test", everywhere=True)}
     sources: list[Task] = [english[task.prompt.item] for task in asked]
     found, source = (contrasts(model, tasks, "right", "wrong") for tasks in (asked, sources))
     both = [item for item in found.items if item in set(source.items)]

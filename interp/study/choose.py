@@ -15,7 +15,7 @@ from interp.steering.plans import Plan
 from interp.steering.search import Candidate, layer_grid, ranked, share_grid
 from interp.steering.vectors import SteeringVectors
 from interp.study.evaluate import confidence, score_tasks
-from interp.study.fit import LOCALIZATION_METHODS, TRANSFER_METHODS, Vectors
+from interp.study.fit import Vectors, localization_methods, transfer_methods
 from interp.study.prepare import Study
 
 FINALISTS = 3
@@ -75,20 +75,17 @@ class Advance(Protocol):
         """`amount` more steps are done, the last of them at `step`."""
 
 
-def axis_of(method: str) -> str:
-    """The axis that a method's layer and strength are chosen for."""
-    return "universal" if method in TRANSFER_METHODS else "cultural"
-
-
 def choose(study: Study, dev: Dev, vectors: Vectors, advance: Advance) -> dict[str, dict[str, Chosen]]:
     """method -> language -> choice, for every single-vector method and for `surgical`."""
-    chosen: dict[str, dict[str, Chosen]] = {m: {} for m in (*TRANSFER_METHODS, *LOCALIZATION_METHODS, "surgical")}
+    by_axis = {"universal": transfer_methods(study), "cultural": localization_methods(study)}
+    names = (*by_axis["universal"], *by_axis["cultural"], "surgical")
+    chosen: dict[str, dict[str, Chosen]] = {method: {} for method in names}
     cells = [(layer, strength) for layer in layer_grid(study.n_layers) for strength in study.config.strengths]
     for language in study.languages:
         found: dict[str, list[Candidate]] = {}
-        for methods in (TRANSFER_METHODS, LOCALIZATION_METHODS):
+        for axis, methods in by_axis.items():
             several = {method: vectors[method][language] for method in methods}
-            found |= _search(study, dev, several, axis_of(methods[0]), language, cells, advance)
+            found |= _search(study, dev, several, axis, language, cells, advance)
         for method, candidates in found.items():
             best = candidates[0]
             chosen[method][language] = Chosen(((method, best.layer, best.strength),), best.value)
@@ -143,7 +140,8 @@ def choose_control(
 def evaluations(study: Study) -> int:
     """How many plans `choose` scores on dev."""
     layers = len(layer_grid(study.n_layers))
-    single = layers * len(study.config.strengths) * len((*TRANSFER_METHODS, *LOCALIZATION_METHODS))
+    methods = len(transfer_methods(study)) + len(localization_methods(study))
+    single = layers * len(study.config.strengths) * methods
     return len(study.languages) * (single + 2 * FINALISTS**2)
 
 

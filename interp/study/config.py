@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from interp.data.tasks import NORMALISATIONS
 from interp.errors import ConfigError
 from interp.model.memory import parse_memory
 
@@ -16,6 +17,10 @@ from interp.model.memory import parse_memory
 class RunConfig:
     """Settings of `interp run`; every field is a key of `--config` and most are flags.
 
+    universal, cultural: a dataset's name or a file of your own. parallel: sentences that state no fact, for the
+    non-factual control. data_dir: a folder with published files, in place of the Hub. cultures: `es=MX` scores Spanish
+    for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file. shots: worked examples in front of
+    every prompt. normalisation: what choices go by (`interp.steering.scores.NORMALISATIONS`).
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
     batch_size (prompts per pass) overrides it. strengths are multiples of the fitted vectors. control_layers and
     control_strengths are the reduced grid of the random and label-shuffled controls (layers as shares of the depth).
@@ -25,7 +30,10 @@ class RunConfig:
     model: str = "organism"
     universal: str = "atlas"
     cultural: str = "atlas"
+    parallel: str = "atlas"
+    data_dir: str = ""
     languages: tuple[str, ...] = ()
+    cultures: tuple[str, ...] = ()
     limit: int | None = None
     out: str = ""
     seed: int = 0
@@ -34,6 +42,8 @@ class RunConfig:
     engine: Literal["replay", "reference"] = "replay"
     memory: str = "auto"
     batch_size: int | None = None
+    template: str = "auto"
+    shots: int = 0
     normalisation: str = "bytes"
     positions: Literal["all", "last"] = "all"
     strengths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
@@ -49,7 +59,12 @@ class RunConfig:
     @property
     def name(self) -> str:
         """Name of the default output folder."""
-        return f"{Path(self.model).name}-{self.universal}-{self.cultural}"
+        return f"{Path(self.model).name}-{Path(self.universal).stem}-{Path(self.cultural).stem}"
+
+    @property
+    def own_cultures(self) -> dict[str, str]:
+        """Language -> culture, of `cultures`."""
+        return {pair.partition("=")[0]: pair.partition("=")[2] for pair in self.cultures}
 
     @property
     def folder(self) -> Path:
@@ -61,9 +76,9 @@ class RunConfig:
         return {key: value for key, value in asdict(self).items() if key != "out"}
 
 
-_TUPLES = {"languages": str, "strengths": float, "control_layers": float, "control_strengths": float}
+_TUPLES = {"languages": str, "cultures": str, "strengths": float, "control_layers": float, "control_strengths": float}
 _CHOICES = {
-    "normalisation": ("bytes", "mean", "sum"),
+    "normalisation": NORMALISATIONS,
     "positions": ("all", "last"),
     "engine": ("replay", "reference"),
 }
@@ -74,6 +89,7 @@ _AT_LEAST = {
     "control_draws": 20,
     "bootstrap_draws": 200,
     "seed": 0,
+    "shots": 0,
     "attribution_items": 0,
 }
 
@@ -89,6 +105,9 @@ def _check(config: RunConfig) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"whole numbers from {least}")
     parse_memory(config.memory)
+    for pair in config.cultures:
+        if not all(pair.partition("=")[::2]):
+            raise ConfigError(f"cultures {pair!r} is not allowed", allowed="language=culture, such as es=MX")
     for key in ("strengths", "control_strengths"):
         values = getattr(config, key)
         if not values or not all(isinstance(v, (int, float)) and v != 0 for v in values):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.data.items import BLANK
+from interp.data.letters import rotations
+from interp.data.prompts import Prompt, question_text
 from interp.data.tasks import Task
 from interp.steering.engine import score
 from interp.steering.scores import Scores
@@ -19,19 +23,92 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "method", "axis", "cue", "language", "item", "cluster",
-    "option", "role", "languages", "text", "logp", "tokens", "bytes",
+    "option", "role", "own", "languages", "text", "logp", "tokens", "bytes",
 )  # fmt: skip
 
 
 def score_tasks(
     study: Study, tasks: Sequence[Task], plans: Sequence[Plan], progress: Callable[[float], None] | None = None
 ) -> Scores:
-    """Scores of every task's options under every plan."""
+    """Scores of every task's options under every plan, for the run's normalisation.
+
+    `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `pmi`
+    minus that behind the neutral prompt (the same language, steered in the same way), under `sentence` that of the
+    item's sentence with the option in it (of the option where an item has no sentence).
+    """
+    kind = study.config.normalisation
+    if kind == "letter":
+        return _by_letter(study, tasks, plans, progress)
+    if kind == "pmi":
+        return _beyond_neutral(study, tasks, plans, progress)
+    prompts = [_in_sentence(task) if kind == "sentence" else task.prompt for task in tasks]
+    return _score(study, prompts, plans, progress)
+
+
+def _score(
+    study: Study, prompts: Sequence[Prompt], plans: Sequence[Plan], progress: Callable[[float], None] | None
+) -> Scores:
     config = study.config
     return score(
-        study.loaded.model, [task.prompt for task in tasks], plans, engine=config.engine, memory=config.memory,
+        study.loaded.model, prompts, plans, engine=config.engine, memory=config.memory,
         batch_size=config.batch_size, tokens=study.tokens, progress=progress,
     )  # fmt: skip
+
+
+def _by_letter(
+    study: Study, tasks: Sequence[Task], plans: Sequence[Plan], progress: Callable[[float], None] | None
+) -> Scores:
+    prompts = [
+        study.template.prompt(prompt)
+        for task in tasks
+        for prompt in rotations(task, study.examples(task.prompt.language))
+    ]
+    found = _score(study, prompts, plans, progress)
+    sizes = [len(task.marks) for task in tasks]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    logp, tokens, lengths = (
+        np.empty((*a.shape[:-1], starts[-1]), a.dtype) for a in (found.logp, found.tokens, found.bytes)
+    )
+    first = 0
+    for task, n in enumerate(sizes):
+        own, block = slice(starts[task], starts[task + 1]), slice(first, first + n * n)
+        for mean, values in ((logp, found.logp), (tokens, found.tokens), (lengths, found.bytes)):
+            mean[..., own] = values[..., block].reshape(*values.shape[:-1], n, n).mean(axis=-2)
+        first += n * n
+    return Scores(logp, tokens, lengths, starts)
+
+
+def _beyond_neutral(
+    study: Study, tasks: Sequence[Task], plans: Sequence[Plan], progress: Callable[[float], None] | None
+) -> Scores:
+    endings: dict[str, dict[str, int]] = {}
+    for task in tasks:
+        known = endings.setdefault(task.prompt.language, {})
+        for ending in task.prompt.continuations:
+            known.setdefault(ending, len(known))
+    neutral = [
+        study.template.prompt(Prompt("neutral", code, question_text("", code, examples=study.examples(code)), ()))
+        for code in endings
+    ]
+    neutral = [replace(p, continuations=tuple(known)) for p, known in zip(neutral, endings.values(), strict=True)]
+    found = _score(study, [*(task.prompt for task in tasks), *neutral], plans, progress)
+    first = {code: int(found.starts[len(tasks) + i]) for i, code in enumerate(endings)}
+    pairs = [
+        first[task.prompt.language] + endings[task.prompt.language][ending]
+        for task in tasks
+        for ending in task.prompt.continuations
+    ]
+    end = len(pairs)
+    logp = found.logp[:, :end] - found.logp[:, pairs]
+    return Scores(logp, found.tokens[:end], found.bytes[:end], found.starts[: len(tasks) + 1])
+
+
+def _in_sentence(task: Task) -> Prompt:
+    """The task's sentence with each option in its blank, behind nothing; the plain prompt where it has no sentence."""
+    if not task.sentence:
+        return task.prompt
+    endings = tuple(task.sentence.replace(BLANK, mark.text) for mark in task.marks)
+    return replace(task.prompt, text="", continuations=endings)
 
 
 class ScoreTables:
@@ -40,11 +117,11 @@ class ScoreTables:
     def __init__(self, tasks: Sequence[Task], scores: Scores) -> None:
         rows = [
             (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster,
-             m.index, m.role, " ".join(sorted(m.languages)), m.text)
+             m.index, m.role, m.own, " ".join(sorted(m.languages)), m.text)
             for t in tasks
             for m in t.marks
         ]  # fmt: skip
-        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:10]))
+        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:11]))
         self._scores = scores
 
     def table(self, plan: int, method: str) -> pd.DataFrame:
@@ -57,11 +134,11 @@ class ScoreTables:
 def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
     """The probability of the option of `role` among the task's own options: what choices on dev go by.
 
-    It is a softmax over the normalised scores of options in the task's language, and smoother than accuracy.
+    It is a softmax over the normalised scores of the options that a choice is made from, and smoother than accuracy.
     """
-    marks = [(task.prompt.language, mark) for task in tasks for mark in task.marks]
-    own = np.array([mark.index >= 0 and code in mark.languages for code, mark in marks])
-    wanted = own & np.array([mark.role == role for _, mark in marks])
+    marks = [mark for task in tasks for mark in task.marks]
+    own = np.array([mark.index >= 0 and mark.own for mark in marks])
+    wanted = own & np.array([mark.role == role for mark in marks])
     starts, counts = scores.starts[:-1], np.diff(scores.starts)
     values = np.where(own, scores.normalised(normalisation), -np.inf)
     weights = np.exp(values - np.repeat(np.maximum.reduceat(values, starts, axis=1), counts, axis=1))

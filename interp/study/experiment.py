@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from interp.data.items import CulturalSet, UniversalSet, fingerprint
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import BASE, MACRO, Cells, favourite_wrong, hypervolume, outcomes
@@ -80,6 +81,7 @@ def run_locate(config: RunConfig, progress: Progress, model: HookedModel | Loade
         with progress.stage("locating", locate.steps(study)) as advance:
             located = locate.locate(study, fit, advance)
         located.write(folder)
+        _save_left_out(folder, study)
         write_csv(folder / "layers.csv", located.layers)
         _save(folder, fit_vectors(study, fit))
         write_json(folder / MANIFEST, _described(study) | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
@@ -132,6 +134,7 @@ def _run(config: RunConfig, progress: Progress, folder: Path, loaded: LoadedMode
     plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
     contrasts = report.contrast_table(cells, config.seed)
     layers = report.with_effects(located.layers, layer_cells)
+    _save_left_out(folder, study)
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
     write_csv(folder / "controls.csv", report.control_table(cells, draws))
@@ -142,6 +145,28 @@ def _run(config: RunConfig, progress: Progress, folder: Path, loaded: LoadedMode
     lap("tables and figures")
     write_json(folder / MANIFEST, _manifest(study, plane, timings))
     return RunResult(config.folder, plane, contrasts, chosen, findings(located))
+
+
+def _save_left_out(folder: Path, study: Study) -> None:
+    """What the datasets hold and the run did not use, with reasons; no file where it used everything."""
+    rows = [
+        {
+            "dataset": dataset.name,
+            "axis": axis,
+            "item": left.item,
+            "where": left.where,
+            "reason": left.reason,
+            "count": left.count,
+        }
+        for axis, dataset in (
+            ("universal", study.universal),
+            ("cultural", study.cultural),
+            ("parallel", study.parallel),
+        )
+        for left in dataset.left_out
+    ]
+    if rows:
+        write_csv(folder / "left_out.csv", pd.DataFrame(rows))
 
 
 def _save(folder: Path, vectors: Vectors) -> None:
@@ -207,12 +232,24 @@ def _manifest(study: Study, plane: pd.DataFrame, timings: Mapping[str, float]) -
     }  # fmt: skip
     return _described(study) | {
         "controls": {
-            "third_language": {code: study.next_language(code) for code in study.languages},
+            "third_language": {code: study.third_language(code) for code in study.languages},
             "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
             "grid": "random and shuffled: control_layers x control_strengths; fitted vectors: all layers x strengths",
         },
         "hypervolume": area,
         "seconds": dict(timings),
+    }
+
+
+def _data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
+    """What was read of a dataset: revision, languages, items, what was left out, and a hash of the items."""
+    return {
+        "name": dataset.name,
+        "revision": dataset.revision,
+        "languages": list(dataset.languages),
+        "items": len(dataset.items),
+        "left_out": sum(left.count for left in dataset.left_out),
+        "fingerprint": fingerprint(dataset.items),
     }
 
 
@@ -223,9 +260,11 @@ def _described(study: Study) -> dict[str, Any]:
         "status": "finished",
         "config": study.config.described(),
         "model": {"name": study.loaded.name, "fingerprint": study.loaded.fingerprint},
+        "template": study.template.name,
         "data": {
-            "universal": {"name": study.universal.name, "items": len(study.universal.items)},
-            "cultural": {"name": study.cultural.name, "items": len(study.cultural.items)},
+            "universal": _data(study.universal),
+            "cultural": _data(study.cultural),
+            "parallel": {"name": study.parallel.name, "revision": study.parallel.revision},
             "scored": "items the model's corpus did not show" if study.loaded.exposure else "all items",
         },
         "languages": {code: study.culture(code) for code in study.languages},

@@ -9,15 +9,23 @@ import torch
 
 from interp.data.draws import draw as draw_by_hash
 from interp.model.residuals import Residuals
-from interp.steering.vectors import SteeringVectors, difference, language_contrast, rescaled, sign_shuffled
+from interp.steering.vectors import PerLayer, SteeringVectors, difference, language_contrast, rescaled, sign_shuffled
 from interp.study.prepare import Study
 from probes.controls import random_directions
 
-TRANSFER_METHODS = ("en", "third_language", "nonfactual_en")
-"""Methods whose layer and strength are chosen for transfer."""
 
-LOCALIZATION_METHODS = ("loc", "loc_contrast", "wrong_culture", "placebo_cue")
-"""Methods whose layer and strength are chosen for localization."""
+def transfer_methods(study: Study) -> tuple[str, ...]:
+    """Methods whose layer and strength are chosen for transfer; without the controls that the datasets don't allow."""
+    third = all(study.third_language(code) for code in study.languages)
+    return ("en", *(["third_language"] if third else []), *(["nonfactual_en"] if study.nonfactual else []))
+
+
+def localization_methods(study: Study) -> tuple[str, ...]:
+    """Methods whose layer and strength are chosen for localization, as `transfer_methods`."""
+    contrast = len(study.cultural.languages) > 1
+    wrong = all(study.wrong_culture(code) for code in study.languages)
+    return ("loc", *(["loc_contrast"] if contrast else []), *(["wrong_culture"] if wrong else []), "placebo_cue")
+
 
 Vectors = Mapping[str, Mapping[str, SteeringVectors]]
 """method -> language -> vectors."""
@@ -25,7 +33,10 @@ Vectors = Mapping[str, Mapping[str, SteeringVectors]]
 
 @dataclass(frozen=True)
 class FitResiduals:
-    """Residuals of the fit split in every language of the datasets; explicit, wrong and placebo in the scored ones."""
+    """Residuals of the fit split in every language of the datasets; explicit, wrong and placebo in the scored ones.
+
+    `nonfactual` and `wrong` are empty where the datasets don't allow the control.
+    """
 
     universal: Mapping[str, Residuals]
     implicit: Mapping[str, Residuals]
@@ -37,53 +48,63 @@ class FitResiduals:
 
 def read_fit(study: Study) -> FitResiduals:
     """Read what the fitters need, once."""
-    every, scored = study.universal.languages, study.languages
-    thirds = {code: study.next_language(code) for code in scored}
+    scored = study.languages
+    wrong = {code: culture for code in scored if (culture := study.wrong_culture(code))}
     return FitResiduals(
-        universal={code: study.universal_residuals(code, "fit") for code in every},
+        universal={code: study.universal_residuals(code, "fit") for code in study.universal.languages},
         implicit={code: study.cultural_residuals(code, "fit") for code in study.cultural.languages},
-        nonfactual={code: study.nonfactual_residuals(code) for code in ("en", *scored)},
+        nonfactual={code: study.nonfactual_residuals(code) for code in ("en", *scored) if study.nonfactual},
         explicit={code: study.cultural_residuals(code, "fit", "explicit", study.culture(code)) for code in scored},
-        wrong={code: study.cultural_residuals(code, "fit", "explicit", study.culture(thirds[code])) for code in scored},
+        wrong={code: study.cultural_residuals(code, "fit", "explicit", culture) for code, culture in wrong.items()},
         placebo={code: study.cultural_residuals(code, "fit", "placebo") for code in scored},
     )
 
 
 def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
     """The vectors of every method and scored language, with provenance."""
-    made: dict[str, dict[str, SteeringVectors]] = {m: {} for m in (*TRANSFER_METHODS, *LOCALIZATION_METHODS)}
+    transfer, localization = transfer_methods(study), localization_methods(study)
+    made: dict[str, dict[str, SteeringVectors]] = {method: {} for method in (*transfer, *localization)}
     for code in study.languages:
-        third = study.next_language(code)
-        facts, customs = fit.universal, fit.implicit
-        others = [other for other in study.cultural.languages if other != code]
-        per_layer = {
-            "en": difference(facts["en"], facts[code]),
-            "third_language": difference(facts[third], facts[code]),
-            "nonfactual_en": difference(fit.nonfactual["en"], fit.nonfactual[code]),
-            "loc": difference(fit.explicit[code], customs[code]),
-            "loc_contrast": language_contrast(
-                customs[code], [customs[o] for o in others], facts[code], [facts[o] for o in others]
-            ),
-            "wrong_culture": difference(fit.wrong[code], customs[code]),
-            "placebo_cue": difference(fit.placebo[code], customs[code]),
-        }
-        cultures = {"loc": study.culture(code), "wrong_culture": study.culture(third)}
-        for method, vectors in per_layer.items():
+        cultures = {"loc": study.culture(code), "wrong_culture": study.wrong_culture(code)}
+        for method, by_language in made.items():
             provenance = {
                 "fitter": "language contrast" if method == "loc_contrast" else "mean difference",
                 "language": code,
-                "culture": cultures.get(method, ""),
-                "other_language": third if method == "third_language" else "",
+                "culture": cultures.get(method) or "",
+                "other_language": (study.third_language(code) or "") if method == "third_language" else "",
                 "universal": study.universal.name,
                 "cultural": study.cultural.name,
+                "parallel": study.parallel.name if method == "nonfactual_en" else "",
+                "template": study.template.name,
                 "split": "fit",
                 "position": "last prompt token",
-                "n": facts[code].shape[1] if method in TRANSFER_METHODS else customs[code].shape[1],
+                "n": (fit.universal if method in transfer else fit.implicit)[code].shape[1],
                 "model": study.loaded.name,
                 "fingerprint": study.loaded.fingerprint,
             }
-            made[method][code] = SteeringVectors(f"{method}:{code}", vectors, provenance)
+            by_language[code] = SteeringVectors(f"{method}:{code}", _vector(study, fit, method, code), provenance)
     return made
+
+
+def _vector(study: Study, fit: FitResiduals, method: str, code: str) -> PerLayer:
+    """The vector of a method in a language, after every block."""
+    facts, customs = fit.universal, fit.implicit
+    match method:
+        case "en":
+            return difference(facts["en"], facts[code])
+        case "third_language":
+            return difference(facts[study.third_language(code) or ""], facts[code])
+        case "nonfactual_en":
+            return difference(fit.nonfactual["en"], fit.nonfactual[code])
+        case "loc_contrast":
+            others = [other for other in study.cultural.languages if other != code]
+            return language_contrast(
+                customs[code], [customs[o] for o in others], facts[code], [facts[o] for o in others]
+            )
+        case "loc" | "wrong_culture" | "placebo_cue":
+            cued = {"loc": fit.explicit, "wrong_culture": fit.wrong, "placebo_cue": fit.placebo}[method]
+            return difference(cued[code], customs[code])
+    raise ValueError(f"no fitter for method {method!r}")
 
 
 def random_vectors(

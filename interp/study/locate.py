@@ -17,7 +17,17 @@ from interp.study.fit import FitResiduals
 from interp.study.output import write_csv
 from interp.study.prepare import Study
 from interp.study.probing import Probed, probe_table, run_probes
-from interp.study.reading import Residuals, entities, read_residuals, relations, topics
+from interp.study.reading import (
+    Labels,
+    Residuals,
+    Stack,
+    clusters,
+    customs,
+    entities,
+    read_residuals,
+    relations,
+    topics,
+)
 from probes.alignment import alignment_layers, cosine_margin
 from probes.onsets import Onset, Signal
 from probes.separation import Separation, a_priori_layers, find_separation, intersection_layer
@@ -48,9 +58,9 @@ class Located:
 
 def steps(study: Study) -> int:
     """How many steps `locate` takes."""
-    languages, reads = len(study.languages), 1 + len(study.cultural.cultures)
-    kinds = KINDS if study.config.attribution_items else 0
-    return len(study.universal.languages) * reads + 1 + languages * (4 + kinds)
+    languages, kinds = len(study.languages), KINDS if study.config.attribution_items else 0
+    reads = len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)
+    return reads + 1 + languages * (4 + kinds)
 
 
 def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
@@ -73,20 +83,39 @@ def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
 
 
 def run_alignment(study: Study, read: Residuals, advance: Advance) -> pd.DataFrame:
-    """Cosine margin, retrieval and CKA of English and each language, per layer, universal and cultural apart."""
-    groups = {"universal": relations(study, "test"), "cultural": topics(study, "test")}
-    clusters = {"universal": entities(study, "test"), "cultural": topics(study, "test")}
+    """Cosine margin, retrieval and CKA of English and each language, per layer, universal and cultural apart.
+
+    Cultural items count where they are asked in both languages; there are no cultural rows where too few are.
+    """
     parts = []
     for code in study.languages:
         advance(f"alignment {code}")
-        for axis, source in (("universal", read.universal), ("cultural", read.cultural)):
-            english, own = source["test", "en"], source["test", code]
+        facts = read.universal["test", "en"], read.universal["test", code]
+        pairs = {"universal": (*facts, relations(study, "test"), entities(study, "test"))}
+        if shared := _asked_in_both(study, read, code):
+            pairs["cultural"] = shared
+        for axis, (english, own, groups, units) in pairs.items():
             table = alignment_layers(
-                english, own, groups[axis], clusters[axis], layers=range(-1, len(own) - 1),
+                english, own, groups, units, layers=range(-1, len(own) - 1),
                 n_draws=study.config.bootstrap_draws, seed=study.config.seed,
             )  # fmt: skip
             parts.append(table.assign(axis=axis, language=code))
     return pd.concat(parts, ignore_index=True)
+
+
+def _asked_in_both(study: Study, read: Residuals, code: str) -> tuple[Stack, Stack, Labels, Labels] | None:
+    """Residuals, twice, of the cultural test items asked in English and in a language; their topics and clusters."""
+    if ("test", "en") not in read.cultural:
+        return None
+    english, own = customs(study, "test", "en"), customs(study, "test", code)
+    both, first, second = np.intersect1d(english, own, assume_unique=True, return_indices=True)
+    order = np.argsort(second)
+    groups = topics(study, "test", code)[second[order]]
+    units = clusters(study, "test", code)[second[order]]
+    if len(set(units)) < 2 or len(both) == len(set(groups)):
+        return None
+    stacks = read.cultural["test", "en"][:, first[order]], read.cultural["test", code][:, second[order]]
+    return *stacks, groups, units
 
 
 def separations(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, Separation]:

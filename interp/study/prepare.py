@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from interp.data import atlas
-from interp.data.items import CulturalSet, Split, UniversalSet
-from interp.data.prompts import question_text
-from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, universal_tasks
-from interp.errors import DataError
+from interp.data.items import CulturalItem, CulturalSet, ParallelText, Split, UniversalItem, UniversalSet
+from interp.data.letters import lettered_examples
+from interp.data.prompts import question_text, worked_examples
+from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, everything, universal_tasks
+from interp.errors import DataError, Notice
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
 from interp.model.protocol import HookedModel, device_of, dtype_of
 from interp.model.residuals import Residuals, read_residuals
+from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.study.config import RunConfig
 from interp.study.resolve import resolve, resolve_data
 
+OWN_ONLY = ("letter", "sentence")
+"""Normalisations that score no options of other languages."""
+
 
 @dataclass(frozen=True)
 class Study:
-    """A run's model and data, read once."""
+    """A run's model and data, read once. Every prompt goes through `template`."""
 
     config: RunConfig
     loaded: LoadedModel
     universal: UniversalSet
     cultural: CulturalSet
+    parallel: ParallelText
     languages: tuple[str, ...]
+    template: Template = field(default_factory=Template)
 
     @property
     def n_layers(self) -> int:
@@ -45,22 +52,62 @@ class Study:
         """The language's own culture."""
         return self.cultural.own_culture[language]
 
-    def next_language(self, language: str) -> str:
-        """Another language of the dataset, the same in every run: it lends third-language and wrong-culture vectors."""
-        others = [code for code in self.universal.languages if code in self.cultural.own_culture]
-        return others[(others.index(language) + 1) % len(others)]
+    def third_language(self, language: str) -> str | None:
+        """Another language than English of the datasets, the same in every run; None where there is none."""
+        others = [code for code in self.universal.languages if code != "en"]
+        following = others[(others.index(language) + 1) % len(others)]
+        return following if following != language else None
 
-    def wrong_culture(self, language: str) -> str:
-        """The next language's culture."""
-        return self.culture(self.next_language(language))
+    def wrong_culture(self, language: str) -> str | None:
+        """The third language's culture or, if it is the same, another of the dataset's; None where there is none."""
+        own, third = self.culture(language), self.third_language(language)
+        able = [
+            c for c in self.cultural.cultures if c not in (own, self.cultural.reference) and c in self.cultural.cues
+        ]
+        lent = self.cultural.own_culture.get(third or "")
+        return lent if lent in able else next(iter(able), None)
 
-    def universal_tasks(self, language: str, split: Split, *, full: bool = False) -> list[Task]:
-        """Universal prompts of a split that count in a language."""
-        return universal_tasks(self.universal, language, split, self.counts, full=full)
+    def universal_items(self, split: Split) -> list[UniversalItem]:
+        """Universal items of a split that need no cultural knowledge."""
+        return [item for item in self.universal.items if item.split == split and not item.sensitive]
+
+    def cultural_items(self, language: str, split: Split) -> list[tuple[int, CulturalItem]]:
+        """Cultural items of a split that are asked in a language, with their numbers in the dataset."""
+        return [
+            (number, item)
+            for number, item in enumerate(self.cultural.items)
+            if item.split == split and language in item.questions
+        ]
+
+    def examples(self, language: str) -> str:
+        """The worked examples in front of a prompt."""
+        items = self.universal.examples[: self.config.shots]
+        lettered = self.config.normalisation == "letter"
+        return lettered_examples(items, language) if lettered else worked_examples(items, language)
+
+    def universal_tasks(
+        self, language: str, split: Split, *, full: bool = False, sensitive: bool = False, everywhere: bool = False
+    ) -> list[Task]:
+        """Universal prompts of a split that count in a language; `everywhere`: all prompts."""
+        return self._read_by_model(
+            universal_tasks(
+                self.universal, language, split, everything if everywhere else self.counts,
+                full=full and self.config.normalisation not in OWN_ONLY, sensitive=sensitive,
+                examples=self.examples(language),
+            )
+        )  # fmt: skip
 
     def cultural_tasks(self, language: str, split: Split, cue: Cue = "none", *, full: bool = False) -> list[Task]:
         """Cultural prompts of a split that count in a language, scored for its own culture."""
-        return cultural_tasks(self.cultural, language, self.culture(language), split, self.counts, cue, full=full)
+        return self._read_by_model(
+            cultural_tasks(
+                self.cultural, language, self.culture(language), split, self.counts, cue,
+                full=full and self.config.normalisation not in OWN_ONLY, examples=self.examples(language),
+            )
+        )  # fmt: skip
+
+    def _read_by_model(self, tasks: Sequence[Task]) -> list[Task]:
+        return [replace(task, prompt=self.template.prompt(task.prompt)) for task in tasks]
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -70,42 +117,56 @@ class Study:
     @cached_property
     def resampling(self) -> Resampling:
         """Draws over the clusters of the whole test split, whatever the languages scored."""
-        return Resampling.over(
-            [item.cluster for item in self.universal.items if item.split == "test"],
-            [item.topic for item in self.cultural.items if item.split == "test"],
-            self.config.bootstrap_draws,
-            self.config.seed,
-        )
+        sensitive = [item.cluster for item in self.universal.items if item.split == "test" and item.sensitive]
+        clusters = {
+            "universal": [item.cluster for item in self.universal_items("test")],
+            "cultural": [item.cluster for item in self.cultural.items if item.split == "test"],
+            "sensitive": sensitive,
+        }
+        return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)
 
     def read(self, texts: Sequence[str]) -> Residuals:
-        """Residuals at each text's last token."""
+        """Residuals at each text's last token, the text put into the template."""
         return read_residuals(
-            self.loaded.model, texts, memory=self.config.memory, batch_size=self.config.batch_size, tokens=self.tokens
-        )
+            self.loaded.model, [self.template.text(text) for text in texts], memory=self.config.memory,
+            batch_size=self.config.batch_size, tokens=self.tokens,
+        )  # fmt: skip
 
     def universal_residuals(self, language: str, split: Split) -> Residuals:
         """Residuals of all universal items of a split, asked in a language."""
-        items = [item for item in self.universal.items if item.split == split]
-        return self.read([question_text(item.question(language), language) for item in items])
+        examples = self.examples(language)
+        questions = [item.question(language) for item in self.universal_items(split)]
+        return self.read([question_text(question, language, examples=examples) for question in questions])
 
     def cultural_residuals(
         self, language: str, split: Split, cue: Cue = "none", culture: str = "", limit: int | None = None
     ) -> Residuals:
         """Residuals of the cultural items of a split (of the first `limit`), asked in a language behind a cue."""
-        items = [(number, item) for number, item in enumerate(self.cultural.items) if item.split == split]
+        examples = self.examples(language)
         return self.read(
             [
                 question_text(
-                    item.questions[language], language, cue_sentence(self.cultural, language, culture, cue, number)
+                    item.questions[language],
+                    language,
+                    cue_sentence(self.cultural, language, culture, cue, number),
+                    examples,
                 )
-                for number, item in items[:limit]
+                for number, item in self.cultural_items(language, split)[:limit]
             ]
         )
 
+    @property
+    def nonfactual(self) -> bool:
+        """Whether English and every scored language have parallel sentences of the fit split."""
+        return all(self._sentences(code, "fit") for code in ("en", *self.languages))
+
+    def _sentences(self, language: str, split: Split) -> list[str]:
+        pairs = zip(self.parallel.sentences, self.parallel.splits, strict=True)
+        return [sentence[language] for sentence, own in pairs if own == split and language in sentence]
+
     def nonfactual_residuals(self, language: str) -> Residuals:
-        """Residuals of Atlas' everyday sentences (fit split), read as they stand."""
-        pairs = zip(atlas.chatter().sentences, atlas.chatter_splits(), strict=True)
-        return self.read([sentence[language] for sentence, split in pairs if split == "fit"])
+        """Residuals of the parallel sentences (fit split), read as they stand."""
+        return self.read(self._sentences(language, "fit"))
 
 
 def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tuple[RunConfig, LoadedModel | None]:
@@ -128,7 +189,9 @@ def prepare(config: RunConfig, loaded: LoadedModel | None = None) -> Study:
         loaded = load_model(config.model, device=config.device, dtype=config.dtype)
     if config.engine == "replay":
         replay_of(loaded.model)
-    study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.languages)
+    template = find_template(loaded.model.tokenizer, config.template)
+    study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
+    _notice_missing(study)
     for code in study.languages:
         for split in ("dev", "test"):
             for axis, tasks in (
@@ -142,3 +205,20 @@ def prepare(config: RunConfig, loaded: LoadedModel | None = None) -> Study:
                         remedy="raise --limit or choose other datasets",
                     )
     return study
+
+
+def _notice_missing(study: Study) -> None:
+    """Tell which controls the datasets don't allow."""
+    if not study.nonfactual:
+        lacking = [code for code in ("en", *study.languages) if code not in study.parallel.languages]
+        text = (
+            f"the non-factual control is left out: parallel text {study.parallel.name!r} lacks "
+            f"{', '.join(lacking) or 'sentences of the fit split'}; pass --parallel, see `interp data list`"
+        )
+        warnings.warn(text, Notice, stacklevel=2)
+    if any(study.third_language(code) is None for code in study.languages):
+        text = "the third-language control is left out: the datasets share one language besides English"
+        warnings.warn(text, Notice, stacklevel=2)
+    if any(study.wrong_culture(code) is None for code in study.languages):
+        text = "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
+        warnings.warn(text, Notice, stacklevel=2)

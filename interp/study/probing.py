@@ -12,7 +12,7 @@ from interp.data.items import Split
 from interp.plane import MACRO
 from interp.study.choose import Advance
 from interp.study.prepare import Study
-from interp.study.reading import Labels, Residuals, Stack, entities, relations, topics, universal_items
+from interp.study.reading import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
 from probes.folds import group_folds
 from probes.layers import ProbeResult, probe_layers
 from probes.onsets import Signal
@@ -92,12 +92,13 @@ def _probe(study: Study, name: str, language: str, train: _Side, test: _Side, *,
 
 def _universal(study: Study, read: Residuals, code: str) -> Probed:
     def side(split: Split) -> _Side:
-        sizes = [len(relations(study, split)), len(topics(study, split))]
+        groups = topics(study, split, code)
+        sizes = [len(relations(study, split)), len(groups)]
         return _Side(
             np.concatenate([read.universal[split, code], read.cultural[split, code]], axis=1),
             np.repeat(["universal", "cultural"], sizes),
-            np.concatenate([entities(study, split), topics(study, split)]),
-            np.concatenate([relations(study, split), topics(study, split)]),
+            np.concatenate([entities(study, split), clusters(study, split, code)]),
+            np.concatenate([relations(study, split), groups]),
         )
 
     return _probe(study, "universal", code, side("fit"), side("test"), held_out=True)
@@ -117,25 +118,27 @@ def _language(study: Study, read: Residuals) -> Probed:
     return _probe(study, "language", MACRO, side("fit"), side("test"))
 
 
-def _culture(study: Study, read: Residuals, code: str) -> Probed:
+def _culture(study: Study, read: Residuals, code: str) -> Probed | None:
     others = [other for other in study.cultural.languages if other != code]
-    blocks = [(read.cued[other, culture], culture) for other in others for culture in study.cultural.cultures]
-    count = blocks[0][0].shape[1]
-    items = [np.array([item.key for item in study.cultural.items if item.split == split]) for split in ("fit", "test")]
+    blocks = [(other, culture) for other in others for culture in study.cultural.cultures]
+    if not blocks:
+        return None
+    sizes = [read.cued[block].shape[1] for block in blocks]
     train = _Side(
-        np.concatenate([stack for stack, _ in blocks], axis=1),
-        np.repeat([culture for _, culture in blocks], count),
-        np.tile(topics(study, "fit")[:count], len(blocks)),
-        np.tile(items[0][:count], len(blocks)),
+        np.concatenate([read.cued[block] for block in blocks], axis=1),
+        np.repeat([culture for _, culture in blocks], sizes),
+        np.concatenate([clusters(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
+        np.concatenate([customs(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
     )
     test = read.cultural["test", code]
     own = np.repeat([study.culture(code)], test.shape[1])
-    return _probe(study, "culture", code, train, _Side(test, own, topics(study, "test"), items[1]))
+    side = _Side(test, own, clusters(study, "test", code), customs(study, "test", code))
+    return _probe(study, "culture", code, train, side)
 
 
 def _answer(study: Study, read: Residuals, code: str) -> Probed | None:
     labels = {
-        split: [f"{item.relation}/{item.options[item.answer]['en']}" for item in universal_items(study, split)]
+        split: [f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items(split)]
         for split in SPLITS
     }
     shared = {label for label in labels["fit"] if labels["fit"].count(label) >= SHARED_BY}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from interp.data.items import Split, UniversalItem
+from interp.data.items import Split
 from interp.study.choose import Advance
 from interp.study.fit import FitResiduals
 from interp.study.prepare import Study
@@ -37,6 +37,7 @@ def read_residuals(study: Study, fit: FitResiduals, advance: Advance) -> Residua
     for code in study.universal.languages:
         advance(f"residuals {code}")
         universal["test", code] = study.universal_residuals(code, "test").numpy()
+    for code in study.cultural.languages:
         cultural["test", code] = study.cultural_residuals(code, "test").numpy()
         for culture in study.cultural.cultures:
             advance(f"residuals {code} {culture}")
@@ -46,21 +47,26 @@ def read_residuals(study: Study, fit: FitResiduals, advance: Advance) -> Residua
     return Residuals(universal, cultural, cued)
 
 
-def universal_items(study: Study, split: Split) -> list[UniversalItem]:
-    """Universal items of a split, in the order of their residuals."""
-    return [item for item in study.universal.items if item.split == split]
-
-
 def entities(study: Study, split: Split) -> Labels:
     """Cluster of each universal item of a split."""
-    return np.array([item.cluster for item in universal_items(study, split)])
+    return np.array([item.cluster for item in study.universal_items(split)])
 
 
 def relations(study: Study, split: Split) -> Labels:
     """Relation of each universal item of a split."""
-    return np.array([item.relation for item in universal_items(study, split)])
+    return np.array([item.relation for item in study.universal_items(split)])
 
 
-def topics(study: Study, split: Split) -> Labels:
-    """Topic of each cultural item of a split: its cluster, too."""
-    return np.array([item.topic for item in study.cultural.items if item.split == split])
+def customs(study: Study, split: Split, language: str) -> Labels:
+    """Key of each cultural item of a split that is asked in a language."""
+    return np.array([item.key for _, item in study.cultural_items(language, split)])
+
+
+def topics(study: Study, split: Split, language: str) -> Labels:
+    """Topic of each cultural item of a split that is asked in a language."""
+    return np.array([item.topic for _, item in study.cultural_items(language, split)])
+
+
+def clusters(study: Study, split: Split, language: str) -> Labels:
+    """Cluster of each cultural item of a split that is asked in a language."""
+    return np.array([item.cluster for _, item in study.cultural_items(language, split)])

@@ -38,6 +38,7 @@ class Prompts:
             full={
                 code: [
                     *study.universal_tasks(code, "test", full=True),
+                    *study.universal_tasks(code, "test", full=True, sensitive=True),
                     *study.cultural_tasks(code, "test", full=True),
                     *study.cultural_tasks(code, "test", "explicit"),
                 ]

@@ -24,3 +24,10 @@ def test_order_does_not_matter_and_the_salt_does() -> None:
 def test_one_to_one_answers_join_clusters_through_chains() -> None:
     found = join_clusters([("a", "b"), ("b", "c"), ("x", None), ("c", None)])
     assert found["a"] == found["b"] == found["c"] != found["x"]
+
+
+def test_equal_texts_share_a_cluster() -> None:
+    from interp.data.splits import cluster_texts
+
+    clusters = cluster_texts({"b": "What  is it?", "a": "what is it?", "c": "Who?"})
+    assert clusters == {"a": "a", "b": "a", "c": "c"}

@@ -30,7 +30,7 @@ def test_languages_may_be_one_word() -> None:
         ({"limit": 3}, "limit 3 is not allowed"),
         ({"seed": "x"}, "seed 'x' is not allowed; allowed: a int"),
         ({"strengths": "0"}, "strengths"),
-        ({"normalisation": "letters"}, "allowed: bytes, mean, sum"),
+        ({"normalisation": "letters"}, "allowed: bytes, sum, mean, pmi, letter, sentence"),
         ({"control_draws": 5}, "control_draws 5 is not allowed; allowed: whole numbers from 20"),
         ({"control_layers": "1.5"}, "control_layers"),
     ],

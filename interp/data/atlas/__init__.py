@@ -8,7 +8,8 @@ from importlib.resources import files
 
 from interp.data.atlas.names import Names
 from interp.data.draws import draw
-from interp.data.items import CulturalItem, CulturalSet, ParallelText, Split, UniversalItem, UniversalSet, shuffled
+from interp.data.entries import Entry
+from interp.data.items import CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet, shuffled
 from interp.data.splits import assign_splits, join_clusters
 from interp.data.tables import read_table
 from interp.errors import DataError
@@ -131,11 +132,23 @@ def cultural() -> CulturalSet:
 @lru_cache(maxsize=1)
 def chatter() -> ParallelText:
     """Everyday sentences that state no fact and name no place."""
-    return ParallelText("atlas-chatter", tuple(_texts(row) for row in table("chatter", "key", *LANGUAGES)))
+    rows = table("chatter", "key", *LANGUAGES)
+    splits = assign_splits((row["key"] for row in rows), "atlas-chatter")
+    sentences, parts = tuple(_texts(row) for row in rows), tuple(splits[row["key"]] for row in rows)
+    return ParallelText("atlas", LANGUAGES, sentences, parts)
 
 
-def chatter_splits() -> list[Split]:
-    """The split of each sentence of `chatter`."""
-    keys = [row["key"] for row in table("chatter", "key")]
-    splits = assign_splits(keys, "atlas-chatter")
-    return [splits[key] for key in keys]
+_SOURCE, _LICENCE = "ours, docs/atlas.md", "CC0-1.0"
+
+UNIVERSAL = Entry(
+    "atlas", "universal", "Atlas: facts of geography, language, nature and measure", _SOURCE, _LICENCE, LANGUAGES,
+    "1,033 items", lambda reader, languages: universal(),
+)  # fmt: skip
+CULTURAL = Entry(
+    "atlas", "cultural", "Atlas: everyday customs", _SOURCE, _LICENCE, LANGUAGES,
+    "233 items", lambda reader, languages: cultural(), cultures=CULTURES,
+)  # fmt: skip
+PARALLEL = Entry(
+    "atlas", "parallel", "Atlas: everyday sentences", _SOURCE, _LICENCE, LANGUAGES,
+    "120 sentences", lambda reader, languages: chatter(),
+)  # fmt: skip

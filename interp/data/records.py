@@ -1,0 +1,238 @@
+"""Records of a published file, each with the place where it stands: CSV, TSV, JSON, JSON lines, Parquet."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interp.errors import DataError
+
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row's values by column, and where it stands (file and row), for messages."""
+
+    values: Mapping[str, Any]
+    where: str
+
+    def text(self, column: str) -> str:
+        """A cell's text without control characters and outer space; DataError where it is missing or empty."""
+        text = self.maybe(column)
+        if not text:
+            raise DataError(f"{self.where}: {column!r} is empty", allowed="text", remedy="fill it or drop the row")
+        return text
+
+    def maybe(self, column: str) -> str:
+        """A cell's text, or "" where it is empty; DataError where the column is missing."""
+        value = self.value(column)
+        return "" if value is None else clean(str(value))
+
+    def value(self, column: str) -> Any:
+        """A cell as it is; DataError where the column is missing."""
+        if column not in self.values:
+            raise DataError(
+                f"{self.where}: column {column!r} is missing",
+                allowed=f"columns there are: {', '.join(map(str, self.values))}",
+                remedy="use the file as published, or correct the header",
+            )
+        return self.values[column]
+
+    def listed(self, column: str) -> list[str]:
+        """A cell that holds a list, also one written as text (JSON or Python); DataError where it doesn't parse."""
+        value = self.value(column)
+        if isinstance(value, str):
+            value = self._parsed(column, value)
+        if not isinstance(value, (list, tuple)):
+            raise DataError(
+                f"{self.where}: {column!r} holds no list but {str(value)[:60]!r}", allowed="a list", remedy="correct it"
+            )
+        return [clean(str(part)) for part in value]
+
+    def _parsed(self, column: str, text: str) -> Any:
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                return parse(text)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+        raise DataError(
+            f"{self.where}: {column!r} is no list that can be read: {text[:60]!r}",
+            allowed='a JSON list such as ["a", "b"], or a Python list of strings',
+            remedy="correct the quotes",
+        )
+
+    def letter(self, column: str, letters: str = "ABCD") -> int:
+        """The index of an answer letter; DataError for one that is not among the options."""
+        letter = self.text(column).upper()
+        if len(letter) != 1 or letter not in letters:
+            raise DataError(
+                f"{self.where}: {column!r} is {letter!r}", allowed=", ".join(letters), remedy="correct the answer"
+            )
+        return letters.index(letter)
+
+
+def clean(text: str) -> str:
+    """Text without control characters (a line end stays) and without space at its ends."""
+    return _CONTROLS.sub("", text).strip()
+
+
+def read_records(path: Path) -> list[Record]:
+    """All records of a file; raises DataError, which names file and row, for one that can't be read.
+
+    A JSON file may hold a list of records, an object of records by ID (the ID becomes the column `ID`), or one record
+    per line. CSV and TSV have a header. Lines end with a line feed (or CR LF) and nothing else.
+    """
+    kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
+    if f".{kind}" not in SUFFIXES:
+        raise DataError(f"{path}: this kind of file is unknown", allowed=", ".join(SUFFIXES), remedy="convert it")
+    if kind == "parquet":
+        return list(_parquet(path))
+    text = read_text(path)
+    if kind in ("csv", "tsv"):
+        return list(_table(path, text, "\t" if kind == "tsv" else ","))
+    return list(_lines(path, text) if kind == "jsonl" else _json(path, text))
+
+
+def read_text(path: Path) -> str:
+    """A file's text (UTF-8, with or without byte order mark); DataError names the line of a byte that is not UTF-8."""
+    try:
+        data = path.read_bytes()
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path} can't be read: {error}", remedy="check the path and the file") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}, row {line}: byte 0x{data[error.start]:02x} is not UTF-8",
+            allowed="UTF-8",
+            remedy="convert the file",
+        ) from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """A file's lines, split at line feeds alone."""
+    lines = [line.removesuffix("\r") for line in read_text(path).split("\n")]
+    return lines[:-1] if lines and not lines[-1] else lines
+
+
+def _table(path: Path, text: str, delimiter: str) -> Iterator[Record]:
+    lines = io.StringIO(text, newline="")
+    tabs = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    reader = tabs if delimiter == "\t" else csv.reader(lines, strict=True)
+    header: list[str] | None = None
+    number = 0
+    try:
+        for number, cells in enumerate(reader, start=1):
+            if header is None:
+                header = cells
+                _check_header(path, header)
+                continue
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                raise DataError(
+                    f"{path}, row {number}: {len(cells)} cells", allowed=f"{len(header)}, as in the header",
+                    remedy="quote cells that contain the delimiter",
+                )  # fmt: skip
+            yield Record(dict(zip(header, cells, strict=True)), f"{path}, row {number}")
+    except csv.Error as error:
+        raise DataError(f"{path}, row {number + 1}: {error}", allowed="CSV with a header", remedy="mend it") from error
+    if header is None:
+        raise DataError(f"{path} is empty", allowed="a header and rows", remedy="check the file")
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise DataError(f"{path}: column {twice[0]!r} is there twice", allowed="different names", remedy="rename one")
+
+
+def _lines(path: Path, text: str) -> Iterator[Record]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield _record(path, _parse(path, line, number), f"row {number}")
+
+
+def _json(path: Path, text: str) -> Iterator[Record]:
+    """One record per line where every line is one; else one JSON value."""
+    first = text.lstrip()[:1]
+    if first == "{" and "\n" in text.strip():
+        head = text.strip().split("\n", 1)[0]
+        try:
+            if isinstance(json.loads(head), dict):
+                yield from _lines(path, text)
+                return
+        except ValueError:
+            pass
+    value = _parse(path, text, None)
+    if isinstance(value, list):
+        for number, row in enumerate(value, start=1):
+            yield _record(path, row, f"record {number}")
+    elif isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+        for key, row in value.items():
+            yield Record({"ID": key, **row}, f"{path}, {key!r}")
+    else:
+        yield _record(path, value, "record 1")
+
+
+def _parse(path: Path, text: str, number: int | None) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except ValueError as error:
+        line = number if number is not None else getattr(error, "lineno", 1)
+        raise DataError(f"{path}, row {line}: no valid JSON: {error}", remedy="mend the file") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key {twice!r} is there twice")
+    return found
+
+
+def _record(path: Path, value: Any, where: str) -> Record:
+    if not isinstance(value, dict):
+        raise DataError(
+            f"{path}, {where}: no record but {str(value)[:60]!r}", allowed="an object", remedy="mend the file"
+        )
+    return Record(value, f"{path}, {where}")
+
+
+def _parquet(path: Path) -> Iterator[Record]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path} can't be read as Parquet: {error}", remedy="check the file") from error
+    for number, row in enumerate(rows, start=1):
+        yield Record(row, f"{path}, row {number}")
+
+
+def by_key(records: Sequence[Record], column: str) -> dict[str, Record]:
+    """Records by a column that must be unique; DataError names both rows of a value that is there twice."""
+    found: dict[str, Record] = {}
+    for record in records:
+        key = record.text(column)
+        if key in found:
+            raise DataError(
+                f"{record.where}: {column} {key!r} is there twice", allowed=f"once; first at {found[key].where}",
+                remedy="drop one",
+            )  # fmt: skip
+        found[key] = record
+    return found

@@ -1,0 +1,85 @@
+"""Chat templates: a prompt as the user's turn, with the model's turn begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from interp.data.prompts import Prompt
+from interp.errors import ConfigError, ModelError
+
+AUTO, NONE = "auto", "none"
+FIXED = {"date_string": "26 Jul 2024", "enable_thinking": False}
+"""What some templates ask for: without it the prompt would hold today's date, or an open block of thoughts."""
+
+_PROBE = "What the user says"
+
+
+@dataclass(frozen=True)
+class Template:
+    """What turns a text into what the model reads; `name` says which. The plain one changes nothing."""
+
+    name: str = NONE
+    render: Callable[[str], str] | None = None
+
+    def text(self, text: str) -> str:
+        """A text as the model reads it."""
+        return self.render(text) if self.render else text
+
+    def prompt(self, prompt: Prompt) -> Prompt:
+        """A prompt as the model reads it; behind a template an option begins the model's turn, without a separator."""
+        if not self.render:
+            return prompt
+        endings = tuple(ending.removeprefix(" ") for ending in prompt.continuations)
+        return replace(prompt, text=self.render(prompt.text), continuations=endings)
+
+
+def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
+    """The template of a choice: `auto` (the tokenizer's own, if it has one), `none`, or a Jinja file.
+
+    Raises ConfigError for a file that can't be read, ModelError for a template that fails on a single user's turn.
+    """
+    if choice == NONE or (choice == AUTO and not getattr(tokenizer, "chat_template", None)):
+        return Template()
+    source = None if choice == AUTO else _read(choice)
+
+    def render(text: str) -> str:
+        messages = [{"role": "user", "content": text}]
+        try:
+            return str(
+                tokenizer.apply_chat_template(
+                    messages, chat_template=source, tokenize=False, add_generation_prompt=True, **FIXED
+                )
+            )
+        except Exception as error:  # Jinja's errors, and whatever a template raises
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"chat template {choice!r} fails on a user's turn: {reason}",
+                allowed="auto, none, or a Jinja file that takes `messages`",
+                remedy="pass --template none, or mend the file",
+            ) from error
+
+    if _PROBE not in render(_PROBE):
+        raise ModelError(
+            f"chat template {choice!r} drops the user's text", remedy="pass --template none, or mend the file"
+        )
+    return Template("chat" if choice == AUTO else Path(choice).name, render)
+
+
+def check_template(choice: str) -> None:
+    """Raise ConfigError for a choice that is neither `auto` nor `none` nor a file that can be read."""
+    if choice not in (AUTO, NONE):
+        _read(choice)
+
+
+def _read(choice: str) -> str:
+    try:
+        return Path(choice).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"template {choice!r} can't be read: {error}",
+            allowed="auto, none, or a Jinja file",
+            remedy="check the path",
+        ) from error
