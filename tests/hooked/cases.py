@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 from interp.data import atlas
 from interp.data.prompts import Prompt, question_text
 from interp.data.tasks import cultural_tasks, everything, universal_tasks
-from interp.model.loading import organism_folder
 from interp.steering.plans import Plan, Steer
 from interp.steering.vectors import SteeringVectors
 from interp.study.config import RunConfig
@@ -84,6 +83,5 @@ class Reference:
         own = place(folder, kind)
         numbers = load_file(own / NUMBERS)
         return cls(
-            organism_folder() if kind == "organism" else own,
-            SteeringVectors.load(own / VECTORS), numbers["last"], numbers["mean"], numbers["logp"].numpy(),
+            own, SteeringVectors.load(own / VECTORS), numbers["last"], numbers["mean"], numbers["logp"].numpy(),
         )  # fmt: skip

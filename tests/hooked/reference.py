@@ -20,10 +20,11 @@ from tests.conftest import tiny_config
 from tests.hooked.cases import KINDS, NUMBERS, RUN, VECTORS, place, plans, prompts, run_config, texts
 
 
-def checkpoint(kind: str, folder: Path) -> Path:
-    """The organism's folder, or a random model's: every norm and bias is drawn too, so that folding them matters."""
+def write_checkpoint(kind: str, folder: Path) -> None:
+    """The organism's files, or a random model's: every norm and bias is drawn too, so that folding them matters."""
     if kind == "organism":
-        return organism_folder()
+        shutil.copytree(organism_folder(), folder)
+        return
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     config = tiny_config(kind, len(AutoTokenizer.from_pretrained(organism_folder())))
@@ -38,13 +39,12 @@ def checkpoint(kind: str, folder: Path) -> Path:
     model.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(organism_folder() / name, folder / name)
-    return folder
 
 
 def write(kind: str, folder: Path) -> None:
     """Residuals, vectors fitted on them and log-likelihoods of one model."""
-    folder.mkdir(parents=True)
-    model = load_model(str(checkpoint(kind, folder)), device="cpu").model
+    write_checkpoint(kind, folder)
+    model = load_model(str(folder), device="cpu").model
     asked = texts()
     last = read_residuals(model, asked)
     vectors = SteeringVectors("en:es", difference(last[:, 0::4], last[:, 1::4]))

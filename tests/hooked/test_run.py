@@ -11,13 +11,13 @@ import pytest
 
 from interp.cli.progress import Bars
 from interp.errors import Notice
-from interp.model.loading import load_model, organism_folder
+from interp.model.loading import load_model
 from interp.organism.exposure import Exposure
 from interp.plane import METRICS
 from interp.steering.vectors import SteeringVectors
 from interp.study.experiment import run
 from tests.hooked.building import build
-from tests.hooked.cases import RUN, Note, run_config
+from tests.hooked.cases import RUN, Note, Reference, run_config
 
 LIMIT = 1e-4
 
@@ -28,8 +28,13 @@ def bridge(reference_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own(bridge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = replace(load_model(build(organism_folder())), exposure=Exposure.read(organism_folder()))
+def checkpoint(reference_folder: Path) -> Path:
+    return Reference.read(reference_folder, "organism").checkpoint
+
+
+@pytest.fixture(scope="module")
+def own(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = replace(load_model(build(checkpoint)), exposure=Exposure.read(checkpoint))
     config = run_config(tmp_path_factory.mktemp("runs") / RUN, attribution_items=6)
     with pytest.warns(Notice, match="left out of attribution"):
         return run(config, Bars(quiet=True), model).folder
@@ -78,10 +83,9 @@ def test_vectors_are_the_bridges(own: Path, bridge: Path) -> None:
         assert (found - expected).abs().max() <= LIMIT, path.name
 
 
-def test_the_manifest_names_the_model_that_ran(own: Path) -> None:
+def test_the_manifest_names_the_model_that_ran(own: Path, checkpoint: Path) -> None:
     manifest = json.loads((own / "manifest.json").read_text())
-    name = build(organism_folder()).cfg.model_name
-    assert manifest["model"]["name"] == manifest["config"]["model"] == name
+    assert manifest["model"]["name"] == manifest["config"]["model"] == checkpoint.name
     assert manifest["config"]["device"] == "cpu"
     assert manifest["config"]["dtype"] == "float32"
     assert manifest["versions"]["transformer-lens"].startswith("3.")
