@@ -70,7 +70,7 @@ def measure(architecture: str, folder: Path, texts: list[str]) -> Row:
     oracle = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     model = load_model(str(folder), device="cpu").model
     tokens, vector = Tokens(model), torch.randn(model.cfg.d_model, generator=torch.Generator().manual_seed(0))
-    blocks = [m for m in oracle.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == model.cfg.n_layers][0]
+    blocks = next(m for m in oracle.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == model.cfg.n_layers)
     steered, plain = [], []
     found = read_residuals(model, texts)
     logits = residuals = 0.0
@@ -97,7 +97,9 @@ def measure(architecture: str, folder: Path, texts: list[str]) -> Row:
     plans = [Plan(), Plan((Steer(1, vector, 0.7),)), Plan((Steer(0, vector, 0.4, positions="last"),))]
     expected_logp = np.array([plain, steered])
     reference = score(model, prompts, plans, engine="reference").logp
-    assert np.abs(expected_logp[1] - expected_logp[0]).max() > 100 * LIMIT, "steering that changes nothing proves nothing"
+    assert np.abs(expected_logp[1] - expected_logp[0]).max() > 100 * LIMIT, (
+        "steering that changes nothing proves nothing"
+    )
     with warnings.catch_warnings(record=True) as notices:
         warnings.simplefilter("always", Notice)
         replayed = replay_of(model) is not None
