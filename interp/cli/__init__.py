@@ -23,9 +23,9 @@ app = typer.Typer(
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
-app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(data.app, name="data")
 app.add_typer(organism.app, name="organism")
 
 
