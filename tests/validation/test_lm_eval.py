@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from interp.data.prompts import Prompt
-from interp.model.loading import load_model, organism_folder
+from interp.model.loading import load_model
+from interp.model.sources import organism_folder
 from interp.steering.engine import score
 
 pytestmark = pytest.mark.slow
