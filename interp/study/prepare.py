@@ -14,12 +14,13 @@ from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, eve
 from interp.errors import DataError, Notice
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
+from interp.model.protocol import HookedModel, device_of, dtype_of
 from interp.model.residuals import Residuals, read_residuals
 from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.study.config import RunConfig
-from interp.study.resolve import resolve
+from interp.study.resolve import resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
@@ -168,17 +169,27 @@ class Study:
         return self.read(self._sentences(language, "fit"))
 
 
-def prepare(config: RunConfig) -> Study:
+def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tuple[RunConfig, LoadedModel | None]:
+    """The settings with the name, device and dtype of a model that is given as an object, and the model."""
+    if model is None:
+        return config, None
+    loaded = model if isinstance(model, LoadedModel) else load_model(model)
+    device, dtype = str(device_of(loaded.model)), str(dtype_of(loaded.model)).removeprefix("torch.")
+    return replace(config, model=loaded.name, device=device, dtype=dtype), loaded
+
+
+def prepare(config: RunConfig, loaded: LoadedModel | None = None) -> Study:
     """Load and check everything that a run needs; cheap checks come first.
 
-    Raises a TranslocalError for an unknown dataset, language, model, device or dtype, and DataError where a
-    language has too few items left to score.
+    loaded: in place of the model that `config` names. Raises a TranslocalError for an unknown dataset, language, model,
+    device or dtype, and DataError where a language has too few items left to score.
     """
-    inputs = resolve(config)
-    loaded = load_model(
-        config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
-        quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
-    )  # fmt: skip
+    inputs = resolve(config) if loaded is None else resolve_data(config)
+    if loaded is None:
+        loaded = load_model(
+            config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
+            quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
+        )  # fmt: skip
     if config.engine == "replay":
         replay_of(loaded.model)
     template = find_template(loaded.model.tokenizer, config.template)

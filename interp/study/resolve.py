@@ -38,6 +38,11 @@ def resolve(config: RunConfig) -> Inputs:
     find_model(config.model, config.dtype)
     if config.device != "auto":
         resolve_device(config.device)
+    return resolve_data(config)
+
+
+def resolve_data(config: RunConfig) -> Inputs:
+    """Datasets and languages of a run, and its template; raises a TranslocalError for what is unknown or missing."""
     check_template(config.template)
     where = Path(config.data_dir).expanduser() if config.data_dir else None
     asked = _to_load(config)

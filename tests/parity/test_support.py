@@ -70,8 +70,7 @@ def measure(architecture: str, folder: Path, texts: list[str]) -> Row:
     oracle = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     model = load_model(str(folder), device="cpu").model
     tokens, vector = Tokens(model), torch.randn(model.cfg.d_model, generator=torch.Generator().manual_seed(0))
-    lists = (module for module in oracle.modules() if isinstance(module, torch.nn.ModuleList))
-    blocks = next(modules for modules in lists if len(modules) == model.cfg.n_layers)
+    blocks = next(m for m in oracle.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == model.cfg.n_layers)
     steered, plain = [], []
     found = read_residuals(model, texts)
     logits = residuals = 0.0
