@@ -65,7 +65,7 @@ def tiny_config(architecture: str, vocabulary: int):
         )  # fmt: skip
     if architecture in ("gpt_neox", "cohere", "phi", "olmo2", "qwen2"):
         del sizes["head_dim"]
-    if architecture == "gpt_neox":
+    if architecture in ("gpt_neox", "phi"):
         del sizes["num_key_value_heads"]
     more = {"gemma2": kinds | {"query_pre_attn_scalar": 8}, "gemma3": kinds, "mistral": {"sliding_window": WINDOW}}
     name = {
