@@ -89,6 +89,8 @@ def write_tiny(architecture: str, folder: Path) -> Path:
         shutil.copy(organism_folder() / name, folder / name)
     if architecture == "gemma3_images":
         _as_gemma_publishes_it(folder)
+    if architecture == "qwen2":
+        _bytes_as_qwen_has_them(folder)
     return folder
 
 
@@ -107,6 +109,25 @@ def _as_gemma_publishes_it(folder: Path) -> None:
         "size": {"height": 28, "width": 28},
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(images))
+
+
+def _bytes_as_qwen_has_them(folder: Path) -> None:
+    """A byte-level tokenizer: Transformers reads every tokenizer of this family as one, whatever its file says."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    from interp.data import atlas
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special, alphabet = ["<pad>", "<s>", "</s>", "<|endoftext|>"], pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=3000, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    items = atlas.universal().items[::50]
+    tokenizer.train_from_iterator([item.question(code) for item in items for code in item.questions], trainer)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    told = {"tokenizer_class": "Qwen2Tokenizer", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": None}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
 
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)

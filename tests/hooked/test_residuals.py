@@ -11,7 +11,8 @@ import torch
 
 from interp.errors import ModelError
 from interp.model.contrasts import require_bridge
-from interp.model.loading import check_hooked, fingerprint, load_model
+from interp.model.fingerprint import fingerprint
+from interp.model.loading import check_hooked, load_model
 from interp.model.residuals import read_residuals, residual_moments
 from interp.model.store import store_residuals
 from tests.hooked.building import build
