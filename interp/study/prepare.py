@@ -11,7 +11,7 @@ from interp.data.items import CulturalItem, CulturalSet, ParallelText, Split, Un
 from interp.data.letters import lettered_examples
 from interp.data.prompts import question_text, worked_examples
 from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, everything, universal_tasks
-from interp.errors import DataError, Notice
+from interp.errors import Notice
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
 from interp.model.protocol import HookedModel, device_of, dtype_of
@@ -20,7 +20,7 @@ from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.study.config import RunConfig
-from interp.study.resolve import resolve, resolve_data
+from interp.study.resolve import check_enough, resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
@@ -195,18 +195,7 @@ def prepare(config: RunConfig, loaded: LoadedModel | None = None) -> Study:
     template = find_template(loaded.model.tokenizer, config.template)
     study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
     _notice_missing(study)
-    for code in study.languages:
-        for split in ("dev", "test"):
-            for axis, tasks in (
-                ("universal", study.universal_tasks(code, split)),
-                ("cultural", study.cultural_tasks(code, split)),
-            ):
-                if len({task.cluster for task in tasks}) < 2:
-                    raise DataError(
-                        f"language {code!r} has {len(tasks)} {axis} items to score on {split}",
-                        allowed="items from at least 2 clusters",
-                        remedy="raise --limit or choose other datasets",
-                    )
+    check_enough(inputs, study.counts, ("dev", "test"))
     return study
 
 
