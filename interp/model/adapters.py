@@ -86,7 +86,8 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message=".*missing adapter keys")
             adapted: Any = PeftModel.from_pretrained(model, str(adapter.folder), autocast_adapter_dtype=False)
-        return adapted.merge_and_unload(safe_merge=True).eval()
+        whole = adapted.merge_and_unload(safe_merge=True).eval()
+        return whole.requires_grad_(True)  # PEFT froze it; attribution takes gradients
     except Exception as error:  # PEFT raises many kinds, and warns of weights it did not find
         raise _wrong_base(adapter, name, " ".join(str(error).split())[:200]) from error
 

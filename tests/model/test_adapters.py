@@ -49,6 +49,7 @@ def test_merged_logits_are_the_adapters_own(architecture: str, tmp_path: Path) -
     assert merged.adapter == "lora"
     assert merged.fingerprint != plain.fingerprint
     assert not any("lora" in key for key in merged.model.state_dict())
+    assert all(parameter.requires_grad for parameter in merged.model.original_model.parameters())
 
 
 def test_an_adapter_of_the_language_model_alone(tmp_path: Path) -> None:
