@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from interp.cli import bench, doctor, locate, model, organism, run
+from interp.cli import bench, data, doctor, locate, model, organism, run
 from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(model.app, name="model")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(data.app, name="data")
 app.add_typer(organism.app, name="organism")
 
 

@@ -47,7 +47,7 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
     )
     print("\n".join(_model_lines(settings, found, spot.device, spot.dtype)), flush=True)
     study = planned(settings, inputs, found, spot.device, spot.dtype)
-    check_items(study)
+    check_items(study, inputs)
     print("\n".join(_item_lines(study, whole)), flush=True)
     cost = estimate(study, found, spot.device, spot.dtype, whole=whole)
     free = sum(free_bytes(device) for device in spot.devices)

@@ -8,7 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from interp.data import atlas, blend, bmlama, flores, global_mmlu, mkqa, mmmlu, ntrex
+from interp.data import (
+    atlas,
+    blend,
+    bmlama,
+    culturalbench,
+    flores,
+    global_mmlu,
+    include,
+    localization_gap,
+    mkqa,
+    mmmlu,
+    multiloko,
+    ntrex,
+    own,
+)
 from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
@@ -31,7 +45,8 @@ def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> Non
 
 _register(UNIVERSAL, atlas.UNIVERSAL)
 _register(UNIVERSAL, global_mmlu.ENTRY, global_mmlu.LITE, mmmlu.ENTRY, bmlama.ENTRY, mkqa.ENTRY)
-_register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE)
+_register(CULTURAL, atlas.CULTURAL, blend.ENTRY, blend.CHOICE, localization_gap.ENTRY)
+_register(CULTURAL, include.ENTRY, culturalbench.ENTRY, multiloko.ENTRY)
 _register(PARALLEL, atlas.PARALLEL, ntrex.ENTRY, flores.ENTRY)
 
 
@@ -40,9 +55,13 @@ def load_universal(
 ) -> UniversalSet:
     """A universal dataset in those of `languages` that it has (all, if none is named), cut to about `limit` items.
 
-    data_dir: a folder with the published files. Raises DataError for an unknown name or files that can't be read.
+    name: a registered name, or the path of a file of one's own. data_dir: a folder with the published files. Raises
+    DataError for an unknown name or files that can't be read.
     """
-    dataset = _read(entry_of(UNIVERSAL, name, "universal"), languages, data_dir)
+    if own.is_file(name):
+        dataset = own.load_universal(name, languages)
+    else:
+        dataset = _read(entry_of(UNIVERSAL, name, "universal"), languages, data_dir)
     return replace(dataset, items=limited(dataset.items, limit))
 
 
@@ -55,7 +74,10 @@ def load_cultural(
     cultures: Mapping[str, str] | None = None,
 ) -> CulturalSet:
     """A cultural dataset, as `load_universal`. `cultures` names the own culture of languages that have several."""
-    dataset = _read(entry_of(CULTURAL, name, "cultural"), languages, data_dir)
+    if own.is_file(name):
+        dataset = own.load_cultural(name, languages)
+    else:
+        dataset = _read(entry_of(CULTURAL, name, "cultural"), languages, data_dir)
     for code, culture in (cultures or {}).items():
         if culture not in dataset.cultures or code not in dataset.languages:
             raise DataError(
@@ -63,8 +85,8 @@ def load_cultural(
                 allowed=f"languages {', '.join(dataset.languages)}; cultures {', '.join(dataset.cultures)}",
                 remedy="name one of these",
             )
-    own = {**dataset.own_culture, **(cultures or {})}
-    return replace(dataset, items=limited(dataset.items, limit), own_culture=own)
+    own_culture = {**dataset.own_culture, **(cultures or {})}
+    return replace(dataset, items=limited(dataset.items, limit), own_culture=own_culture)
 
 
 def load_parallel(name: str, *, languages: tuple[str, ...] = (), data_dir: Path | None = None) -> ParallelText:
@@ -126,7 +148,7 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
             f"datasets {universal.name!r} ({', '.join(universal.languages)}) and {cultural.name!r} "
             f"({', '.join(cultural.languages)}) share no language with a culture of its own",
             allowed="at least one shared language other than English",
-            remedy="choose other datasets, or add the missing languages' files",
+            remedy="choose other datasets, add the missing languages' files, or name cultures with --cultures (es=MX)",
         )
     for code in asked:
         if code in able:
@@ -135,7 +157,8 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
             raise DataError(
                 f"language {code!r} has no culture of its own in dataset {cultural.name!r}",
                 allowed=", ".join(able),
-                remedy="leave it out: it has no localization axis",
+                remedy="leave it out: it has no localization axis"
+                + ("" if code == "en" else f"; or, where several of its cultures are there, --cultures {code}=ONE"),
             )
         raise DataError(
             f"language {code!r} is unknown", allowed=", ".join(able), remedy="pass --languages with some of these"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +36,7 @@ def find_adapter(name: str) -> Adapter:
     """
     if find_spec("peft") is None:
         raise ModelError("an adapter needs the package peft", remedy="pip install 'translocal[align]'")
-    folder, revision = Path(name).expanduser(), ""
+    folder, revision = Path(os.path.expanduser(name)), ""
     shown = f"adapter folder {name!r}"
     if not folder.is_dir():
         if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
@@ -82,9 +83,11 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
         raise _wrong_base(adapter, name, misfit)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", category=UserWarning)
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message=".*missing adapter keys")
             adapted: Any = PeftModel.from_pretrained(model, str(adapter.folder), autocast_adapter_dtype=False)
-        return adapted.merge_and_unload(safe_merge=True).eval()
+        whole = adapted.merge_and_unload(safe_merge=True).eval()
+        return whole.requires_grad_(True)  # PEFT froze it; attribution takes gradients
     except Exception as error:  # PEFT raises many kinds, and warns of weights it did not find
         raise _wrong_base(adapter, name, " ".join(str(error).split())[:200]) from error
 

@@ -22,6 +22,7 @@ from interp.data.draws import draw
 from interp.errors import ModelError
 from interp.model.batching import Batch, Tokens
 from interp.model.contrasts import batched, last_logits, require_bridge, run_last
+from interp.model.processing import processing_of
 from interp.model.protocol import HookedModel, device_of, resid_post, resid_pre
 from interp.model.residuals import read_residuals
 from probes.intervals import cluster_sums, cluster_weights, mean_intervals, percentile_interval, ratio_draws
@@ -102,9 +103,13 @@ def folded(model: HookedModel) -> HookedModel:
         twin.load_state_dict(bridge.state_dict())
         twin.eval()
         twin.enable_compatibility_mode(disable_warnings=True)
+        if "fold_ln" not in processing_of(twin):
+            raise _unfoldable(f"TransformerLens can't fold the norms of {type(source).__name__}")
         tokens = torch.arange(min(8, bridge.cfg.d_vocab), device=device)[None]
         with torch.inference_mode():
             own, folds = (m(tokens, return_type="logits").float().log_softmax(-1) for m in (bridge, twin))
+    except ModelError:
+        raise
     except Exception as error:  # every architecture's adapter raises its own kind
         raise _unfoldable(f"the weights can't be folded: {' '.join(str(error).split())[:300]}") from error
     gap = (own - folds).abs().max().item()

@@ -8,6 +8,7 @@ serve ragged rows, options that branch from a shared prompt, and many steered ve
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ class Unsteppable(Exception):
 
 
 class KeysValues(NamedTuple):
-    """Keys and values of one block, positions already encoded."""
+    """Keys and values of one block, as its attention caches them: a bridge's with their positions encoded."""
 
     keys: Float[torch.Tensor, "row head key d_head"]
     values: Float[torch.Tensor, "row head key d_head"]
@@ -58,7 +59,7 @@ class Stop(Exception):
     """Ends a forward whose needed part is done."""
 
 
-class _Cache:
+class Cache:
     """Stands where a block looks for earlier keys and values; `stop` ends the block once it has its own."""
 
     def __init__(self, past: KeysValues | None, own: bool, stop: bool) -> None:
@@ -66,11 +67,14 @@ class _Cache:
         self.now: KeysValues | None = None
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
+        """How many earlier keys there are."""
         return 0 if self.past is None else self.past.keys.shape[-2]
 
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take a block's own keys and values; give all that it reads."""
+        values = values.to(keys.dtype)  # as Transformers' cache: OLMo 2 rotates keys in float32
         if self.past is None:
             self.now = KeysValues(keys, values)
         elif not self.own:
@@ -98,22 +102,90 @@ class _Call:
     kwargs: dict[str, Any]
 
 
-class Blocks:
+class Stepper(ABC):
+    """A model's blocks, stepped one by one, in the terms of nodes and places."""
+
+    def __init__(self, model: HookedModel) -> None:
+        self.model = model
+        self.blocks: Sequence[Any] = list(model.blocks)  # type: ignore[attr-defined]
+        self.device = device_of(model)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    @abstractmethod
+    def _call(self, layer: int, hidden: Hidden, places: Places, cache: Cache, times: int) -> Any:
+        """Run a block on nodes, with `cache` where it looks for earlier keys and values."""
+
+    def _forward(self, tokens: torch.Tensor) -> None:
+        self.model(tokens, return_type=None)
+
+    def embed(self, tokens: Int[torch.Tensor, "node"], positions: Int[torch.Tensor, "node"]) -> torch.Tensor:
+        """The stream entering block 0 for single tokens at positions, [node, d_model]."""
+        order: dict[tuple[int, int], int] = {}
+        depth: dict[int, int] = {}
+        cells = list(zip(tokens.tolist(), positions.tolist(), strict=True))
+        for token, position in cells:
+            if (token, position) not in order:
+                order[token, position] = depth.get(position, 0)
+                depth[position] = depth.get(position, 0) + 1
+        rows = torch.zeros(max(depth.values()), max(depth) + 1, dtype=torch.long, device=self.device)
+        index = torch.tensor([(row, position) for (_, position), row in order.items()], device=self.device)
+        rows[index[:, 0], index[:, 1]] = torch.tensor([token for token, _ in order], device=self.device)
+        found: list[torch.Tensor] = []
+
+        def keep(*args: Any, **kwargs: Any) -> Any:
+            found.append(args[0] if args else kwargs["hidden_states"])
+            raise Stop
+
+        with replaced({self.blocks[0]: keep}), suppress(Stop):
+            self._forward(rows)
+        pick = torch.tensor([(order[cell], cell[1]) for cell in cells], device=self.device)
+        return found[0][pick[:, 0], pick[:, 1]]
+
+    def step(
+        self,
+        layer: int,
+        hidden: Hidden,
+        places: Places,
+        past: KeysValues | None = None,
+        *,
+        times: int = 1,
+        own: bool = True,
+    ) -> tuple[Hidden, KeysValues]:
+        """Block `layer` on a batch of nodes: the stream after it, and the keys and values that were read.
+
+        past: earlier keys and values; each of its rows serves an equal run of the batch's rows. The keys of `places`
+        are the past's, then the nodes' own; with `own` False the past holds those too. times: how often the rows of
+        `places` repeat in the batch.
+        """
+        cache = Cache(past, own, stop=False)
+        output = self._call(layer, hidden, places, cache, times)
+        assert cache.now is not None
+        return (output[0] if isinstance(output, tuple) else output), cache.now
+
+    def keys_values(
+        self, layer: int, hidden: Hidden, places: Places, past: KeysValues | None = None, *, times: int = 1
+    ) -> KeysValues:
+        """What `step` would return second, without attention and MLP."""
+        cache = Cache(past, own=True, stop=True)
+        with suppress(Stop):
+            self._call(layer, hidden, places, cache, times)
+        assert cache.now is not None
+        return cache.now
+
+
+class Blocks(Stepper):
     """The blocks of a `TransformerBridge`, stepped one by one. Raises Unsteppable where that would not be safe."""
 
     def __init__(self, model: HookedModel) -> None:
         refuse_by_structure(model)
-        self.model = model
-        self.blocks: Sequence[Any] = list(model.blocks)  # type: ignore[attr-defined]
-        self.device = device_of(model)
+        super().__init__(model)
         self.head_count = int(model.cfg.n_heads)
         self._plain: dict[int, list[_Call]] = {}
         self._tuples: list[int] = self._output_sizes()
         for call in self.plain(PROBE_LENGTH):
             _refuse_unknown_arguments(call, self.head_count)
-
-    def __len__(self) -> int:
-        return len(self.blocks)
 
     def _output_sizes(self) -> list[int]:
         """0 for a block that returns a bare tensor, else the length of its tuple."""
@@ -165,67 +237,13 @@ class Blocks:
         finally:
             handle.remove()
 
-    def embed(self, tokens: Int[torch.Tensor, "node"], positions: Int[torch.Tensor, "node"]) -> torch.Tensor:
-        """The stream entering block 0 for single tokens at positions, [node, d_model]."""
-        order: dict[tuple[int, int], int] = {}
-        depth: dict[int, int] = {}
-        cells = list(zip(tokens.tolist(), positions.tolist(), strict=True))
-        for token, position in cells:
-            if (token, position) not in order:
-                order[token, position] = depth.get(position, 0)
-                depth[position] = depth.get(position, 0) + 1
-        rows = torch.zeros(max(depth.values()), max(depth) + 1, dtype=torch.long, device=self.device)
-        index = torch.tensor([(row, position) for (_, position), row in order.items()], device=self.device)
-        rows[index[:, 0], index[:, 1]] = torch.tensor([token for token, _ in order], device=self.device)
-        found: list[torch.Tensor] = []
-
-        def keep(*args: Any, **kwargs: Any) -> Any:
-            found.append(args[0] if args else kwargs["hidden_states"])
-            raise Stop
-
-        with replaced({self.blocks[0]: keep}), suppress(Stop):
-            self.model(rows, return_type=None)
-        pick = torch.tensor([(order[cell], cell[1]) for cell in cells], device=self.device)
-        return found[0][pick[:, 0], pick[:, 1]]
-
-    def step(
-        self,
-        layer: int,
-        hidden: Hidden,
-        places: Places,
-        past: KeysValues | None = None,
-        *,
-        times: int = 1,
-        own: bool = True,
-    ) -> tuple[Hidden, KeysValues]:
-        """Block `layer` on a batch of nodes: the stream after it, and the keys and values that were read.
-
-        past: earlier keys and values; each of its rows serves an equal run of the batch's rows. The keys of `places`
-        are the past's, then the nodes' own; with `own` False the past holds those too. times: how often the rows of
-        `places` repeat in the batch.
-        """
-        cache = _Cache(past, own, stop=False)
-        output = self._call(layer, hidden, places, cache, times)
-        assert cache.now is not None
-        return (output[0] if isinstance(output, tuple) else output), cache.now
-
-    def keys_values(
-        self, layer: int, hidden: Hidden, places: Places, past: KeysValues | None = None, *, times: int = 1
-    ) -> KeysValues:
-        """What `step` would return second, without attention and MLP."""
-        cache = _Cache(past, own=True, stop=True)
-        with suppress(Stop):
-            self._call(layer, hidden, places, cache, times)
-        assert cache.now is not None
-        return cache.now
-
-    def _call(self, layer: int, hidden: Hidden, places: Places, cache: _Cache, times: int) -> Any:
+    def _call(self, layer: int, hidden: Hidden, places: Places, cache: Cache, times: int) -> Any:
         call = self.plain(places.length)[layer]
         args = [self._argument(value, places, cache, times) for value in call.args]
         kwargs = {name: self._argument(value, places, cache, times) for name, value in call.kwargs.items()}
         return self.blocks[layer](hidden, *args, **kwargs)
 
-    def _argument(self, value: Any, places: Places, cache: _Cache, times: int) -> Any:
+    def _argument(self, value: Any, places: Places, cache: Cache, times: int) -> Any:
         """A plain sequence's argument, gathered at the nodes' positions."""
         if isinstance(value, tuple):
             return tuple(self._argument(part, places, cache, times) for part in value)
@@ -238,20 +256,21 @@ class Blocks:
         grid = plain[0, 0].to(places.queries.device)
         picked = grid[places.queries[:, :, None], places.keys[:, None, :]]
         hidden = False if plain.dtype == torch.bool else torch.finfo(plain.dtype).min
-        return _repeated(torch.where(places.visible, picked, hidden), times)[:, None]
+        return repeated(torch.where(places.visible, picked, hidden), times)[:, None]
 
     def _encoding(self, plain: torch.Tensor, places: Places, times: int) -> torch.Tensor:
         """Rotary angles [1, position, d] at the queries, or ALiBi [head, 1, position] at the keys."""
         if plain.shape[1] != 1:
-            return _repeated(plain[0].to(places.queries.device)[places.queries], times)
-        rows = _repeated(plain[:, 0].to(places.keys.device)[:, places.keys].transpose(0, 1), times)
+            return repeated(plain[0].to(places.queries.device)[places.queries], times)
+        rows = repeated(plain[:, 0].to(places.keys.device)[:, places.keys].transpose(0, 1), times)
         return rows.flatten(0, 1)[:, None]
 
     def _positions(self, plain: torch.Tensor, places: Places, times: int) -> torch.Tensor:
-        return _repeated(plain[0].to(places.queries.device)[places.queries], times)
+        return repeated(plain[0].to(places.queries.device)[places.queries], times)
 
 
-def _repeated(rows: torch.Tensor, times: int) -> torch.Tensor:
+def repeated(rows: torch.Tensor, times: int) -> torch.Tensor:
+    """Rows `times` times over."""
     return rows if times == 1 else rows.repeat(times, *[1] * (rows.ndim - 1))
 
 
@@ -305,16 +324,14 @@ def _compiled(module: torch.nn.Module) -> Callable[..., Any]:
 
 
 def _is_cache(value: Any) -> bool:
-    from transformers.cache_utils import Cache
+    from transformers import cache_utils
 
-    return isinstance(value, Cache)
+    return isinstance(value, cache_utils.Cache)
 
 
 def refuse_by_structure(model: HookedModel) -> None:
     """Raise Unsteppable for architectures whose blocks pass each other more than the residual stream."""
-    if not hasattr(model, "original_model"):
-        raise Unsteppable("it is no TransformerBridge")
-    config = model.original_model.config
+    config = model.original_model.config  # type: ignore[attr-defined]
     if getattr(config, "is_encoder_decoder", False):
         raise Unsteppable("it has an encoder and a decoder")
     text = config.get_text_config()

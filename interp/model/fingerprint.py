@@ -11,9 +11,15 @@ from interp.model.protocol import HookedModel
 
 
 def fingerprint(model: HookedModel) -> str:
-    """SHA-256 (16 hex digits) over the processing, and names, shapes, dtypes and bytes of the weights."""
+    """SHA-256 (16 hex digits) over the processing, and names, shapes, dtypes and bytes of the weights.
+
+    Masks and angles that a HookedTransformer keeps beside its weights do not count: they grow with what it has read.
+    """
+    buffers = {key for key, _ in model.named_buffers()}  # type: ignore[attr-defined]
     digest = hashlib.sha256(processing_of(model).encode())
     for key, value in sorted(model.state_dict().items()):  # type: ignore[attr-defined]
+        if key in buffers:
+            continue
         digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -64,7 +64,8 @@ def place(
     if quantization is not None:
         if find_spec("bitsandbytes") is None:
             raise ModelError(
-                f"quantization {quantization} needs the package bitsandbytes", remedy="pip install bitsandbytes"
+                f"quantization {quantization} needs the package bitsandbytes",
+                remedy="pip install 'translocal[quantize]'",
             )
         if kind.partition(":")[0] != "cuda" or not gpus:
             raise ModelError(f"quantization {quantization} needs an NVIDIA GPU", remedy="load without it")

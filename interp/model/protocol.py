@@ -50,6 +50,11 @@ def hooks_on(model: HookedModel) -> int:
     return sum(len(point.fwd_hooks) for point in model.hook_dict.values())
 
 
+def is_bridge(model: HookedModel) -> bool:
+    """Whether a model wraps a model of Transformers (a `TransformerBridge`); a `HookedTransformer` does not."""
+    return hasattr(model, "original_model")
+
+
 def device_of(model: HookedModel) -> torch.device:
     """The device that holds the model's embedding."""
     return next(iter(model.embed.parameters())).device  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -45,8 +46,8 @@ def find_model(name: str, dtype: str = "auto") -> Source:
         raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
     if name == ORGANISM:
         return Source(name, str(organism_folder()), True)
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
+    folder = Path(os.path.expanduser(name))
+    if not name or not folder.is_dir():
         if not name or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
             raise ModelError(
                 f"folder {name!r} does not exist",

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from interp.model.blocks import Blocks, KeysValues, lean, replaced
+from interp.model.blocks import KeysValues, Stepper, lean, replaced
+from interp.model.hooked_blocks import blocks_of
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel, device_of, dtype_of, hooks_on
 from interp.model.unembedding import Unembedding
@@ -42,7 +43,7 @@ class Replay:
         self.hooks = hooks_on(model)
         self.compiled = False
         self._place = _place(model)
-        self.blocks = Blocks(model)
+        self.blocks = blocks_of(model)
         self.unembedding = Unembedding(model)
 
     @property
@@ -101,7 +102,7 @@ def _place(model: HookedModel) -> tuple[torch.device, torch.dtype]:
 class _Pass:
     """Some plans on some prompts, once through the layers."""
 
-    def __init__(self, blocks: Blocks, forest: Forest, plans: Sequence[Numbered], budget: Budget) -> None:
+    def __init__(self, blocks: Stepper, forest: Forest, plans: Sequence[Numbered], budget: Budget) -> None:
         self.blocks, self.forest, self.plans = blocks, forest, plans
         self.rows, self.nodes = forest.tokens.shape
         self.prefix = len(forest.prefix)

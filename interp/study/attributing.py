@@ -20,7 +20,7 @@ from interp.model.attribution import (
     logit_attribution,
     patch_residuals,
 )
-from interp.model.contrasts import contrasts, cue_pairs
+from interp.model.contrasts import contrasts, cue_pairs, require_bridge
 from interp.model.protocol import HookedModel
 from interp.study.choose import Advance
 from interp.study.prepare import Study
@@ -34,12 +34,15 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
     """The rows of `attribution.csv`: per language and kind, on at most `attribution_items` test items.
 
     Columns: language, contrast (right - wrong, local - reference), then those of `Effects.table`. What the model does
-    not allow is left out with a notice.
+    not allow is left out with a notice: everything where it is a HookedTransformer.
     """
     limit = study.config.attribution_items
+    model = study.loaded.model
     if not limit:
         return pd.DataFrame()
-    model = study.loaded.model
+    if _allowed(lambda: require_bridge(model)) is None:
+        advance("attribution left out", KINDS * len(study.languages))
+        return pd.DataFrame()
     twin = _allowed(lambda: folded(model))
     parts: list[pd.DataFrame] = []
 

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import pandas as pd
 
 from interp.data.items import CulturalSet, UniversalSet, fingerprint
+from interp.model.loading import LoadedModel
+from interp.model.protocol import HookedModel
 from interp.plane import BASE, MACRO, Cells, favourite_wrong, hypervolume, outcomes
 from interp.steering.plans import Plan
 from interp.study import generating, locate, report, testing
@@ -22,7 +24,7 @@ from interp.study.config import RunConfig
 from interp.study.findings import findings
 from interp.study.fit import Vectors, fit_vectors, read_fit
 from interp.study.output import MANIFEST, run_folder, write_csv, write_json
-from interp.study.prepare import Study, prepare
+from interp.study.prepare import Study, prepare, with_model
 
 
 class Progress(Protocol):
@@ -52,24 +54,27 @@ class LocateResult:
     findings: list[str]
 
 
-def run(config: RunConfig, progress: Progress) -> RunResult:
+def run(config: RunConfig, progress: Progress, model: HookedModel | LoadedModel | None = None) -> RunResult:
     """Fit, choose on dev, report on test, write everything into the run's folder.
 
-    Raises a TranslocalError for what the user can mend; nothing is left behind then.
+    model: a hooked model in place of the one that `config` names; a LoadedModel may say what its corpus showed, so that
+    those items are not scored. Raises a TranslocalError for what the user can mend; nothing is left behind then.
     """
+    config, loaded = with_model(config, model)
     with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
-        return _run(config, progress, folder)
+        return _run(config, progress, folder, loaded)
 
 
-def run_locate(config: RunConfig, progress: Progress) -> LocateResult:
+def run_locate(config: RunConfig, progress: Progress, model: HookedModel | LoadedModel | None = None) -> LocateResult:
     """The analysis half alone: vectors of fit, and everything that `locate` finds, in the run's folder.
 
-    Raises a TranslocalError for what the user can mend; nothing is left behind then.
+    model: as in `run`. Raises a TranslocalError for what the user can mend; nothing is left behind then.
     """
+    config, loaded = with_model(config, model)
     with run_folder(config.folder, ["vectors"]) as folder:
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
-            study = prepare(config)
+            study = prepare(config, loaded)
             advance(study.loaded.name)
         with progress.stage("fitting vectors", 1) as advance:
             fit = read_fit(study)
@@ -84,7 +89,7 @@ def run_locate(config: RunConfig, progress: Progress) -> LocateResult:
     return LocateResult(config.folder, findings(located))
 
 
-def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
+def _run(config: RunConfig, progress: Progress, folder: Path, loaded: LoadedModel | None) -> RunResult:
     begun = time.perf_counter()
     timings: dict[str, float] = {}
 
@@ -92,7 +97,7 @@ def _run(config: RunConfig, progress: Progress, folder: Path) -> RunResult:
         timings[name] = round(time.perf_counter() - begun - sum(timings.values()), 2)
 
     with progress.stage("loading", 1) as advance:
-        study = prepare(config)
+        study = prepare(config, loaded)
         advance(study.loaded.name)
     lap("load")
     n_languages = len(study.languages)

@@ -127,7 +127,7 @@ def separations(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict
     for code in study.languages:
         margin = cosine_margin(read.universal["test", "en"], read.universal["test", code], relations(study, "test"))
         found["alignment"][code] = Signal(margin, entities(study, "test"))
-    languages = [code for code in study.languages if code in found["answer"]]
+    languages = [code for code in study.languages if code in found["answer"] and code in found["culture"]]
     by_language = {code: {name: signals[code] for name, signals in found.items()} for code in languages}
     if languages:
         by_language[MACRO] = {name: _together([signals[c] for c in languages]) for name, signals in found.items()}

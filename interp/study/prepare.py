@@ -11,15 +11,16 @@ from interp.data.items import CulturalItem, CulturalSet, ParallelText, Split, Un
 from interp.data.letters import lettered_examples
 from interp.data.prompts import question_text, worked_examples
 from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, everything, universal_tasks
-from interp.errors import DataError, Notice
+from interp.errors import Notice
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
+from interp.model.protocol import HookedModel, device_of, dtype_of
 from interp.model.residuals import Residuals, read_residuals
 from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.study.config import RunConfig
-from interp.study.resolve import resolve
+from interp.study.resolve import Inputs, check_enough, resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
@@ -169,40 +170,39 @@ class Study:
         return self.read(self.sentences(language, "fit"))
 
 
-def prepare(config: RunConfig) -> Study:
+def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tuple[RunConfig, LoadedModel | None]:
+    """The settings with the name, device and dtype of a model that is given as an object, and the model."""
+    if model is None:
+        return config, None
+    loaded = model if isinstance(model, LoadedModel) else load_model(model)
+    device, dtype = str(device_of(loaded.model)), str(dtype_of(loaded.model)).removeprefix("torch.")
+    return replace(config, model=loaded.name, device=device, dtype=dtype), loaded
+
+
+def prepare(config: RunConfig, loaded: LoadedModel | None = None) -> Study:
     """Load and check everything that a run needs; cheap checks come first.
 
-    Raises a TranslocalError for an unknown dataset, language, model, device or dtype, and DataError where a
-    language has too few items left to score.
+    loaded: in place of the model that `config` names. Raises a TranslocalError for an unknown dataset, language, model,
+    device or dtype, and DataError where a language has too few items left to score.
     """
-    inputs = resolve(config)
-    loaded = load_model(
-        config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
-        quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
-    )  # fmt: skip
+    inputs = resolve(config) if loaded is None else resolve_data(config)
+    if loaded is None:
+        loaded = load_model(
+            config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
+            quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
+        )  # fmt: skip
     if config.engine == "replay":
         replay_of(loaded.model)
     template = find_template(loaded.model.tokenizer, config.template)
     study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
-    check_items(study)
+    check_items(study, inputs)
     return study
 
 
-def check_items(study: Study) -> None:
+def check_items(study: Study, inputs: Inputs) -> None:
     """Notice the controls that the datasets don't allow; raise DataError where a language has too few items."""
     _notice_missing(study)
-    for code in study.languages:
-        for split in ("dev", "test"):
-            for axis, tasks in (
-                ("universal", study.universal_tasks(code, split)),
-                ("cultural", study.cultural_tasks(code, split)),
-            ):
-                if len({task.cluster for task in tasks}) < 2:
-                    raise DataError(
-                        f"language {code!r} has {len(tasks)} {axis} items to score on {split}",
-                        allowed="items from at least 2 clusters",
-                        remedy="raise --limit or choose other datasets",
-                    )
+    check_enough(inputs, study.counts, ("dev", "test"))
 
 
 def _notice_missing(study: Study) -> None:

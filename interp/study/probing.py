@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from interp.data.items import Split
+from interp.errors import Notice
 from interp.plane import MACRO
 from interp.study.choose import Advance
 from interp.study.prepare import Study
@@ -90,7 +92,7 @@ def _probe(study: Study, name: str, language: str, train: _Side, test: _Side, *,
     return Probed(name, language, result, test.clusters)
 
 
-def _universal(study: Study, read: Residuals, code: str) -> Probed:
+def _universal(study: Study, read: Residuals, code: str) -> Probed | None:
     def side(split: Split) -> _Side:
         groups = topics(study, split, code)
         sizes = [len(relations(study, split)), len(groups)]
@@ -101,7 +103,20 @@ def _universal(study: Study, read: Residuals, code: str) -> Probed:
             np.concatenate([relations(study, split), groups]),
         )
 
-    return _probe(study, "universal", code, side("fit"), side("test"), held_out=True)
+    train, test = side("fit"), side("test")
+    if not _can_hold_out(train, test):
+        text = f"the probe universal is left out in {code}: too few relations or topics to hold out"
+        warnings.warn(text, Notice, stacklevel=2)
+        return None
+    return _probe(study, "universal", code, train, test, held_out=True)
+
+
+def _can_hold_out(train: _Side, test: _Side) -> bool:
+    """Whether there are FOLDS sets of types, and both classes to train on whichever of them is held out."""
+    if len({*train.types, *test.types}) < FOLDS:
+        return False
+    folds = group_folds(train.types, test.types, n_folds=FOLDS)
+    return all(len(set(train.labels[fold.train])) == len(set(train.labels)) for fold in folds)
 
 
 def _language(study: Study, read: Residuals) -> Probed:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from interp.data.items import CulturalSet, ParallelText, UniversalSet
+from interp.data.counting import counted
+from interp.data.items import SPLITS, CulturalSet, ParallelText, Split, UniversalSet
 from interp.data.registry import (
     CULTURAL,
     UNIVERSAL,
@@ -14,6 +17,7 @@ from interp.data.registry import (
     load_universal,
     scored_languages,
 )
+from interp.data.tasks import Counts, cultural_tasks, everything, universal_tasks
 from interp.errors import DataError
 from interp.model.sources import find_model, resolve_device
 from interp.model.template import check_template
@@ -38,6 +42,11 @@ def resolve(config: RunConfig) -> Inputs:
     find_model(config.model, config.dtype)
     if config.device != "auto":
         resolve_device(config.device)
+    return resolve_data(config)
+
+
+def resolve_data(config: RunConfig) -> Inputs:
+    """Datasets and languages of a run, and its template; raises a TranslocalError for what is unknown or missing."""
     check_template(config.template)
     where = Path(config.data_dir).expanduser() if config.data_dir else None
     asked = _to_load(config)
@@ -49,12 +58,39 @@ def resolve(config: RunConfig) -> Inputs:
     _check_shots(config, universal)
     both = [code for code in universal.languages if code in cultural.languages]
     parallel = load_parallel(config.parallel, languages=("en", *languages), data_dir=where)
-    return Inputs(
+    inputs = Inputs(
         replace(universal, languages=tuple(code for code in universal.languages if code in ("en", *both))),
         replace(cultural, languages=tuple(both)),
         parallel,
         languages,
     )
+    check_enough(inputs, everything)
+    return inputs
+
+
+def check_enough(inputs: Inputs, counts: Counts, splits: Sequence[Split] = SPLITS) -> None:
+    """Raise DataError, with the commonest reason, where a language has items of fewer than 2 clusters on a split."""
+    for code in inputs.languages:
+        culture = inputs.cultural.own_culture[code]
+        for split in splits:
+            facts = universal_tasks(inputs.universal, code, split, counts)
+            customs = cultural_tasks(inputs.cultural, code, culture, split, counts)
+            for axis, tasks in (("universal", facts), ("cultural", customs)):
+                if len({task.cluster for task in tasks}) < 2:
+                    raise DataError(
+                        f"language {code!r} has {len(tasks)} {axis} items to score on {split}"
+                        + (_why(inputs.cultural, code, culture) if axis == "cultural" else ""),
+                        allowed="items from at least 2 clusters",
+                        remedy="raise --limit, add items, or choose other datasets",
+                    )
+
+
+def _why(dataset: CulturalSet, code: str, culture: str) -> str:
+    kept, left_out = counted(dataset, code, culture)
+    if not left_out:
+        return ""
+    reason, n = Counter(left.reason for left in left_out).most_common(1)[0]
+    return f" ({len(kept)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
 
 
 def _to_load(config: RunConfig) -> tuple[str, ...]:

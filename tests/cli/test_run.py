@@ -52,6 +52,10 @@ MISTAKES = {
     ("run", "--memory", "lots"): "memory 'lots' is not allowed; allowed: a size such as 8GiB",
     ("run", "--engine", "fast"): "engine 'fast' is unknown; allowed: replay, reference",
     ("run", "--batch-size", "0"): "batch_size 0 is not allowed",
+    ("run", "--quantization", "3bit"): "quantization '3bit' is unknown; allowed: 4bit, 8bit",
+    ("run", "--n-devices", "0"): "n_devices 0 is not allowed",
+    ("run", "--revision", "main"): "revision 'main' makes no sense for the folder",
+    ("run", "--adapter", "no/such/folder/here"): "adapter folder 'no/such/folder/here' does not exist",
     ("locate", "--model", "no/such/folder/here"): "does not exist",
     ("locate", "--attribution-items", "-1"): "attribution_items -1 is not allowed",
     ("organism", "train", "--steps", "0"): "steps 0 is not allowed",
@@ -87,13 +91,18 @@ def test_unknown_config_key_names_the_nearest(tmp_path: Path) -> None:
     assert "did you mean 'languages'?" in done.stderr
 
 
+NO_WEIGHTS = "\x02" + 7 * "\x00" + "{}"
+"""A safetensors file without tensors."""
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
         ({}, "has no config.json"),
         ({"config.json": "{}"}, "holds no *.safetensors file"),
-        ({"config.json": json.dumps({"model_type": "nonsense"}), "model.safetensors": "x"}, "could not be loaded"),
-        ({"config.json": json.dumps({"model_type": "t5", "architectures": ["T5Model"]}), "model.safetensors": "x"}, "could not be loaded"),
+        ({"config.json": "{}", "model.safetensors": "x"}, "is no safetensors file"),
+        ({"config.json": json.dumps({"model_type": "nonsense"}), "model.safetensors": NO_WEIGHTS}, "could not be loaded"),
+        ({"config.json": json.dumps({"model_type": "t5", "architectures": ["T5Model"]}), "model.safetensors": NO_WEIGHTS}, "could not be loaded"),
     ],
 )  # fmt: skip
 def test_a_folder_that_is_no_model(files: dict[str, str], message: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from interp.data.prompts import continuation, question_text
 from interp.errors import DataError
 
 CODES = """
-am ar as az bg bn ca cs da de el en es et eu fa fi fil fr gl ha he hi hr hu hy id ig is it ja ka kk km kn ko ky lt lv mg mk
+am ar as az be bg bn ca cs da de el en es et eu fa fi fil fr gl ha he hi hr hu hy id ig is it ja ka kk km kn ko ky lt lv mg mk
 ml mr ms my ne nl no ny pa pl pt ro ru si sk sl sn so sq sr su sv sw ta te th tl tr uk ur uz vi yo zh
 """
 SCRIPTS = {

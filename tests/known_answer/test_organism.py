@@ -8,7 +8,6 @@ import pytest
 from interp.study.config import RunConfig
 from interp.study.prepare import Study, prepare
 from interp.study.probing import SHARED_BY
-from interp.study.reading import universal_items
 from probes import LinearProbe
 from probes.intervals import cluster_weights, percentile_interval, ratio_draws
 
@@ -20,7 +19,7 @@ def study() -> Study:
 
 def test_answers_stated_in_a_language_are_read_better_there(study: Study) -> None:
     """Trained in English, tested in each other language: shown facts against those stated in English alone."""
-    items = {split: universal_items(study, split) for split in ("fit", "test")}
+    items = {split: study.universal_items(split) for split in ("fit", "test")}
     labels = {
         split: np.array([f"{item.relation}/{item.options[item.answer]['en']}" for item in of])
         for split, of in items.items()

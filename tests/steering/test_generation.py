@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, organism_folder
+from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel, resid_post
+from interp.model.sources import organism_folder
 from interp.steering.generation import Generated, end_tokens, generate
 from interp.steering.plans import Plan, Positions, Steer
 

@@ -78,6 +78,22 @@ def test_the_same_command_gives_the_same_bytes(es: Path, tmp_path: Path) -> None
         assert (again / name).read_bytes() == (es / name).read_bytes(), name
 
 
+def test_a_model_given_as_an_object_gives_the_run_of_its_name(es: Path, organism, tmp_path: Path) -> None:
+    config = RunConfig(model="not/there", languages=("es",), out=str(tmp_path / "object"), **SMALL)
+    given = run(config, Bars(quiet=True), organism).folder
+    for name in ("plane.csv", "contrasts.csv", "controls.csv", "plan.json"):
+        assert (given / name).read_bytes() == (es / name).read_bytes(), name
+    manifest = json.loads((given / "manifest.json").read_text())
+    assert manifest["model"]["name"] == manifest["config"]["model"] == "organism"
+    assert (manifest["config"]["device"], manifest["config"]["dtype"]) == ("cpu", "float32")
+
+
+def test_of_a_bare_object_nothing_is_known_to_be_seen(organism, tmp_path: Path) -> None:
+    config = RunConfig(languages=("es",), out=str(tmp_path / "bare"), **SMALL | {"attribution_items": 0})
+    found = run_locate(config, Bars(quiet=True), organism.model).folder
+    assert json.loads((found / "manifest.json").read_text())["data"]["scored"] == "all items"
+
+
 def test_scores_hold_a_row_per_option_and_plane_follows_from_them(both: Path) -> None:
     scores = pd.read_parquet(both / "scores" / "base.parquet")
     cultural = scores.query("axis == 'cultural' and cue == 'none' and language == 'ko'")
