@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interp.cli.units import bytes_text
+
 if TYPE_CHECKING:
     from interp.model.caches import Hub
     from interp.model.diagnosis import Advice
@@ -61,12 +63,14 @@ def _machine_lines(found: Machine) -> list[str]:
     lines.append(_line("GPU driver", f"{driver.kind} {driver.version}{serves}" if driver else "none"))
     for device in found.devices or found.gpus:
         name = f"{device.model} {device.architecture}".strip()
-        lines.append(_line(device.name, f"{name}, {_size(device.free)} free of {_size(device.total)}"))
+        lines.append(_line(device.name, f"{name}, {bytes_text(device.free)} free of {bytes_text(device.total)}"))
     cores = f"{found.cores}" if found.cores == found.cores_all else f"{found.cores} of {found.cores_all}"
     lines.append(_line("cores", cores))
-    lines.append(_line("memory", f"{_size(found.ram_free)} free of {_size(found.ram_total)}"))
+    lines.append(_line("memory", f"{bytes_text(found.ram_free)} free of {bytes_text(found.ram_total)}"))
     for disk in found.disks:
-        lines.append(_line(f"disk, {disk.purpose}", f"{_size(disk.free)} free of {_size(disk.total)} at {disk.path}"))
+        lines.append(
+            _line(f"disk, {disk.purpose}", f"{bytes_text(disk.free)} free of {bytes_text(disk.total)} at {disk.path}")
+        )
     return lines
 
 
@@ -84,7 +88,9 @@ def _hub_lines(hub: Hub) -> list[str]:
     for number, one in enumerate(hub.cached[:MOST_CACHED]):
         revisions = ", ".join(revision[:12] for revision in one.revisions) or "no revision"
         cut = "" if one.complete else ", incomplete"
-        lines.append(_line("" if number else "cached", f"{one.kind} {one.name}, {_size(one.bytes)}, {revisions}{cut}"))
+        lines.append(
+            _line("" if number else "cached", f"{one.kind} {one.name}, {bytes_text(one.bytes)}, {revisions}{cut}")
+        )
     if len(hub.cached) > MOST_CACHED:
         lines.append(_line("", f"and {len(hub.cached) - MOST_CACHED} more (--json has all)"))
     return lines
@@ -94,9 +100,3 @@ def _advice_lines(advice: list[Advice]) -> list[str]:
     if not advice:
         return ["", "nothing stands in a run's way"]
     return ["", *(f"{one.level}: {one.text}" + (f"; to do: {one.remedy}" if one.remedy else "") for one in advice)]
-
-
-def _size(count: int | None) -> str:
-    if count is None:
-        return "unknown"
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from interp.cli import options
+from interp.cli.dry import say_plan
 
 EXAMPLES = (
     "Examples:  interp locate  |  interp locate --languages es,ko --out runs/where  |  "
@@ -41,6 +42,7 @@ def locate(
     dtype: options.Dtype = None,
     memory: options.Memory = None,
     attribution_items: options.AttributionItems = None,
+    dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Find the layers from which universal facts and cultures can be read, and whether they separate.
@@ -65,6 +67,9 @@ def locate(
     )  # fmt: skip
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-locate")
+    if dry_run:
+        say_plan(settings, whole=False)
+        return
     from interp.study.resolve import resolve
 
     resolve(settings)

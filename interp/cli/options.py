@@ -46,4 +46,7 @@ Generate = Annotated[
     typer.Option("--generate", help="Also let the model answer cultural questions freely."),
 ]
 MaxNewTokens = Annotated[int | None, typer.Option(help="Most tokens of a generated answer. Default: 16.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would take (items, plans, memory, disk, time), and stop.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")]

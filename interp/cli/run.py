@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interp.cli import options
+from interp.cli.dry import say_plan
 from interp.cli.locate import say
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def run(
     attribution_items: options.AttributionItems = None,
     generate: options.Generate = None,
     max_new_tokens: options.MaxNewTokens = None,
+    dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
@@ -71,6 +73,9 @@ def run(
             "generate": generate, "max_new_tokens": max_new_tokens,
         },
     )  # fmt: skip
+    if dry_run:
+        say_plan(settings, whole=True)
+        return
     from interp.study.resolve import resolve
 
     resolve(settings)

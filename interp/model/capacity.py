@@ -29,7 +29,7 @@ def weight_bytes(
     None for a model of the Hub that isn't in the cache at `revision`. dtype: `float32`, `bfloat16` or `float16`.
     quantization: `4bit` or `8bit`, an estimate. Raises ModelError for a file that is no safetensors.
     """
-    folder = source if isinstance(source, Path) else _folder(source, revision)
+    folder = source if isinstance(source, Path) else local_folder(source, revision)
     if folder is None:
         return None
     total = 0.0
@@ -45,8 +45,8 @@ def weight_bytes(
     return int(total)
 
 
-def _folder(source: Source, revision: str | None) -> Path | None:
-    """Where a source's files are, without any network."""
+def local_folder(source: Source, revision: str | None) -> Path | None:
+    """Where a source's files are, without any network; None where the cache lacks some."""
     if source.local:
         return Path(source.location)
     from huggingface_hub import try_to_load_from_cache

@@ -21,8 +21,10 @@ from interp.model.batching import Tokens, batches
 from interp.model.blocks import lean, replaced
 from interp.model.loading import load_model
 from interp.model.memory import Budget
-from interp.model.protocol import HookedModel, device_of
+from interp.model.protocol import HookedModel, device_of, dtype_of
+from interp.model.rate import matmul_rate
 from interp.model.residuals import Reading
+from interp.model.shape import shape_from_config
 from interp.model.sources import organism_folder, resolve_device
 from interp.steering.cost import costs
 from interp.steering.engine import replay_of
@@ -87,22 +89,23 @@ def bench(
     replay = replay_of(model)
     assert replay is not None, f"{setting.name} can't be replayed"
     replay.compiled = compiled
+    shape = shape_from_config(model.original_model.config)  # type: ignore[attr-defined]
     read_ratio = _read_ratio(model, [stem.context for stem in layout.stems], memory)
     for where in positions:
         sweep = _plans(setting, model, where, plans)
         some = [sweep[0], sweep[-1]] if setting.config or len(sweep) > 100 else sweep
         times = len(sweep) / len(some)
         replay.logp(_first(layout, 2), sweep[:2], memory=memory)
-        rates = [_matmul_rate(model)]
+        rates = [matmul_rate(device_of(model), dtype_of(model))]
         with _peak(model) as peak:
             replay_s, found = _timed(model, partial(replay.logp, layout, sweep, memory=memory))
-        rates.append(_matmul_rate(model))
+        rates.append(matmul_rate(device_of(model), dtype_of(model)))
         rate = float(np.mean(rates))
         reference_s, expected = _timed(model, partial(reference_logp, model, layout, some, memory=memory))
         _plain(model, _first(layout, 2), sweep[:1], memory)
         plain_s, loop = _timed(model, partial(_plain, model, layout, some, memory))
         picked = found if len(some) == len(sweep) else found[[0, -1]]
-        needed, paid = costs(model, layout, sweep)
+        needed, paid = costs(shape, layout, sweep)
         yield Row(
             setting=setting.name,
             positions=where,
@@ -237,17 +240,6 @@ def _timed(model: HookedModel, work: Callable[[], Any]) -> tuple[float, Any]:
     if cuda:
         torch.cuda.synchronize()
     return time.perf_counter() - begun, found
-
-
-def _matmul_rate(model: HookedModel, size: int = 2048, seconds: float = 1.0) -> float:
-    """Floating-point operations per second of a square matrix product in the model's dtype: the median of many."""
-    weight = next(iter(model.parameters()))  # type: ignore[attr-defined]
-    size = size * 4 if weight.is_cuda else size
-    a, b = (torch.randn(size, size, device=weight.device, dtype=weight.dtype) for _ in range(2))
-    took: list[float] = []
-    while sum(took) < seconds or len(took) < 5:
-        took.append(_timed(model, lambda: a @ b)[0])
-    return 2 * size**3 / float(np.median(took))
 
 
 @contextmanager

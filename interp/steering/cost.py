@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interp.model.protocol import HookedModel
+from interp.model.shape import Shape
 from interp.steering.layout import Layout
 from interp.steering.plans import Plan
 from interp.steering.schedule import groups, numbered
@@ -15,24 +15,24 @@ from interp.steering.schedule import groups, numbered
 
 @dataclass(frozen=True)
 class Cost:
-    """Floating-point operations, and tokens summed over the blocks that they pass."""
+    """Floating-point operations in all and of the unembedding, and tokens summed over the blocks that they pass."""
 
     flops: float
     tokens: float
+    unembedding: float
 
 
-def costs(model: HookedModel, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Cost]:
+def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Cost]:
     """What scoring needs, and what a plain loop with full logits pays.
 
     Needed are: the unsteered prompts once, each steered token from its first steer on, shared prefixes once per plan,
     in the last block and the unembedding only what is read. Operations are twice the weights per token, and the
     attention. The keys and values of the last block are not counted.
     """
-    cfg, blocks = model.cfg, list(model.blocks)  # type: ignore[attr-defined]
-    weights = [sum(p.numel() for p in block.original_component.parameters() if p.ndim > 1) for block in blocks]
-    words = 2.0 * int(cfg.d_vocab) * int(cfg.d_model)
-    n, head = len(blocks), 4.0 * int(cfg.n_heads) * int(cfg.d_head)
-    flops = tokens = paid_flops = paid_tokens = 0.0
+    weights, n = shape.matrices, shape.n_layers
+    words = 2.0 * shape.d_vocab * shape.d_model
+    head = 4.0 * shape.n_heads * shape.d_head
+    flops = tokens = unembedding = paid_flops = paid_tokens = 0.0
     for stems, prefix in groups(layout.stems):
         rows = sum(len(stem.context) - prefix for stem in stems)
         tips = sum(1 + len({e[:i] for _, e in s.endings for i in range(1, len(e))}) for s in stems)
@@ -44,6 +44,7 @@ def costs(model: HookedModel, layout: Layout, plans: Sequence[Plan]) -> tuple[Co
             if plan.steers:
                 passes.append((tips if plan.only_last else full, min(plan.first + 1, n)))
             flops += tips * (per_token[-1] + words)
+            unembedding += tips * words
             tokens += tips
         for count, first in passes:
             flops += count * sum(per_token[first : n - 1])
@@ -53,4 +54,4 @@ def costs(model: HookedModel, layout: Layout, plans: Sequence[Plan]) -> tuple[Co
                 length = len(stem.context) + len(ending)
                 paid_tokens += len(plans) * length * n
                 paid_flops += len(plans) * length * (sum(2.0 * w + head * length / 2 for w in weights) + words)
-    return Cost(flops, tokens), Cost(paid_flops, paid_tokens)
+    return Cost(flops, tokens, unembedding), Cost(paid_flops, paid_tokens, paid_tokens / n * words)

@@ -42,10 +42,10 @@ def generate(
 ) -> list[list[Generated]]:
     """Greedy continuation of every text under every plan: `[plan][text]`.
 
-    It ends with an end-of-sequence token, before `stop`, or after `max_new_tokens`. A plan steers new tokens like any
-    other: at positions `last`, the last prompt token and every later one. Every row is read at its own end, so results
-    do not depend on the batch. memory, batch_size, tokens and progress are those of `score`. Raises ValueError for a
-    plan that doesn't fit the model, and for less than one new token.
+    It ends with an end-of-sequence token, before `stop`, after `max_new_tokens`, or with the model's context. A plan
+    steers new tokens like any other: at positions `last`, the last prompt token and every later one. Every row is read
+    at its own end, so results do not depend on the batch. memory, batch_size, tokens and progress are those of `score`.
+    Raises ValueError for a plan that doesn't fit the model, and for less than one new token.
     """
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
@@ -82,6 +82,7 @@ def _continued(
         found: list[int] = logits[:, 0].float().argmax(dim=-1).tolist()
         return found
 
+    longest = int(model.cfg.n_ctx)
     new: list[list[int]] = [[] for _ in prompts]
     going = list(range(len(prompts)))
     for _ in range(most):
@@ -93,7 +94,7 @@ def _continued(
                 new[going[place]].append(token)
         if progress:
             progress(len(going) / len(prompts) / most)
-        going = [row for row in going if not finish.ended(new[row])]
+        going = [row for row in going if not finish.ended(new[row]) and len(prompts[row]) + len(new[row]) < longest]
     return new
 
 

@@ -36,34 +36,35 @@ def score_tasks(
     minus that behind the neutral prompt (the same language, steered in the same way), under `sentence` that of the
     item's sentence with the option in it (of the option where an item has no sentence).
     """
-    kind = study.config.normalisation
-    if kind == "letter":
-        return _by_letter(study, tasks, plans, progress)
-    if kind == "pmi":
-        return _beyond_neutral(study, tasks, plans, progress)
-    prompts = [_in_sentence(task) if kind == "sentence" else task.prompt for task in tasks]
-    return _score(study, prompts, plans, progress)
-
-
-def _score(
-    study: Study, prompts: Sequence[Prompt], plans: Sequence[Plan], progress: Callable[[float], None] | None
-) -> Scores:
     config = study.config
-    return score(
-        study.loaded.model, prompts, plans, engine=config.engine, memory=config.memory,
+    found = score(
+        study.loaded.model, scored_prompts(study, tasks), plans, engine=config.engine, memory=config.memory,
         batch_size=config.batch_size, tokens=study.tokens, progress=progress,
     )  # fmt: skip
+    if config.normalisation == "letter":
+        return _over_rotations(tasks, found)
+    return _beyond_neutral(tasks, found) if config.normalisation == "pmi" else found
 
 
-def _by_letter(
-    study: Study, tasks: Sequence[Task], plans: Sequence[Plan], progress: Callable[[float], None] | None
-) -> Scores:
-    prompts = [
-        study.template.prompt(prompt)
-        for task in tasks
-        for prompt in rotations(task, study.examples(task.prompt.language))
-    ]
-    found = _score(study, prompts, plans, progress)
+def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
+    """The prompts whose continuations `score_tasks` scores.
+
+    Every rotation of a task's list under `letter`, one neutral prompt per language behind the tasks' under `pmi`.
+    """
+    kind = study.config.normalisation
+    if kind == "letter":
+        return [
+            study.template.prompt(prompt)
+            for task in tasks
+            for prompt in rotations(task, study.examples(task.prompt.language))
+        ]
+    if kind == "sentence":
+        return [_in_sentence(task) for task in tasks]
+    prompts = [task.prompt for task in tasks]
+    return [*prompts, *_neutral(study, tasks)] if kind == "pmi" else prompts
+
+
+def _over_rotations(tasks: Sequence[Task], found: Scores) -> Scores:
     sizes = [len(task.marks) for task in tasks]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     logp, tokens, lengths = (
@@ -78,20 +79,27 @@ def _by_letter(
     return Scores(logp, tokens, lengths, starts)
 
 
-def _beyond_neutral(
-    study: Study, tasks: Sequence[Task], plans: Sequence[Plan], progress: Callable[[float], None] | None
-) -> Scores:
+def _endings(tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
+    """Language -> every ending of its tasks, numbered."""
     endings: dict[str, dict[str, int]] = {}
     for task in tasks:
         known = endings.setdefault(task.prompt.language, {})
         for ending in task.prompt.continuations:
             known.setdefault(ending, len(known))
-    neutral = [
-        study.template.prompt(Prompt("neutral", code, question_text("", code, examples=study.examples(code)), ()))
-        for code in endings
-    ]
-    neutral = [replace(p, continuations=tuple(known)) for p, known in zip(neutral, endings.values(), strict=True)]
-    found = _score(study, [*(task.prompt for task in tasks), *neutral], plans, progress)
+    return endings
+
+
+def _neutral(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
+    """One prompt without a question per language, with every ending of its tasks."""
+    bare = {
+        code: Prompt("neutral", code, question_text("", code, examples=study.examples(code)), tuple(known))
+        for code, known in _endings(tasks).items()
+    }
+    return [replace(study.template.prompt(prompt), continuations=prompt.continuations) for prompt in bare.values()]
+
+
+def _beyond_neutral(tasks: Sequence[Task], found: Scores) -> Scores:
+    endings = _endings(tasks)
     first = {code: int(found.starts[len(tasks) + i]) for i, code in enumerate(endings)}
     pairs = [
         first[task.prompt.language] + endings[task.prompt.language][ending]

@@ -18,6 +18,16 @@ from interp.errors import OutputError
 MANIFEST = "manifest.json"
 
 
+def check_folder(final: Path) -> None:
+    """Raise OutputError where `final` holds something that is not a run."""
+    if final.exists() and (not final.is_dir() or (any(final.iterdir()) and not (final / MANIFEST).is_file())):
+        raise OutputError(
+            f"{final} exists and is not a run's folder",
+            allowed="a new or empty folder, or an earlier run's",
+            remedy="pass another --out",
+        )
+
+
 @contextmanager
 def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
     """A working folder with the folders `parts`; it becomes `final` when the block ends well, else it is removed.
@@ -25,12 +35,7 @@ def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
     Raises OutputError where the folder can't be written, the disk is full, or `final` holds something
     that is not a run.
     """
-    if final.exists() and (not final.is_dir() or (any(final.iterdir()) and not (final / MANIFEST).is_file())):
-        raise OutputError(
-            f"{final} exists and is not a run's folder",
-            allowed="a new or empty folder, or an earlier run's",
-            remedy="pass another --out",
-        )
+    check_folder(final)
     working = final.parent / f".{final.name}.partial"
     try:
         shutil.rmtree(working, ignore_errors=True)

@@ -20,7 +20,7 @@ from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.study.config import RunConfig
-from interp.study.resolve import check_enough, resolve, resolve_data
+from interp.study.resolve import Inputs, check_enough, resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
@@ -158,15 +158,16 @@ class Study:
     @property
     def nonfactual(self) -> bool:
         """Whether English and every scored language have parallel sentences of the fit split."""
-        return all(self._sentences(code, "fit") for code in ("en", *self.languages))
+        return all(self.sentences(code, "fit") for code in ("en", *self.languages))
 
-    def _sentences(self, language: str, split: Split) -> list[str]:
+    def sentences(self, language: str, split: Split) -> list[str]:
+        """The parallel sentences of a split in a language."""
         pairs = zip(self.parallel.sentences, self.parallel.splits, strict=True)
         return [sentence[language] for sentence, own in pairs if own == split and language in sentence]
 
     def nonfactual_residuals(self, language: str) -> Residuals:
         """Residuals of the parallel sentences (fit split), read as they stand."""
-        return self.read(self._sentences(language, "fit"))
+        return self.read(self.sentences(language, "fit"))
 
 
 def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tuple[RunConfig, LoadedModel | None]:
@@ -194,9 +195,14 @@ def prepare(config: RunConfig, loaded: LoadedModel | None = None) -> Study:
         replay_of(loaded.model)
     template = find_template(loaded.model.tokenizer, config.template)
     study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
+    check_items(study, inputs)
+    return study
+
+
+def check_items(study: Study, inputs: Inputs) -> None:
+    """Notice the controls that the datasets don't allow; raise DataError where a language has too few items."""
     _notice_missing(study)
     check_enough(inputs, study.counts, ("dev", "test"))
-    return study
 
 
 def _notice_missing(study: Study) -> None:

@@ -8,14 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp.cli.progress import Bars
 from interp.data.items import Accepted, CulturalItem
 from interp.steering.generation import Generated
 from interp.study.config import RunConfig, read_config
-from interp.study.experiment import run
 from interp.study.generating import accepted, judged, kappa
-
-SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 0}
+from tests.study.conftest import CountedRun
 
 
 def item(**more: object) -> CulturalItem:
@@ -78,13 +75,8 @@ def test_kappa_of_known_tables() -> None:
     assert np.isnan(kappa(np.array([np.nan]), np.array([np.nan]), np.array([0.3]))).all()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "el"
-    return run(RunConfig(languages=("el",), out=str(out), generate=True, **SMALL), Bars(quiet=True)).folder
-
-
-def test_the_table_follows_from_the_answers_and_the_scored_options(folder: Path) -> None:
+def test_the_table_follows_from_the_answers_and_the_scored_options(counted_run: CountedRun) -> None:
+    folder = counted_run.folder
     answers = pd.read_parquet(folder / "scores" / "generated.parquet")
     table = pd.read_csv(folder / "generated.csv").set_index(["method", "language"])
     plane = pd.read_csv(folder / "plane.csv").set_index(["method", "language"])
@@ -113,7 +105,8 @@ def test_the_table_follows_from_the_answers_and_the_scored_options(folder: Path)
     assert table.loc[("base", "el"), "d_localization_generated"] == 0
 
 
-def test_the_organism_says_something_and_comes_to_an_end(folder: Path) -> None:
+def test_the_organism_says_something_and_comes_to_an_end(counted_run: CountedRun) -> None:
+    folder = counted_run.folder
     answers = pd.read_parquet(folder / "scores" / "generated.parquet").query("method == 'base'")
     assert answers["text"].str.len().gt(0).all()
     assert answers["ended"].mean() > 0.9

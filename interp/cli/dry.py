@@ -1,0 +1,207 @@
+"""`--dry-run`: what a run would take and write, said before anything heavy starts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from interp.cli.units import bytes_text, count_text, seconds_text
+
+if TYPE_CHECKING:
+    from interp.data.items import CulturalSet, ParallelText, UniversalSet
+    from interp.model.outline import Outline
+    from interp.study.config import RunConfig
+    from interp.study.estimating import Estimate
+    from interp.study.prepare import Study
+    from interp.study.resolve import Inputs
+
+TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
+RUN_TABLES = ("plane.csv", "contrasts.csv", "controls.csv", "plan.json")
+MOST_REASONS = 5
+NAME = 11
+
+
+def say_plan(settings: RunConfig, *, whole: bool) -> None:
+    """Print it all; exit code 1 where the run would not fit. whole: the main job, else its analysis half.
+
+    Raises what the run itself would raise before it loads its model.
+    """
+    from interp.model.capacity import free_bytes
+    from interp.model.environment import disk
+    from interp.model.outline import outline
+    from interp.model.placement import place
+    from interp.study.estimating import estimate, planned
+    from interp.study.output import check_folder
+    from interp.study.prepare import check_items
+    from interp.study.resolve import resolve
+
+    check_folder(settings.folder)
+    inputs = resolve(settings)
+    print("\n".join(_data_lines(settings, inputs)), flush=True)
+    spot = place(settings.device, settings.dtype, settings.n_devices, None, settings.quantization or None)
+    found = outline(
+        settings.model, spot.dtype, quantization=settings.quantization or None, revision=settings.revision or None
+    )
+    print("\n".join(_model_lines(settings, found, spot.device, spot.dtype)), flush=True)
+    study = planned(settings, inputs, found, spot.device, spot.dtype)
+    check_items(study, inputs)
+    print("\n".join(_item_lines(study, whole)), flush=True)
+    cost = estimate(study, found, spot.device, spot.dtype, whole=whole)
+    free = sum(free_bytes(device) for device in spot.devices)
+    there = disk("runs", settings.folder)
+    print("\n".join([*_cost_lines(cost, found), *_space_lines(cost, found, spot.device, free, there.free)]))
+    print("\n".join(_written_lines(settings, study, whole)))
+    problems = _problems(cost, found, spot.device, free, there.free)
+    for problem in problems:
+        print(f"would fail: {problem}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<{NAME}}{text}"
+
+
+def _data_lines(settings: RunConfig, inputs: Inputs) -> list[str]:
+    lines = []
+    for axis, dataset in (("universal", inputs.universal), ("cultural", inputs.cultural)):
+        splits = Counter(item.split for item in dataset.items)
+        told = ", ".join(f"{split} {splits[split]}" for split in ("fit", "dev", "test"))
+        where = f" in {settings.data_dir}" if settings.data_dir and dataset.revision == "local files" else ""
+        lines.append(_line(axis, f"{dataset.name} ({_revision(dataset)}{where}): {len(dataset.items)} items; {told}"))
+        lines.append(_line("", f"languages {', '.join(dataset.languages)}"))
+        lines += _left_out(dataset)
+    text = inputs.parallel
+    lines.append(_line("parallel", f"{text.name} ({_revision(text)}): {len(text.sentences)} sentences"))
+    return lines
+
+
+def _revision(dataset: UniversalSet | CulturalSet | ParallelText) -> str:
+    return dataset.revision or "embedded"
+
+
+def _left_out(dataset: UniversalSet | CulturalSet) -> list[str]:
+    reasons: Counter[str] = Counter()
+    for left in dataset.left_out:
+        reasons[left.reason] += left.count
+    lines = [_line("", f"left out: {count} x {reason}") for reason, count in reasons.most_common(MOST_REASONS)]
+    if len(reasons) > MOST_REASONS:
+        rest = sum(reasons.values()) - sum(count for _, count in reasons.most_common(MOST_REASONS))
+        lines.append(_line("", f"left out: {rest} x other reasons (left_out.csv has all)"))
+    return lines
+
+
+def _model_lines(settings: RunConfig, found: Outline, device: str, dtype: str) -> list[str]:
+    shape = found.shape
+    where = {
+        "embedded": "embedded", "folder": f"in {found.folder}", "cached": "in the Hub's cache",
+        "to download": f"to download: {bytes_text(found.download)}",
+    }[found.place]  # fmt: skip
+    size = f"{bytes_text(found.weights)} in {settings.quantization or dtype} on {device}"
+    lines = [
+        _line("model", f"{found.name}: {count_text(shape.parameters)} parameters, {size}; {where}"),
+        _line("", f"{shape.n_layers} blocks of width {shape.d_model}, {count_text(shape.d_vocab)} words"),
+    ]
+    if found.revision:
+        lines.append(_line("", f"revision {found.revision}"))
+    if found.gated is not None:
+        lines.append(_line("", "gated: your token may read it" if found.gated else "not gated"))
+    if settings.adapter:
+        lines.append(_line("", f"adapter {settings.adapter} is merged into it (not looked at here)"))
+    return lines
+
+
+def _item_lines(study: Study, whole: bool) -> list[str]:
+    lines = []
+    for code in study.languages:
+        counts = [
+            f"{axis} dev {len(tasks(code, 'dev'))}, test {len(tasks(code, 'test'))}"
+            for axis, tasks in (("universal", study.universal_tasks), ("cultural", study.cultural_tasks))
+        ]
+        lines.append(_line(f"{code} ({study.culture(code)})", f"prompts that count: {'; '.join(counts)}"))
+    if whole:
+        from interp.study.choose import control_evaluations, evaluations
+        from interp.study.testing import CONTROLS
+
+        draws = len(CONTROLS) * study.config.control_draws
+        each, n = evaluations(study), len(study.languages)
+        lines.append(_line("plans", f"{each // n} per language chosen from on dev, {each} in all"))
+        controls = draws * control_evaluations(study)
+        lines.append(_line("", f"{draws} control draws, {controls} plans on dev, {2 * draws * n} on test"))
+    return lines
+
+
+def _cost_lines(cost: Estimate, found: Outline) -> list[str]:
+    runs = sum(part.prompts * part.plans for part in cost.parts)
+    tokens, flops = sum(part.tokens for part in cost.parts), sum(part.flops for part in cost.parts)
+    per = "one per four bytes: the tokenizer is not here" if cost.guessed else "its tokenizer, on a sample"
+    lines = [
+        _line(
+            "work", f"{count_text(runs)} prompts x plans; {count_text(tokens)} tokens x blocks; {flops:.2g} operations"
+        ),
+        _line("", f"tokens counted with {per}"),
+        _line("time", f"{' to '.join(map(seconds_text, cost.total))}, as busy as this machine is now"),
+    ]
+    for stage, (low, high) in cost.seconds.items():
+        lines.append(_line("", f"{stage:<9} {seconds_text(low)} to {seconds_text(high)}"))
+    rates = cost.rates
+    lines.append(
+        _line(
+            "measured",
+            f"{rates.matmul / 1e9:.0f} GFLOP/s in a matrix product; {rates.block * 1e6:.3g} µs per token and block, of "
+            "random blocks of this shape",
+        )
+    )
+    return lines
+
+
+def _space_lines(cost: Estimate, found: Outline, device: str, free: int, disk: int | None) -> list[str]:
+    lines = [
+        _line(
+            "memory",
+            f"{bytes_text(cost.device_bytes)} on {device}, {bytes_text(free)} free "
+            f"(weights {bytes_text(found.weights)}, activations up to {bytes_text(cost.activations)})",
+        )
+    ]
+    if cost.host_bytes:
+        lines.append(_line("", f"{bytes_text(cost.host_bytes)} beside it"))
+    left = "" if disk is None else f", {bytes_text(disk)} free"
+    lines.append(_line("disk", f"{bytes_text(cost.disk_bytes)}{left}"))
+    return lines
+
+
+def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
+    names = [*TABLES, *(["attribution.csv"] if settings.attribution_items else [])]
+    if whole:
+        names = [*RUN_TABLES, *(["generated.csv"] if settings.generate else []), *names]
+        names += ["scores/*.parquet", "figures/plane.*, figures/layers.*"]
+    if study.universal.left_out or study.cultural.left_out:
+        names.append("left_out.csv")
+    there = settings.folder.exists() and any(settings.folder.iterdir())
+    replaced = " (replaces the run that is there)" if there else ""
+    return [
+        _line("writes", f"{settings.folder}{replaced}"),
+        _line("", ", ".join([*names, "vectors/*.safetensors", "manifest.json"])),
+        "nothing was run or written",
+    ]
+
+
+def _problems(cost: Estimate, found: Outline, device: str, free: int, disk: int | None) -> list[str]:
+    """What would stop the run: weights that don't fit the memory, tables that don't fit the disk."""
+    problems = []
+    if found.weights > free:
+        problems.append(f"{bytes_text(found.weights)} of weights, {bytes_text(free)} free on {device}")
+    if disk is not None and cost.disk_bytes > disk:
+        problems.append(f"{bytes_text(cost.disk_bytes)} to write, {bytes_text(disk)} free")
+    if found.place == "to download":
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        from interp.model.environment import disk as disk_of
+
+        room = disk_of("Hub cache", Path(HF_HUB_CACHE)).free
+        if room is not None and found.download > room:
+            problems.append(f"{bytes_text(found.download)} to download, {bytes_text(room)} free at {HF_HUB_CACHE}")
+    return problems

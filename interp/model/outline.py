@@ -1,0 +1,128 @@
+"""A model before it is loaded: where it is, how large, who may read it, and its sizes."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal, cast
+
+from interp.errors import ModelError
+from interp.model.capacity import BYTES, QUANTIZED, local_folder, weight_bytes
+from interp.model.hub import CHECKPOINT, ELSEWHERE, explained
+from interp.model.protocol import HookedModel
+from interp.model.shape import Shape, shape_from_config
+from interp.model.sources import ORGANISM, Source, find_model
+
+TIMEOUT = 20
+Place = Literal["embedded", "folder", "cached", "to download"]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a model without loading it.
+
+    folder: where its files are (None: to download). gated: None where that can't be known here. weights: bytes once
+    loaded. download: bytes to fetch. tokenizer: None where its files are not here.
+    """
+
+    name: str
+    place: Place
+    folder: Path | None
+    revision: str
+    gated: bool | None
+    config: Any
+    shape: Shape
+    weights: int
+    download: int
+    tokenizer: Any | None
+
+    def hooked(self, device: str, dtype: str) -> HookedModel:
+        """What stands for the model where only its sizes, place and tokenizer are asked for."""
+        import torch
+
+        sizes = self.shape
+        weight = torch.empty(0, device=device, dtype=getattr(torch, dtype))
+        cfg = SimpleNamespace(
+            n_layers=sizes.n_layers, d_model=sizes.d_model, d_mlp=sizes.d_mlp, n_heads=sizes.n_heads,
+            d_head=sizes.d_head, d_vocab=sizes.d_vocab, n_ctx=sizes.n_ctx, dtype=weight.dtype,
+        )  # fmt: skip
+        embed = SimpleNamespace(parameters=lambda: [weight])
+        return cast(HookedModel, SimpleNamespace(cfg=cfg, tokenizer=self.tokenizer, embed=embed))
+
+
+def outline(name: str, dtype: str, *, quantization: str | None = None, revision: str | None = None) -> Outline:
+    """What a model would be in `dtype` (`float32`, ...); of one on the Hub only its configuration is fetched.
+
+    Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
+    or is no causal language model.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.set_verbosity_error()
+    source = find_model(name)
+    folder = local_folder(source, revision)
+    gated, commit, download, parameters = None, "", 0, None
+    if folder is None:
+        gated, commit, download, parameters = _on_hub(source, revision)
+    elif not source.local:
+        commit = folder.name
+    try:
+        config = AutoConfig.from_pretrained(
+            str(folder or source.location), revision=None if folder else revision, trust_remote_code=False
+        )
+        tokenizer = AutoTokenizer.from_pretrained(str(folder)) if folder else None
+    except Exception as error:  # Transformers', the Hub's, the network's
+        said = explained(error, source.location, revision) if folder is None else None
+        reason = " ".join(str(error).split())[:200]
+        raise said or ModelError(
+            f"the configuration or tokenizer of {name!r} can't be read: {reason}", remedy="check the files"
+        ) from error
+    shape = shape_from_config(config)
+    counted = _bytes(shape, parameters, dtype, quantization)
+    place: Place = "to download" if folder is None else "cached" if not source.local else "folder"
+    return Outline(
+        name=source.name,
+        place="embedded" if name == ORGANISM else place,
+        folder=folder,
+        revision=commit,
+        gated=gated,
+        config=config,
+        shape=shape,
+        weights=(weight_bytes(folder, dtype, quantization) if folder else None) or counted,
+        download=download,
+        tokenizer=tokenizer,
+    )
+
+
+def _bytes(shape: Shape, parameters: int | None, dtype: str, quantization: str | None) -> int:
+    """Bytes of the weights by count: matrices of blocks are what quantization makes smaller."""
+    total, inside = max(parameters or 0, shape.parameters), sum(shape.matrices)
+    width = QUANTIZED[quantization] if quantization else BYTES[dtype]
+    return int(inside * width + (total - inside) * BYTES[dtype])
+
+
+def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int | None]:
+    """Of a repository: whether it is gated, its commit, the bytes of the files that would be fetched, parameters."""
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi()
+        info = api.model_info(source.location, revision=revision, files_metadata=True, timeout=TIMEOUT)
+        if info.gated:
+            api.auth_check(source.location)
+    except Exception as error:  # the Hub's errors and the network's have no common class
+        said = explained(error, source.location, revision)
+        if said is None:
+            raise
+        raise said from error
+    sizes = [
+        int(file.size or 0)
+        for file in info.siblings or ()
+        if any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in CHECKPOINT)
+        and not any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in ELSEWHERE)
+    ]
+    parameters = int(info.safetensors.total) if info.safetensors else None
+    return bool(info.gated), str(info.sha or ""), sum(sizes), parameters

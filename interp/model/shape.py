@@ -1,0 +1,79 @@
+"""The sizes that a model's work is counted from, by its configuration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+UNBOUNDED = 2**31
+"""The context of a model whose configuration names no longest one (ALiBi)."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A decoder's sizes. `matrices[l]` is how many weights the matrices of block l have; experts all count."""
+
+    n_layers: int
+    d_model: int
+    d_mlp: int
+    n_heads: int
+    d_head: int
+    d_vocab: int
+    n_ctx: int
+    matrices: tuple[int, ...]
+    parameters: int
+
+
+def shape_from_config(config: Any) -> Shape:
+    """The shape that a Transformers configuration describes; the language model's where it is one of text and images.
+
+    The model is built without memory for its weights. Raises ModelError for one that is no causal language model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    text = config.get_text_config(decoder=True)
+    try:
+        with torch.device("meta"):
+            model: Any = AutoModelForCausalLM.from_config(text, attn_implementation="eager", trust_remote_code=False)
+    except Exception as error:  # every architecture's own kind
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"a {text.model_type} is no causal language model that Transformers can build: {reason}",
+            allowed="decoder-only models",
+            remedy="choose another model",
+        ) from error
+    n_layers, heads = int(text.num_hidden_layers), int(text.num_attention_heads)
+    blocks = _blocks(model, n_layers)
+    width = int(text.hidden_size)
+    return Shape(
+        n_layers=n_layers,
+        d_model=width,
+        d_mlp=int(getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width),
+        n_heads=heads,
+        d_head=int(getattr(text, "head_dim", None) or width // heads),
+        d_vocab=int(text.vocab_size),
+        n_ctx=int(getattr(text, "max_position_embeddings", None) or UNBOUNDED),
+        matrices=tuple(_matrices(block.parameters()) for block in blocks),
+        parameters=sum(p.numel() for p in model.parameters()),
+    )
+
+
+def _blocks(model: Any, n_layers: int) -> torch.nn.ModuleList:
+    """The list of blocks: of the model's lists of `n_layers` modules, the one with the most weights."""
+    from torch.nn import ModuleList
+
+    lists = [m for m in model.modules() if isinstance(m, ModuleList) and len(m) == n_layers]
+    if not lists:
+        raise ModelError(f"a {type(model).__name__} has no list of {n_layers} blocks", remedy="choose another model")
+    return max(lists, key=lambda blocks: sum(p.numel() for p in blocks.parameters()))
+
+
+def _matrices(parameters: Iterable[Any]) -> int:
+    return sum(p.numel() for p in parameters if p.ndim > 1)

@@ -1,0 +1,177 @@
+"""What a run takes here: seconds per stage, memory and disk, from counts and from what is measured in a few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from interp.model.batching import Tokens
+from interp.model.loading import LoadedModel
+from interp.model.memory import Budget
+from interp.model.outline import Outline
+from interp.model.rate import block_rate, matmul_rate
+from interp.model.template import Template, find_template
+from interp.organism.exposure import Exposure
+from interp.study.config import RunConfig
+from interp.study.prepare import Study
+from interp.study.resolve import Inputs
+from interp.study.workload import STAGES, Counter, GuessedTokens, Part, probe_rows
+
+LOW, HIGH = 0.8, 2.0
+"""Bounds as multiples of the estimate. Replay took 1.06 to 1.17 times what blocks take alone on models of 270M and 0.6B
+parameters, 1.7 times on the embedded one, whose calls are small."""
+
+SHORT_ANSWERS = 0.2
+"""Share of `max_new_tokens` where generated answers end early."""
+
+HOOKED_SECONDS = 2e-3
+"""What a block costs under TransformerLens' hooks and caches, besides its operations."""
+
+ROW_SECONDS = 12e-6
+"""What a row of scores costs until it is on disk and in the tables."""
+
+FITS, FIT_SECONDS = 7, 3e-3
+"""Fits per probe and layer (labels, two draws of both controls, two online codes), and what each costs at least."""
+
+FIXED_SECONDS, LANGUAGE_SECONDS = 6.0, 1.0
+"""Of loading and of the tables and figures at least; of intervals, and of alignment and directions, per language."""
+
+READ_BYTES = 5e8
+"""Bytes of weights that are read and hashed in a second."""
+
+ROW_BYTES, FIXED_BYTES = 9, 2**21
+"""Of a row of scores in Parquet, and of all tables and figures."""
+
+PROCESS_BYTES = 13 * 2**27
+"""What the process takes without a model: 1.6 GiB, most of it torch and TransformerLens."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was measured: operations per second, seconds per token and block, seconds per probe weight and example."""
+
+    matmul: float
+    block: float
+    probe: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds (low, high) per stage; bytes in memory on the device and beside it, and on disk."""
+
+    parts: tuple[Part, ...]
+    seconds: dict[str, tuple[float, float]]
+    rates: Rates
+    activations: int
+    device_bytes: int
+    host_bytes: int
+    disk_bytes: int
+    guessed: bool
+
+    @property
+    def total(self) -> tuple[float, float]:
+        """Seconds in all."""
+        return sum(low for low, _ in self.seconds.values()), sum(high for _, high in self.seconds.values())
+
+
+def planned(config: RunConfig, inputs: Inputs, model: Outline, device: str, dtype: str) -> Study:
+    """The study of a run whose model is not loaded: it has prompts, splits and plans, and reads nothing."""
+    hooked = model.hooked(device, dtype)
+    exposure = Exposure.read(model.folder) if model.folder and model.place in ("embedded", "folder") else None
+    template = find_template(hooked.tokenizer, config.template) if hooked.tokenizer else Template()
+    loaded = LoadedModel(hooked, model.name, "", exposure)
+    return Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
+
+
+def estimate(study: Study, model: Outline, device: str, dtype: str, *, whole: bool = True) -> Estimate:
+    """What the main job takes, or (`whole` false) its analysis half. Measures for about three seconds."""
+    guessed = model.tokenizer is None
+    counter = Counter(study, model.shape, GuessedTokens() if guessed else Tokens(study.loaded.model))
+    parts = tuple(counter.run() if whole else counter.locate())
+    rates = measured(study, model, parts, device, dtype)
+    activations = Budget(study.loaded.model, study.config.memory).bytes
+    held = _residual_bytes(parts, model)
+    on_gpu = device.partition(":")[0] != "cpu"
+    copies = 2 if study.config.attribution_items and not study.config.quantization else 1
+    loaded = copies * model.weights + activations
+    vectors = counter.methods * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
+    return Estimate(
+        parts=parts,
+        seconds=_seconds(study, model, parts, rates),
+        rates=rates,
+        activations=activations,
+        device_bytes=loaded if on_gpu else loaded + held + PROCESS_BYTES,
+        host_bytes=held + PROCESS_BYTES if on_gpu else 0,
+        disk_bytes=sum(part.rows for part in parts) * ROW_BYTES + vectors + FIXED_BYTES,
+        guessed=guessed,
+    )
+
+
+def _residual_bytes(parts: Sequence[Part], model: Outline) -> int:
+    """Residuals of every layer that are held at once, float32, and the copies that probes make."""
+    read = sum(part.prompts for part in parts if part.stage in ("fit", "locate") and not part.hooked)
+    return 2 * read * (model.shape.n_layers + 1) * model.shape.d_model * 4
+
+
+def measured(study: Study, model: Outline, parts: Sequence[Part], device: str, dtype: str) -> Rates:
+    """The rates of this device, with the run's own sizes."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    length = max(2, int(_mean_length(parts, model)))
+    tokens = Budget(study.loaded.model, study.config.memory).tokens(length)
+    return Rates(
+        matmul=matmul_rate(device, kind),
+        block=block_rate(model.config, device, kind, tokens, length),
+        probe=_probe_seconds(study, model),
+    )
+
+
+def _mean_length(parts: Sequence[Part], model: Outline) -> float:
+    """Tokens of a prompt, over those of the fit split."""
+    fit = [part for part in parts if part.stage == "fit"]
+    return sum(part.tokens for part in fit) / max(1, sum(part.prompts for part in fit)) / model.shape.n_layers
+
+
+def _probe_seconds(study: Study, model: Outline) -> float:
+    """Seconds per example, dimension and class of a probe's fit, on random numbers."""
+    from threadpoolctl import threadpool_limits
+
+    from probes.linear import fit_logistic
+
+    rows, classes, _ = max(probe_rows(study), key=lambda row: row[0] * row[1], default=(200, 2, 1.0))
+    rows, width = min(rows, 1000), model.shape.d_model
+    draw = np.random.default_rng(0)
+    z, codes = draw.standard_normal((rows, width), dtype=np.float32), np.arange(rows) % classes
+    with threadpool_limits(1, user_api="blas"):
+        begun = time.perf_counter()
+        fit_logistic(z, codes, 1.0, 2000)
+        return (time.perf_counter() - begun) / (rows * width * classes)
+
+
+def _seconds(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -> dict[str, tuple[float, float]]:
+    import os
+
+    shape = model.shape
+    middle = dict.fromkeys(("load", *STAGES, "tables"), 0.0)
+    for part in parts:
+        attention = (
+            4.0 * shape.n_heads * shape.d_head * part.tokens / max(1, part.prompts * part.plans * shape.n_layers)
+        )
+        per_token = 2.0 * sum(shape.matrices) / shape.n_layers + attention
+        unembedded = max(0.0, part.flops - part.tokens * per_token)
+        middle[part.stage] += part.tokens * rates.block + unembedded / rates.matmul
+        middle[part.stage] += part.rows * ROW_SECONDS + part.hooked * HOOKED_SECONDS
+    layers, cores = shape.n_layers + 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    for rows, classes, fits in probe_rows(study):
+        each = rows * shape.d_model * classes * rates.probe + FIT_SECONDS
+        middle["locate"] += FITS * fits * layers * each / cores
+    intervals = LANGUAGE_SECONDS * len(study.languages)
+    middle["locate"] += intervals
+    middle["load"] = FIXED_SECONDS + model.weights / READ_BYTES
+    middle["tables"] = FIXED_SECONDS + intervals
+    lows = {"generate": LOW * SHORT_ANSWERS}
+    return {name: (value * lows.get(name, LOW), value * HIGH) for name, value in middle.items() if value}

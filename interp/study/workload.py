@@ -1,0 +1,281 @@
+"""What a run would do, counted without a model: prompts, plans, tokens through blocks, operations, rows of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from interp.data.items import Split
+from interp.data.prompts import question_text
+from interp.data.tasks import Cue, Task, cue_sentence
+from interp.model.batching import Tokens
+from interp.model.shape import Shape
+from interp.steering.cost import costs
+from interp.steering.layout import tokenise
+from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.search import layer_grid, share_grid
+from interp.study.attributing import UNITS
+from interp.study.choose import FINALISTS
+from interp.study.evaluate import scored_prompts
+from interp.study.fit import localization_methods, transfer_methods
+from interp.study.prepare import Study
+from interp.study.reading import CUED_PER_CULTURE
+from interp.study.testing import CONTROLS, Prompts
+
+SAMPLE = 48
+"""Prompts per kind whose tokens are counted; the others are taken to be like them."""
+
+Value = TypeVar("Value")
+
+STAGES = ("fit", "choose", "test", "controls", "generate", "locate")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of a stage: `prompts` read under `plans`, with tokens through blocks and floating-point operations.
+
+    unembedding: of these operations. rows: of the tables of scores that it writes. hooked: blocks passed under
+    TransformerLens' hooks, call by call.
+    """
+
+    stage: str
+    kind: str
+    prompts: int
+    plans: int
+    tokens: float
+    flops: float
+    unembedding: float = 0.0
+    rows: int = 0
+    hooked: int = 0
+
+
+class GuessedTokens(Tokens):
+    """A token per four bytes, where the tokenizer is not at hand."""
+
+    def __init__(self) -> None:
+        """Nothing is kept."""
+
+    def __call__(self, text: str) -> tuple[int, ...]:
+        """Chunks of four bytes, as numbers."""
+        data = text.encode()
+        return tuple(int.from_bytes(data[i : i + 4]) for i in range(0, len(data), 4)) or (0,)
+
+    def split(self, prompt: str, ending: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Prompt and ending on their own."""
+        return self(prompt), self(ending)
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Counts the parts of a study's run for a model of some shape. The study's model may be an outline."""
+
+    study: Study
+    shape: Shape
+    tokens: Tokens
+    _vector: torch.Tensor = field(default_factory=lambda: torch.zeros(1), repr=False)
+
+    def run(self) -> list[Part]:
+        """The main job."""
+        parts = [*self._fit(), *self._choose(), *self._test(), *self._controls()]
+        if self.study.config.generate:
+            parts += self._generate()
+        return [*parts, *self._locate()]
+
+    def locate(self) -> list[Part]:
+        """The analysis half alone."""
+        return [*self._fit(), *self._locate()]
+
+    # What is read
+
+    def _read(self, stage: str, kind: str, texts: Sequence[str], plans: int = 1, passes: float = 1.0) -> Part:
+        """Whole texts through all blocks, `passes` times for each of `plans`."""
+        lengths = [len(self.tokens(text)) for text in _sample(texts)]
+        mean = float(np.mean(lengths)) if lengths else 0.0
+        through = len(texts) * mean * self.shape.n_layers * plans * passes
+        attention = 4.0 * self.shape.n_heads * self.shape.d_head * mean / 2
+        per_token = 2.0 * sum(self.shape.matrices) / self.shape.n_layers + attention
+        return Part(stage, kind, len(texts), plans, through, through * per_token)
+
+    def _universal_texts(self, language: str, split: Split) -> list[str]:
+        examples = self.study.examples(language)
+        return [
+            self.study.template.text(question_text(item.question(language), language, examples=examples))
+            for item in self.study.universal_items(split)
+        ]
+
+    def _cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
+        examples = self.study.examples(language)
+        cultural = self.study.cultural
+        return [
+            self.study.template.text(
+                question_text(
+                    item.questions[language],
+                    language,
+                    cue_sentence(cultural, language, culture, cue, number),
+                    examples,
+                )
+            )
+            for number, item in self.study.cultural_items(language, split)
+        ]
+
+    def _fit(self) -> Iterator[Part]:
+        study = self.study
+        for code in study.universal.languages:
+            yield self._read("fit", f"universal {code}", self._universal_texts(code, "fit"))
+        for code in study.cultural.languages:
+            yield self._read("fit", f"cultural {code}", self._cultural_texts(code, "fit"))
+        for code in ("en", *study.languages) if study.nonfactual else ():
+            yield self._read("fit", f"nonfactual {code}", study.sentences(code, "fit"))
+        for code in study.languages:
+            cued = {"explicit": study.culture(code), "wrong": study.wrong_culture(code)}
+            for name, culture in cued.items():
+                if culture:
+                    yield self._read("fit", f"{name} {code}", self._cultural_texts(code, "fit", "explicit", culture))
+            yield self._read("fit", f"placebo {code}", self._cultural_texts(code, "fit", "placebo"))
+
+    def _locate(self) -> Iterator[Part]:
+        study, n = self.study, self.shape.n_layers
+        for code in study.universal.languages:
+            yield self._read("locate", f"universal {code}", self._universal_texts(code, "test"))
+        for code in study.cultural.languages:
+            yield self._read("locate", f"cultural {code}", self._cultural_texts(code, "test"))
+            for culture in study.cultural.cultures:
+                texts = self._cultural_texts(code, "fit", "explicit", culture)[:CUED_PER_CULTURE]
+                yield self._read("locate", f"cued {code} {culture}", texts)
+        limit = study.config.attribution_items
+        for code in study.languages if limit else ():
+            facts = self._universal_texts(code, "test")[:limit]
+            customs = self._cultural_texts(code, "test")[:limit]
+            for name, texts in (("right - wrong", facts), ("local - reference", customs)):
+                yield self._attributed(f"{name} {code}", texts, len(UNITS), batches=len(texts) / 4)
+            # The cue and its control, each two forwards and a backward worth two; one prompt a call.
+            yield self._attributed(f"cue {code}", customs, 8, batches=len(customs))
+            yield self._attributed(f"residual {code}", facts, 2 * (n + 1) + 2, batches=len(facts) / 64)
+
+    def _attributed(self, kind: str, texts: Sequence[str], passes: int, batches: float) -> Part:
+        part = self._read("locate", f"attribution {kind}", texts, passes=passes)
+        return replace(part, hooked=int(passes * max(1.0, batches)) * self.shape.n_layers)
+
+    # What is scored
+
+    @cached_property
+    def _grid(self) -> list[int]:
+        return [layer for layer in layer_grid(self.shape.n_layers) for _ in self.study.config.strengths]
+
+    @cached_property
+    def _control_grid(self) -> list[int]:
+        config = self.study.config
+        layers = share_grid(self.shape.n_layers, config.control_layers)
+        return [layer for layer in layers for _ in config.control_strengths]
+
+    def _plans(self, layers: Sequence[int]) -> list[Plan]:
+        where: Positions = self.study.config.positions
+        return [Plan((Steer(layer, self._vector, positions=where),)) for layer in layers]
+
+    def _spread(self, count: int) -> list[int]:
+        """Layers for plans whose choice is not known yet: evenly over the grid."""
+        grid = layer_grid(self.shape.n_layers)
+        return [grid[int((i + 0.5) * len(grid) / count)] for i in range(count)]
+
+    def _scored(self, stage: str, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, kept: int = 0) -> Part:
+        """`kept`: how many of the plans' scores are written down."""
+        sample = _sample(tasks)
+        prompts = scored_prompts(self.study, sample)
+        scale = len(tasks) / len(sample)
+        needed, plain = costs(self.shape, tokenise(prompts, self.tokens), plans)
+        cost = needed if self.study.config.engine == "replay" else plain
+        rows = round(kept * sum(len(task.marks) for task in tasks))
+        number = round(len(prompts) * scale)
+        tokens, flops, words = (value * scale for value in (cost.tokens, cost.flops, cost.unembedding))
+        return Part(stage, kind, number, len(plans), tokens, flops, words, rows)
+
+    def _choose(self) -> Iterator[Part]:
+        study = self.study
+        pairs = self._spread(FINALISTS**2)
+        for code in study.languages:
+            for axis, methods, tasks in (
+                ("universal", transfer_methods(study), study.universal_tasks(code, "dev")),
+                ("cultural", localization_methods(study), study.cultural_tasks(code, "dev")),
+            ):
+                plans = [Plan(), *self._plans([*(self._grid * len(methods)), *pairs])]
+                yield self._scored("choose", f"{axis} {code}", tasks, plans)
+
+    @property
+    def methods(self) -> int:
+        """How many plans are scored on test per language: base, every method, and their pair."""
+        return 1 + len(transfer_methods(self.study)) + len(localization_methods(self.study)) + 1
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        return Prompts.of(self.study)
+
+    def _test(self) -> Iterator[Part]:
+        prompts = self._prompts
+        layers = list(layer_grid(self.shape.n_layers)) * 2
+        for code in self.study.languages:
+            plans = [Plan(), *self._plans(self._spread(self.methods - 1))]
+            kinds: dict[tuple[str, str], list[Task]] = {}
+            for task in prompts.full[code]:
+                kinds.setdefault((task.axis, task.cue), []).append(task)
+            for (axis, cue), tasks in kinds.items():
+                yield self._scored("test", f"{axis} {cue} {code}", tasks, plans, kept=len(plans))
+            for axis, some in (("universal", prompts.universal[code]), ("cultural", prompts.cultural[code])):
+                yield self._scored("test", f"layers {axis} {code}", some, self._plans(layers), kept=len(layers))
+
+    def _controls(self) -> Iterator[Part]:
+        study, prompts = self.study, self._prompts
+        draws = study.config.control_draws
+        chosen = [self._control_grid[i % len(self._control_grid)] for i in range(draws)]
+        for control in CONTROLS:
+            for code in study.languages:
+                for axis, dev, test in (
+                    ("universal", study.universal_tasks(code, "dev"), prompts.universal[code]),
+                    ("cultural", study.cultural_tasks(code, "dev"), prompts.cultural[code]),
+                ):
+                    grid = self._plans(self._control_grid * draws)
+                    yield self._scored("controls", f"{control} dev {axis} {code}", dev, grid)
+                    yield self._scored("controls", f"{control} {axis} {code}", test, self._plans(chosen), kept=draws)
+
+    def _generate(self) -> Iterator[Part]:
+        study = self.study
+        for code in study.languages:
+            for cue in ("none", "explicit"):
+                tasks = [task for task in self._prompts.full[code] if task.axis == "cultural" and task.cue == cue]
+                most = study.config.max_new_tokens
+                texts = [task.prompt.text for task in tasks]
+                part = self._read("generate", f"cultural {cue} {code}", texts, self.methods, passes=most)
+                words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * most * self.methods
+                yield replace(part, flops=part.flops + words, unembedding=words)
+
+
+def _sample(values: Sequence[Value]) -> list[Value]:
+    """At most SAMPLE of the values, evenly spaced."""
+    step = max(1.0, len(values) / SAMPLE)
+    return [values[int(i * step)] for i in range(min(len(values), SAMPLE))]
+
+
+def probe_rows(study: Study) -> list[tuple[int, int, float]]:
+    """(training examples, classes, how many fits of that size) of every probe, per layer; see `study.probing`."""
+    facts, languages = len(study.universal_items("fit")), len(study.universal.languages)
+    customs = {code: len(study.cultural_items(code, "fit")) for code in study.cultural.languages}
+    cultures = len(study.cultural.cultures)
+    cued = sum(min(CUED_PER_CULTURE, n) for n in customs.values()) * cultures
+    found = [(facts * languages, languages, 1.0)]
+    for code in study.languages:
+        own = min(CUED_PER_CULTURE, customs[code]) * cultures
+        found += [(facts + customs[code], 2, 2.0), (cued - own, cultures, 1.0), (facts, _answers(study), 1.0)]
+    return [row for row in found if row[0] > row[1] > 1]
+
+
+def _answers(study: Study) -> int:
+    from collections import Counter as Counts
+
+    from interp.study.probing import SHARED_BY
+
+    answers = Counts(f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items("fit"))
+    return sum(count >= SHARED_BY for count in answers.values())

@@ -1,0 +1,91 @@
+"""Counts of a dry run against a real one: what is scored, what is read, what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from interp.model.batching import Tokens
+from interp.model.outline import Outline, outline
+from interp.study.config import RunConfig
+from interp.study.estimating import HIGH, LOW, Estimate, estimate, planned
+from interp.study.prepare import Study
+from interp.study.resolve import resolve
+from interp.study.workload import Counter, GuessedTokens, Part, probe_rows
+from tests.study.conftest import CountedRun
+
+
+@pytest.fixture(scope="module")
+def model() -> Outline:
+    return outline("organism", "float32")
+
+
+def study_of(config: RunConfig, model: Outline) -> Study:
+    return planned(config, resolve(config), model, "cpu", "float32")
+
+
+@pytest.fixture(scope="module")
+def parts(counted_run: CountedRun, model: Outline) -> list[Part]:
+    study = study_of(counted_run.config, model)
+    return Counter(study, model.shape, Tokens(study.loaded.model)).run()
+
+
+def of(parts: list[Part], *stages: str) -> Iterator[Part]:
+    return (part for part in parts if part.stage in stages)
+
+
+def test_what_is_scored_is_what_a_run_scores(counted_run: CountedRun, parts: list[Part]) -> None:
+    assert sum(part.prompts * part.plans for part in of(parts, "choose", "test", "controls")) == counted_run.scored
+
+
+def test_what_is_read_is_what_a_run_reads(counted_run: CountedRun, parts: list[Part]) -> None:
+    assert sum(part.prompts for part in of(parts, "fit", "locate")) == counted_run.read
+
+
+def test_rows_are_those_that_a_run_writes(counted_run: CountedRun, parts: list[Part]) -> None:
+    tables = [path for path in (counted_run.folder / "scores").iterdir() if path.name != "generated.parquet"]
+    assert sum(part.rows for part in parts) == sum(len(pd.read_parquet(path, columns=["logp"])) for path in tables)
+
+
+def test_answers_are_those_that_a_run_generates(counted_run: CountedRun, parts: list[Part]) -> None:
+    answers = pd.read_parquet(counted_run.folder / "scores" / "generated.parquet")
+    assert sum(part.prompts * part.plans for part in of(parts, "generate")) == len(answers)
+
+
+def test_probes_have_the_sizes_of_a_run(counted_run: CountedRun, model: Outline) -> None:
+    found = {(rows, classes) for rows, classes, _ in probe_rows(study_of(counted_run.config, model))}
+    probes = pd.read_csv(counted_run.folder / "probes.csv").query("probe != 'universal'")  # folds train on a share
+    assert set(zip(probes["n_train"], probes["n_classes"], strict=True)) <= found
+
+
+def test_disk_and_time(counted_run: CountedRun, model: Outline) -> None:
+    found: Estimate = estimate(study_of(counted_run.config, model), model, "cpu", "float32")
+    written = sum(path.stat().st_size for path in counted_run.folder.rglob("*") if path.is_file())
+    assert written / 3 < found.disk_bytes < 3 * written
+    low, high = found.total
+    assert 0 < low < high
+    assert found.seconds["choose"][1] == pytest.approx(found.seconds["choose"][0] * HIGH / LOW)
+    assert found.device_bytes > model.weights + found.activations
+    assert not found.guessed
+
+
+def test_every_normalisation_and_engine_is_counted(counted_run: CountedRun, model: Outline, parts: list[Part]) -> None:
+    plain = sum(part.prompts * part.plans for part in of(parts, "choose"))
+    for change, times in (({"normalisation": "letter"}, 4), ({"engine": "reference"}, 1)):
+        study = study_of(replace(counted_run.config, **change), model)  # type: ignore[arg-type]
+        changed = Counter(study, model.shape, Tokens(study.loaded.model)).run()
+        assert sum(part.prompts * part.plans for part in of(changed, "choose")) == times * plain
+        assert sum(p.flops for p in of(changed, "choose")) > sum(p.flops for p in of(parts, "choose"))
+
+
+def test_guessed_tokens() -> None:
+    tokens = GuessedTokens()
+    assert len(tokens("abcdefgh")) == 2
+    assert len(tokens("北京")) == 2
+    assert tokens("abcdX")[:1] == tokens("abcdY")[:1]
+    prompt, ending = tokens.split("What? Answer:", " A")
+    assert (len(prompt), len(ending)) == (4, 1)
+    assert tokens("") == (0,)
