@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from interp.model.loading import LoadedModel, load_model
 from interp.model.sources import organism_folder
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers: more threads would only wait for each other
 
 ARCHITECTURES = (
     "llama", "mistral", "gemma2", "gemma3", "gemma3_images", "qwen2", "qwen3", "gpt2", "mgpt", "gpt_neox", "bloom",

@@ -35,10 +35,11 @@ def test_a_quantized_model(quantization: str, tmp_path: Path) -> None:
     kind = {"4bit": "Linear4bit", "8bit": "Linear8bitLt"}[quantization]
     found = [type(module).__name__ for module in model.original_model.modules()]  # type: ignore[attr-defined]
     assert found.count(kind) == 3 * 7
+    # Before any scoring: on a CPU, 4-bit weights that were used without gradients are repacked and have none from then on.
+    effects = cue_attribution(model, ["Where is it?"], ["Where was it?"], ["What is this?"], [5], [7])
+    assert effects.values.std() > 0
     assert replay_of(model) is not None
     prompts = [Prompt("a", "en", "Where is it?", (" here", " there now"))]
     replayed, plain = (score(model, prompts, engine=engine).logp for engine in ("replay", "reference"))
     assert torch.isfinite(torch.tensor(replayed)).all()
     assert abs(replayed - plain).max() <= APART
-    effects = cue_attribution(model, ["Where is it?"], ["Where was it?"], ["What is this?"], [5], [7])
-    assert effects.values.std() > 0
