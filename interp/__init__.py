@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from interp.model.store import ResidualStore, store_residuals
     from interp.plane import outcomes
     from interp.steering.engine import score
+    from interp.steering.generation import generate
     from interp.steering.plans import Plan, Steer, steered
     from interp.steering.vectors import SteeringVectors
     from interp.study.config import RunConfig
@@ -21,6 +22,7 @@ _HOME = {
     "RunConfig": "interp.study.config",
     "SteeringVectors": "interp.steering.vectors",
     "Steer": "interp.steering.plans",
+    "generate": "interp.steering.generation",
     "load_cultural": "interp.data.registry",
     "load_model": "interp.model.loading",
     "load_universal": "interp.data.registry",
@@ -39,6 +41,7 @@ __all__ = [
     "RunConfig",
     "Steer",
     "SteeringVectors",
+    "generate",
     "load_cultural",
     "load_model",
     "load_universal",

@@ -86,7 +86,7 @@ def _revision(dataset: UniversalSet | CulturalSet | ParallelText) -> str:
 def _left_out(dataset: UniversalSet | CulturalSet) -> list[str]:
     reasons: Counter[str] = Counter()
     for left in dataset.left_out:
-        reasons[left.reason] += left.count
+        reasons[left.reason.partition(":")[0]] += left.count
     lines = [_line("", f"left out: {count} x {reason}") for reason, count in reasons.most_common(MOST_REASONS)]
     if len(reasons) > MOST_REASONS:
         rest = sum(reasons.values()) - sum(count for _, count in reasons.most_common(MOST_REASONS))

@@ -106,6 +106,7 @@ def _language_model(model: PreTrainedModel) -> PreTrainedModel:
             remedy="choose another model",
         )
     text.model, text.lm_head = inside, model.lm_head
+    text.generation_config = model.generation_config  # it names the tokens that end a turn
     text.config.architectures = [type(text).__name__]
     spread = getattr(model, "hf_device_map", None)
     if spread:

@@ -20,8 +20,11 @@ def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("run", "--help"), ("locate", "--help"), ("bench", "--help"), ("organism", "train", "--help")],
-)
+    [
+        ("--help",), ("run", "--help"), ("locate", "--help"), ("bench", "--help"), ("organism", "train", "--help"),
+        ("doctor", "--help"),
+    ],
+)  # fmt: skip
 def test_help_shows_examples(arguments: tuple[str, ...]) -> None:
     done = interp(*arguments)
     assert done.returncode == 0

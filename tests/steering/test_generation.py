@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel
+from interp.model.loading import LoadedModel, load_model
 from interp.model.protocol import HookedModel, resid_post
 from interp.model.sources import organism_folder
 from interp.steering.generation import Generated, end_tokens, generate
 from interp.steering.plans import Plan, Positions, Steer
+from tests.conftest import write_tiny
 
 NEW = 8
 
@@ -31,6 +33,12 @@ def by_transformers(folder: Path, prompts: list[tuple[int, ...]]) -> list[list[i
     return rows
 
 
+def cut(rows: list[list[int]], ends: frozenset[int]) -> list[list[int]]:
+    """Rows up to the first token that ends a sequence: Transformers knows only the model's own."""
+    stops = [next((i + 1 for i, token in enumerate(row) if token in ends), len(row)) for row in rows]
+    return [row[:stop] for row, stop in zip(rows, stops, strict=True)]
+
+
 def tokens_of(rows: list[Generated]) -> list[list[int]]:
     return [list(row.tokens) for row in rows]
 
@@ -39,7 +47,7 @@ def test_continuations_are_those_of_transformers(tiny: LoadedModel, tiny_folder:
     some = texts[:4]
     expected = by_transformers(tiny_folder, [Tokens(tiny.model)(text) for text in some])
     [found] = generate(tiny.model, some, max_new_tokens=NEW, stop=None)
-    assert tokens_of(found) == expected
+    assert tokens_of(found) == cut(expected, end_tokens(tiny.model))
 
 
 def test_the_organism_answers_as_transformers_does(organism: LoadedModel, texts: list[str]) -> None:
@@ -55,10 +63,10 @@ def test_the_organism_answers_as_transformers_does(organism: LoadedModel, texts:
 def test_text_ends_before_the_stop(organism: LoadedModel, texts: list[str]) -> None:
     [whole] = generate(organism.model, texts[:4], max_new_tokens=NEW, stop=None)
     letter = next(c for c in whole[0].text.strip()[1:] if c != " ")
-    [cut] = generate(organism.model, texts[:4], max_new_tokens=NEW, stop=letter)
-    assert cut[0].text == whole[0].text.partition(letter)[0]
-    assert cut[0].ended
-    for short, full in zip(cut, whole, strict=True):
+    [shorter] = generate(organism.model, texts[:4], max_new_tokens=NEW, stop=letter)
+    assert shorter[0].text == whole[0].text.partition(letter)[0]
+    assert shorter[0].ended
+    for short, full in zip(shorter, whole, strict=True):
         assert full.tokens[: len(short.tokens)] == short.tokens
 
 
@@ -111,6 +119,22 @@ def test_results_depend_neither_on_the_batch_nor_on_neighbours(
     assert alone == [together[7]]
     [backwards] = generate(model, texts[::-1], [plan], max_new_tokens=NEW, memory="4MiB")
     assert backwards[::-1] == together
+
+
+def test_the_context_ends_a_continuation(tmp_path: Path) -> None:
+    model = load_model(str(write_tiny("gpt2", tmp_path / "gpt2")), device="cpu").model
+    text, longest = "", int(model.cfg.n_ctx)
+    while len(Tokens(model)(text + " a")) <= longest - 3:
+        text += " a"
+    [[found]] = generate(model, [text], max_new_tokens=NEW, stop=None)
+    assert len(Tokens(model)(text)) + len(found.tokens) <= longest
+    assert 0 < len(found.tokens) < NEW
+
+
+def test_tokens_that_end_a_turn_come_from_the_models_settings(tmp_path: Path) -> None:
+    folder = write_tiny("gemma3_images", tmp_path / "gemma3")
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, 17]}))
+    assert end_tokens(load_model(str(folder), device="cpu").model) == {2, 17}
 
 
 def test_progress_adds_up_to_at_most_a_step_per_plan(organism: LoadedModel, texts: list[str]) -> None:
