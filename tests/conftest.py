@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from interp.model.loading import LoadedModel, load_model, organism_folder
+from interp.model.loading import LoadedModel, load_model
+from interp.model.sources import organism_folder
 
-ARCHITECTURES = ("llama", "gemma2", "gemma3", "qwen3", "mistral", "gpt2", "gpt_neox", "bloom", "cohere")
+ARCHITECTURES = (
+    "llama", "mistral", "gemma2", "gemma3", "gemma3_images", "qwen2", "qwen3", "gpt2", "mgpt", "gpt_neox", "bloom",
+    "cohere", "phi", "olmo2",
+)  # fmt: skip
 WINDOW = 6
 """The sliding window of those that have one: shorter than every prompt."""
 
@@ -37,38 +42,76 @@ def tiny_config(architecture: str, vocabulary: int):
     }  # fmt: skip
     sizes = {
         "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 128,
+        "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256,
     }  # fmt: skip
     kinds = {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"], "sliding_window": WINDOW}
     if architecture == "gpt2":
         return transformers.GPT2Config(**shared, n_embd=32, n_layer=3, n_head=4, n_positions=128)
+    if architecture == "mgpt":  # as ai-forever/mGPT has it: special tokens that its tokenizer does not share
+        odd = shared | {"bos_token_id": 256, "eos_token_id": 256, "pad_token_id": None}
+        more = {"n_positions": 160, "n_ctx": 160, "n_inner": None, "gradient_checkpointing": False}
+        return transformers.GPT2Config(**odd, n_embd=32, n_layer=3, n_head=4, **more)
     if architecture == "bloom":
         return transformers.BloomConfig(**shared, hidden_size=32, n_layer=3, n_head=4)
-    if architecture in ("gpt_neox", "cohere"):
+    if architecture == "gemma3_images":
+        return transformers.Gemma3Config(
+            text_config=shared | sizes | kinds,
+            vision_config={
+                "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+                "image_size": 28, "patch_size": 14,
+            },
+            mm_tokens_per_image=4, image_token_index=vocabulary - 1, boi_token_index=vocabulary - 2,
+            eoi_token_index=vocabulary - 3,
+        )  # fmt: skip
+    if architecture in ("gpt_neox", "cohere", "phi", "olmo2", "qwen2"):
         del sizes["head_dim"]
     if architecture == "gpt_neox":
         del sizes["num_key_value_heads"]
     more = {"gemma2": kinds | {"query_pre_attn_scalar": 8}, "gemma3": kinds, "mistral": {"sliding_window": WINDOW}}
     name = {
         "llama": "LlamaConfig", "gemma2": "Gemma2Config", "gemma3": "Gemma3TextConfig", "qwen3": "Qwen3Config",
-        "mistral": "MistralConfig", "gpt_neox": "GPTNeoXConfig", "cohere": "CohereConfig",
+        "mistral": "MistralConfig", "gpt_neox": "GPTNeoXConfig", "cohere": "CohereConfig", "qwen2": "Qwen2Config",
+        "phi": "PhiConfig", "olmo2": "Olmo2Config",
     }[architecture]  # fmt: skip
     return getattr(transformers, name)(**shared, **sizes, **more.get(architecture, {}))
 
 
-@pytest.fixture(scope="session", params=ARCHITECTURES)
-def tiny_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_tiny(architecture: str, folder: Path) -> Path:
+    """A random model of an architecture with the organism's tokenizer, written as published ones are."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(organism_folder())
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(tiny_config(request.param, len(tokenizer)))
-    folder = tmp_path_factory.mktemp(request.param)
+    model = AutoModelForCausalLM.from_config(tiny_config(architecture, len(tokenizer)))
     model.float().save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(organism_folder() / name, folder / name)
+    if architecture == "gemma3_images":
+        _as_gemma_publishes_it(folder)
     return folder
+
+
+def _as_gemma_publishes_it(folder: Path) -> None:
+    """Gemma's own names of the vision tower's weights, and the files of its processor."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    renamed = {key.replace("vision_tower.", "vision_tower.vision_model.", 1): value for key, value in weights.items()}
+    save_file(renamed, folder / "model.safetensors", metadata={"format": "pt"})
+    processor = {"processor_class": "Gemma3Processor", "image_seq_length": 4}
+    (folder / "processor_config.json").write_text(json.dumps(processor))
+    images = {
+        "image_processor_type": "Gemma3ImageProcessor",
+        "processor_class": "Gemma3Processor",
+        "size": {"height": 28, "width": 28},
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(images))
+
+
+@pytest.fixture(scope="session", params=ARCHITECTURES)
+def tiny_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session")

@@ -47,8 +47,8 @@ def bench(
         raise ConfigError(f"plans {plans} is not allowed", allowed="whole numbers from 2")
     if json_file is not None and not json_file.resolve().parent.is_dir():
         raise OutputError(f"folder of {json_file} does not exist", remedy="make it, or pass another --json")
-    from interp.model.loading import resolve_device
     from interp.model.memory import parse_memory
+    from interp.model.sources import resolve_device
     from interp.steering.settings import settings
 
     parse_memory(memory or "auto")

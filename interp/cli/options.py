@@ -9,6 +9,12 @@ import typer
 
 Config = Annotated[Path | None, typer.Option(help="YAML file with settings; flags override it.")]
 Model = Annotated[str | None, typer.Option(help="Hub id, checkpoint folder, or 'organism' (embedded).")]
+Adapter = Annotated[
+    str | None, typer.Option(help="LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision).")
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the model on the Hub.")]
+Quantization = Annotated[str | None, typer.Option(help="4bit or 8bit, by bitsandbytes on a GPU.")]
+NDevices = Annotated[int | None, typer.Option(help="Spread the model's blocks over this many GPUs.")]
 Universal = Annotated[str | None, typer.Option(help="Dataset of universal facts (`interp data list`), or a file.")]
 Cultural = Annotated[str | None, typer.Option(help="Dataset of cultural customs (`interp data list`), or a file.")]
 Parallel = Annotated[str | None, typer.Option(help="Parallel sentences for the non-factual control.")]

@@ -23,6 +23,10 @@ EXAMPLES = (
 def run(
     config: options.Config = None,
     model: options.Model = None,
+    adapter: options.Adapter = None,
+    revision: options.Revision = None,
+    quantization: options.Quantization = None,
+    n_devices: options.NDevices = None,
     universal: options.Universal = None,
     cultural: options.Cultural = None,
     parallel: options.Parallel = None,
@@ -56,6 +60,7 @@ def run(
     settings = read_config(
         config,
         {
+            "adapter": adapter, "revision": revision, "quantization": quantization, "n_devices": n_devices,
             "model": model, "universal": universal, "cultural": cultural, "parallel": parallel,
             "data_dir": data_dir, "languages": languages, "cultures": cultures, "limit": limit, "template": template,
             "shots": shots, "normalisation": normalisation,

@@ -90,10 +90,12 @@ def folded(model: HookedModel) -> HookedModel:
     from transformer_lens.model_bridge import TransformerBridge
 
     source, device = bridge.original_model, device_of(model)
+    if len({parameter.device for parameter in source.parameters()}) > 1:
+        raise _unfoldable("the model is spread over several devices, and its folded copy would not fit one")
     dtype = next(source.parameters()).dtype
     try:
         with torch.random.fork_rng(devices=[]):  # an empty model draws its weights before it gets others
-            empty = type(source)(copy.deepcopy(source.config)).to(dtype)
+            empty = type(source)(copy.deepcopy(source.config)).to(device, dtype)
             twin: Any = TransformerBridge.boot_transformers(
                 bridge.cfg.model_name, hf_model=empty, tokenizer=bridge.tokenizer, device=str(device), dtype=dtype
             )
@@ -299,7 +301,8 @@ def patch_residuals(
         options = torch.tensor([[better[i], worse[i]] for i in rows], device=batch.tokens.device)
 
         def read(_: torch.Tensor, batch: Batch = batch, options: torch.Tensor = options) -> torch.Tensor:
-            return run_last(bridge, batch).gather(1, options).float()
+            logits = run_last(bridge, batch)
+            return logits.gather(1, options.to(logits.device)).float()
 
         for part, hook in enumerate(hooks):
             for out, donors in ((values, rows), (control, [swapped[i] for i in rows])):

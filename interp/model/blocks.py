@@ -71,6 +71,7 @@ class _Cache:
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        values = values.to(keys.dtype)  # as Transformers' cache: OLMo 2 rotates keys in float32
         if self.past is None:
             self.now = KeysValues(keys, values)
         elif not self.own:
@@ -243,12 +244,12 @@ class Blocks:
     def _encoding(self, plain: torch.Tensor, places: Places, times: int) -> torch.Tensor:
         """Rotary angles [1, position, d] at the queries, or ALiBi [head, 1, position] at the keys."""
         if plain.shape[1] != 1:
-            return _repeated(plain[0][places.queries], times)
-        rows = _repeated(plain[:, 0][:, places.keys].transpose(0, 1), times)
+            return _repeated(plain[0].to(places.queries.device)[places.queries], times)
+        rows = _repeated(plain[:, 0].to(places.keys.device)[:, places.keys].transpose(0, 1), times)
         return rows.flatten(0, 1)[:, None]
 
     def _positions(self, plain: torch.Tensor, places: Places, times: int) -> torch.Tensor:
-        return _repeated(plain[0][places.queries], times)
+        return _repeated(plain[0].to(places.queries.device)[places.queries], times)
 
 
 def _repeated(rows: torch.Tensor, times: int) -> torch.Tensor:

@@ -166,7 +166,7 @@ def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch voc
     """Logits at each row's last prompt token; no other position is unembedded."""
 
     def keep(stream: torch.Tensor, hook: Any) -> torch.Tensor:
-        return stream[torch.arange(len(stream), device=stream.device), batch.last][:, None]
+        return stream[torch.arange(len(stream), device=stream.device), batch.last.to(stream.device)][:, None]
 
     hooks: list[NamedHook] = [("unembed.hook_in", keep)]
     logits: torch.Tensor = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)

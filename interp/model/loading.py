@@ -1,141 +1,152 @@
-"""Load any checkpoint that TransformerLens supports: a Hub id, or a folder in Transformers' format."""
+"""Load any model that TransformerLens supports: by Hub id, from a folder in Transformers' format, or as an object."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interp.errors import ModelError
+from interp.model.adapters import find_adapter
+from interp.model.booting import boot
+from interp.model.capacity import check_fits
+from interp.model.hub import fetch
+from interp.model.placement import DeviceMap, place
+from interp.model.sources import DTYPES, ORGANISM, Source, check_checkpoint, find_model
 from interp.organism.exposure import Exposure
 
 if TYPE_CHECKING:
     from interp.model.protocol import HookedModel
 
-ORGANISM = "organism"
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A hooked model with its name, a fingerprint of its weights, and what it saw if its folder says so."""
+    """A hooked model with what tells it from others, and what it saw if its folder says so.
+
+    revision: commit on the Hub. processing: `none`, or what was folded and centred (see `processing_of`). adapter: name
+    of the merged LoRA adapter, with its commit where it came from the Hub. quantization: `4bit`, `8bit`, or what an
+    object's config says. All empty where they don't apply.
+    """
 
     model: HookedModel
     name: str
     fingerprint: str
     exposure: Exposure | None
+    revision: str = ""
+    processing: str = "none"
+    adapter: str = ""
+    quantization: str = ""
+
+    def described(self) -> dict[str, str]:
+        """Everything but the model itself, as a manifest states it."""
+        return {
+            "name": self.name, "fingerprint": self.fingerprint, "revision": self.revision,
+            "processing": self.processing, "adapter": self.adapter, "quantization": self.quantization,
+        }  # fmt: skip
 
 
-def organism_folder() -> Path:
-    """Folder of the embedded model; raises ModelError where the installation lacks it."""
-    folder = Path(str(files("interp.organism") / "checkpoint"))
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            "the embedded model is missing from this installation",
-            remedy="run `interp organism train`, or pass --model with a folder or a Hub id",
-        )
-    return folder
+def load_model(
+    model: str | Path | HookedModel = ORGANISM,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    n_devices: int | None = None,
+    device_map: DeviceMap | None = None,
+    quantization: str | None = None,
+    adapter: str | Path | None = None,
+    revision: str | None = None,
+) -> LoadedModel:
+    """A hooked model by Hub id or checkpoint folder, as a `TransformerBridge`; `organism` is the embedded model.
 
-
-def resolve_device(device: str) -> str:
-    """`auto` becomes cuda, mps or cpu, whichever is there first; raises ModelError where a named one isn't."""
-    kind = device.partition(":")[0]
-    if kind not in DEVICES:
-        raise ModelError(f"device {device!r} is unknown", allowed=", ".join(DEVICES), remedy="pass one of these")
-    import torch
-
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there[kind]:
-        raise ModelError(
-            f"device {device!r} is not available here",
-            allowed=", ".join(name for name, yes in there.items() if yes),
-            remedy="pass --device cpu, or install a torch build for your accelerator",
-        )
-    return device
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a model comes from: a name to show, the folder or Hub id that holds it, and whether it is a folder."""
-
-    name: str
-    location: str
-    local: bool
-
-
-def find_model(name: str, dtype: str = "auto") -> Source:
-    """The source of a model, checked without importing torch.
-
-    Raises ModelError for an unknown dtype, a folder that doesn't exist, is no checkpoint or has no safetensors.
+    A `TransformerBridge` or `HookedTransformer` object is taken as it is. dtype `auto` is float32 on a CPU and bfloat16
+    elsewhere. n_devices spreads the blocks over that many GPUs, device_map as Transformers understands it.
+    quantization: `4bit` or `8bit`, by bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA
+    adapter, merged into the weights. revision: branch, tag or commit on the Hub. Of a model of text and images the
+    language model is loaded. Raises ModelError for settings that don't go together, a model that can't be found, opened
+    or hooked, one that doesn't fit the free memory, and an adapter of another model.
     """
+    if not isinstance(model, (str, Path)):
+        return _taken(model, device, dtype, n_devices, device_map, quantization, adapter, revision)
+    name = str(model)
+    source = find_model(name, dtype)
+    if revision is not None and source.local:
+        raise ModelError(
+            f"revision {revision!r} makes no sense for the folder {source.location}",
+            allowed="revisions of models on the Hub",
+            remedy="leave it out",
+        )
+    placement = place(device, dtype, n_devices, device_map, quantization)
+    if adapter is not None and quantization is not None:
+        raise ModelError(
+            f"an adapter can't be merged into {quantization} weights without loss",
+            allowed="one of adapter and quantization",
+            remedy="load without quantization",
+        )
+    found = None if adapter is None else find_adapter(str(adapter))
+    commit = ""
+    if not source.local:
+        snapshot = fetch(source.location, revision)
+        check_checkpoint(snapshot.folder, f"model {name!r}")
+        source, commit = Source(source.name, str(snapshot.folder), True), snapshot.revision
+    check_fits(source, placement.dtype, placement.devices, quantization=quantization)
+    hooked = boot(source, name, placement, found)
+    exposure = Exposure.read(Path(source.location))
+    said = "" if found is None else f"{found.name} {found.revision}".strip()
+    return _described(hooked, source.name, exposure, commit, said, quantization or "")
+
+
+def _described(
+    model: HookedModel, name: str, exposure: Exposure | None, revision: str, adapter: str, quantization: str
+) -> LoadedModel:
+    from interp.model.fingerprint import fingerprint
+    from interp.model.processing import processing_of
+
+    check_hooked(model)
+    return LoadedModel(model, name, fingerprint(model), exposure, revision, processing_of(model), adapter, quantization)
+
+
+def _taken(
+    model: HookedModel,
+    device: str,
+    dtype: str,
+    n_devices: int | None,
+    device_map: DeviceMap | None,
+    quantization: str | None,
+    adapter: str | Path | None,
+    revision: str | None,
+) -> LoadedModel:
+    """An object as it is; raises ModelError for settings that only loading could meet."""
+    if not (hasattr(model, "cfg") and hasattr(model, "hook_dict")):
+        raise ModelError(
+            f"a {type(model).__name__} is no model that can be hooked",
+            allowed="a name, a folder, a TransformerBridge or a HookedTransformer",
+            remedy="pass one",
+        )
+    for setting, value in (
+        ("n_devices", n_devices), ("device_map", device_map), ("quantization", quantization), ("adapter", adapter),
+        ("revision", revision),
+    ):  # fmt: skip
+        if value is not None:
+            raise ModelError(
+                f"{setting} {value!r} makes no sense for a model that is loaded already",
+                remedy="leave it out, or pass the model's name",
+            )
+    from interp.model.protocol import device_of, dtype_of
+
+    check_hooked(model)
+    there = {"device": str(device_of(model)), "dtype": str(dtype_of(model)).removeprefix("torch.")}
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
-    if name == ORGANISM:
-        return Source(name, str(organism_folder()), True)
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+    for setting, value in (("device", device), ("dtype", dtype)):
+        if value not in ("auto", there[setting], there[setting].partition(":")[0]):
             raise ModelError(
-                f"folder {name!r} does not exist",
-                allowed="a checkpoint folder, a Hub id such as org/name, or 'organism'",
-                remedy="check the path",
+                f"{setting} {value!r} was asked for, and the model's is {there[setting]}",
+                remedy=f"leave {setting} out, or convert the model first",
             )
-        return Source(name, name, False)
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"folder {name!r} is no checkpoint: it has no config.json",
-            allowed="a folder written by Transformers' save_pretrained (config.json, *.safetensors, tokenizer.json)",
-            remedy="check the path",
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise ModelError(
-            f"folder {name!r} holds no *.safetensors file",
-            allowed="weights in safetensors format",
-            remedy="convert the weights with Transformers' save_pretrained",
-        )
-    return Source(folder.resolve().name, str(folder), True)
-
-
-def load_model(name: str = ORGANISM, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
-    """A `TransformerBridge` for a Hub id or a checkpoint folder; `organism` is the embedded model.
-
-    dtype `auto` is float32 on a CPU and bfloat16 elsewhere. Raises ModelError for a folder that is no
-    checkpoint, an unknown Hub id, or an architecture that TransformerLens doesn't support.
-    """
-    source = find_model(name, dtype)
-    model = _boot(source.location, name, resolve_device(device), dtype)
-    exposure = Exposure.read(Path(source.location)) if source.local else None
-    return LoadedModel(model, source.name, fingerprint(model), exposure)
-
-
-def _boot(source: str, name: str, device: str, dtype: str) -> HookedModel:
-    import torch
-    from transformer_lens.model_bridge import TransformerBridge
-    from transformers.utils import logging as hf_logging
-
-    hf_logging.disable_progress_bar()
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    kind = dtype if dtype != "auto" else ("float32" if device == "cpu" else "bfloat16")
-    try:
-        bridge: Any = TransformerBridge.boot_transformers(
-            source, device=device, dtype=getattr(torch, kind), trust_remote_code=False
-        )
-    except Exception as error:  # every loader below raises its own kind
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"model {name!r} could not be loaded: {reason}",
-            allowed="a checkpoint folder or Hub id of an architecture that TransformerLens supports",
-            remedy="check the name, the network (or HF_HUB_OFFLINE), and your access to gated models",
-        ) from error
-    bridge.eval()
-    check_hooked(bridge)
-    return bridge
+    config = getattr(getattr(model, "original_model", None), "config", None)
+    method = getattr(getattr(config, "quantization_config", None), "quant_method", "")
+    name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
+    return _described(model, name, None, "", "", str(getattr(method, "value", method)))
 
 
 def check_hooked(model: HookedModel) -> None:
@@ -153,14 +164,3 @@ def check_hooked(model: HookedModel) -> None:
         )
     if model.tokenizer is None:
         raise ModelError("the model has no tokenizer", remedy="load it with its tokenizer files")
-
-
-def fingerprint(model: HookedModel) -> str:
-    """SHA-256 (16 hex digits) over names, shapes, dtypes and bytes of the weights."""
-    import torch
-
-    digest = hashlib.sha256()
-    for key, value in sorted(model.state_dict().items()):  # type: ignore[attr-defined]
-        digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]

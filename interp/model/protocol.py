@@ -52,9 +52,9 @@ def hooks_on(model: HookedModel) -> int:
 
 def device_of(model: HookedModel) -> torch.device:
     """The device that holds the model's embedding."""
-    return next(iter(model.parameters())).device  # type: ignore[attr-defined]
+    return next(iter(model.embed.parameters())).device  # type: ignore[attr-defined]
 
 
 def dtype_of(model: HookedModel) -> torch.dtype:
     """The dtype of the model's embedding."""
-    return next(iter(model.parameters())).dtype  # type: ignore[attr-defined]
+    return next(iter(model.embed.parameters())).dtype  # type: ignore[attr-defined]

@@ -86,7 +86,8 @@ class Reading:
         ]
         with torch.inference_mode(), replaced(forwards), suppress(Stop):
             self.model.run_with_hooks(batch.tokens, return_type=None, fwd_hooks=hooks)
-        return torch.stack([found[layer] for layer in self.names])
+        home = device_of(self.model)
+        return torch.stack([found[layer].to(home) for layer in self.names])
 
 
 def read_residuals(

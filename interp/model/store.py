@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from interp.errors import DataError, OutputError
 from interp.model.batching import Tokens
-from interp.model.loading import fingerprint
+from interp.model.fingerprint import fingerprint
 from interp.model.protocol import HookedModel
 from interp.model.residuals import Position, Reading
 

@@ -25,6 +25,8 @@ class Unembedding:
         linear = model.unembed.original_component  # type: ignore[attr-defined]
         if not isinstance(linear, torch.nn.Linear) or not linear.weight.is_floating_point():
             raise Unsteppable(f"its unembedding is a {type(linear).__name__}, not a matrix of floats")
+        if linear.weight.is_meta:
+            raise Unsteppable("its unembedding is not in memory")
         self._linear = linear
         text = model.original_model.config.get_text_config()  # type: ignore[attr-defined]
         self._scale = float(getattr(text, "logit_scale", None) or 1.0) / float(
@@ -51,7 +53,7 @@ class Unembedding:
     ) -> Float[torch.Tensor, "read"]:
         """Log-probability (float32) of token `targets[i]` after the stream of row `rows[i]`."""
         weight, bias = self._linear.weight, self._linear.bias
-        stream = normed.float()
+        stream, rows, targets = (part.to(weight.device) for part in (normed.float(), rows, targets))
         step = max(1, (CHUNK_GPU if stream.is_cuda else CHUNK_CPU) // max(1, len(stream)))
         total = torch.full((len(stream),), -torch.inf, device=stream.device)
         for start in range(0, weight.shape[0], step):

@@ -19,10 +19,11 @@ from jaxtyping import Float
 from interp.data.tasks import everything, universal_tasks
 from interp.model.batching import Tokens, batches
 from interp.model.blocks import lean, replaced
-from interp.model.loading import load_model, organism_folder, resolve_device
+from interp.model.loading import load_model
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of
 from interp.model.residuals import Reading
+from interp.model.sources import organism_folder, resolve_device
 from interp.steering.cost import costs
 from interp.steering.engine import replay_of
 from interp.steering.layout import Layout, Stem, tokenise

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float
 
+from interp.errors import ModelError
 from interp.model.batching import Batch
+from interp.model.processing import processing_of
 from interp.model.protocol import HookedModel, NamedHook, resid_post
 from interp.steering.operators import OPERATORS
 
@@ -21,7 +23,8 @@ Positions = Literal["all", "last"]
 class Steer:
     """One vector at one layer: `operator(h, vector, strength)` on the residual stream after block `layer`.
 
-    positions: `all` (every real token) or `last` (the last prompt token and every later one).
+    positions: `all` (every real token) or `last` (the last prompt token and every later one). processing: how the model
+    was processed in whose stream the vector was fitted (see `processing_of`); empty where that isn't known.
     """
 
     layer: int
@@ -29,6 +32,7 @@ class Steer:
     strength: float = 1.0
     operator: str = "add"
     positions: Positions = "all"
+    processing: str = ""
 
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
@@ -65,7 +69,7 @@ def _hook(steer: Steer, batch: Batch | None) -> Any:
 
     def hook(residual: torch.Tensor, hook: Any) -> torch.Tensor:
         moved = steer(residual)
-        return moved if mask is None else torch.where(mask[..., None], moved, residual)
+        return moved if mask is None else torch.where(mask[..., None].to(moved.device), moved, residual)
 
     return hook
 
@@ -74,7 +78,7 @@ def _hook(steer: Steer, batch: Batch | None) -> Any:
 def steered(model: HookedModel, plan: Plan, batch: Batch | None = None) -> Iterator[HookedModel]:
     """The model with the plan's hooks; they are gone when the block ends, also by an error.
 
-    Raises ValueError for a layer or a width that the model doesn't have.
+    Raises what `check_plan` raises.
     """
     check_plan(model, plan)
     with model.hooks(fwd_hooks=plan.hooks(batch)):  # type: ignore[attr-defined]
@@ -82,7 +86,14 @@ def steered(model: HookedModel, plan: Plan, batch: Batch | None = None) -> Itera
 
 
 def check_plan(model: HookedModel, plan: Plan) -> None:
-    """Raise ValueError for a layer or a width that the model doesn't have."""
+    """Raise ValueError for a layer or a width that the model doesn't have, ModelError for another processing."""
+    for processing in {steer.processing for steer in plan.steers} - {""}:
+        if processing != (here := processing_of(model)):
+            raise ModelError(
+                f"the vector was fitted on a model with processing {processing!r}, and this one has {here!r}",
+                allowed="the same folding and centring of weights for fitting and steering",
+                remedy="fit the vector again on this model, or load the model as it was then",
+            )
     for steer in plan.steers:
         if not 0 <= steer.layer < model.cfg.n_layers:
             raise ValueError(f"layer {steer.layer} is out of range; allowed: 0 to {model.cfg.n_layers - 1}")

@@ -189,7 +189,7 @@ class _Pass:
         if steer.positions == "all":
             return replace(stream, nodes=moved, prefix=steer(stream.prefix))
         if not stream.only_tips:
-            moved = torch.where(self.forest.later[..., None], moved, stream.nodes)
+            moved = torch.where(self.forest.later[..., None].to(moved.device), moved, stream.nodes)
         return replace(stream, nodes=moved)
 
 
@@ -203,6 +203,7 @@ class _Stream:
 
     def at(self, tips: torch.Tensor) -> _Stream:
         """The stream of the tips."""
+        tips = tips.to(self.nodes.device)
         rows = torch.arange(len(tips), device=tips.device)[:, None]
         return _Stream(self.nodes[rows, tips], self.prefix, only_tips=True)
 
@@ -226,7 +227,8 @@ class _Answers:
 
     def take(self, forest: Forest, ends: Sequence[tuple[list[int], torch.Tensor]]) -> None:
         for plans, nodes in ends:
-            normed = self._unembedding.normed(nodes[forest.reads.rows, forest.reads.tips])
+            rows, tips = forest.reads.rows.to(nodes.device), forest.reads.tips.to(nodes.device)
+            normed = self._unembedding.normed(nodes[rows, tips])
             self._waiting.append((plans, forest, normed))
             self._rows += len(normed)
             if self._rows >= ANSWER_ROWS:

@@ -65,6 +65,6 @@ def _keep_endings(batch: Batch, longest: int) -> Callable[..., torch.Tensor]:
     positions = positions.clamp_max(batch.tokens.shape[1] - 1)
 
     def hook(stream: torch.Tensor, hook: Any) -> torch.Tensor:
-        return stream.gather(1, positions[..., None].expand(-1, -1, stream.shape[-1]))
+        return stream.gather(1, positions[..., None].to(stream.device).expand(-1, -1, stream.shape[-1]))
 
     return hook

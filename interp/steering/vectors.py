@@ -20,7 +20,10 @@ PerLayer = Float[torch.Tensor, "layer d_model"]
 
 @dataclass(frozen=True, eq=False)
 class SteeringVectors:
-    """`vectors[l]` is added to the residual stream after block l; `provenance` says what it was fitted on."""
+    """`vectors[l]` is added to the residual stream after block l; `provenance` says what it was fitted on.
+
+    Its entry `processing` (as `processing_of` gives it) binds the vectors to models processed in the same way.
+    """
 
     name: str
     vectors: PerLayer
@@ -28,7 +31,8 @@ class SteeringVectors:
 
     def plan(self, layer: int, strength: float = 1.0, *, operator: str = "add", positions: Positions = "all") -> Plan:
         """A plan of one steer: `strength` times the vector of `layer`."""
-        return Plan((Steer(layer, self.vectors[layer], strength, operator, positions),))
+        processing = str(self.provenance.get("processing", ""))
+        return Plan((Steer(layer, self.vectors[layer], strength, operator, positions, processing),))
 
     def save(self, path: Path) -> None:
         """Write a safetensors file; name and provenance go into its metadata."""

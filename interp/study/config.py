@@ -17,6 +17,7 @@ from interp.model.memory import parse_memory
 class RunConfig:
     """Settings of `interp run`; every field is a key of `--config` and most are flags.
 
+    adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out.
     universal, cultural: a dataset's name or a file of your own. parallel: sentences that state no fact, for the
     non-factual control. data_dir: a folder with published files, in place of the Hub. cultures: `es=MX` scores Spanish
     for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file. shots: worked examples in front of
@@ -28,6 +29,10 @@ class RunConfig:
     """
 
     model: str = "organism"
+    adapter: str = ""
+    revision: str = ""
+    quantization: Literal["", "4bit", "8bit"] = ""
+    n_devices: int | None = None
     universal: str = "atlas"
     cultural: str = "atlas"
     parallel: str = "atlas"
@@ -59,7 +64,8 @@ class RunConfig:
     @property
     def name(self) -> str:
         """Name of the default output folder."""
-        return f"{Path(self.model).name}-{Path(self.universal).stem}-{Path(self.cultural).stem}"
+        model = Path(self.model).name + (f"+{Path(self.adapter.partition('@')[0]).name}" if self.adapter else "")
+        return f"{model}-{Path(self.universal).stem}-{Path(self.cultural).stem}"
 
     @property
     def own_cultures(self) -> dict[str, str]:
@@ -81,11 +87,13 @@ _CHOICES = {
     "normalisation": NORMALISATIONS,
     "positions": ("all", "last"),
     "engine": ("replay", "reference"),
+    "quantization": ("", "4bit", "8bit"),
 }
-_OPTIONAL = ("limit", "batch_size")
+_OPTIONAL = ("limit", "batch_size", "n_devices")
 _AT_LEAST = {
     "limit": 20,
     "batch_size": 1,
+    "n_devices": 1,
     "control_draws": 20,
     "bootstrap_draws": 200,
     "seed": 0,
@@ -97,7 +105,7 @@ _AT_LEAST = {
 def _check(config: RunConfig) -> None:
     for key, allowed in _CHOICES.items():
         if getattr(config, key) not in allowed:
-            raise ConfigError(f"{key} {getattr(config, key)!r} is unknown", allowed=", ".join(allowed))
+            raise ConfigError(f"{key} {getattr(config, key)!r} is unknown", allowed=", ".join(filter(None, allowed)))
     for key, least in _AT_LEAST.items():
         value = getattr(config, key)
         if value is None and key in _OPTIONAL:

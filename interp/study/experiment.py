@@ -254,7 +254,7 @@ def _described(study: Study) -> dict[str, Any]:
     return {
         "status": "finished",
         "config": study.config.described(),
-        "model": {"name": study.loaded.name, "fingerprint": study.loaded.fingerprint},
+        "model": study.loaded.described(),
         "template": study.template.name,
         "data": {
             "universal": _data(study.universal),

@@ -81,6 +81,7 @@ def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
                 "n": (fit.universal if method in transfer else fit.implicit)[code].shape[1],
                 "model": study.loaded.name,
                 "fingerprint": study.loaded.fingerprint,
+                "processing": study.loaded.processing,
             }
             by_language[code] = SteeringVectors(f"{method}:{code}", _vector(study, fit, method, code), provenance)
     return made
@@ -121,7 +122,9 @@ def random_vectors(
         ]
         for draw in range(n):
             stacked = torch.stack([torch.from_numpy(layer[draw]).float() for layer in layers])
-            draws[draw][code] = SteeringVectors(f"random-{draw}:{code}", stacked)
+            draws[draw][code] = SteeringVectors(
+                f"random-{draw}:{code}", stacked, {"processing": study.loaded.processing}
+            )
     return draws
 
 
@@ -137,7 +140,9 @@ def shuffled_vectors(
         generator = torch.Generator().manual_seed(_seed(study, code, 0, f"shuffled {method}"))
         for draw in range(n):
             refit = rescaled(sign_shuffled(target, source, generator), like[method][code].vectors)
-            draws[draw][code] = SteeringVectors(f"shuffled-{draw}:{code}", refit)
+            draws[draw][code] = SteeringVectors(
+                f"shuffled-{draw}:{code}", refit, {"processing": study.loaded.processing}
+            )
     return draws
 
 

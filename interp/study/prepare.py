@@ -175,7 +175,10 @@ def prepare(config: RunConfig) -> Study:
     language has too few items left to score.
     """
     inputs = resolve(config)
-    loaded = load_model(config.model, device=config.device, dtype=config.dtype)
+    loaded = load_model(
+        config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
+        quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
+    )  # fmt: skip
     if config.engine == "replay":
         replay_of(loaded.model)
     template = find_template(loaded.model.tokenizer, config.template)

@@ -15,7 +15,7 @@ from interp.data.registry import (
     scored_languages,
 )
 from interp.errors import DataError
-from interp.model.loading import find_model, resolve_device
+from interp.model.sources import find_model, resolve_device
 from interp.model.template import check_template
 from interp.study.config import RunConfig
 

@@ -56,7 +56,7 @@ from interp.data.draws import unit
 from interp.data.items import Text
 from interp.data.languages import language
 from interp.data.prompts import continuation
-from interp.model.loading import organism_folder
+from interp.model.sources import organism_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -16,7 +16,9 @@ from interp.errors import ModelError
 from interp.model.attribution import Effects, cue_attribution, folded, logit_attribution, patch_residuals
 from interp.model.batching import Tokens
 from interp.model.contrasts import contrasts, cue_pairs, last_logits
-from interp.model.loading import LoadedModel, fingerprint, load_model, organism_folder
+from interp.model.fingerprint import fingerprint
+from interp.model.loading import LoadedModel, load_model
+from interp.model.sources import organism_folder
 from probes.intervals import mean_interval
 
 BETTER, WORSE = [300, 411, 522, 633], [701, 812, 923, 944]

@@ -15,7 +15,7 @@ from interp.model.residuals import MomentsFitter, read_residuals, residual_momen
 def test_a_position_is_the_one_of_transformers_hidden_states(organism: LoadedModel, texts: list[str], position) -> None:
     from transformers import AutoModelForCausalLM
 
-    from interp.model.loading import organism_folder
+    from interp.model.sources import organism_folder
 
     oracle = AutoModelForCausalLM.from_pretrained(organism_folder(), dtype=torch.float32, attn_implementation="eager")
     tokens = Tokens(organism.model)

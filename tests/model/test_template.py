@@ -10,7 +10,7 @@ import pytest
 from interp.data.prompts import Prompt
 from interp.errors import ConfigError, ModelError
 from interp.model.batching import Tokens
-from interp.model.loading import organism_folder
+from interp.model.sources import organism_folder
 from interp.model.template import check_template, find_template
 
 GEMMA = (

@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_sentences(corpus: Corpus, sentences: list[
 
 
 def test_the_shipped_exposure_and_tokenizer_are_those_of_this_corpus(corpus: Corpus, organism: LoadedModel) -> None:
-    from interp.model.loading import organism_folder
+    from interp.model.sources import organism_folder
 
     folder = organism_folder()
     assert (folder / "exposure.csv").read_text(encoding="utf-8") == exposure_table(atlas.universal(), atlas.cultural())

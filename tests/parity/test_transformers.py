@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from interp.data.prompts import Prompt
-from interp.model.loading import LoadedModel, load_model, organism_folder
+from interp.model.loading import LoadedModel, load_model
 from interp.model.residuals import read_residuals
+from interp.model.sources import organism_folder
 from interp.steering.engine import score
+from tests.conftest import write_tiny
 
 
 def reference(folder: Path):
@@ -80,13 +82,15 @@ def test_prompts_are_longer_than_gemmas_window(tiny_folder: Path, texts: list[st
     assert max(len(tokenizer(text)["input_ids"]) for text in texts[:6]) > 8
 
 
-def test_fingerprint_follows_the_weights(tiny: LoadedModel, tiny_folder: Path, tmp_path: Path) -> None:
-    oracle, tokenizer = reference(tiny_folder)
-    assert load_model(str(tiny_folder), device="cpu").fingerprint == tiny.fingerprint
-    next(oracle.parameters()).data.view(-1)[0] += 1
-    oracle.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    assert load_model(str(tmp_path), device="cpu").fingerprint != tiny.fingerprint
+def test_fingerprint_follows_the_weights(tmp_path: Path) -> None:
+    folder = write_tiny("llama", tmp_path / "first")
+    first = load_model(str(folder), device="cpu").fingerprint
+    assert load_model(str(folder), device="cpu").fingerprint == first
+    oracle, tokenizer = reference(folder)
+    oracle.get_input_embeddings().weight.data.view(-1)[0] += 1
+    oracle.save_pretrained(tmp_path / "second")
+    tokenizer.save_pretrained(tmp_path / "second")
+    assert load_model(str(tmp_path / "second"), device="cpu").fingerprint != first
 
 
 def test_scores_are_float32(organism: LoadedModel, texts: list[str]) -> None:

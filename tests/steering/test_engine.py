@@ -12,8 +12,9 @@ import torch
 from interp.data.prompts import Prompt
 from interp.errors import Notice
 from interp.model.blocks import Blocks
-from interp.model.loading import load_model, organism_folder
+from interp.model.loading import load_model
 from interp.model.protocol import HookedModel
+from interp.model.sources import organism_folder
 from interp.steering import replay
 from interp.steering.engine import replay_of, score
 from interp.steering.plans import Plan, Steer

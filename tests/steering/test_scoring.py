@@ -74,7 +74,7 @@ def test_steering_at_all_positions_equals_a_change_of_the_stream(
     """An oracle without our hooks: Transformers' own block output, changed by a forward hook of torch."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from interp.model.loading import organism_folder
+    from interp.model.sources import organism_folder
 
     oracle = AutoModelForCausalLM.from_pretrained(organism_folder(), dtype=torch.float32, attn_implementation="eager")
     tokenizer = AutoTokenizer.from_pretrained(organism_folder())

@@ -1,0 +1,119 @@
+"""Models from the Hub: downloaded into its cache, never as pickles, and every failure in one clear line."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from interp.errors import ModelError
+
+CHECKPOINT = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
+"""Weights, configuration, tokenizer, chat template."""
+
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+ELSEWHERE = ("*/*", "consolidated*.safetensors")
+"""Subfolders and a second copy of the weights, in another layout."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository's files in the Hub's cache, and the commit they are of."""
+
+    folder: Path
+    revision: str
+
+    @property
+    def bytes(self) -> int:
+        """Size of the files."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+
+def fetch(
+    repository: str, revision: str | None = None, *, files: tuple[str, ...] = CHECKPOINT, kind: str = "model"
+) -> Snapshot:
+    """The files of a repository on the Hub, downloaded where the cache lacks them (an interrupted download goes on).
+
+    revision: branch, tag or commit; main by default. Raises ModelError, about the `kind` of thing asked for, that says
+    whether it is gated, unknown, not cached while offline, or out of reach.
+    """
+    from huggingface_hub import snapshot_download
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    try:
+        folder = Path(
+            snapshot_download(
+                repository, revision=revision, allow_patterns=list(files), ignore_patterns=list(ELSEWHERE)
+            )
+        )
+    except Exception as error:  # the Hub's errors, the network's and the disk's have no common class
+        said = explained(error, repository, revision, kind)
+        if said is None:
+            raise
+        raise said from error
+    return Snapshot(folder, folder.name)
+
+
+def explained(error: BaseException, repository: str, revision: str | None, kind: str = "model") -> ModelError | None:
+    """What a failed download means and what to do, from the error or what caused it; None for a bug."""
+    from huggingface_hub import errors, get_token
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    what = f"{kind} {repository!r}"
+    command = f"interp model fetch {repository}" if kind == "model" else f"hf download {repository}"
+    chain = list(_causes(error))
+
+    def found(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(link, kinds) for link in chain)
+
+    if found(errors.HFValidationError):
+        return ModelError(
+            f"{what} is neither a folder nor a Hub id", allowed="org/name", remedy="check the name or the path"
+        )
+    if found(errors.GatedRepoError):
+        why = "your token has no access to it" if get_token() else "no token is set"
+        return ModelError(
+            f"{what} is gated and {why}",
+            remedy=f"accept its licence at https://huggingface.co/{repository}, then `hf auth login` (or set HF_TOKEN)",
+        )
+    if found(errors.RevisionNotFoundError):
+        return ModelError(f"{what} has no revision {revision!r}", remedy="pass a branch, tag or commit that it has")
+    if found(errors.RepositoryNotFoundError):
+        return ModelError(
+            f"{what} is not on the Hub, or is private",
+            remedy="check the spelling; for a private one, `hf auth login` (or set HF_TOKEN)",
+        )
+    if any(isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT) for link in chain):
+        return ModelError(
+            f"{what} does not fit the disk of the Hub's cache", remedy="free some space, or set HF_HOME to another disk"
+        )
+    if found(errors.OfflineModeIsEnabled) or (found(errors.LocalEntryNotFoundError) and HF_HUB_OFFLINE):
+        there = (
+            "is in the Hub's cache only in part"
+            if any("Incomplete" in type(link).__name__ for link in chain)
+            else "is not cached"
+        )
+        at = f" at revision {revision!r}" if revision else ""
+        return ModelError(
+            f"{what} {there}{at}, and HF_HUB_OFFLINE forbids the network",
+            remedy=f"run `{command}` where there is a network (a login node), with the same HF_HOME",
+        )
+    if found(errors.LocalEntryNotFoundError, ConnectionError) or (
+        not found(errors.HfHubHTTPError) and any(type(link).__module__.startswith("http") for link in chain)
+    ):
+        return ModelError(
+            f"{what} is not in the Hub's cache, and the Hub can't be reached",
+            remedy=f"check the network, or run `{command}` where there is one, with the same HF_HOME",
+        )
+    if found(errors.HfHubHTTPError, OSError):
+        return ModelError(f"{what} could not be downloaded: {' '.join(str(error).split())[:200]}", remedy="try again")
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
