@@ -21,7 +21,7 @@ class Settings:
 
     Published for `midalign` (Liu and Niehues 2025, and its code): batch x accumulation (32 x 4), lr, schedule, warmup,
     rank, alpha, dropout, targets, temperature, layer. Published for `clo` (arXiv 2505.14297): its loss and targets.
-    Ours: steps, clip, the penalty, and for `clo` lr, mix, beta. `instruct` takes midalign's settings.
+    Ours: steps, clip, the penalty, and for `clo` batch, lr, mix, beta. `instruct` takes midalign's settings.
     """
 
     method: Method
@@ -89,7 +89,7 @@ def settings_for(method: str, **given: Any) -> Settings:
     known = {field.name for field in fields(Settings)} - {"method"}
     for name in given:
         _one_of("setting", name, tuple(sorted(known)))
-    base = Settings(method, lr=1e-4) if method == "clo" else Settings(method)  # type: ignore[arg-type]
+    base = Settings(method, batch=8) if method == "clo" else Settings(method)  # type: ignore[arg-type]
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
