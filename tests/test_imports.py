@@ -44,7 +44,18 @@ def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("module", ["interp", "interp.cli", "probes", "figures", "interp.study.config", "interp.alignment.settings", "interp.alignment.pairs"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "interp",
+        "interp.cli",
+        "probes",
+        "figures",
+        "interp.study.config",
+        "interp.alignment.settings",
+        "interp.alignment.pairs",
+    ],
+)
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print({{'torch', 'transformer_lens', 'transformers', 'sklearn', 'matplotlib'}} & set(sys.modules))"
     assert run_python(code).strip() == "set()"

@@ -1,7 +1,8 @@
 """The user's own training data: a JSONL file of parallel instructions.
 
-One object a line, with the text fields `id`, `language`, `instruction` and `response`; rows of the same `id` say the same
-in several languages, each language once. `language` is a code of `interp/data/languages.csv`. Further fields are ignored.
+One object a line, with the text fields `id`, `language`, `instruction` and `response`; rows of the same `id` say the
+same in several languages, each language once. `language` is a code of `interp/data/languages.csv`. Further fields are
+ignored.
 
     {"id": "7", "language": "en", "instruction": "Name a prime number.", "response": "Seven."}
     {"id": "7", "language": "es", "instruction": "Nombra un número primo.", "response": "Siete."}

@@ -1,4 +1,4 @@
-"""LoRA adapters on a text decoder's projections, found by name for each architecture; a vision tower is never touched."""
+"""LoRA adapters on a text decoder's projections, found by their names; a vision tower is never touched."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def add_lora(model: PreTrainedModel, settings: Settings) -> PeftModel:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    adapted: Any = peft.get_peft_model(model, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of what PEFT asks Transformers
+        adapted: Any = peft.get_peft_model(model, config)
     return adapted
 
 

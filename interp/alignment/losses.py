@@ -27,9 +27,7 @@ def cross_entropy(logp: Float[Tensor, "token"]) -> Float[Tensor, ""]:
     return -logp.mean()
 
 
-def answer_logp(
-    logp: Float[Tensor, "token"], rows: Int[Tensor, "token"], count: int
-) -> Float[Tensor, "row"]:
+def answer_logp(logp: Float[Tensor, "token"], rows: Int[Tensor, "token"], count: int) -> Float[Tensor, "row"]:
     """Sum of the tokens' log-probabilities in each of `count` rows; `rows` says whose each token is."""
     return torch.zeros(count, device=logp.device, dtype=logp.dtype).index_add(0, rows, logp)
 

@@ -1,4 +1,4 @@
-"""Training data: the same thing said in several languages, from the fit split alone and, unless asked, without culture."""
+"""Training data: the same said in several languages, from the fit split alone and, unless asked, without culture."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _question(name: str, item: UniversalItem, codes: Sequence[str]) -> Unit:
 
 
 def cultural_units(dataset: CulturalSet, split: Split, codes: tuple[str, ...] = ()) -> list[Unit]:
-    """Uncued cultural questions with the most typical answer of each language's own culture, in English the reference's.
+    """Uncued cultural questions with the most typical answer of each language's culture, in English the reference's.
 
     Languages without question, culture or answer are left out; so are items that then have fewer than two.
     """
@@ -179,13 +179,12 @@ def sentence_units(dataset: ParallelText, split: Split, codes: tuple[str, ...] =
     """Aligned sentences; the prompts ask for a translation, from English and, in every language, into English."""
     units = []
     chosen = _chosen(dataset.languages, codes)
+    others = [code for code in chosen if code != "en"]
     for number, (sentence, part) in enumerate(zip(dataset.sentences, dataset.splits, strict=True)):
         if part != split:
             continue
-        prompts = {
-            code: tuple(_translation(sentence, source, code) for source in chosen if "en" in (source, code) and source != code)
-            for code in chosen
-        }
+        prompts = {code: (_translation(sentence, "en", code),) for code in others}
+        prompts["en"] = tuple(_translation(sentence, code, "en") for code in others)
         texts = {code: (sentence[code],) for code in chosen}
         responses = {code: sentence[code] for code in chosen}
         units.append(Unit(f"{dataset.name}/{number}", "sentence", texts, prompts, responses))

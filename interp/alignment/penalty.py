@@ -43,9 +43,7 @@ class KeptVectors:
             for one in self.vectors
         ]
 
-    def at(
-        self, layers: Sequence[int], n_layers: int, d_model: int
-    ) -> Mapping[int, Float[Tensor, "vector d_model"]]:
+    def at(self, layers: Sequence[int], n_layers: int, d_model: int) -> Mapping[int, Float[Tensor, "vector d_model"]]:
         """By layer, one row per set of vectors; without `layers`, those of the last third but the last block.
 
         Raises DataError for vectors of another size, and for one that is zero; ConfigError for a layer out of range.

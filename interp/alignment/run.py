@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -158,32 +157,18 @@ class _Run:
             model = Adapted(add_lora(self.trainable.model, self.settings), self.decoder)
         with model.as_base():
             before = response_loss(model, self.data, self.encoder, self.settings.batch)
-        begun, done = time.perf_counter(), 0
-
-        def count(step: str, amount: float, advance: Callable[..., None] | None = None) -> None:
-            nonlocal done
-            done += amount == 1
-            if advance:
-                advance(step, amount)
-
-        if progress is None:
-            curve = train(model, self.objective, self.settings, folder / TRAINING, count)
-        else:
-            with progress.stage(self.settings.method, self.settings.steps) as advance:
-                curve = train(
-                    model, self.objective, self.settings, folder / TRAINING,
-                    lambda step, amount: count(step, amount, advance),
-                )  # fmt: skip
-        seconds = time.perf_counter() - begun
+        stage = progress.stage(self.settings.method, self.settings.steps) if progress else nullcontext()
+        with stage as advance:
+            trained = train(model, self.objective, self.settings, folder / TRAINING, advance)
         after = response_loss(model, self.data, self.encoder, self.settings.batch)
         lora = _lora(model)
-        write_curve(folder / CURVE, curve)
+        write_curve(folder / CURVE, trained.curve)
         save_adapter(model.model, folder / ADAPTER)
         save_merged(model.model, self.trainable, folder / MERGED)
         manifest = {
-            "status": "finished", **asked, "lora": lora, "loss": _ends(curve),
+            "status": "finished", **asked, "lora": lora, "loss": _ends(trained.curve),
             "dev_cross_entropy": {"before": before, "after": after},
-            "seconds": round(seconds, 1), "seconds_per_step": round(seconds / max(1, done), 3),
+            "seconds": round(trained.seconds, 1), "steps_timed": trained.steps_here,
             "threads": torch.get_num_threads(), "versions": _versions(),
         }  # fmt: skip
         write_json(folder / MANIFEST, manifest)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +19,18 @@ from interp.alignment.stopping import wish_to_stop
 from interp.errors import ModelError
 
 Curve = list[dict[str, float]]
+"""A row per step: step (from 1), loss, its parts, rate, gradient norm."""
+
 Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The loss curve of all steps, and the time that the steps of this process took."""
+
+    curve: Curve
+    steps_here: int
+    seconds: float
 
 
 class Stopped(KeyboardInterrupt):
@@ -30,8 +43,8 @@ class Stopped(KeyboardInterrupt):
 
 def train(
     model: Adapted, objective: Objective, settings: Settings, folder: Path, progress: Progress | None = None
-) -> Curve:
-    """Train the LoRA weights in place; returns a row per step: loss, its parts, rate and gradient norm.
+) -> Trained:
+    """Train the LoRA weights in place.
 
     The state is saved in `folder` every `save_every` steps and read from there at the start. progress: called with the
     loss in words and 1 after every step, and once with the number of steps that were done before. Raises ModelError
@@ -43,7 +56,8 @@ def train(
     if progress and step:
         progress("", step)
     devices = sorted({weight.device.index or 0 for weight in weights.values() if weight.device.type == "cuda"})
-    saved = step
+    first = saved = step
+    begun = time.perf_counter()
     model.model.train()
     with torch.random.fork_rng(devices=devices), wish_to_stop() as wish:
         while step < settings.steps and not wish.asked:
@@ -55,7 +69,7 @@ def train(
                 raise ModelError(
                     f"{error} in step {step + 1}: nothing of it was kept, {step} steps are saved",
                     allowed="finite losses",
-                    remedy="lower --lr or --clip, take --dtype float32, or look at these texts; then pass another --out",
+                    remedy="lower --lr, take --dtype float32, or look at these texts; then pass another --out",
                 ) from error
             step += 1
             curve.append({"step": step, **row})
@@ -69,7 +83,7 @@ def train(
                 save_state(folder, weights, optimiser, step, curve)
             raise Stopped(step)
     model.model.eval()
-    return curve
+    return Trained(curve, step - first, time.perf_counter() - begun)
 
 
 class NotFinite(ArithmeticError):

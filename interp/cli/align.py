@@ -26,7 +26,9 @@ def align(
     data: Annotated[
         str, typer.Option(help="Datasets, such as atlas, global_mmlu, ntrex or flores, or .jsonl files; a,b joins two.")
     ] = "atlas",
-    languages: Annotated[str | None, typer.Option(help="Languages beside English, such as es,zh. Default: all.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Languages beside English, such as es,zh. Default: all.")
+    ] = None,
     data_dir: options.DataDir = None,
     with_cultural: Annotated[
         bool, typer.Option("--with-cultural", help="Train on cultural fit items and their local answers too.")
@@ -35,7 +37,8 @@ def align(
     seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and dropout. Default: 0.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps. Default: 200.")] = None,
     batch: Annotated[
-        int | None, typer.Option(help="Texts (midalign: pairs; clo: preferences both ways) at a time. Default: 32; clo 8.")
+        int | None,
+        typer.Option(help="Texts (midalign: pairs; clo: preferences both ways) at a time. Default: 32; clo 8."),
     ] = None,
     accumulation: Annotated[int | None, typer.Option(help="Batches per optimiser step. Default: 4.")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate. Default: 5e-4.")] = None,
@@ -74,7 +77,7 @@ def align(
 
     instruct: cross-entropy on responses in all languages. midalign: InfoNCE of middle-layer means against English, in
     turn with cross-entropy (Liu and Niehues 2025). clo: SFT and DPO on the language of the response (arXiv 2505.14297).
-    Only items of the fit split enter, and cultural ones only with --with-cultural. The same command goes on after a stop.
+    Only the fit split enters, cultural items only with --with-cultural. After a stop, the same command goes on.
     """
     from interp.alignment.settings import settings_for
 
