@@ -39,7 +39,8 @@ class Adapted:
 
     def __init__(self, model: PeftModel, decoder: Decoder) -> None:
         self.model, self.decoder = model, decoder
-        self._head: Any = model.get_base_model().get_output_embeddings()
+        base: Any = model.get_base_model()
+        self._head: torch.nn.Module = base.get_output_embeddings()
 
     def answers(self, batch: Batch) -> AnswerTokens:
         """The answers' log-probabilities; other positions are never unembedded."""

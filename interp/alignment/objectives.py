@@ -145,7 +145,8 @@ class CLO:
         with model.as_base():
             reference = model.answers(batch).per_row()
         chosen, rejected = now.per_row().split(2 * len(units))
-        preference = dpo(chosen, rejected, *reference.split(2 * len(units)), self._settings.beta)
+        base_chosen, base_rejected = reference.split(2 * len(units))
+        preference = dpo(chosen, rejected, base_chosen, base_rejected, self._settings.beta)
         sft = cross_entropy(now.logp[now.rows < len(units)])
         loss = clo(sft, preference, self._settings.mix)
         return Losses(loss, {"sft": sft.item(), "dpo": preference.item()}, tuple(unit.key for unit in units))

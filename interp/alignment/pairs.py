@@ -183,7 +183,7 @@ def sentence_units(dataset: ParallelText, split: Split, codes: tuple[str, ...] =
     for number, (sentence, part) in enumerate(zip(dataset.sentences, dataset.splits, strict=True)):
         if part != split:
             continue
-        prompts = {code: (_translation(sentence, "en", code),) for code in others}
+        prompts: dict[str, tuple[str, ...]] = {code: (_translation(sentence, "en", code),) for code in others}
         prompts["en"] = tuple(_translation(sentence, code, "en") for code in others)
         texts = {code: (sentence[code],) for code in chosen}
         responses = {code: sentence[code] for code in chosen}

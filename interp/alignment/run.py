@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError
 
 from interp.alignment.encoding import Encoder
 from interp.alignment.forwards import Adapted
@@ -102,9 +103,9 @@ def align(
 def _writable(folder: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise OutputError(
-            f"{folder} can't be written: {error.strerror or error}",
+            f"{folder} can't be written: {getattr(error, 'strerror', None) or error}",
             allowed="a writable folder with free space",
             remedy="free some space or pass another --out",
         ) from error
@@ -122,7 +123,7 @@ class _Run:
         if settings.method == "midalign":
             settings = replace(settings, layer=middle_layer(count) if settings.layer is None else settings.layer)
             check_layer("layer", settings.layer or 0, count)
-        vectors = {}
+        vectors: Mapping[int, torch.Tensor] = {}
         if kept.vectors:
             width = int(trainable.model.config.get_text_config().hidden_size)
             vectors = kept.at(settings.keep_layers, count, width)

@@ -104,7 +104,7 @@ def _step(
             total[name] = total.get(name, 0.0) + value / settings.accumulation
         if not math.isfinite(total["loss"]):
             raise NotFinite(f"the loss is {found.total.item()} on the batch {', '.join(found.keys)}")
-        (found.total / settings.accumulation).backward()  # type: ignore[no-untyped-call]
+        (found.total / settings.accumulation).backward()
     norm = float(torch.nn.utils.clip_grad_norm_(model.trainable().values(), settings.clip))
     if not math.isfinite(norm):
         raise NotFinite(f"the gradient's norm is {norm} on the batch {', '.join(keys)}")

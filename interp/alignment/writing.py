@@ -90,7 +90,8 @@ def save_merged(model: PeftModel, source: Trainable, target: Path) -> None:
     """
     from transformers import AutoTokenizer
 
-    merged: Any = model.merge_and_unload(safe_merge=True)  # type: ignore[operator]
+    adapted: Any = model
+    merged = adapted.merge_and_unload(safe_merge=True)
 
     def write(folder: Path) -> None:
         merged.save_pretrained(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -125,7 +126,7 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
         raise ConfigError(f"keep_layers {text!r} are no layers", allowed="whole numbers, such as 5,6") from None
 
 
-def _say(manifest: dict[str, Any]) -> None:
+def _say(manifest: Mapping[str, Any]) -> None:
     """What the losses did, and the response loss on dev by language."""
     print(f"{manifest['lora']['weights']} weights, {manifest['settings']['steps']} steps, {manifest['seconds']:.0f} s")
     for name, ends in manifest["loss"].items():
