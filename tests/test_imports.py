@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("data", "model", "steering", "study", "cli")
+ROOMS = ("data", "model", "steering", "alignment", "study", "cli")
 """Rooms of `interp` in the order in which data flows: each may import itself and those before it."""
 
 
@@ -44,7 +44,18 @@ def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("module", ["interp", "interp.cli", "probes", "figures", "interp.study.config"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "interp",
+        "interp.cli",
+        "probes",
+        "figures",
+        "interp.study.config",
+        "interp.alignment.settings",
+        "interp.alignment.pairs",
+    ],
+)
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print({{'torch', 'transformer_lens', 'transformers', 'sklearn', 'matplotlib'}} & set(sys.modules))"
     assert run_python(code).strip() == "set()"

@@ -25,7 +25,7 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
     hf_logging.disable_progress_bar()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
-        model = _transformers(source, name, placement)
+        model = transformers_model(source, name, placement)
         if adapter is not None and (fits(adapter, model) or not _is_composite(model)):
             model, adapter = merged(model, adapter, name), None
         if _is_composite(model):
@@ -49,15 +49,16 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
     return bridge.eval()
 
 
-def _transformers(source: Source, name: str, placement: Placement) -> PreTrainedModel:
+def transformers_model(source: Source, name: str, placement: Placement) -> PreTrainedModel:
     """The model as Transformers has it, with eager attention; refuses a checkpoint that lacks some of its weights."""
     import torch
-    from transformer_lens.utilities.multi_gpu import resolve_device_map
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype = getattr(torch, placement.dtype)
     settings: dict[str, Any] = {}
     if placement.device_map is not None or (placement.n_devices or 1) > 1:
+        from transformer_lens.utilities.multi_gpu import resolve_device_map
+
         told = placement.device_map
         where, most = resolve_device_map(placement.n_devices, dict(told) if isinstance(told, Mapping) else told, None)
         settings = {"device_map": where, "max_memory": most}

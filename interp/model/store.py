@@ -105,7 +105,7 @@ def store_residuals(
         shard = np.empty((len(reading.names), len(part), int(model.cfg.d_model)), dtype=np.float32)
         for rows, found in reading.stream(part, memory=memory, batch_size=batch_size, progress=progress):
             shard[:, list(rows)] = found.cpu().numpy()
-        with _whole(target) as working:
+        with whole(target) as working:
             save_file({KEY: shard}, working)
     return ResidualStore(path)
 
@@ -116,7 +116,7 @@ def _claim(folder: Path, index: dict[str, Any]) -> None:
     if there is None:
         if any(folder.iterdir()):
             raise OutputError(f"{folder} holds something else", allowed="a new or empty folder", remedy="pass another")
-        with _whole(folder / INDEX) as working:
+        with whole(folder / INDEX) as working:
             working.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         return
     differ = [f"{key} {there.get(key)!r}, not {value!r}" for key, value in index.items() if there.get(key) != value]
@@ -145,7 +145,7 @@ def _name(number: int) -> str:
 
 
 @contextmanager
-def _whole(target: Path) -> Iterator[Path]:
+def whole(target: Path) -> Iterator[Path]:
     """A temporary path that becomes `target`, on disk for good, when the block ends well."""
     working = target.with_name(f".{target.name}.partial")
     try:

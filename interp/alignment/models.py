@@ -1,0 +1,96 @@
+"""Models to train: Transformers' own class with its tokenizer, in the place and dtype that scoring would take."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from interp.errors import ModelError
+from interp.model.booting import transformers_model
+from interp.model.capacity import check_fits
+from interp.model.hub import fetch
+from interp.model.placement import place
+from interp.model.sources import Source, check_checkpoint, find_model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A model, the tokenizer that it is scored with, where both came from, and the longest text, in tokens."""
+
+    model: PreTrainedModel
+    tokenizer: Any
+    name: str
+    folder: Path
+    revision: str
+    longest: int
+    device: str
+    dtype: str
+
+    @property
+    def gpus(self) -> list[int]:
+        """Indices of the GPUs that hold weights."""
+        return sorted({weight.device.index for weight in self.model.parameters() if weight.device.type == "cuda"})
+
+    def described(self) -> dict[str, str]:
+        """What a manifest states, with the SHA-256 (16 hex digits) of the weights."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.model.named_parameters()):
+            digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return {
+            "name": self.name, "revision": self.revision, "weights": digest.hexdigest()[:16], "device": self.device,
+            "dtype": self.dtype,
+        }  # fmt: skip
+
+
+def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None) -> Trainable:
+    """A model by folder or Hub id, or `organism`; raises ModelError as `load_model` does."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    source = find_model(name, dtype)
+    if revision is not None and source.local:
+        raise ModelError(
+            f"revision {revision!r} makes no sense for the folder {source.location}",
+            allowed="revisions of models on the Hub",
+            remedy="leave it out",
+        )
+    placement = place(device, dtype, None, None, None)
+    commit = ""
+    if not source.local:
+        snapshot = fetch(source.location, revision)
+        check_checkpoint(snapshot.folder, f"model {name!r}")
+        source, commit = Source(source.name, str(snapshot.folder), True), snapshot.revision
+    check_fits(source, placement.dtype, placement.devices)
+    try:
+        model, tokenizer = transformers_model(source, name, placement), scored_tokenizer(source.location)
+    except ModelError:
+        raise
+    except Exception as error:  # Transformers raises many kinds
+        raise ModelError(
+            f"model {name!r} could not be loaded: {' '.join(str(error).split())[:300]}",
+            allowed="a causal language model",
+            remedy="check the checkpoint, or choose another model",
+        ) from error
+    config: Any = model.config.get_text_config()
+    longest = int(getattr(config, "max_position_embeddings", 0) or 2048) - 1
+    return Trainable(
+        model, tokenizer, source.name, Path(source.location), commit, longest, placement.device, placement.dtype
+    )
+
+
+def scored_tokenizer(location: str) -> Any:
+    """The tokenizer as TransformerLens gives it to a bridge: BOS in front wherever the tokenizer can put it."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(location, add_bos_token=True)
+    except ValueError:  # it has no BOS
+        return AutoTokenizer.from_pretrained(location)

@@ -1,0 +1,103 @@
+"""Settings of alignment training: the published ones are defaults, each that is not published is stated here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from interp.errors import ConfigError
+
+Method = Literal["instruct", "midalign", "clo"]
+METHODS: tuple[Method, ...] = get_args(Method)
+Schedule = Literal["inverse_sqrt", "linear", "constant"]
+Role = Literal["q", "k", "v", "o", "gate", "up", "down"]
+ROLES: tuple[Role, ...] = get_args(Role)
+ATTENTION: tuple[Role, ...] = ("q", "k", "v", "o")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training run does, but for model and data; raises ConfigError for values that aren't allowed.
+
+    Published for `midalign` (Liu and Niehues 2025, and its code): batch x accumulation (32 x 4), lr, schedule, warmup,
+    rank, alpha, dropout, targets, temperature, layer. Published for `clo` (arXiv 2505.14297): its loss and targets.
+    Ours: steps, clip, the penalty, and for `clo` batch, lr, mix, beta. `instruct` takes midalign's settings.
+    """
+
+    method: Method
+    seed: int = 0
+    steps: int = 200
+    """Optimiser steps; midalign alternates, one of InfoNCE, one of cross-entropy."""
+    batch: int = 32
+    accumulation: int = 4
+    lr: float = 5e-4
+    schedule: Schedule = "inverse_sqrt"
+    warmup: float = 0.03
+    """Share of the steps over which the rate rises from 0."""
+    clip: float = 1.0
+    """Largest norm of a step's gradient."""
+    rank: int = 8
+    alpha: int = 16
+    dropout: float = 0.1
+    targets: tuple[Role, ...] = ()
+    """Projections that get LoRA weights; empty: the method's published ones, of those that the model has."""
+    layer: int | None = None
+    """Block after which midalign aligns; None: the last of the first half, L/2 - 1."""
+    temperature: float = 0.1
+    mix: float = 0.5
+    """clo: weight of SFT; DPO has the rest."""
+    beta: float = 0.1
+    """clo: DPO's strength."""
+    keep_weight: float = 1.0
+    """Weight of the penalty that keeps projections on given LOC vectors where the base had them."""
+    keep_layers: tuple[int, ...] = ()
+    """Blocks after which they are kept; empty: the last third, but for the last block."""
+    save_every: int = 50
+    """Steps between checkpoints."""
+
+    def __post_init__(self) -> None:
+        _one_of("method", self.method, METHODS)
+        _one_of("schedule", self.schedule, get_args(Schedule))
+        for role in self.targets:
+            _one_of("target", role, ROLES)
+        for name, least in (("seed", 0), ("steps", 1), ("batch", 1), ("accumulation", 1), ("rank", 1), ("alpha", 1),
+                            ("save_every", 1)):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"{name} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+        for name in ("lr", "clip", "temperature", "beta"):
+            _within(name, getattr(self, name), lambda x: 0 < x < float("inf"), "numbers above 0")
+        _within("warmup", self.warmup, lambda x: 0 <= x <= 1, "0 to 1")
+        _within("dropout", self.dropout, lambda x: 0 <= x < 1, "0 to below 1")
+        _within("mix", self.mix, lambda x: 0 <= x <= 1, "0 to 1")
+        _within("keep_weight", self.keep_weight, lambda x: 0 <= x < float("inf"), "numbers from 0")
+        if self.method == "midalign" and self.batch < 2:
+            raise ConfigError(f"batch {self.batch} leaves midalign no negatives", allowed="whole numbers from 2")
+
+    @property
+    def published_targets(self) -> tuple[Role, ...]:
+        """The projections that the method's authors trained."""
+        return ATTENTION if self.method == "clo" else ROLES
+
+
+def settings_for(method: str, **given: Any) -> Settings:
+    """A method's settings; those in `given` that are not None take the defaults' place.
+
+    Raises ConfigError for an unknown method or setting, and for a value that isn't allowed.
+    """
+    _one_of("method", method, METHODS)
+    known = {field.name for field in fields(Settings)} - {"method"}
+    for name in given:
+        _one_of("setting", name, tuple(sorted(known)))
+    base = Settings(method, batch=8) if method == "clo" else Settings(method)  # type: ignore[arg-type]
+    return replace(base, **{name: value for name, value in given.items() if value is not None})
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{what} {value!r} is unknown", allowed=", ".join(allowed), remedy="pass one of these")
+
+
+def _within(name: str, value: float, good: Any, allowed: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not good(value):
+        raise ConfigError(f"{name} {value!r} is not allowed", allowed=allowed)

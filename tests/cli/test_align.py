@@ -1,0 +1,56 @@
+"""`interp align`: trains, says what happened, and its mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_run import interp
+
+MISTAKES = {
+    ("sft", "--out", "x"): "method 'sft' is unknown; allowed: instruct, midalign, clo",
+    ("clo", "--out", "x", "--data", "atlsa"): "training data 'atlsa' is unknown",
+    ("clo", "--out", "x", "--languages", "fr"): "no parallel data for language 'fr'",
+    ("clo", "--out", "x", "--data", "none.jsonl"): "none.jsonl does not exist",
+    ("clo", "--out", "x", "--model", "./none"): "folder './none' does not exist",
+    ("clo", "--out", "x", "--lr", "-1"): "lr -1.0 is not allowed; allowed: numbers above 0",
+    ("clo", "--out", "x", "--targets", "q,z"): "target 'z' is unknown",
+    ("clo", "--out", "x", "--keep-layers", "five"): "keep_layers 'five' are no layers",
+    ("clo", "--out", "x", "--with-cultural", "--cultural", "blnd"): "cultural dataset 'blnd' is unknown",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = interp("align", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert MISTAKES[arguments] in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "x").exists()
+
+
+def test_training_on_the_users_own_file(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    rows = [
+        {"id": str(number), "language": code, "instruction": f"{text} {number}?", "response": f"{text} {number + 1}"}
+        for number in range(4)
+        for code, text in (("en", "After"), ("es", "Después"))
+    ]
+    (tmp_path / "mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    arguments = ("align", "clo", "--data", "mine.jsonl", "--out", "out", "--steps", "2", "--device", "cpu")
+    done = interp(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "sft" in done.stdout
+    assert "dpo" in done.stdout
+    assert (tmp_path / "out" / "merged" / "exposure.csv").is_file()
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["data"]["units"] == {"instruction": 4}
+    again = interp(*arguments, "--quiet", cwd=tmp_path)
+    assert again.stdout.strip() == "out"
+    assert again.stderr == ""
+    other = interp(*arguments, "--lr", "0.1", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "error: out holds another run: settings.lr 0.0005, not 0.1" in other.stderr
