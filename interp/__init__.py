@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from interp.alignment.run import align
     from interp.data.registry import load_cultural, load_universal
     from interp.model.loading import load_model
     from interp.model.residuals import read_residuals, residual_moments
@@ -22,6 +23,7 @@ _HOME = {
     "RunConfig": "interp.study.config",
     "SteeringVectors": "interp.steering.vectors",
     "Steer": "interp.steering.plans",
+    "align": "interp.alignment.run",
     "generate": "interp.steering.generation",
     "load_cultural": "interp.data.registry",
     "load_model": "interp.model.loading",
@@ -41,6 +43,7 @@ __all__ = [
     "RunConfig",
     "Steer",
     "SteeringVectors",
+    "align",
     "generate",
     "load_cultural",
     "load_model",
