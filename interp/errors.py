@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Iterator
+
 
 class TranslocalError(Exception):
     """A mistake in what the user gave, with the remedy in the message."""
@@ -33,3 +36,18 @@ class OutputError(TranslocalError):
 
 class Notice(UserWarning):
     """Something the user should know while work goes on; the command line prints it in one line."""
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """What to do about an unknown name: the known one that it looks like, else `otherwise`."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else otherwise
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on."""
+    seen: list[BaseException] = []
+    while error is not None and not any(error is one for one in seen):
+        yield error
+        seen.append(error)
+        error = error.__cause__ or error.__context__

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from interp.errors import ModelError
 from interp.model.booting import transformers_model
 from interp.model.capacity import check_fits
-from interp.model.hub import fetch
+from interp.model.fingerprint import weights_digest
+from interp.model.hub import at_hand, check_revision
 from interp.model.placement import place
-from interp.model.sources import Source, check_checkpoint, find_model
+from interp.model.sources import find_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,12 +38,9 @@ class Trainable:
 
     def described(self) -> dict[str, str]:
         """What a manifest states, with the SHA-256 (16 hex digits) of the weights."""
-        digest = hashlib.sha256()
-        for name, weight in sorted(self.model.named_parameters()):
-            digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
-            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        weights = weights_digest(dict(self.model.named_parameters()))
         return {
-            "name": self.name, "revision": self.revision, "weights": digest.hexdigest()[:16], "device": self.device,
+            "name": self.name, "revision": self.revision, "weights": weights, "device": self.device,
             "dtype": self.dtype,
         }  # fmt: skip
 
@@ -55,19 +50,9 @@ def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revisio
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    source = find_model(name, dtype)
-    if revision is not None and source.local:
-        raise ModelError(
-            f"revision {revision!r} makes no sense for the folder {source.location}",
-            allowed="revisions of models on the Hub",
-            remedy="leave it out",
-        )
+    check_revision(find_model(name, dtype), revision)
     placement = place(device, dtype, None, None, None)
-    commit = ""
-    if not source.local:
-        snapshot = fetch(source.location, revision)
-        check_checkpoint(snapshot.folder, f"model {name!r}")
-        source, commit = Source(source.name, str(snapshot.folder), True), snapshot.revision
+    source, commit = at_hand(name, revision)
     check_fits(source, placement.dtype, placement.devices)
     try:
         model, tokenizer = transformers_model(source, name, placement), scored_tokenizer(source.location)

@@ -18,6 +18,7 @@ EXAMPLES = (
 
 
 def locate(
+    context: typer.Context,
     config: options.Config = None,
     model: options.Model = None,
     adapter: options.Adapter = None,
@@ -54,17 +55,7 @@ def locate(
 
     from interp.study.config import read_config
 
-    settings = read_config(
-        config,
-        {
-            "adapter": adapter, "revision": revision, "quantization": quantization, "n_devices": n_devices,
-            "model": model, "universal": universal, "cultural": cultural, "parallel": parallel,
-            "data_dir": data_dir, "languages": languages, "cultures": cultures, "limit": limit, "template": template,
-            "shots": shots, "normalisation": normalisation,
-            "out": out, "seed": seed, "device": device, "dtype": dtype, "memory": memory,
-            "attribution_items": attribution_items,
-        },
-    )  # fmt: skip
+    settings = read_config(config, options.given(context))
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-locate")
     if dry_run:
@@ -72,12 +63,12 @@ def locate(
         return
     from interp.study.resolve import resolve
 
-    resolve(settings)
+    inputs = resolve(settings)
     try:
         from interp.cli.progress import Bars
         from interp.study.experiment import run_locate
 
-        result = run_locate(settings, Bars(quiet))
+        result = run_locate(settings, Bars(quiet), inputs=inputs)
     except KeyboardInterrupt:
         print("stopped: nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+NOT_SETTINGS = ("config", "dry_run", "quiet")
+"""Options of `interp run` and `interp locate` that say what to do, not what a run is made of."""
+
+
+def given(context: typer.Context) -> dict[str, Any]:
+    """The settings of a run among a command's options, by name; None where one was not given."""
+    return {name: value for name, value in context.params.items() if name not in NOT_SETTINGS}
+
 
 Config = Annotated[Path | None, typer.Option(help="YAML file with settings; flags override it.")]
 Model = Annotated[str | None, typer.Option(help="Hub id, checkpoint folder, or 'organism' (embedded).")]

@@ -22,6 +22,7 @@ EXAMPLES = (
 
 
 def run(
+    context: typer.Context,
     config: options.Config = None,
     model: options.Model = None,
     adapter: options.Adapter = None,
@@ -61,29 +62,18 @@ def run(
     """
     from interp.study.config import read_config
 
-    settings = read_config(
-        config,
-        {
-            "adapter": adapter, "revision": revision, "quantization": quantization, "n_devices": n_devices,
-            "model": model, "universal": universal, "cultural": cultural, "parallel": parallel,
-            "data_dir": data_dir, "languages": languages, "cultures": cultures, "limit": limit, "template": template,
-            "shots": shots, "normalisation": normalisation,
-            "out": out, "seed": seed, "device": device, "dtype": dtype, "memory": memory,
-            "batch_size": batch_size, "engine": engine, "attribution_items": attribution_items,
-            "generate": generate, "max_new_tokens": max_new_tokens,
-        },
-    )  # fmt: skip
+    settings = read_config(config, options.given(context))
     if dry_run:
         say_plan(settings, whole=True)
         return
     from interp.study.resolve import resolve
 
-    resolve(settings)
+    inputs = resolve(settings)
     try:
         from interp.cli.progress import Bars
         from interp.study.experiment import run as run_study
 
-        result = run_study(settings, Bars(quiet))
+        result = run_study(settings, Bars(quiet), inputs=inputs)
     except KeyboardInterrupt:
         print("stopped: nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from interp.data.entries import Entry
 from interp.data.items import SPLITS, CulturalSet, LeftOut, ParallelText, Split, UniversalSet
 from interp.data.registry import CULTURAL, PARALLEL, UNIVERSAL, load_cultural, load_parallel, load_universal
 from interp.data.tasks import Cue, Task, cultural_tasks, everything, universal_tasks
-from interp.errors import ConfigError, DataError
+from interp.errors import ConfigError, DataError, nearest
 
 Axis = Literal["universal", "sensitive", "cultural", "parallel"]
 AXES: tuple[Axis, ...] = ("universal", "sensitive", "cultural", "parallel")
@@ -45,9 +44,8 @@ def axes_of(name: str, asked: str | None) -> tuple[Axis, ...]:
         there = tuple(axis for axis in AXES if name in known.get(axis, {}))
         if not there:
             names = dict.fromkeys(name for entries in known.values() for name in entries)
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "pass one of these, or the path of a file"
-            raise DataError(f"dataset {name!r} is unknown", allowed=", ".join(names), remedy=hint)
+            remedy = nearest(name, names, "pass one of these, or the path of a file")
+            raise DataError(f"dataset {name!r} is unknown", allowed=", ".join(names), remedy=remedy)
     if asked is None:
         return there
     if (asked if asked != "sensitive" else "universal") not in there:
@@ -63,11 +61,9 @@ def codes(*flags: str | None) -> tuple[str, ...]:
 
 def cultures(text: str | None) -> dict[str, str]:
     """Cultures by language of a flag such as es=MX,ar=DZ."""
-    pairs = [part.strip().partition("=") for part in text.split(",")] if text else []
-    for code, sign, culture in pairs:
-        if not (code and sign and culture):
-            raise ConfigError(f"cultures {text!r} is not allowed", allowed="pairs such as es=MX,ar=DZ")
-    return {code: culture for code, _, culture in pairs}
+    from interp.study.config import parse_cultures
+
+    return parse_cultures(text.split(",") if text else ())
 
 
 def load(

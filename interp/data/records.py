@@ -28,10 +28,7 @@ class Record:
 
     def text(self, column: str) -> str:
         """A cell's text without control characters and outer space; DataError where it is missing or empty."""
-        text = self.maybe(column)
-        if not text:
-            raise DataError(f"{self.where}: {column!r} is empty", allowed="text", remedy="fill it or drop the row")
-        return text
+        return filled(self.maybe(column), column, self.where)
 
     def maybe(self, column: str) -> str:
         """A cell's text, or "" where it is empty; DataError where the column is missing."""
@@ -79,6 +76,13 @@ class Record:
                 f"{self.where}: {column!r} is {letter!r}", allowed=", ".join(letters), remedy="correct the answer"
             )
         return letters.index(letter)
+
+
+def filled(text: str, column: str, where: str) -> str:
+    """The text of a cell that must not be empty; DataError where it is."""
+    if not text:
+        raise DataError(f"{where}: {column!r} is empty", allowed="text", remedy="fill it or drop the row")
+    return text
 
 
 def clean(text: str) -> str:

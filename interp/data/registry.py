@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from interp.data.draws import unit
 from interp.data.entries import Dataset, Entry
 from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
 from interp.data.sources import Nowhere, open_reader
-from interp.errors import DataError
+from interp.errors import DataError, nearest
 
 UNIVERSAL: dict[str, Entry[UniversalSet]] = {}
 CULTURAL: dict[str, Entry[CulturalSet]] = {}
@@ -97,11 +96,10 @@ def load_parallel(name: str, *, languages: tuple[str, ...] = (), data_dir: Path 
 def entry_of(known: Mapping[str, Entry[Dataset]], name: str, axis: str) -> Entry[Dataset]:
     """The entry of a name; raises DataError for an unknown one."""
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
         raise DataError(
             f"{axis} dataset {name!r} is unknown",
             allowed=", ".join(known),
-            remedy=f"did you mean {close[0]!r}?" if close else f"pass --{axis} with one of these",
+            remedy=nearest(name, known, f"pass --{axis} with one of these"),
         )
     return known[name]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 from urllib.parse import quote
 
 from interp.data.records import Record, read_lines, read_records
-from interp.errors import DataError
+from interp.errors import DataError, causes
 
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT = 60
@@ -231,7 +230,7 @@ class Hub:
         return [str(next(iter(record.values.values()))) for record in self.records(part)]
 
     def _failed(self, error: Exception, where: str) -> DataError:
-        kinds = {type(e).__name__ for e in _chain(error)}
+        kinds = {type(e).__name__ for e in causes(error)}
         reason = " ".join(str(error).split())[:200]
         what = f"dataset {self.name!r}: {where}"
         if "GatedRepoError" in kinds or "gated" in reason.lower():
@@ -260,14 +259,6 @@ def _cached(repository: str, revision: str) -> str:
     folder = repo_folder_name(repo_id=repository, repo_type="dataset")
     kept = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
     return kept.read_text(encoding="utf-8").strip() if kept.is_file() else revision
-
-
-def _chain(error: BaseException | None) -> Sequence[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
 
 
 def offline() -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from interp.errors import ModelError
+from interp.errors import ModelError, causes
+from interp.model.sources import Source, check_checkpoint, find_model
 
 CHECKPOINT = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 """Weights, configuration, tokenizer, chat template."""
@@ -56,6 +56,26 @@ def fetch(
     return Snapshot(folder, folder.name)
 
 
+def check_revision(source: Source, revision: str | None) -> None:
+    """Raise ModelError for a revision of a folder."""
+    if revision is not None and source.local:
+        raise ModelError(
+            f"revision {revision!r} makes no sense for the folder {source.location}",
+            allowed="revisions of models on the Hub",
+            remedy="leave it out",
+        )
+
+
+def at_hand(name: str, revision: str | None) -> tuple[Source, str]:
+    """A model's source as a folder (downloaded where it is on the Hub), and its commit there; raises as `fetch`."""
+    source = find_model(name)
+    if source.local:
+        return source, ""
+    snapshot = fetch(source.location, revision)
+    check_checkpoint(snapshot.folder, f"model {name!r}")
+    return Source(source.name, str(snapshot.folder), True), snapshot.revision
+
+
 def explained(error: BaseException, repository: str, revision: str | None, kind: str = "model") -> ModelError | None:
     """What a failed download means and what to do, from the error or what caused it; None for a bug."""
     from huggingface_hub import errors, get_token
@@ -63,7 +83,7 @@ def explained(error: BaseException, repository: str, revision: str | None, kind:
 
     what = f"{kind} {repository!r}"
     command = f"interp model fetch {repository}" if kind == "model" else f"hf download {repository}"
-    chain = list(_causes(error))
+    chain = list(causes(error))
 
     def found(*kinds: type[BaseException]) -> bool:
         return any(isinstance(link, kinds) for link in chain)
@@ -110,10 +130,3 @@ def explained(error: BaseException, repository: str, revision: str | None, kind:
     if found(errors.HfHubHTTPError, OSError):
         return ModelError(f"{what} could not be downloaded: {' '.join(str(error).split())[:200]}", remedy="try again")
     return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it was raised from."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

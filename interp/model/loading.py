@@ -10,9 +10,9 @@ from interp.errors import ModelError
 from interp.model.adapters import find_adapter
 from interp.model.booting import boot
 from interp.model.capacity import check_fits
-from interp.model.hub import fetch
+from interp.model.hub import at_hand, check_revision
 from interp.model.placement import DeviceMap, place
-from interp.model.sources import DTYPES, ORGANISM, Source, check_checkpoint, find_model
+from interp.model.sources import DTYPES, ORGANISM, find_model
 from interp.organism.exposure import Exposure
 
 if TYPE_CHECKING:
@@ -68,13 +68,7 @@ def load_model(
     if not isinstance(model, (str, Path)):
         return _taken(model, device, dtype, n_devices, device_map, quantization, adapter, revision)
     name = str(model)
-    source = find_model(name, dtype)
-    if revision is not None and source.local:
-        raise ModelError(
-            f"revision {revision!r} makes no sense for the folder {source.location}",
-            allowed="revisions of models on the Hub",
-            remedy="leave it out",
-        )
+    check_revision(find_model(name, dtype), revision)
     placement = place(device, dtype, n_devices, device_map, quantization)
     if adapter is not None and quantization is not None:
         raise ModelError(
@@ -83,11 +77,7 @@ def load_model(
             remedy="load without quantization",
         )
     found = None if adapter is None else find_adapter(str(adapter))
-    commit = ""
-    if not source.local:
-        snapshot = fetch(source.location, revision)
-        check_checkpoint(snapshot.folder, f"model {name!r}")
-        source, commit = Source(source.name, str(snapshot.folder), True), snapshot.revision
+    source, commit = at_hand(name, revision)
     check_fits(source, placement.dtype, placement.devices, quantization=quantization)
     hooked = boot(source, name, placement, found)
     exposure = Exposure.read(Path(source.location))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from interp.data.tasks import NORMALISATIONS
-from interp.errors import ConfigError
+from interp.errors import ConfigError, nearest
 from interp.model.memory import parse_memory
 
 
@@ -73,7 +72,7 @@ class RunConfig:
     @property
     def own_cultures(self) -> dict[str, str]:
         """Language -> culture, of `cultures`."""
-        return {pair.partition("=")[0]: pair.partition("=")[2] for pair in self.cultures}
+        return parse_cultures(self.cultures)
 
     @property
     def folder(self) -> Path:
@@ -117,9 +116,7 @@ def _check(config: RunConfig) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"whole numbers from {least}")
     parse_memory(config.memory)
-    for pair in config.cultures:
-        if not all(pair.partition("=")[::2]):
-            raise ConfigError(f"cultures {pair!r} is not allowed", allowed="language=culture, such as es=MX")
+    parse_cultures(config.cultures)
     for key in ("strengths", "control_strengths"):
         values = getattr(config, key)
         if not values or not all(isinstance(v, (int, float)) and v != 0 for v in values):
@@ -128,6 +125,20 @@ def _check(config: RunConfig) -> None:
         raise ConfigError(
             f"control_layers {config.control_layers!r} is not allowed", allowed="shares of the depth, 0 to 1"
         )
+
+
+def parse_cultures(pairs: Sequence[str]) -> dict[str, str]:
+    """Language -> culture, of texts such as es=MX; raises ConfigError for another text, or a language named twice."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        code, _, culture = (part.strip() for part in pair.partition("="))
+        if not (code and culture) or code in found:
+            raise ConfigError(
+                f"cultures {','.join(pairs)!r} is not allowed",
+                allowed="language=culture, once each, such as es=MX,ar=DZ",
+            )
+        found[code] = culture
+    return found
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
@@ -142,9 +153,8 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
     known = {field.name: field for field in fields(RunConfig)}
     for key in values:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "remove it"
-            raise ConfigError(f"config key {key!r} is unknown", allowed=", ".join(known), remedy=hint)
+            remedy = nearest(key, known, "remove it")
+            raise ConfigError(f"config key {key!r} is unknown", allowed=", ".join(known), remedy=remedy)
     config = RunConfig()
     for key, value in values.items():
         values[key] = _cast(key, value, getattr(config, key))

@@ -18,7 +18,7 @@ from interp.organism.exposure import Exposure
 from interp.study.config import RunConfig
 from interp.study.prepare import Study
 from interp.study.resolve import Inputs
-from interp.study.workload import STAGES, Counter, GuessedTokens, Part, probe_rows
+from interp.study.workload import STAGES, GuessedTokens, Part, Workload, probe_rows
 
 LOW, HIGH = 0.8, 2.0
 """Bounds as multiples of the estimate. Replay took 1.06 to 1.17 times what blocks take alone on models of 270M and 0.6B
@@ -89,15 +89,15 @@ def planned(config: RunConfig, inputs: Inputs, model: Outline, device: str, dtyp
 def estimate(study: Study, model: Outline, device: str, dtype: str, *, whole: bool = True) -> Estimate:
     """What the main job takes, or (`whole` false) its analysis half. Measures for about three seconds."""
     guessed = model.tokenizer is None
-    counter = Counter(study, model.shape, GuessedTokens() if guessed else Tokens(study.loaded.model))
-    parts = tuple(counter.run() if whole else counter.locate())
+    work = Workload(study, model.shape, GuessedTokens() if guessed else Tokens(study.loaded.model))
+    parts = tuple(work.run() if whole else work.locate())
     rates = measured(study, model, parts, device, dtype)
     activations = Budget(study.loaded.model, study.config.memory).bytes
     held = _residual_bytes(parts, model)
     on_gpu = device.partition(":")[0] != "cpu"
     copies = 2 if study.config.attribution_items and not study.config.quantization else 1
     loaded = copies * model.weights + activations
-    vectors = counter.methods * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
+    vectors = work.methods * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
     return Estimate(
         parts=parts,
         seconds=_seconds(study, model, parts, rates),

@@ -25,6 +25,7 @@ from interp.study.findings import findings
 from interp.study.fit import Vectors, fit_vectors, read_fit
 from interp.study.output import MANIFEST, run_folder, write_csv, write_json
 from interp.study.prepare import Study, prepare, with_model
+from interp.study.resolve import Inputs
 
 
 class Progress(Protocol):
@@ -54,27 +55,38 @@ class LocateResult:
     findings: list[str]
 
 
-def run(config: RunConfig, progress: Progress, model: HookedModel | LoadedModel | None = None) -> RunResult:
+def run(
+    config: RunConfig,
+    progress: Progress,
+    model: HookedModel | LoadedModel | None = None,
+    inputs: Inputs | None = None,
+) -> RunResult:
     """Fit, choose on dev, report on test, write everything into the run's folder.
 
     model: a hooked model in place of the one that `config` names; a LoadedModel may say what its corpus showed, so that
-    those items are not scored. Raises a TranslocalError for what the user can mend; nothing is left behind then.
+    those items are not scored. inputs: what `resolve` gave for `config`, to read the datasets once. Raises a
+    TranslocalError for what the user can mend; nothing is left behind then.
     """
     config, loaded = with_model(config, model)
     with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
-        return _run(config, progress, folder, loaded)
+        return _run(config, progress, folder, loaded, inputs)
 
 
-def run_locate(config: RunConfig, progress: Progress, model: HookedModel | LoadedModel | None = None) -> LocateResult:
+def run_locate(
+    config: RunConfig,
+    progress: Progress,
+    model: HookedModel | LoadedModel | None = None,
+    inputs: Inputs | None = None,
+) -> LocateResult:
     """The analysis half alone: vectors of fit, and everything that `locate` finds, in the run's folder.
 
-    model: as in `run`. Raises a TranslocalError for what the user can mend; nothing is left behind then.
+    model, inputs: as in `run`. Raises a TranslocalError for what the user can mend; nothing is left behind then.
     """
     config, loaded = with_model(config, model)
     with run_folder(config.folder, ["vectors"]) as folder:
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
-            study = prepare(config, loaded)
+            study = prepare(config, loaded, inputs)
             advance(study.loaded.name)
         with progress.stage("fitting vectors", 1) as advance:
             fit = read_fit(study)
@@ -89,7 +101,9 @@ def run_locate(config: RunConfig, progress: Progress, model: HookedModel | Loade
     return LocateResult(config.folder, findings(located))
 
 
-def _run(config: RunConfig, progress: Progress, folder: Path, loaded: LoadedModel | None) -> RunResult:
+def _run(
+    config: RunConfig, progress: Progress, folder: Path, loaded: LoadedModel | None, inputs: Inputs | None
+) -> RunResult:
     begun = time.perf_counter()
     timings: dict[str, float] = {}
 
@@ -97,7 +111,7 @@ def _run(config: RunConfig, progress: Progress, folder: Path, loaded: LoadedMode
         timings[name] = round(time.perf_counter() - begun - sum(timings.values()), 2)
 
     with progress.stage("loading", 1) as advance:
-        study = prepare(config, loaded)
+        study = prepare(config, loaded, inputs)
         advance(study.loaded.name)
     lap("load")
     n_languages = len(study.languages)

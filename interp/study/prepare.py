@@ -20,7 +20,7 @@ from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.study.config import RunConfig
-from interp.study.resolve import Inputs, check_enough, resolve, resolve_data
+from interp.study.resolve import Inputs, check_enough, following, resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
@@ -54,9 +54,7 @@ class Study:
 
     def third_language(self, language: str) -> str | None:
         """Another language than English of the datasets, the same in every run; None where there is none."""
-        others = [code for code in self.universal.languages if code != "en"]
-        following = others[(others.index(language) + 1) % len(others)]
-        return following if following != language else None
+        return following(self.universal.languages, language)
 
     def wrong_culture(self, language: str) -> str | None:
         """The third language's culture or, if it is the same, another of the dataset's; None where there is none."""
@@ -132,28 +130,34 @@ class Study:
             batch_size=self.config.batch_size, tokens=self.tokens,
         )  # fmt: skip
 
-    def universal_residuals(self, language: str, split: Split) -> Residuals:
-        """Residuals of all universal items of a split, asked in a language."""
+    def universal_texts(self, language: str, split: Split) -> list[str]:
+        """Prompts of all universal items of a split, asked in a language, before the template."""
         examples = self.examples(language)
         questions = [item.question(language) for item in self.universal_items(split)]
-        return self.read([question_text(question, language, examples=examples) for question in questions])
+        return [question_text(question, language, examples=examples) for question in questions]
+
+    def universal_residuals(self, language: str, split: Split) -> Residuals:
+        """Residuals of `universal_texts`."""
+        return self.read(self.universal_texts(language, split))
+
+    def cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
+        """Prompts of the cultural items of a split, asked in a language behind a cue, before the template."""
+        examples = self.examples(language)
+        return [
+            question_text(
+                item.questions[language],
+                language,
+                cue_sentence(self.cultural, language, culture, cue, number),
+                examples,
+            )
+            for number, item in self.cultural_items(language, split)
+        ]
 
     def cultural_residuals(
         self, language: str, split: Split, cue: Cue = "none", culture: str = "", limit: int | None = None
     ) -> Residuals:
-        """Residuals of the cultural items of a split (of the first `limit`), asked in a language behind a cue."""
-        examples = self.examples(language)
-        return self.read(
-            [
-                question_text(
-                    item.questions[language],
-                    language,
-                    cue_sentence(self.cultural, language, culture, cue, number),
-                    examples,
-                )
-                for number, item in self.cultural_items(language, split)[:limit]
-            ]
-        )
+        """Residuals of `cultural_texts` (of the first `limit`)."""
+        return self.read(self.cultural_texts(language, split, cue, culture)[:limit])
 
     @property
     def nonfactual(self) -> bool:
@@ -179,13 +183,15 @@ def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tu
     return replace(config, model=loaded.name, device=device, dtype=dtype), loaded
 
 
-def prepare(config: RunConfig, loaded: LoadedModel | None = None) -> Study:
+def prepare(config: RunConfig, loaded: LoadedModel | None = None, inputs: Inputs | None = None) -> Study:
     """Load and check everything that a run needs; cheap checks come first.
 
-    loaded: in place of the model that `config` names. Raises a TranslocalError for an unknown dataset, language, model,
-    device or dtype, and DataError where a language has too few items left to score.
+    loaded: in place of the model that `config` names. inputs: what `resolve` gave already. Raises a TranslocalError for
+    an unknown dataset, language, model, device or dtype, and DataError where a language has too few items left to
+    score.
     """
-    inputs = resolve(config) if loaded is None else resolve_data(config)
+    if inputs is None:
+        inputs = resolve(config) if loaded is None else resolve_data(config)
     if loaded is None:
         loaded = load_model(
             config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,

@@ -104,9 +104,16 @@ def _to_load(config: RunConfig) -> tuple[str, ...]:
     ]
     if len(published) < 2:
         return ()
-    both = [code for code in published[0] if code != "en" and code in published[1]]
-    following = {code: both[(i + 1) % len(both)] for i, code in enumerate(both)}
-    return tuple(dict.fromkeys(("en", *config.languages, *(following.get(c, c) for c in config.languages))))
+    both = [code for code in published[0] if code in published[1]]
+    further = [following(both, code) or code for code in config.languages if code in both]
+    return tuple(dict.fromkeys(("en", *config.languages, *further)))
+
+
+def following(languages: Sequence[str], language: str) -> str | None:
+    """The next of `languages` after `language` (the first after the last), English apart; None where it is alone."""
+    others = [code for code in languages if code != "en"]
+    after = others[(others.index(language) + 1) % len(others)] if language in others else language
+    return after if after != language else None
 
 
 def _check_shots(config: RunConfig, universal: UniversalSet) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,9 +11,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from interp.data.items import Split
-from interp.data.prompts import question_text
-from interp.data.tasks import Cue, Task, cue_sentence
+from interp.data.tasks import Task
 from interp.model.batching import Tokens
 from interp.model.shape import Shape
 from interp.steering.cost import costs
@@ -71,7 +70,7 @@ class GuessedTokens(Tokens):
 
 
 @dataclass(frozen=True)
-class Counter:
+class Workload:
     """Counts the parts of a study's run for a model of some shape. The study's model may be an outline."""
 
     study: Study
@@ -92,8 +91,12 @@ class Counter:
 
     # What is read
 
-    def _read(self, stage: str, kind: str, texts: Sequence[str], plans: int = 1, passes: float = 1.0) -> Part:
-        """Whole texts through all blocks, `passes` times for each of `plans`."""
+    def _read(self, stage: str, kind: str, texts: Sequence[str], passes: float = 1.0) -> Part:
+        """Texts, put into the template, through all blocks, `passes` times."""
+        return self._passed(stage, kind, [self.study.template.text(text) for text in texts], 1, passes)
+
+    def _passed(self, stage: str, kind: str, texts: Sequence[str], plans: int, passes: float) -> Part:
+        """Whole texts as they stand through all blocks, `passes` times for each of `plans`."""
         lengths = [len(self.tokens(text)) for text in _sample(texts)]
         mean = float(np.mean(lengths)) if lengths else 0.0
         through = len(texts) * mean * self.shape.n_layers * plans * passes
@@ -101,56 +104,36 @@ class Counter:
         per_token = 2.0 * sum(self.shape.matrices) / self.shape.n_layers + attention
         return Part(stage, kind, len(texts), plans, through, through * per_token)
 
-    def _universal_texts(self, language: str, split: Split) -> list[str]:
-        examples = self.study.examples(language)
-        return [
-            self.study.template.text(question_text(item.question(language), language, examples=examples))
-            for item in self.study.universal_items(split)
-        ]
-
-    def _cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
-        examples = self.study.examples(language)
-        cultural = self.study.cultural
-        return [
-            self.study.template.text(
-                question_text(
-                    item.questions[language],
-                    language,
-                    cue_sentence(cultural, language, culture, cue, number),
-                    examples,
-                )
-            )
-            for number, item in self.study.cultural_items(language, split)
-        ]
-
     def _fit(self) -> Iterator[Part]:
         study = self.study
         for code in study.universal.languages:
-            yield self._read("fit", f"universal {code}", self._universal_texts(code, "fit"))
+            yield self._read("fit", f"universal {code}", self.study.universal_texts(code, "fit"))
         for code in study.cultural.languages:
-            yield self._read("fit", f"cultural {code}", self._cultural_texts(code, "fit"))
+            yield self._read("fit", f"cultural {code}", self.study.cultural_texts(code, "fit"))
         for code in ("en", *study.languages) if study.nonfactual else ():
             yield self._read("fit", f"nonfactual {code}", study.sentences(code, "fit"))
         for code in study.languages:
             cued = {"explicit": study.culture(code), "wrong": study.wrong_culture(code)}
             for name, culture in cued.items():
                 if culture:
-                    yield self._read("fit", f"{name} {code}", self._cultural_texts(code, "fit", "explicit", culture))
-            yield self._read("fit", f"placebo {code}", self._cultural_texts(code, "fit", "placebo"))
+                    yield self._read(
+                        "fit", f"{name} {code}", self.study.cultural_texts(code, "fit", "explicit", culture)
+                    )
+            yield self._read("fit", f"placebo {code}", self.study.cultural_texts(code, "fit", "placebo"))
 
     def _locate(self) -> Iterator[Part]:
         study, n = self.study, self.shape.n_layers
         for code in study.universal.languages:
-            yield self._read("locate", f"universal {code}", self._universal_texts(code, "test"))
+            yield self._read("locate", f"universal {code}", self.study.universal_texts(code, "test"))
         for code in study.cultural.languages:
-            yield self._read("locate", f"cultural {code}", self._cultural_texts(code, "test"))
+            yield self._read("locate", f"cultural {code}", self.study.cultural_texts(code, "test"))
             for culture in study.cultural.cultures:
-                texts = self._cultural_texts(code, "fit", "explicit", culture)[:CUED_PER_CULTURE]
+                texts = self.study.cultural_texts(code, "fit", "explicit", culture)[:CUED_PER_CULTURE]
                 yield self._read("locate", f"cued {code} {culture}", texts)
         limit = study.config.attribution_items
         for code in study.languages if limit else ():
-            facts = self._universal_texts(code, "test")[:limit]
-            customs = self._cultural_texts(code, "test")[:limit]
+            facts = self.study.universal_texts(code, "test")[:limit]
+            customs = self.study.cultural_texts(code, "test")[:limit]
             for name, texts in (("right - wrong", facts), ("local - reference", customs)):
                 yield self._attributed(f"{name} {code}", texts, len(UNITS), batches=len(texts) / 4)
             # The cue and its control, each two forwards and a backward worth two; one prompt a call.
@@ -248,7 +231,7 @@ class Counter:
                 tasks = [task for task in self._prompts.full[code] if task.axis == "cultural" and task.cue == cue]
                 most = study.config.max_new_tokens
                 texts = [task.prompt.text for task in tasks]
-                part = self._read("generate", f"cultural {cue} {code}", texts, self.methods, passes=most)
+                part = self._passed("generate", f"cultural {cue} {code}", texts, self.methods, most)
                 words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * most * self.methods
                 yield replace(part, flops=part.flops + words, unembedding=words)
 
@@ -273,9 +256,7 @@ def probe_rows(study: Study) -> list[tuple[int, int, float]]:
 
 
 def _answers(study: Study) -> int:
-    from collections import Counter as Counts
-
     from interp.study.probing import SHARED_BY
 
-    answers = Counts(f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items("fit"))
+    answers = Counter(f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items("fit"))
     return sum(count >= SHARED_BY for count in answers.values())

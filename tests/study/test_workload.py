@@ -14,7 +14,7 @@ from interp.study.config import RunConfig
 from interp.study.estimating import HIGH, LOW, Estimate, estimate, planned
 from interp.study.prepare import Study
 from interp.study.resolve import resolve
-from interp.study.workload import Counter, GuessedTokens, Part, probe_rows
+from interp.study.workload import GuessedTokens, Part, Workload, probe_rows
 from tests.study.conftest import CountedRun
 
 
@@ -30,7 +30,7 @@ def study_of(config: RunConfig, model: Outline) -> Study:
 @pytest.fixture(scope="module")
 def parts(counted_run: CountedRun, model: Outline) -> list[Part]:
     study = study_of(counted_run.config, model)
-    return Counter(study, model.shape, Tokens(study.loaded.model)).run()
+    return Workload(study, model.shape, Tokens(study.loaded.model)).run()
 
 
 def of(parts: list[Part], *stages: str) -> Iterator[Part]:
@@ -76,7 +76,7 @@ def test_every_normalisation_and_engine_is_counted(counted_run: CountedRun, mode
     plain = sum(part.prompts * part.plans for part in of(parts, "choose"))
     for change, times in (({"normalisation": "letter"}, 4), ({"engine": "reference"}, 1)):
         study = study_of(replace(counted_run.config, **change), model)  # type: ignore[arg-type]
-        changed = Counter(study, model.shape, Tokens(study.loaded.model)).run()
+        changed = Workload(study, model.shape, Tokens(study.loaded.model)).run()
         assert sum(part.prompts * part.plans for part in of(changed, "choose")) == times * plain
         assert sum(p.flops for p in of(changed, "choose")) > sum(p.flops for p in of(parts, "choose"))
 

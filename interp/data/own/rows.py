@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from interp.data.items import Split
 from interp.data.languages import normalise_code
-from interp.data.records import Record, read_records
+from interp.data.records import Record, filled, read_records
 from interp.data.splits import SHARES, assign_splits
 from interp.errors import DataError
 
@@ -46,10 +46,7 @@ class Row:
 
     def text(self, column: str) -> str:
         """A cell that must be filled."""
-        text = self.maybe(column)
-        if not text:
-            raise DataError(f"{self.where}: {column!r} is empty", allowed="text", remedy="fill it or drop the row")
-        return text
+        return filled(self.maybe(column), column, self.where)
 
     def maybe(self, column: str) -> str:
         """A cell's text in NFC without outer space; "" where it is empty or the column is missing."""
