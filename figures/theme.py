@@ -86,6 +86,7 @@ KNOWN: dict[str, Look] = {
     "surgical": Look("surgical steering", "surgical", GREEN, "*"),
     "instruct": Look("instruction tuning", "instruct", ORANGE, "D"),
     "midalign": Look("MidAlign", "MidAlign", PURPLE, "P"),
+    "midalign_keep": Look("MidAlign, LOC kept", "MidAlign keep", YELLOW, "X"),
     "clo": Look("CLO", "CLO", SKY, "v"),
     "random": Look("random vector", "random", GREY, "x", control=True),
     "shuffled": Look("shuffled labels", "shuffled", GREY, "+", control=True),
@@ -96,7 +97,7 @@ KNOWN: dict[str, Look] = {
 }
 
 _SPARE_COLORS = (YELLOW, ORANGE, SKY, PURPLE, GREEN, VERMILLION, BLUE)
-_SPARE_MARKERS: tuple[Marker, ...] = ("X", "H", (4, 1, 0), "$\\clubsuit$", "$\\heartsuit$", "$\\spadesuit$")
+_SPARE_MARKERS: tuple[Marker, ...] = ("H", (4, 1, 0), "$\\clubsuit$", "$\\heartsuit$", "$\\spadesuit$")
 _LETTERS: tuple[Marker, ...] = tuple(f"${letter}$" for letter in "ABCDEFGHKLMNQRSTUVWYZ")
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from interp.rows import BASE, MACRO
 from probes.intervals import Interval, cluster_weights, percentile_interval, ratio_draws, sign_flip_test
 
 METRICS = (
@@ -24,8 +25,6 @@ METRICS = (
 EXTRA_METRICS = ("transfer_reduced", "transfer_all")
 """Accuracy without the base model's favourite wrong option, and among all answers of the relation."""
 
-MACRO = "macro"
-BASE = "base"
 TASK = ["axis", "cue", "language", "item", "cluster"]
 
 
@@ -154,10 +153,16 @@ class Resampling:
 
 
 class Cells:
-    """Means of a metric per method and language, with their draws: what points and contrasts are read from."""
+    """Means of a metric per method and language, with their draws: what points and contrasts are read from.
 
-    def __init__(self, table: pd.DataFrame, resampling: Resampling) -> None:
-        self.methods = list(dict.fromkeys(table["method"]))
+    `means` maps the name of a method to several others that it is the mean of: a training method to its seeds.
+    """
+
+    def __init__(
+        self, table: pd.DataFrame, resampling: Resampling, means: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self._means = {name: tuple(members) for name, members in (means or {}).items()}
+        self.methods = [*dict.fromkeys(table["method"]), *self._means]
         self.languages = list(dict.fromkeys(table["language"]))
         self._table = table
         self._resampling = resampling
@@ -187,6 +192,8 @@ class Cells:
 
     def contributions(self, method: str, language: str, metric: str) -> Float[np.ndarray, "cluster"]:
         """What each cluster adds to the mean (their sum is the estimate); `macro` averages the languages."""
+        if method in self._means:
+            return np.mean([self.contributions(one, language, metric) for one in self._means[method]], axis=0)
         if language == MACRO:
             parts = [self.contributions(method, code, metric) for code in self.languages]
             return np.mean(parts, axis=0)
@@ -199,10 +206,18 @@ class Cells:
 
     def draws(self, method: str, language: str, metric: str) -> Float[np.ndarray, "draw"]:
         """Resampled means of the metric."""
+        if method in self._means:
+            return np.mean([self.draws(one, language, metric) for one in self._means[method]], axis=0)
         if language == MACRO:
             return np.mean([self.draws(method, code, metric) for code in self.languages], axis=0)
         sums, counts = self.sums(method, language, metric)
         return ratio_draws(sums, counts, self._resampling.weights)
+
+    def measured(self, method: str, language: str, metric: str) -> Bool[np.ndarray, "cluster"]:
+        """Which clusters have a value of the metric."""
+        codes = self.languages if language == MACRO else [language]
+        members = self._means.get(method, (method,))
+        return np.any([self.sums(one, code, metric)[1] > 0 for one in members for code in codes], axis=0)
 
     def count(self, language: str, metric: str) -> int:
         """Number of tasks of the base model that measure the metric (over all languages for `macro`)."""
@@ -254,9 +269,7 @@ def contrast(
     """Difference of two methods on a metric: estimate, 95% interval, sign-flip p over clusters, number of clusters."""
     found = estimate(cells, [method], language, metric, minus=against)
     differences = cells.contributions(method, language, metric) - cells.contributions(against, language, metric)
-    measured = np.zeros(len(differences), dtype=bool)
-    for code in cells.languages if language == MACRO else [language]:
-        measured |= cells.sums(method, code, metric)[1] > 0
+    measured = cells.measured(method, language, metric)
     p = np.nan
     if measured.any() and not np.isnan(differences).any():
         p = sign_flip_test(differences[measured], np.arange(int(measured.sum())), seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import shutil
@@ -83,20 +84,10 @@ def align(
     the last checkpoint, with the same result; a finished run is taken as it is. Raises the TranslocalError that says
     what is wrong with a name, a setting, the data or the folder, and Stopped where it was asked to stop.
     """
-    if find_spec("peft") is None:
-        raise ModelError("alignment training needs the package peft", remedy="pip install 'translocal[align]'")
-    if not isinstance(data, TrainingData):
-        data = load_training(data, languages, data_dir=data_dir, cultural=cultural)
-    check_template(template)
-    kept, folder = KeptVectors.of(keep_loc), Path(out)
-    trainable = load_trainable(str(model), device, dtype, revision)
-    run = _Run(settings, trainable, data, kept, template)
-    with _writable(folder):
-        claim(folder, run.asked())
-        if not (folder / MANIFEST).is_file():
-            run.into(folder, progress)
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    return AlignResult(folder, folder / ADAPTER, folder / MERGED, manifest)
+    return Training.prepared(
+        settings, model=model, data=data, languages=languages, cultural=cultural, data_dir=data_dir,
+        keep_loc=keep_loc, template=template, device=device, dtype=dtype, revision=revision,
+    ).into(Path(out), progress)  # fmt: skip
 
 
 @contextmanager
@@ -111,8 +102,8 @@ def _writable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-class _Run:
-    """A run whose settings, data and vectors are known to fit the model."""
+class Training:
+    """A run whose settings, data and vectors are known to fit the model, which is loaded."""
 
     def __init__(
         self, settings: Settings, trainable: Trainable, data: TrainingData, kept: KeptVectors, template: str
@@ -135,6 +126,31 @@ class _Run:
         if vectors:
             self.objective = Kept(self.objective, settings, data, self.encoder, vectors)
 
+    @classmethod
+    def prepared(
+        cls,
+        settings: Settings,
+        *,
+        model: str | Path = "organism",
+        data: TrainingData | Sequence[str] = ("atlas",),
+        languages: Sequence[str] = (),
+        cultural: str = "",
+        data_dir: Path | None = None,
+        keep_loc: Sequence[SteeringVectors | Path | str] = (),
+        template: str = "auto",
+        device: str = "auto",
+        dtype: str = "auto",
+        revision: str | None = None,
+    ) -> Training:
+        """Load and check what `align` trains with; arguments and errors as there."""
+        if find_spec("peft") is None:
+            raise ModelError("alignment training needs the package peft", remedy="pip install 'translocal[align]'")
+        if not isinstance(data, TrainingData):
+            data = load_training(data, languages, data_dir=data_dir, cultural=cultural)
+        check_template(template)
+        kept = KeptVectors.of(keep_loc)
+        return cls(settings, load_trainable(str(model), device, dtype, revision), data, kept, template)
+
     def asked(self) -> dict[str, Any]:
         """All that decides the result."""
         settings = {name: value for name, value in asdict(self.settings).items() if name != "save_every"}
@@ -150,7 +166,23 @@ class _Run:
             "keep_loc": self.kept.described(),
         }  # fmt: skip
 
-    def into(self, folder: Path, progress: Stages | None) -> None:
+    @property
+    def name(self) -> str:
+        """A folder's name that another result never has."""
+        digest = hashlib.sha256(json.dumps(self.asked(), sort_keys=True).encode()).hexdigest()
+        kept = "-keep" if self.kept.vectors else ""
+        return f"{self.trainable.name}-{self.settings.method}{kept}-{self.settings.seed}-{digest[:8]}"
+
+    def into(self, folder: Path, progress: Stages | None = None) -> AlignResult:
+        """Train, and write everything into a folder, unless it is there; see `align`."""
+        with _writable(folder):
+            claim(folder, self.asked())
+            if not (folder / MANIFEST).is_file():
+                self._train(folder, progress)
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return AlignResult(folder, folder / ADAPTER, folder / MERGED, manifest)
+
+    def _train(self, folder: Path, progress: Stages | None) -> None:
         """Train, and write everything; the manifest comes last."""
         asked = self.asked()
         with torch.random.fork_rng(devices=self.trainable.gpus):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from interp.study.resolve import Inputs
 
 TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
-RUN_TABLES = ("plane.csv", "contrasts.csv", "controls.csv", "plan.json")
+RUN_TABLES = ("plane.csv", "contrasts.csv", "controls.csv", "fronts.csv", "plan.json")
+TRAINED_TABLES = ("erasure.csv", "mechanism.csv", "signals.csv", "trained_onsets.csv", "trained/")
 MOST_REASONS = 5
 NAME = 11
 
@@ -123,11 +124,12 @@ def _item_lines(study: Study, whole: bool) -> list[str]:
         ]
         lines.append(_line(f"{code} ({study.culture(code)})", f"prompts that count: {'; '.join(counts)}"))
     if whole:
-        from interp.study.choose import control_evaluations, evaluations
+        from interp.study.choose import control_evaluations, evaluations, sought
         from interp.study.testing import CONTROLS
 
-        draws = len(CONTROLS) * study.config.control_draws
-        each, n = evaluations(study), len(study.languages)
+        methods = sought(study)
+        draws = len(CONTROLS) * study.config.control_draws if methods.names else 0
+        each, n = evaluations(study, methods), len(study.languages)
         lines.append(_line("plans", f"{each // n} per language chosen from on dev, {each} in all"))
         controls = draws * control_evaluations(study)
         lines.append(_line("", f"{draws} control draws, {controls} plans on dev, {2 * draws * n} on test"))
@@ -178,6 +180,7 @@ def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
     if whole:
         names = [*RUN_TABLES, *(["generated.csv"] if settings.generate else []), *names]
         names += ["scores/*.parquet", "figures/plane.*, figures/layers.*"]
+        names += TRAINED_TABLES if settings.compared.trained else ()
     if study.universal.left_out or study.cultural.left_out:
         names.append("left_out.csv")
     there = settings.folder.exists() and any(settings.folder.iterdir())

@@ -41,6 +41,26 @@ Normalisation = Annotated[
 ]
 Languages = Annotated[str | None, typer.Option(help="Languages to score, such as es,zh. Default: all.")]
 Limit = Annotated[int | None, typer.Option(help="At most this many items per dataset (20 or more).")]
+Methods = Annotated[
+    str | None,
+    typer.Option(
+        help="Compared with base: en, loc, surgical (default), the trained instruct, midalign, clo, midalign_keep "
+        "(LOC kept), name=checkpoint, or all."
+    ),
+]
+Training = Annotated[
+    list[str] | None,
+    typer.Option(help="Setting of the training, such as steps=100 or clo.mix=0.7 (repeat for more)."),
+]
+TrainingSeeds = Annotated[
+    str | None, typer.Option(help="Seeds to train from, such as 0,1,2; rows are then means over them. Default: 0.")
+]
+TrainingData = Annotated[
+    str | None, typer.Option(help="What to train on, as `interp align --data`. Default: the universal dataset.")
+]
+TrainedDir = Annotated[
+    str | None, typer.Option(help="Where trained models are kept and found. Default: `trained` beside --out.")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of controls and intervals.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:  interp run  |  interp run --languages es,zh --limit 100 --out runs/small  |  "
-    "interp run --model path/to/checkpoint --device cuda --dtype bfloat16"
+    "interp run --methods all  |  interp run --model path/to/checkpoint --device cuda --dtype bfloat16"
 )
 
 
@@ -36,6 +36,11 @@ def run(
     languages: options.Languages = None,
     cultures: options.Cultures = None,
     limit: options.Limit = None,
+    methods: options.Methods = None,
+    training: options.Training = None,
+    training_seeds: options.TrainingSeeds = None,
+    training_data: options.TrainingData = None,
+    trained_dir: options.TrainedDir = None,
     out: Annotated[
         str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>.")
     ] = None,
@@ -58,7 +63,8 @@ def run(
 ) -> None:
     """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
 
-    Vectors are fitted on the fit split, layers and strengths chosen on dev, everything reported on test.
+    Vectors are fitted on the fit split, layers and strengths chosen on dev, everything reported on test. Trained
+    alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again.
     """
     from interp.study.config import read_config
 
@@ -75,7 +81,8 @@ def run(
 
         result = run_study(settings, Bars(quiet), inputs=inputs)
     except KeyboardInterrupt:
-        print("stopped: nothing was written", file=sys.stderr)
+        kept = f"; training goes on from {settings.trained_folder}" if settings.trained_folder.is_dir() else ""
+        print(f"stopped: no run was written{kept}", file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
         print(result.folder)

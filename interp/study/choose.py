@@ -23,6 +23,45 @@ FINALISTS = 3
 
 
 @dataclass(frozen=True)
+class Sought:
+    """Methods whose layer and strength are chosen, by the axis that the choice goes by; `surgical` pairs en and loc."""
+
+    universal: tuple[str, ...]
+    cultural: tuple[str, ...]
+    surgical: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.universal, *self.cultural, *(["surgical"] if self.surgical else []))
+
+    @property
+    def by_axis(self) -> dict[str, tuple[str, ...]]:
+        """Axis -> methods of one vector."""
+        return {"universal": self.universal, "cultural": self.cultural}
+
+
+def sought(study: Study) -> Sought:
+    """The run's steering methods, with the controls that each is compared with."""
+    asked = study.config.compared.steering
+    return Sought(
+        transfer_methods(study) if "en" in asked else (),
+        localization_methods(study) if "loc" in asked else (),
+        "surgical" in asked,
+    )
+
+
+def sought_on_top(study: Study) -> Sought:
+    """The run's steering methods on top of a trained model; of the controls, the LOC vector of a wrong culture."""
+    whole = sought(study)
+    return Sought(
+        tuple(name for name in whole.universal if name == "en"),
+        tuple(name for name in whole.cultural if name in ("loc", "wrong_culture")),
+        whole.surgical,
+    )
+
+
+@dataclass(frozen=True)
 class Chosen:
     """The steers of one method in one language: (method whose vector, layer, strength), and their value on dev."""
 
@@ -75,21 +114,20 @@ class Advance(Protocol):
         """`amount` more steps are done, the last of them at `step`."""
 
 
-def choose(study: Study, dev: Dev, vectors: Vectors, advance: Advance) -> dict[str, dict[str, Chosen]]:
-    """method -> language -> choice, for every single-vector method and for `surgical`."""
-    by_axis = {"universal": transfer_methods(study), "cultural": localization_methods(study)}
-    names = (*by_axis["universal"], *by_axis["cultural"], "surgical")
-    chosen: dict[str, dict[str, Chosen]] = {method: {} for method in names}
+def choose(study: Study, dev: Dev, vectors: Vectors, methods: Sought, advance: Advance) -> dict[str, dict[str, Chosen]]:
+    """method -> language -> choice, for every method sought."""
+    chosen: dict[str, dict[str, Chosen]] = {method: {} for method in methods.names}
     cells = [(layer, strength) for layer in layer_grid(study.n_layers) for strength in study.config.strengths]
     for language in study.languages:
         found: dict[str, list[Candidate]] = {}
-        for axis, methods in by_axis.items():
-            several = {method: vectors[method][language] for method in methods}
+        for axis, names in methods.by_axis.items():
+            several = {name: vectors[name][language] for name in names}
             found |= _search(study, dev, several, axis, language, cells, advance)
         for method, candidates in found.items():
             best = candidates[0]
             chosen[method][language] = Chosen(((method, best.layer, best.strength),), best.value)
-        chosen["surgical"][language] = _pair(study, dev, vectors, found, language, advance)
+        if methods.surgical:
+            chosen["surgical"][language] = _pair(study, dev, vectors, found, language, advance)
     return chosen
 
 
@@ -103,6 +141,8 @@ def _search(
     advance: Advance,
 ) -> dict[str, list[Candidate]]:
     """Every cell of the grid for several vectors at once, the best first."""
+    if not several:
+        return {}
     plans = [
         vectors.plan(layer, strength, positions=study.config.positions)
         for vectors in several.values()
@@ -137,12 +177,11 @@ def choose_control(
     return [row[0] for row in _search(study, dev, several, axis, language, cells, advance).values()]
 
 
-def evaluations(study: Study) -> int:
+def evaluations(study: Study, methods: Sought) -> int:
     """How many plans `choose` scores on dev."""
     layers = len(layer_grid(study.n_layers))
-    methods = len(transfer_methods(study)) + len(localization_methods(study))
-    single = layers * len(study.config.strengths) * methods
-    return len(study.languages) * (single + 2 * FINALISTS**2)
+    single = layers * len(study.config.strengths) * (len(methods.universal) + len(methods.cultural))
+    return len(study.languages) * (single + (2 * FINALISTS**2 if methods.surgical else 0))
 
 
 def control_evaluations(study: Study) -> int:

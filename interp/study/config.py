@@ -10,6 +10,7 @@ from typing import Any, Literal
 from interp.data.tasks import NORMALISATIONS
 from interp.errors import ConfigError, nearest
 from interp.model.memory import parse_memory
+from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class RunConfig:
     non-factual control. data_dir: a folder with published files, in place of the Hub. cultures: `es=MX` scores Spanish
     for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file. shots: worked examples in front of
     every prompt. normalisation: what choices go by (`interp.steering.scores.NORMALISATIONS`).
+    methods: what is compared with the base model (see `interp.study.methods`). Those that are trained go into
+    trained_dir (default: `trained` beside the run's folder), one model per training seed, and are taken from there when
+    they are there already. training: settings such as `steps=100` or `clo.mix=0.7`. training_data: as `interp align
+    --data`; by default the universal dataset.
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
     batch_size (prompts per pass) overrides it. strengths are multiples of the fitted vectors. control_layers and
     control_strengths are the reduced grid of the random and label-shuffled controls (layers as shares of the depth).
@@ -40,6 +45,11 @@ class RunConfig:
     languages: tuple[str, ...] = ()
     cultures: tuple[str, ...] = ()
     limit: int | None = None
+    methods: tuple[str, ...] = DEFAULT
+    training: tuple[str, ...] = ()
+    training_seeds: tuple[int, ...] = (0,)
+    training_data: tuple[str, ...] = ()
+    trained_dir: str = ""
     out: str = ""
     seed: int = 0
     device: str = "auto"
@@ -79,12 +89,25 @@ class RunConfig:
         """The output folder."""
         return Path(self.out) if self.out else Path("runs") / self.name
 
+    @property
+    def compared(self) -> Methods:
+        """What `methods` name."""
+        return parse_methods(self.methods)
+
+    @property
+    def trained_folder(self) -> Path:
+        """Where trained models are kept."""
+        return Path(self.trained_dir).expanduser() if self.trained_dir else self.folder.parent / "trained"
+
     def described(self) -> dict[str, Any]:
-        """The settings as plain values, without the output folder."""
-        return {key: value for key, value in asdict(self).items() if key != "out"}
+        """The settings as plain values, without the folders that are written."""
+        return {key: value for key, value in asdict(self).items() if key not in ("out", "trained_dir")}
 
 
-_TUPLES = {"languages": str, "cultures": str, "strengths": float, "control_layers": float, "control_strengths": float}
+_TUPLES = {
+    "languages": str, "cultures": str, "methods": str, "training": str, "training_seeds": int, "training_data": str,
+    "strengths": float, "control_layers": float, "control_strengths": float,
+}  # fmt: skip
 _CHOICES = {
     "normalisation": NORMALISATIONS,
     "positions": ("all", "last"),
@@ -117,6 +140,7 @@ def _check(config: RunConfig) -> None:
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"whole numbers from {least}")
     parse_memory(config.memory)
     parse_cultures(config.cultures)
+    _check_trained(config)
     for key in ("strengths", "control_strengths"):
         values = getattr(config, key)
         if not values or not all(isinstance(v, (int, float)) and v != 0 for v in values):
@@ -125,6 +149,22 @@ def _check(config: RunConfig) -> None:
         raise ConfigError(
             f"control_layers {config.control_layers!r} is not allowed", allowed="shares of the depth, 0 to 1"
         )
+
+
+def _check_trained(config: RunConfig) -> None:
+    seeds = config.training_seeds
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ConfigError(f"training_seeds {seeds!r} are not allowed", allowed="different whole numbers from 0")
+    to_train = [one for one in parse_methods(config.methods).trained if one.method]
+    for method in [one.method for one in to_train] or ["midalign"]:
+        training_settings(config.training, method, seeds[0])
+    for setting in ("adapter", "quantization"):
+        if to_train and getattr(config, setting):
+            raise ConfigError(
+                f"{to_train[0].name} can't be trained on a model with {setting} {getattr(config, setting)!r}",
+                allowed="the model itself, or checkpoints: --methods name=checkpoint",
+                remedy=f"leave {setting} out",
+            )
 
 
 def parse_cultures(pairs: Sequence[str]) -> dict[str, str]:

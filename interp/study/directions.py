@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from interp.plane import MACRO
+from interp.rows import MACRO
 from interp.study.fit import FitResiduals
 from interp.study.prepare import Study
 from interp.study.reading import Stack, clusters, entities

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
-from interp.data.items import CulturalSet, UniversalSet, fingerprint
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
-from interp.plane import BASE, MACRO, Cells, favourite_wrong, hypervolume, outcomes
-from interp.steering.plans import Plan
+from interp.plane import Cells
 from interp.study import generating, locate, report, testing
-from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations
+from interp.study.beside import Beside
+from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations, sought
 from interp.study.config import RunConfig
+from interp.study.describing import described
 from interp.study.findings import findings
-from interp.study.fit import Vectors, fit_vectors, read_fit
+from interp.study.fit import fit_vectors, read_fit
+from interp.study.fronts import compared_sets, front_table
+from interp.study.keeping import Outcomes, plans, save_left_out, save_vectors
 from interp.study.output import MANIFEST, run_folder, write_csv, write_json
 from interp.study.prepare import Study, prepare, with_model
-from interp.study.resolve import Inputs
+from interp.study.resolve import Inputs, resolve, resolve_data
+from interp.study.trained import check_trained, groups, means, members
 
 
 class Progress(Protocol):
@@ -61,13 +62,16 @@ def run(
     model: HookedModel | LoadedModel | None = None,
     inputs: Inputs | None = None,
 ) -> RunResult:
-    """Fit, choose on dev, report on test, write everything into the run's folder.
+    """Fit, choose on dev, report on test, train and compare what `methods` name, write all into the run's folder.
 
     model: a hooked model in place of the one that `config` names; a LoadedModel may say what its corpus showed, so that
     those items are not scored. inputs: what `resolve` gave for `config`, to read the datasets once. Raises a
-    TranslocalError for what the user can mend; nothing is left behind then.
+    TranslocalError for what the user can mend; nothing is left behind then but models that are trained.
     """
+    check_trained(config, named=model is None)
     config, loaded = with_model(config, model)
+    if inputs is None:
+        inputs = resolve(config) if loaded is None else resolve_data(config)
     with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
         return _run(config, progress, folder, loaded, inputs)
 
@@ -94,16 +98,14 @@ def run_locate(
         with progress.stage("locating", locate.steps(study)) as advance:
             located = locate.locate(study, fit, advance)
         located.write(folder)
-        _save_left_out(folder, study)
+        save_left_out(folder, study)
         write_csv(folder / "layers.csv", located.layers)
-        _save(folder, fit_vectors(study, fit))
-        write_json(folder / MANIFEST, _described(study) | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
+        save_vectors(folder, fit_vectors(study, fit))
+        write_json(folder / MANIFEST, described(study) | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
     return LocateResult(config.folder, findings(located))
 
 
-def _run(
-    config: RunConfig, progress: Progress, folder: Path, loaded: LoadedModel | None, inputs: Inputs | None
-) -> RunResult:
+def _run(config: RunConfig, progress: Progress, folder: Path, loaded: LoadedModel | None, inputs: Inputs) -> RunResult:
     begun = time.perf_counter()
     timings: dict[str, float] = {}
 
@@ -120,119 +122,74 @@ def _run(
         vectors = fit_vectors(study, fit)
         advance("fit")
     lap("fit")
-    dev = Dev(study)
-    with progress.stage("choosing on dev", evaluations(study)) as advance:
-        chosen = choose(study, dev, vectors, advance)
+    dev, methods = Dev(study), sought(study)
+    chosen: dict[str, dict[str, Chosen]] = {}
+    if methods.names:
+        with progress.stage("choosing on dev", evaluations(study, methods)) as advance:
+            chosen = choose(study, dev, vectors, methods, advance)
     lap("choose")
     prompts = testing.Prompts.of(study)
     kept = Outcomes(study, folder)
-    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + 2 * (study.n_layers - 1))) as advance:
+    layer_cells = testing.layer_cells(study, chosen)
+    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + len(layer_cells))) as advance:
         for method, table in testing.score_methods(study, prompts, vectors, chosen, advance):
             kept.add(method, table)
-        effects = kept.of("layers", testing.score_layers(study, prompts, vectors, advance))
+        effects = kept.parts[:1]
+        if layer_cells:
+            table = testing.score_layers(study, prompts, vectors, layer_cells, advance)
+            effects = [*effects, kept.of("layers", table)]
     lap("test")
-    steps = len(testing.CONTROLS) * config.control_draws * (control_evaluations(study) + 2 * n_languages)
     draws: dict[str, list[str]] = {}
-    with progress.stage("scoring controls", steps) as advance:
-        for control, table in testing.score_controls(study, dev, prompts, fit, vectors, advance):
-            draws[control] = list(dict.fromkeys(table["method"]))
-            kept.add(control, table)
+    if chosen:
+        steps = len(testing.CONTROLS) * config.control_draws * (control_evaluations(study) + 2 * n_languages)
+        with progress.stage("scoring controls", steps) as advance:
+            for control, table in testing.score_controls(study, dev, prompts, fit, vectors, advance):
+                draws[control] = list(dict.fromkeys(table["method"]))
+                kept.add(control, table)
     lap("controls")
-    generated: pd.DataFrame | None = None
+    said: list[pd.DataFrame] = []
     if config.generate:
         with progress.stage("generating", generating.steps(study, 1 + len(chosen))) as advance:
-            answers = generating.generated_answers(study, vectors, chosen, advance)
-        answers.to_parquet(folder / "scores" / "generated.parquet", index=False)
-        generated = generating.generated_table(study, answers, pd.concat(kept.parts))
+            said.append(generating.generated_answers(study, vectors, chosen, advance))
         lap("generate")
     with progress.stage("locating", locate.steps(study)) as advance:
         located = locate.locate(study, fit, advance)
     lap("locate")
+    save_vectors(folder, vectors)
+    save_left_out(folder, study)
+    located.write(folder)
 
-    _save(folder, vectors)
-    cells = Cells(pd.concat(kept.parts), study.resampling)
-    layer_cells = Cells(pd.concat([kept.parts[0], effects]), study.resampling)
+    beside = Beside(study, fit, vectors, located, prompts)
+    for number, one in enumerate(members(study, inputs.training, vectors, progress)):
+        lap(one.name if number else "training")
+        said += beside.add(one, kept, folder / "trained" / one.name, progress)
+        lap(one.name)
+
+    trained = list(groups(config))
+    cells = Cells(pd.concat(kept.parts), study.resampling, means(config))
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
     plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
-    contrasts = report.contrast_table(cells, config.seed)
-    layers = report.with_effects(located.layers, layer_cells)
-    _save_left_out(folder, study)
+    contrasts = report.contrast_table(cells, trained, config.seed)
+    layers = report.with_effects(located.layers, Cells(pd.concat(effects), study.resampling))
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
-    write_csv(folder / "controls.csv", report.control_table(cells, draws))
-    if generated is not None:
+    if draws:
+        write_csv(folder / "controls.csv", report.control_table(cells, draws))
+    real = [method for method in plane["method"].unique() if not report.is_control(method)]
+    write_csv(folder / "fronts.csv", front_table(cells, *compared_sets(real, trained, list(draws))))
+    generated: pd.DataFrame | None = None
+    if said:
+        answers = pd.concat(said, ignore_index=True)
+        answers.to_parquet(folder / "scores" / "generated.parquet", index=False)
+        generated = generating.generated_table(study, answers, pd.concat(kept.parts))
         write_csv(folder / "generated.csv", generated)
-    located.write(folder)
     write_csv(folder / "layers.csv", layers)
-    write_json(folder / "plan.json", _plans(study, dev, chosen))
+    write_json(folder / "plan.json", plans(study, dev, chosen))
+    told = beside.write(folder, cells, contrasts) if trained else []
     _draw(folder, plane, layers, chosen)
     lap("tables and figures")
-    write_json(folder / MANIFEST, _manifest(study, plane, timings))
-    return RunResult(config.folder, plane, contrasts, chosen, findings(located), generated)
-
-
-def _save_left_out(folder: Path, study: Study) -> None:
-    """What the datasets hold and the run did not use, with reasons; no file where it used everything."""
-    rows = [
-        {
-            "dataset": dataset.name,
-            "axis": axis,
-            "item": left.item,
-            "where": left.where,
-            "reason": left.reason,
-            "count": left.count,
-        }
-        for axis, dataset in (
-            ("universal", study.universal),
-            ("cultural", study.cultural),
-            ("parallel", study.parallel),
-        )
-        for left in dataset.left_out
-    ]
-    if rows:
-        write_csv(folder / "left_out.csv", pd.DataFrame(rows))
-
-
-def _save(folder: Path, vectors: Vectors) -> None:
-    for method, by_language in vectors.items():
-        for code, fitted in by_language.items():
-            fitted.save(folder / "vectors" / f"{method}.{code}.safetensors")
-
-
-class Outcomes:
-    """Outcomes of the tables scored so far; the scores themselves go to disk and out of memory. `base` comes first."""
-
-    def __init__(self, study: Study, folder: Path) -> None:
-        self.parts: list[pd.DataFrame] = []
-        self._study, self._folder = study, folder
-        self._favourites: pd.Series | None = None
-
-    def of(self, name: str, scores: pd.DataFrame) -> pd.DataFrame:
-        """Write a table of scores and return its outcomes."""
-        scores.to_parquet(self._folder / "scores" / f"{name}.parquet", index=False)
-        normalisation = self._study.config.normalisation
-        if self._favourites is None:
-            self._favourites = favourite_wrong(scores, normalisation)
-        return outcomes(scores, normalisation, self._favourites)
-
-    def add(self, name: str, scores: pd.DataFrame) -> None:
-        """Keep the outcomes of a table."""
-        self.parts.append(self.of(name, scores))
-
-
-def _plans(study: Study, dev: Dev, chosen: Mapping[str, Mapping[str, Chosen]]) -> dict[str, Any]:
-    """Layers and strengths per method and language, with the objectives on dev; vectors are named by their file."""
-    return {
-        "model": study.loaded.name,
-        "fingerprint": study.loaded.fingerprint,
-        "positions": study.config.positions,
-        "operator": "add",
-        "unsteered_dev_value": {
-            axis: {code: round(float(dev.values(axis, code, [Plan()])[0]), 6) for code in study.languages}
-            for axis in ("universal", "cultural")
-        },
-        "methods": {m: {code: c.described() for code, c in by.items()} for m, by in chosen.items()},
-    }
+    write_json(folder / MANIFEST, _manifest(study, beside, timings))
+    return RunResult(config.folder, plane, contrasts, chosen, [*findings(located), *told], generated)
 
 
 def _draw(folder: Path, plane: pd.DataFrame, layers: pd.DataFrame, chosen: Mapping[str, Mapping[str, Chosen]]) -> None:
@@ -241,57 +198,19 @@ def _draw(folder: Path, plane: pd.DataFrame, layers: pd.DataFrame, chosen: Mappi
     from figures import save
 
     save(draw_plane(plane), folder / "figures" / "plane")
-    usual = {m: sorted(c.steers[0][1] for c in chosen[m].values())[len(chosen[m]) // 2] for m in ("en", "loc")}
+    usual = {
+        m: sorted(c.steers[0][1] for c in chosen[m].values())[len(chosen[m]) // 2] for m in ("en", "loc") if m in chosen
+    }
     save(draw_layers(layers, chosen=usual), folder / "figures" / "layers")
 
 
-def _manifest(study: Study, plane: pd.DataFrame, timings: Mapping[str, float]) -> dict[str, Any]:
-    macro = plane[plane["language"] == MACRO].set_index("method")
-    area = {
-        name: hypervolume(macro.loc[methods, ["transfer", "localization"]].to_numpy(dtype=float), (0.0, 0.0))
-        for name, methods in (
-            ("methods", [BASE, *report.REAL]),
-            ("controls", [BASE, *(m for m in macro.index if m not in (BASE, *report.REAL))]),
-        )
-    }  # fmt: skip
-    return _described(study) | {
+def _manifest(study: Study, beside: Beside, timings: Mapping[str, float]) -> dict[str, Any]:
+    return described(study) | {
         "controls": {
             "third_language": {code: study.third_language(code) for code in study.languages},
             "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
             "grid": "random and shuffled: control_layers x control_strengths; fitted vectors: all layers x strengths",
         },
-        "hypervolume": area,
+        "trained": beside.described(),
         "seconds": dict(timings),
-    }
-
-
-def _data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
-    """What was read of a dataset: revision, languages, items, what was left out, and a hash of the items."""
-    return {
-        "name": dataset.name,
-        "revision": dataset.revision,
-        "languages": list(dataset.languages),
-        "items": len(dataset.items),
-        "left_out": sum(left.count for left in dataset.left_out),
-        "fingerprint": fingerprint(dataset.items),
-    }
-
-
-def _described(study: Study) -> dict[str, Any]:
-    """Settings, model, data and versions of a finished run."""
-    packages = ("translocal", "torch", "transformers", "transformer-lens", "scikit-learn", "numpy", "pandas", "babel")
-    return {
-        "status": "finished",
-        "config": study.config.described(),
-        "model": study.loaded.described(),
-        "template": study.template.name,
-        "data": {
-            "universal": _data(study.universal),
-            "cultural": _data(study.cultural),
-            "parallel": {"name": study.parallel.name, "revision": study.parallel.revision},
-            "scored": "items the model's corpus did not show" if study.loaded.exposure else "all items",
-        },
-        "languages": {code: study.culture(code) for code in study.languages},
-        "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
-        "host": {"system": platform.system(), "machine": platform.machine()},
     }

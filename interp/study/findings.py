@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from interp.plane import MACRO
+from interp.rows import BASE, MACRO
 from interp.study.locate import Located
 from probes.onsets import Onset
 from probes.separation import Separation
@@ -36,6 +38,20 @@ def findings(located: Located) -> list[str]:
         lines.append("Onsets are left out: too few items share an answer for the answer probe (raise --limit).")
     lines += _directions(located.directions)
     lines += _attribution(located.attribution)
+    return lines
+
+
+def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
+    """What each trained method does to transfer and to localization, over all languages."""
+    rows = contrasts[(contrasts["language"] == MACRO) & (contrasts["against"] == BASE)].set_index(["method", "metric"])
+    lines = []
+    for name in trained:
+        told = []
+        for metric in ("transfer", "localization"):
+            row = rows.loc[(name, metric)]
+            verdict = "raises" if row["lo"] > 0 else "lowers" if row["hi"] < 0 else "does not move"
+            told.append(f"{verdict} {metric} ({row['estimate']:+.3f} [{row['lo']:+.3f}, {row['hi']:+.3f}])")
+        lines.append(f"{name} {' and '.join(told)}.")
     return lines
 
 

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from interp.data.items import Accepted, CulturalItem
 from interp.data.matching import score
-from interp.plane import BASE, MACRO, Cells, estimate
+from interp.plane import Cells, estimate
+from interp.rows import BASE, MACRO
 from interp.steering.generation import Generated, generate
 from interp.steering.plans import Plan
 from interp.study.choose import Advance, Chosen

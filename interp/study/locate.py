@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interp.plane import MACRO
+from interp.rows import MACRO
 from interp.study.attributing import KINDS, attribution_table
 from interp.study.choose import Advance
 from interp.study.directions import direction_table
@@ -38,7 +38,7 @@ UNIVERSAL, CULTURAL = ("answer", "alignment"), ("culture",)
 
 @dataclass(frozen=True)
 class Located:
-    """The tables that a run writes, and the separation per language and over all (`macro`)."""
+    """The tables that a run writes, and per language and over all (`macro`) the separation and what it is read from."""
 
     probes: pd.DataFrame
     alignment: pd.DataFrame
@@ -47,6 +47,7 @@ class Located:
     layers: pd.DataFrame
     onsets: pd.DataFrame
     separations: Mapping[str, Separation]
+    signals: Mapping[str, Mapping[str, Signal]]
 
     def write(self, folder: Path) -> None:
         """Write every table but `layers`, which a run extends first; attribution only where there is any."""
@@ -69,7 +70,8 @@ def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
     probed = run_probes(study, read, advance)
     alignment = run_alignment(study, read, advance)
     directions = direction_table(study, fit)
-    found = separations(study, read, probed)
+    signals = onset_signals(study, read, probed)
+    found = {language: _separation(study, some) for language, some in signals.items()}
     probes = probe_table(probed)
     return Located(
         probes=probes,
@@ -79,6 +81,7 @@ def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
         layers=layer_table(study, probes, alignment, directions, found),
         onsets=onset_table(study, read, probes, directions, found),
         separations=found,
+        signals=signals,
     )
 
 
@@ -118,8 +121,8 @@ def _asked_in_both(study: Study, read: Residuals, code: str) -> tuple[Stack, Sta
     return *stacks, groups, units
 
 
-def separations(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, Separation]:
-    """Onsets of every language that has the answer probe, and of all together as `macro`; the last block left out."""
+def onset_signals(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, dict[str, Signal]]:
+    """Signals of every language that has the answer probe, and of all together as `macro`; row 0: embedding output."""
     found: dict[str, dict[str, Signal]] = {name: {} for name in (*UNIVERSAL, *CULTURAL)}
     for one in probed:
         if one.probe in found:
@@ -131,7 +134,7 @@ def separations(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict
     by_language = {code: {name: signals[code] for name, signals in found.items()} for code in languages}
     if languages:
         by_language[MACRO] = {name: _together([signals[c] for c in languages]) for name, signals in found.items()}
-    return {language: _separation(study, signals) for language, signals in by_language.items()}
+    return by_language
 
 
 def _together(signals: Sequence[Signal]) -> Signal:
@@ -145,6 +148,8 @@ def _together(signals: Sequence[Signal]) -> Signal:
 
 
 def _separation(study: Study, signals: Mapping[str, Signal]) -> Separation:
+    """Onsets; the last block is left out."""
+
     def kept(names: Sequence[str]) -> dict[str, Signal]:
         return {
             name: Signal(s.values[:-1], s.clusters, None if s.control is None else s.control[:-1])

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from interp.plane import BASE, MACRO, Cells, contrast, estimate, points
+from interp.plane import Cells, contrast, estimate, points
+from interp.rows import BASE, MACRO
+from interp.study.fronts import front_shares
+from interp.study.methods import KEEP, on_top
 from probes.intervals import holm
 
 REAL = ("en", "loc", "loc_contrast", "surgical")
+CONTROLS = ("random", "shuffled", "third_language", "nonfactual_en", "wrong_culture", "placebo_cue")
 CRITERIA = (
     ("transfer", "en", BASE),
     ("transfer_reduced", "en", BASE),
@@ -32,6 +36,42 @@ CRITERIA = (
 """(metric, method, against): what has to hold before an effect may be called transfer or localization."""
 
 
+TRAINED_METRICS = (
+    "transfer", "transfer_sensitive", "localization", "explicit_localization", "us_bias", "preference",
+    "answer_language",
+)  # fmt: skip
+"""What a trained method is compared with base on."""
+
+ON_TOP = (
+    ("localization", "loc", BASE),
+    ("transfer", "loc", BASE),
+    ("localization", "loc", "wrong_culture"),
+    ("transfer", "en", BASE),
+    ("localization", "en", BASE),
+    ("transfer", "surgical", BASE),
+    ("localization", "surgical", BASE),
+)
+"""(metric, steering on top of a trained method, against what on top of it)."""
+
+
+def is_control(method: str) -> bool:
+    """Whether a row is a control, on the base model or on top of a trained one."""
+    return method.rpartition("+")[2] in CONTROLS
+
+
+def criteria(trained: Sequence[str]) -> list[tuple[str, str, str]]:
+    """CRITERIA, and for every trained method: against base, steered against not, and Surgical Steering against both."""
+    found = list(CRITERIA)
+    for name in trained:
+        found += [(metric, name, BASE) for metric in TRAINED_METRICS]
+        found += [(metric, on_top(name, top), on_top(name, other)) for metric, top, other in ON_TOP]
+        for metric in ("transfer", "localization"):
+            found += [(metric, on_top(name, "surgical"), BASE), (metric, "surgical", name)]
+            if name.endswith(KEEP) and name.removesuffix(KEEP) in trained:
+                found.append((metric, name, name.removesuffix(KEEP)))
+    return found
+
+
 def plane_table(
     cells: Cells,
     draws: Mapping[str, Sequence[str]],
@@ -39,29 +79,36 @@ def plane_table(
     cultures: Mapping[str, str],
     chance: float,
 ) -> pd.DataFrame:
-    """The rows of `plane.csv`: every method, then the controls as medians of their draws."""
+    """The rows of `plane.csv`: every method, then the controls as medians of their draws.
+
+    front: of the resampled planes, the share in which a method that is no control is on the Pareto front of these.
+    """
     drawn = {draw for members in draws.values() for draw in members}
     methods = {m: [m] for m in cells.methods if m not in drawn} | dict(draws)
     table = points(cells, methods, cultures, chance)
+    real = [m for m in methods if not is_control(m)]
+    shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}
+    table["front"] = [shares[code].get(m, np.nan) for code, m in zip(table["language"], table["method"], strict=True)]
     for number, key in enumerate(("model", "universal", "cultural")):
         table.insert(number, key, names[key])
     return table
 
 
-def contrast_table(cells: Cells, seed: int) -> pd.DataFrame:
-    """The rows of `contrasts.csv`: CRITERIA for the macro-average and each language, with Holm-adjusted p.
+def contrast_table(cells: Cells, trained: Sequence[str], seed: int) -> pd.DataFrame:
+    """The rows of `contrasts.csv`: `criteria` for the macro-average and each language, with Holm-adjusted p.
 
     The adjustment runs over the real methods that are compared with base on one metric in one language.
     """
     rows = [
         contrast(cells, metric, method, against, language, seed)
         for language in (MACRO, *cells.languages)
-        for metric, method, against in CRITERIA
+        for metric, method, against in criteria(trained)
         if method in cells.methods and against in cells.methods
     ]
     table = pd.DataFrame(rows)
     table["p_holm"] = np.nan
-    family = (table["against"] == BASE) & table["method"].isin(REAL) & table["p"].notna()
+    real = [m for m in cells.methods if m in REAL or m.partition("+")[0] in trained]
+    family = (table["against"] == BASE) & table["method"].isin(real) & table["p"].notna()
     for _, group in table[family].groupby(["metric", "language"]):
         table.loc[group.index, "p_holm"] = holm(group["p"].to_numpy())
     return table
@@ -75,11 +122,10 @@ def control_table(cells: Cells, draws: Mapping[str, Sequence[str]]) -> pd.DataFr
             ("universal", "transfer", ("en", "surgical")),
             ("cultural", "localization", ("loc", "loc_contrast", "surgical")),
         ):
+            known = [m for m in methods if m in cells.methods]
             for control, members in draws.items():
                 values = [cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in members]
-                real = {
-                    m: cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in methods
-                }
+                real = {m: cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in known}
                 beaten = {f"beaten_by_{m}": sum(v < value for v in values) for m, value in real.items()}
                 for draw, value in enumerate(values):
                     rows.append(

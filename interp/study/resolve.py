@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from interp.data.counting import counted
 from interp.data.items import SPLITS, CulturalSet, ParallelText, Split, UniversalSet
@@ -23,15 +24,19 @@ from interp.model.sources import find_model, resolve_device
 from interp.model.template import check_template
 from interp.study.config import RunConfig
 
+if TYPE_CHECKING:
+    from interp.alignment.pairs import TrainingData
+
 
 @dataclass(frozen=True)
 class Inputs:
-    """The datasets, in their common languages, and the languages to be scored."""
+    """The datasets, in their common languages, the languages to be scored, and what models are trained on, if any."""
 
     universal: UniversalSet
     cultural: CulturalSet
     parallel: ParallelText
     languages: tuple[str, ...]
+    training: TrainingData | None = None
 
 
 def resolve(config: RunConfig) -> Inputs:
@@ -63,9 +68,23 @@ def resolve_data(config: RunConfig) -> Inputs:
         replace(cultural, languages=tuple(both)),
         parallel,
         languages,
+        _training(config, where),
     )
     check_enough(inputs, everything)
     return inputs
+
+
+def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
+    """What models are trained on, in all its languages whichever are scored; checkpoints are looked for too."""
+    trained = config.compared.trained
+    for one in trained:
+        if one.place:
+            find_model(one.checkpoint)
+    if not any(one.method for one in trained):
+        return None
+    from interp.alignment.pairs import load_training
+
+    return load_training(config.training_data or (config.universal,), data_dir=where)
 
 
 def check_enough(inputs: Inputs, counts: Counts, splits: Sequence[Split] = SPLITS) -> None:

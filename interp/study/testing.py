@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
 from interp.data.tasks import Task
-from interp.plane import BASE
+from interp.rows import BASE
 from interp.steering.plans import Plan
 from interp.steering.search import layer_grid
 from interp.study.choose import Advance, Chosen, Dev, choose_control
@@ -91,9 +91,15 @@ def score_controls(
         yield control, pd.concat(parts, ignore_index=True)
 
 
-def score_layers(study: Study, tasks: Prompts, vectors: Vectors, advance: Advance) -> pd.DataFrame:
-    """Scores of EN and of LOC at every layer of the grid, strength 1: methods `en@3`, `loc@3`, ..."""
-    cells = [(method, layer) for method in ("en", "loc") for layer in layer_grid(study.n_layers)]
+def layer_cells(study: Study, chosen: Container[str]) -> list[tuple[str, int]]:
+    """EN and LOC, those that were chosen, at every layer of the grid."""
+    return [(method, layer) for method in ("en", "loc") if method in chosen for layer in layer_grid(study.n_layers)]
+
+
+def score_layers(
+    study: Study, tasks: Prompts, vectors: Vectors, cells: Sequence[tuple[str, int]], advance: Advance
+) -> pd.DataFrame:
+    """Scores of vectors at layers, strength 1: methods `en@3`, `loc@3`, ..."""
     parts = []
     for code in study.languages:
         plans = [vectors[method][code].plan(layer, positions=study.config.positions) for method, layer in cells]

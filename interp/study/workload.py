@@ -19,19 +19,23 @@ from interp.steering.layout import tokenise
 from interp.steering.plans import Plan, Positions, Steer
 from interp.steering.search import layer_grid, share_grid
 from interp.study.attributing import UNITS
-from interp.study.choose import FINALISTS
+from interp.study.choose import FINALISTS, Sought, sought, sought_on_top
 from interp.study.evaluate import scored_prompts
-from interp.study.fit import localization_methods, transfer_methods
+from interp.study.methods import training_settings
 from interp.study.prepare import Study
 from interp.study.reading import CUED_PER_CULTURE
-from interp.study.testing import CONTROLS, Prompts
+from interp.study.testing import CONTROLS, Prompts, layer_cells
 
 SAMPLE = 48
 """Prompts per kind whose tokens are counted; the others are taken to be like them."""
 
 Value = TypeVar("Value")
 
-STAGES = ("fit", "choose", "test", "controls", "generate", "locate")
+STAGES = ("fit", "choose", "test", "controls", "generate", "locate", "train", "on top")
+"""`on top`: everything that is read and scored of trained models."""
+
+SEQUENCES = {"instruct": 3.0, "midalign": 4.5, "clo": 16.0}
+"""Forward passes per text of a batch: a training pass counts as three, clo has four texts and a reference to each."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ class Workload:
         """The main job."""
         parts = [*self._fit(), *self._choose(), *self._test(), *self._controls()]
         if self.study.config.generate:
-            parts += self._generate()
-        return [*parts, *self._locate()]
+            parts += self._generate(self.methods)
+        return [*parts, *self._locate(), *self._trained()]
 
     def locate(self) -> list[Part]:
         """The analysis half alone."""
@@ -177,45 +181,73 @@ class Workload:
         tokens, flops, words = (value * scale for value in (cost.tokens, cost.flops, cost.unembedding))
         return Part(stage, kind, number, len(plans), tokens, flops, words, rows)
 
-    def _choose(self) -> Iterator[Part]:
+    def _choose(self, methods: Sought | None = None) -> Iterator[Part]:
         study = self.study
-        pairs = self._spread(FINALISTS**2)
+        methods = methods or sought(study)
+        pairs = self._spread(FINALISTS**2) if methods.surgical else []
         for code in study.languages:
-            for axis, methods, tasks in (
-                ("universal", transfer_methods(study), study.universal_tasks(code, "dev")),
-                ("cultural", localization_methods(study), study.cultural_tasks(code, "dev")),
+            for axis, names, tasks in (
+                ("universal", methods.universal, study.universal_tasks(code, "dev")),
+                ("cultural", methods.cultural, study.cultural_tasks(code, "dev")),
             ):
-                plans = [Plan(), *self._plans([*(self._grid * len(methods)), *pairs])]
+                plans = [Plan(), *self._plans([*(self._grid * len(names)), *pairs])]
                 yield self._scored("choose", f"{axis} {code}", tasks, plans)
 
     @property
     def methods(self) -> int:
         """How many plans are scored on test per language: base, every method, and their pair."""
-        return 1 + len(transfer_methods(self.study)) + len(localization_methods(self.study)) + 1
+        return 1 + len(sought(self.study).names)
+
+    def _trained(self) -> Iterator[Part]:
+        """Training, and everything that is done with each trained model."""
+        config = self.study.config
+        own = replace(self, study=replace(self.study, config=replace(config, attribution_items=0)))
+        methods = sought_on_top(self.study)
+        rows = 1 + len(methods.names)
+        for one in config.compared.trained:
+            seeds = config.training_seeds if one.method else (0,)
+            parts = [*own._fit(), *own._choose(methods), *own._tested(rows), *own._locate()]
+            if config.generate:
+                parts += own._generate(rows)
+            for _ in seeds:
+                if one.method:
+                    yield self._training(one.method)
+                yield from (replace(part, stage="on top", kind=f"{one.name} {part.kind}") for part in parts)
+
+    def _training(self, method: str) -> Part:
+        settings = training_settings(self.study.config.training, method, 0)
+        passes = settings.steps * settings.accumulation * settings.batch * SEQUENCES[method]
+        texts = [text for code in self.study.languages for text in self.study.universal_texts(code, "fit")]
+        return replace(self._read("train", method, texts, passes / max(1, len(texts))), prompts=0)
 
     @cached_property
     def _prompts(self) -> Prompts:
         return Prompts.of(self.study)
 
-    def _test(self) -> Iterator[Part]:
-        prompts = self._prompts
-        layers = list(layer_grid(self.shape.n_layers)) * 2
+    def _tested(self, rows: int) -> Iterator[Part]:
+        """Every test prompt under base and the chosen plans."""
         for code in self.study.languages:
-            plans = [Plan(), *self._plans(self._spread(self.methods - 1))]
+            plans = [Plan(), *self._plans(self._spread(rows - 1))]
             kinds: dict[tuple[str, str], list[Task]] = {}
-            for task in prompts.full[code]:
+            for task in self._prompts.full[code]:
                 kinds.setdefault((task.axis, task.cue), []).append(task)
             for (axis, cue), tasks in kinds.items():
                 yield self._scored("test", f"{axis} {cue} {code}", tasks, plans, kept=len(plans))
+
+    def _test(self) -> Iterator[Part]:
+        prompts, found = self._prompts, sought(self.study).names
+        yield from self._tested(self.methods)
+        layers = [layer for _, layer in layer_cells(self.study, found)]
+        for code in self.study.languages if layers else ():
             for axis, some in (("universal", prompts.universal[code]), ("cultural", prompts.cultural[code])):
                 yield self._scored("test", f"layers {axis} {code}", some, self._plans(layers), kept=len(layers))
 
     def _controls(self) -> Iterator[Part]:
         study, prompts = self.study, self._prompts
-        draws = study.config.control_draws
+        draws = study.config.control_draws if sought(study).names else 0
         chosen = [self._control_grid[i % len(self._control_grid)] for i in range(draws)]
         for control in CONTROLS:
-            for code in study.languages:
+            for code in study.languages if draws else ():
                 for axis, dev, test in (
                     ("universal", study.universal_tasks(code, "dev"), prompts.universal[code]),
                     ("cultural", study.cultural_tasks(code, "dev"), prompts.cultural[code]),
@@ -224,15 +256,15 @@ class Workload:
                     yield self._scored("controls", f"{control} dev {axis} {code}", dev, grid)
                     yield self._scored("controls", f"{control} {axis} {code}", test, self._plans(chosen), kept=draws)
 
-    def _generate(self) -> Iterator[Part]:
+    def _generate(self, methods: int) -> Iterator[Part]:
         study = self.study
         for code in study.languages:
             for cue in ("none", "explicit"):
                 tasks = [task for task in self._prompts.full[code] if task.axis == "cultural" and task.cue == cue]
                 most = study.config.max_new_tokens
                 texts = [task.prompt.text for task in tasks]
-                part = self._passed("generate", f"cultural {cue} {code}", texts, self.methods, most)
-                words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * most * self.methods
+                part = self._passed("generate", f"cultural {cue} {code}", texts, methods, most)
+                words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * most * methods
                 yield replace(part, flops=part.flops + words, unembedding=words)
 
 

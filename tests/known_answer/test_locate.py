@@ -7,13 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.plane import BASE, Cells, estimate, outcomes
+from interp.plane import Cells, estimate, outcomes
+from interp.rows import BASE
 from interp.study.config import RunConfig
 from interp.study.findings import findings
 from interp.study.fit import FitResiduals, fit_vectors, read_fit
 from interp.study.locate import Located, locate
 from interp.study.prepare import Study, prepare
-from interp.study.testing import Prompts, score_layers, score_methods
+from interp.study.testing import Prompts, layer_cells, score_layers, score_methods
 from tests.known_answer.planted_llama import build
 
 A, B = 2, 5
@@ -74,7 +75,11 @@ def test_attribution_names_the_head_of_the_cue_and_the_blocks_that_answer(locate
 def test_the_causal_sweep_names_them_too(study: Study, fit: FitResiduals) -> None:
     vectors, prompts = fit_vectors(study, fit), Prompts.of(study)
     _, base = next(score_methods(study, prompts, vectors, {}, quiet))
-    table = outcomes(pd.concat([base, score_layers(study, prompts, vectors, quiet)], ignore_index=True))
+    table = outcomes(
+        pd.concat(
+            [base, score_layers(study, prompts, vectors, layer_cells(study, ("en", "loc")), quiet)], ignore_index=True
+        )
+    )
     cells = Cells(table, study.resampling)
     for method, metric, planted in (("en", "transfer", A), ("loc", "localization", B)):
         gains = [estimate(cells, [f"{method}@{layer}"], "macro", metric, minus=BASE).estimate for layer in range(7)]

@@ -1,0 +1,70 @@
+"""Everything that is found in trained models beside the base: steering on top, locating, and what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from interp.plane import Cells
+from interp.rows import BASE
+from interp.study import generating, locate
+from interp.study.compared import comparison_lines, onset_comparison, signal_table
+from interp.study.findings import trained_lines
+from interp.study.fit import FitResiduals, Vectors
+from interp.study.keeping import Outcomes, plans, save_vectors
+from interp.study.locate import Located
+from interp.study.output import write_csv, write_json
+from interp.study.prepare import Study
+from interp.study.testing import Prompts
+from interp.study.trained import Member, OnTop, Stages, groups, steered
+
+
+class Beside:
+    """Collects what is found in one trained model after another; the base's study, vectors and `located` are given."""
+
+    def __init__(self, study: Study, fit: FitResiduals, vectors: Vectors, located: Located, prompts: Prompts) -> None:
+        self.study, self.fit, self.vectors, self.prompts = study, fit, vectors, prompts
+        self.members: list[Member] = []
+        self._located = {BASE: located}
+
+    def add(self, one: Member, kept: Outcomes, folder: Path, stages: Stages) -> Sequence[pd.DataFrame]:
+        """Everything about one model; its own tables go into `folder`. Gives its generated answers, if any are made."""
+        folder.mkdir(parents=True)
+        found = steered(self.study, one, stages)
+        languages, rows = len(self.study.languages), 1 + len(found.chosen)
+        with stages.stage(f"scoring {one.name}", languages * rows) as advance:
+            for row, table in found.scored(self.prompts, advance):
+                kept.add(row, table)
+        said = []
+        if self.study.config.generate:
+            with stages.stage(f"generating {one.name}", generating.steps(found.study, rows)) as advance:
+                answers = generating.generated_answers(found.study, found.vectors, found.chosen, advance)
+            said.append(answers.assign(method=answers["method"].map(found.row)))
+        with stages.stage(f"locating {one.name}", locate.steps(found.study)) as advance:
+            located = locate.locate(found.study, found.fit, advance)
+        self._write_own(folder, found, located)
+        self._located[one.name] = located
+        self.members.append(one)
+        return said
+
+    def _write_own(self, folder: Path, found: OnTop, located: Located) -> None:
+        (folder / "vectors").mkdir()
+        save_vectors(folder, found.vectors)
+        write_json(folder / "plan.json", plans(found.study, found.dev, found.chosen))
+        located.write(folder)
+        write_csv(folder / "layers.csv", located.layers)
+
+    def write(self, folder: Path, cells: Cells, contrasts: pd.DataFrame) -> list[str]:
+        """The tables that compare all models, and what they say in words."""
+        config, others = self.study.config, {n: one for n, one in self._located.items() if n != BASE}
+        signals = signal_table(self._located[BASE], others, config.bootstrap_draws, config.seed)
+        write_csv(folder / "signals.csv", signals)
+        write_csv(folder / "trained_onsets.csv", onset_comparison(self._located))
+        return [*trained_lines(contrasts, list(groups(config))), *comparison_lines(signals, list(others))]
+
+    def described(self) -> Mapping[str, Any]:
+        """What a manifest states about every model."""
+        return {one.name: one.described() for one in self.members}
