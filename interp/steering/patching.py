@@ -60,10 +60,10 @@ def score_patched(
         if patch is not None:
             check_patch(trained, patch)
     layout = tokenise(prompts, tokens or Tokens(base))
-    logp = _replayed(base, trained) if engine == "replay" else None
-    if logp is None:
-        logp = _Reference(base, trained)
-    found = logp(layout, patches, memory=memory, batch_size=batch_size, progress=progress)
+    fast = _replayed(base, trained) if engine == "replay" else None
+    found = (fast or _Reference(base, trained))(
+        layout, patches, memory=memory, batch_size=batch_size, progress=progress
+    )
     return Scores(found, layout.tokens, layout.bytes, layout.starts)
 
 

@@ -72,7 +72,9 @@ def patches(model: HookedModel) -> list[Patch | None]:
     return kinds
 
 
-def values(base: HookedModel, trained: HookedModel, asked: list[Prompt], *some: Patch | None, **more: Any) -> np.ndarray:
+def values(
+    base: HookedModel, trained: HookedModel, asked: list[Prompt], *some: Patch | None, **more: Any
+) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)  # a fallback to the reference would prove nothing
         return score_patched(base, trained, asked, some, **more).logp
@@ -146,7 +148,9 @@ def test_a_component_against_a_hook_made_by_hand(
 def test_replay_agrees_with_the_reference(organism: LoadedModel, trained: HookedModel, prompts: list[Prompt]) -> None:
     some = patches(trained)
     expected = values(organism.model, trained, prompts, *some, engine="reference")
-    assert np.abs(expected[1:] - expected[0]).max(axis=1).min() > 50 * LIMIT, "a patch that changes nothing proves nothing"
+    assert np.abs(expected[1:] - expected[0]).max(axis=1).min() > 50 * LIMIT, (
+        "a patch that changes nothing proves nothing"
+    )
     for settings in ({}, {"batch_size": 1}, {"batch_size": 3}, {"memory": "3MB"}):
         found = values(organism.model, trained, prompts, *some, **settings)
         assert np.abs(found - expected).max() <= LIMIT, settings
@@ -254,9 +258,7 @@ def test_an_empty_basis_undoes_nothing_and_its_outside_everything(
     organism: LoadedModel, trained: HookedModel, prompts: list[Prompt]
 ) -> None:
     none = torch.empty(0, trained.cfg.d_model)
-    found = values(
-        organism.model, trained, prompts, None, Patch(3, none), Patch(3), Patch(3, none, outside=True)
-    )
+    found = values(organism.model, trained, prompts, None, Patch(3, none), Patch(3), Patch(3, none, outside=True))
     assert np.abs(found[1] - found[0]).max() <= LIMIT
     assert np.abs(found[3] - found[2]).max() <= LIMIT
 
@@ -266,6 +268,9 @@ def test_no_prompts_no_patches_and_an_unknown_engine(
 ) -> None:
     for engine in ENGINES:
         assert score_patched(organism.model, trained, [], engine=engine).logp.shape == (1, 0)
-        assert score_patched(organism.model, trained, prompts, [], engine=engine).logp.shape == (0, 41)
+        assert score_patched(organism.model, trained, prompts, [], engine=engine).logp.shape == (
+            0,
+            len(prompts[0].continuations) * 6 + 3 * 5,
+        )
     with pytest.raises(ValueError, match="engine 'x' is unknown"):
         score_patched(organism.model, trained, prompts, engine="x")  # type: ignore[arg-type]
