@@ -61,9 +61,8 @@ def score_patched(
             check_patch(trained, patch)
     layout = tokenise(prompts, tokens or Tokens(base))
     fast = _replayed(base, trained) if engine == "replay" else None
-    found = (fast or _Reference(base, trained))(
-        layout, patches, memory=memory, batch_size=batch_size, progress=progress
-    )
+    logp = fast or _Reference(base, trained)
+    found = logp(layout, patches, memory=memory, batch_size=batch_size, progress=progress)
     return Scores(found, layout.tokens, layout.bytes, layout.starts)
 
 

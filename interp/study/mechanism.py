@@ -1,4 +1,4 @@
-"""What training moved: a trained model's shift from its base, how much of it is EN and LOC, and what undoing it mends."""
+"""A trained model's shift from its base: how much of it is EN and LOC, and what undoing it restores."""
 
 from __future__ import annotations
 
@@ -127,11 +127,9 @@ def _scores(
         parts.append(ScoreTables(tasks, scores).table(0, name))
     if not _n_patches(base):
         return parts
-    patches = {
-        _name(part, layer): patch
-        for layer, frame in enumerate(frames)
-        for part, patch in _patches(layer, frame).items()
-    }
+    patches: dict[str, Patch] = {}
+    for layer, frame in enumerate(frames):
+        patches |= {_name(part, layer): patch for part, patch in _patches(layer, frame).items()}
     config = base.config
     found = score_patched(
         base.loaded.model, trained.loaded.model, [task.prompt for task in tasks], list(patches.values()),
