@@ -1,4 +1,4 @@
-"""Figures of the transfer-localization plane, of the layers and of what training moved, drawn from result tables alone."""
+"""Figures of the plane, of the layers and of what training moved, drawn from result tables alone."""
 
 import sys
 from importlib import import_module

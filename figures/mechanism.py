@@ -54,7 +54,7 @@ def mechanism(table: pd.DataFrame) -> Figure:
     methods = list(dict.fromkeys(rows["method"]))
     looks = theme.looks(methods)
     with theme.style():
-        figure = theme.new_figure(theme.DOUBLE, 1.45 * len(methods) + 0.7)
+        figure = theme.new_figure(theme.DOUBLE, 1.45 * len(methods) + 0.8)
         grid = figure.subplots(len(methods), 2, sharex=True, sharey="col", squeeze=False)
         for (left, right), method in zip(grid, methods, strict=True):
             own = rows[rows["method"] == method].sort_values("layer")
@@ -65,9 +65,7 @@ def mechanism(table: pd.DataFrame) -> Figure:
             _erasure(right, method, own)
             _draw(right, method, own, RESTORED, RANDOM_RESTORED)
         for axes in grid[0]:
-            axes.legend(
-                loc="lower left", bbox_to_anchor=(0, 1), ncols=5, handlelength=1.6, columnspacing=0.9
-            )  # fmt: skip
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.6, labelspacing=0.2)
         for axes in grid[-1]:
             axes.set_xlabel("layer (residual stream after block)")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

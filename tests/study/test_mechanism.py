@@ -15,6 +15,8 @@ import torch
 from interp.model.loading import load_model
 from interp.model.residuals import read_residuals
 from interp.model.sources import organism_folder
+from interp.steering.patches import Patch
+from interp.steering.patching import score_patched
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
 from interp.study.mechanism import mechanism_table, steps
@@ -175,6 +177,26 @@ def test_rows_bounds_and_macro(table: pd.DataFrame, base: Study) -> None:
         by = wide[name].unstack()
         assert np.allclose(by["macro"], (by["es"] + by["el"]) / 2)
     assert table["restored_rest"].sub(table["restored_en"]).abs().max() > 0.02, "the parts are told apart"
+
+
+def test_restored_is_counted_by_hand(table: pd.DataFrame, base: Study, trained: Study, vectors: Vectors) -> None:
+    """Every part at one layer, from patches made by hand and a loop over the tasks."""
+    layer, tasks = 3, base.cultural_tasks("el", "test")
+    both = torch.stack([vectors[name]["el"].vectors[layer] for name in ("en", "loc")])
+    span = torch.linalg.qr(both.T).Q.T  # EN first, then what of LOC is orthogonal to it
+    patches = [None, Patch(layer), Patch(layer, span[:1]), Patch(layer, span[1:]), Patch(layer, span, outside=True)]
+    prompts = [task.prompt for task in tasks]
+    scores = score_patched(base.loaded.model, trained.loaded.model, prompts, patches, engine="reference")
+    right = np.zeros((len(patches), len(tasks)))
+    for patch in range(len(patches)):
+        for number, task in enumerate(tasks):
+            own = slice(scores.starts[number], scores.starts[number + 1])
+            best = int(np.argmax(scores.logp[patch, own] / scores.bytes[own]))
+            right[patch, number] = task.marks[best].role == "local"
+    gains = right[1:].mean(axis=1) - right[0].mean()
+    row = table[(table["language"] == "el") & (table["layer"] == layer)].iloc[0]
+    assert len(set(gains)) == 4, "the parts are told apart"
+    assert row[["restored", "restored_en", "restored_loc", "restored_rest"]].tolist() == pytest.approx(gains.tolist())
 
 
 def test_shift_is_that_of_the_scored_prompts(
