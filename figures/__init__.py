@@ -1,4 +1,4 @@
-"""Figures of the transfer-localization plane and of the layers, drawn from result tables alone."""
+"""Figures of the plane, of the layers and of what training moved, drawn from result tables alone."""
 
 import sys
 from importlib import import_module
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from figures.layers import layers
+    from figures.mechanism import mechanism
     from figures.plane import plane, plane_by_language
     from figures.theme import save, style
 
-__all__ = ["layers", "plane", "plane_by_language", "save", "style"]
+__all__ = ["layers", "mechanism", "plane", "plane_by_language", "save", "style"]
 
 _MODULE_OF = {
     "layers": "figures.layers",
+    "mechanism": "figures.mechanism",
     "plane": "figures.plane",
     "plane_by_language": "figures.plane",
     "save": "figures.theme",

@@ -56,15 +56,21 @@ def score(
     for plan in plans:
         check_plan(model, plan)
     layout = tokenise(prompts, tokens or Tokens(model))
-    replay = replay_of(model) if engine == "replay" else None
-    if replay and replay.hooks != hooks_on(model):
-        warnings.warn("the model has hooks attached, so scoring goes plan by plan (slow)", Notice, stacklevel=2)
-        replay = None
+    replay = usable_replay(model) if engine == "replay" else None
     if replay:
         replay.compiled = compiled
     logp = replay.logp if replay else partial(reference_logp, model)
     found = logp(layout, plans, memory=memory, batch_size=batch_size, progress=progress)
     return Scores(found, layout.tokens, layout.bytes, layout.starts)
+
+
+def usable_replay(model: HookedModel) -> Replay | None:
+    """The model's replay; None, with a notice, where it can't be trusted or the model has hooks attached."""
+    replay = replay_of(model)
+    if replay and replay.hooks != hooks_on(model):
+        warnings.warn("the model has hooks attached, so scoring goes plan by plan (slow)", Notice, stacklevel=3)
+        return None
+    return replay
 
 
 def replay_of(model: HookedModel) -> Replay | None:

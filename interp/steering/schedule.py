@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from interp.model.memory import Budget
+from interp.model.memory import Budget, out_of_memory
 from interp.steering.layout import Stem, shared_prefix
 from interp.steering.plans import Plan, Steer
+
+Each = TypeVar("Each")
+Result = TypeVar("Result")
 
 Key = tuple[int, ...]
 """The steers that a stream has passed, by number."""
@@ -83,3 +88,36 @@ def sizes(budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, batch_
     rows = batch_size or max(1, budget.tokens(nodes + prefix) // nodes)
     rows = min(rows, len(stems))
     return rows, min(plans, MOST_PLANS, budget.streams(rows * nodes + prefix))
+
+
+def passes(
+    stems: Sequence[Stem],
+    plans: Sequence[Each],
+    budget: Budget,
+    batch_size: int | None,
+    run: Callable[[Sequence[Stem], int, Sequence[Each]], Result],
+) -> Iterator[tuple[Result, float]]:
+    """What `run` makes of some stems, their prefix and some plans, pass by pass, with the plans done (in parts).
+
+    A pass that takes too much memory is done again in smaller ones, with a notice.
+    """
+    work = deque((part, prefix, list(plans)) for part, prefix in groups(stems))
+    while work:
+        some, prefix, group = work.popleft()
+        rows, versions = sizes(budget, some, prefix, len(group), batch_size)
+        if len(some) > rows:
+            work.extendleft((some[i : i + rows], prefix, group) for i in reversed(range(0, len(some), rows)))
+            continue
+        if len(group) > versions:
+            parts = [group[i : i + versions] for i in range(0, len(group), versions)]
+            work.extendleft((some, prefix, part) for part in reversed(parts))
+            continue
+        try:
+            found = run(some, prefix, group)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            budget.halve(error)
+            work.appendleft((some, prefix, group))
+            continue
+        yield found, len(group) * len(some) / len(stems)

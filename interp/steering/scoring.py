@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Float
 
 from interp.model.batching import Batch, batches, within_memory
 from interp.model.memory import Budget
-from interp.model.protocol import HookedModel, before_unembedding, device_of
+from interp.model.protocol import HookedModel, NamedHook, before_unembedding, device_of
 from interp.steering.layout import Layout
 from interp.steering.plans import Plan
 
@@ -28,35 +29,62 @@ def reference_logp(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Float[np.ndarray, "plan option"]:
-    """Summed log-likelihood (float32) of every option under every plan.
-
-    A row is a context with all but the last token of an ending; endings that share such a row (all of one token, say)
-    are read from it together. Only the positions that predict an ending are unembedded.
-    """
-    rows: dict[tuple[tuple[int, ...], int], list[tuple[int, tuple[int, ...]]]] = {}
-    for stem in layout.stems:
-        for option, ending in stem.endings:
-            rows.setdefault(((*stem.context, *ending[:-1]), len(stem.context)), []).append((option, ending))
-    sequences, lengths, reads = [key[0] for key in rows], [key[1] for key in rows], list(rows.values())
+    """Summed log-likelihood (float32) of every option under every plan."""
+    rows = Rows.of(layout)
     budget = Budget(model, memory)
     found = np.zeros((len(plans), len(layout.tokens)), dtype=np.float32)
     for p, plan in enumerate(plans):
 
-        def run(batch: Batch, plan: Plan = plan) -> tuple[torch.Tensor, torch.Tensor]:
-            most = max(len(ending) for row in batch.rows for _, ending in reads[row])
-            hooks = [*plan.hooks(batch), (before_unembedding(model), _keep_endings(batch, most))]
-            logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
-            return logits.float(), logits.float().logsumexp(-1)
+        def run(batch: Batch, plan: Plan = plan) -> dict[int, float]:
+            return rows.logp(model, batch, plan.hooks(batch))
 
-        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(model))
-        for batch, (logits, total) in within_memory(whole, run, budget):
-            for i, row in enumerate(batch.rows):
-                for option, ending in reads[row]:
-                    steps = torch.arange(len(ending))
-                    found[p, option] = float((logits[i, steps, list(ending)] - total[i, steps]).sum())
+        for batch, logp in within_memory(rows.batches(batch_size or budget.rows, device_of(model)), run, budget):
+            found[p, list(logp)] = list(logp.values())
             if progress:
-                progress(len(batch.rows) / len(rows))
+                progress(len(batch.rows) / len(rows.sequences))
     return found
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is run and what is read from it.
+
+    A row is a context with all but the last token of an ending; endings that share such a row (all of one token, say)
+    are read from it together. lengths: of the contexts. reads: each row's options and their endings.
+    """
+
+    sequences: tuple[tuple[int, ...], ...]
+    lengths: tuple[int, ...]
+    reads: tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
+
+    @classmethod
+    def of(cls, layout: Layout) -> Rows:
+        """The rows of a layout."""
+        rows: dict[tuple[tuple[int, ...], int], list[tuple[int, tuple[int, ...]]]] = {}
+        for stem in layout.stems:
+            for option, ending in stem.endings:
+                rows.setdefault(((*stem.context, *ending[:-1]), len(stem.context)), []).append((option, ending))
+        return cls(tuple(key[0] for key in rows), tuple(key[1] for key in rows), tuple(map(tuple, rows.values())))
+
+    def batches(self, batch_size: int | Callable[[int], int], device: torch.device) -> Iterator[Batch]:
+        """All rows in batches."""
+        return batches(self.sequences, self.lengths, batch_size, device)
+
+    def logp(self, model: HookedModel, batch: Batch, hooks: Sequence[NamedHook]) -> dict[int, float]:
+        """Log-likelihoods of a batch's options, by their numbers, under forward hooks.
+
+        Only the positions that predict an ending are unembedded.
+        """
+        most = max(len(ending) for row in batch.rows for _, ending in self.reads[row])
+        last = (before_unembedding(model), _keep_endings(batch, most))
+        logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=[*hooks, last]).float()
+        total = logits.logsumexp(-1)
+        found = {}
+        for i, row in enumerate(batch.rows):
+            for option, ending in self.reads[row]:
+                steps = torch.arange(len(ending))
+                found[option] = float((logits[i, steps, list(ending)] - total[i, steps]).sum())
+        return found
 
 
 def _keep_endings(batch: Batch, longest: int) -> Callable[..., torch.Tensor]:

@@ -117,7 +117,7 @@ def random_vectors(
         samples = torch.cat([fit.universal[code], fit.implicit[code]], dim=1)[1:].numpy()
         real = like[method][code].vectors
         layers = [
-            random_directions(samples[layer], n, float(real[layer].norm()), _seed(study, code, layer, method))
+            random_directions(samples[layer], n, float(real[layer].norm()), control_seed(study, code, layer, method))
             for layer in range(len(real))
         ]
         for draw in range(n):
@@ -137,7 +137,7 @@ def shuffled_vectors(
         target, source = (
             (fit.universal["en"], fit.universal[code]) if method == "en" else (fit.explicit[code], fit.implicit[code])
         )
-        generator = torch.Generator().manual_seed(_seed(study, code, 0, f"shuffled {method}"))
+        generator = torch.Generator().manual_seed(control_seed(study, code, 0, f"shuffled {method}"))
         for draw in range(n):
             refit = rescaled(sign_shuffled(target, source, generator), like[method][code].vectors)
             draws[draw][code] = SteeringVectors(
@@ -146,5 +146,6 @@ def shuffled_vectors(
     return draws
 
 
-def _seed(study: Study, code: str, layer: int, method: str) -> int:
+def control_seed(study: Study, code: str, layer: int, method: str) -> int:
+    """The seed of a control's draws: the same in every run with the settings' seed, another one per place."""
     return draw_by_hash(2**31, "control", str(study.config.seed), code, str(layer), method)

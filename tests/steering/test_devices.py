@@ -15,8 +15,8 @@ from interp.model.residuals import _picked
 from interp.model.unembedding import Unembedding
 from interp.steering.forest import Reads
 from interp.steering.plans import Plan, Steer
-from interp.steering.replay import _Answers, _Stream
 from interp.steering.scoring import _keep_endings
+from interp.steering.walk import Answers, Stream
 
 HOME, FAR = "cuda:0", "cuda:1"
 PLANS = [Plan((Steer(0, torch.ones(4)),)), Plan((Steer(0, torch.ones(4), positions="last"),))]
@@ -54,7 +54,7 @@ def test_hooks_of_plans_and_of_reading(batch: Batch) -> None:
 
 
 def test_streams_of_replay(fake: Any) -> None:
-    stream = _Stream(torch.zeros(2, 6, 4, device=FAR), torch.zeros(1, 3, 4, device=FAR))
+    stream = Stream(torch.zeros(2, 6, 4, device=FAR), torch.zeros(1, 3, 4, device=FAR))
     tips = stream.at(torch.zeros(2, 3, dtype=torch.long, device=HOME))
     assert tuple(tips.nodes.shape) == (2, 3, 4)
     assert str(tips.nodes.device) == FAR
@@ -89,6 +89,6 @@ def test_the_unembedding_may_be_elsewhere_than_the_last_block(fake: Any) -> None
     assert str(found.device) == HOME
     long = {"dtype": torch.long, "device": HOME}
     reads = Reads(torch.zeros(3, **long), torch.zeros(3, **long), torch.zeros(3, **long), torch.zeros(3, **long), None)  # type: ignore[arg-type]
-    answers = _Answers(unembedding, 1, 1)
-    answers.take(SimpleNamespace(reads=reads), [([0], torch.zeros(2, 3, 4, device=FAR))])  # type: ignore[arg-type]
+    answers = Answers(unembedding, 1, 1)
+    answers.take((SimpleNamespace(reads=reads), [([0], torch.zeros(2, 3, 4, device=FAR))]))  # type: ignore[arg-type]
     assert str(answers._waiting[0][2].device) == FAR

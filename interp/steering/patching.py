@@ -1,0 +1,188 @@
+"""Option log-likelihoods of a trained model with its shift from a base undone after one block, and its blocks run on.
+
+The reference runs whole rows: the base once per batch, and the trained model with a hook once per patch. Replay walks
+both models once, block by block; each patch branches off the trained model's stream after its own block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from interp.data.prompts import Prompt
+from interp.model.batching import Batch, Tokens, within_memory
+from interp.model.blocks import lean, replaced
+from interp.model.memory import Budget
+from interp.model.protocol import HookedModel, device_of, resid_post
+from interp.steering.engine import ENGINES, Engine, usable_replay
+from interp.steering.forest import plant
+from interp.steering.layout import Layout, Stem, tokenise
+from interp.steering.patches import Patch, check_comparable, check_patch
+from interp.steering.replay import Replay
+from interp.steering.schedule import passes
+from interp.steering.scores import Scores
+from interp.steering.scoring import Progress, Rows
+from interp.steering.walk import Answers, Ends, Stream, Walk, chunks
+
+Placed = tuple[int, Patch | None]
+"""A patch with its place in the caller's list."""
+
+
+def score_patched(
+    base: HookedModel,
+    trained: HookedModel,
+    prompts: Sequence[Prompt],
+    patches: Sequence[Patch | None] = (None,),
+    *,
+    engine: Engine = "replay",
+    memory: int | str | None = None,
+    batch_size: int | None = None,
+    tokens: Tokens | None = None,
+    progress: Progress | None = None,
+) -> Scores:
+    """Log-likelihood (float32) of every continuation of every prompt by `trained` under every patch.
+
+    A patch takes the place of a plan in the scores; None leaves the trained model as it is. `Patch(l)` gives the model
+    that has the base's blocks 0 to l and the trained one's later blocks and unembedding. Texts are encoded by the
+    base's tokenizer (tokens: saves encoding them again). engine, memory, batch_size, progress: as in `engine.score`.
+    Raises ValueError for models that differ in blocks, width, vocabulary or processing, a patch that doesn't fit, a
+    continuation that adds no token, or an unknown engine.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r} is unknown; allowed: {', '.join(ENGINES)}")
+    check_comparable(base, trained)
+    for patch in patches:
+        if patch is not None:
+            check_patch(trained, patch)
+    layout = tokenise(prompts, tokens or Tokens(base))
+    fast = _replayed(base, trained) if engine == "replay" else None
+    logp = fast or _Reference(base, trained)
+    found = logp(layout, patches, memory=memory, batch_size=batch_size, progress=progress)
+    return Scores(found, layout.tokens, layout.bytes, layout.starts)
+
+
+class _Reference:
+    """Plain forwards: one of the base per batch, one of the trained model per batch and patch."""
+
+    def __init__(self, base: HookedModel, trained: HookedModel) -> None:
+        self.base, self.trained = base, trained
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        layout: Layout,
+        patches: Sequence[Patch | None],
+        *,
+        memory: int | str | None,
+        batch_size: int | None,
+        progress: Progress | None,
+    ) -> Float[np.ndarray, "patch option"]:
+        rows, budget = Rows.of(layout), Budget(self.trained, memory)
+        layers = sorted({patch.layer for patch in patches if patch is not None})
+
+        def run(batch: Batch) -> list[dict[int, float]]:
+            streams = self._streams(batch, layers)
+            hooks = [
+                [] if patch is None else [(resid_post(patch.layer), patch.hook(streams[patch.layer], batch.real))]
+                for patch in patches
+            ]
+            return [rows.logp(self.trained, batch, some) for some in hooks]
+
+        found = np.zeros((len(patches), len(layout.tokens)), dtype=np.float32)
+        whole = rows.batches(batch_size or budget.rows, device_of(self.trained))
+        for batch, parts in within_memory(whole, run, budget):
+            for p, logp in enumerate(parts):
+                found[p, list(logp)] = list(logp.values())
+            if progress:
+                progress(len(patches) * len(batch.rows) / len(rows.sequences))
+        return found
+
+    def _streams(self, batch: Batch, layers: Sequence[int]) -> dict[int, torch.Tensor]:
+        """The base's stream after the blocks named."""
+        streams: dict[int, torch.Tensor] = {}
+
+        def keep(layer: int) -> Callable[..., None]:
+            def hook(residual: torch.Tensor, hook: Any) -> None:
+                streams[layer] = residual.clone()
+
+            return hook
+
+        if layers:
+            hooks = [(resid_post(layer), keep(layer)) for layer in layers]
+            self.base.run_with_hooks(batch.tokens.to(device_of(self.base)), return_type=None, fwd_hooks=hooks)
+        return streams
+
+
+def _replayed(base: HookedModel, trained: HookedModel) -> _Replayed | None:
+    """The fast path; None, with a notice, where one of the models can't be replayed."""
+    replays = usable_replay(base), usable_replay(trained)
+    return None if replays[0] is None or replays[1] is None else _Replayed(replays[0], replays[1])
+
+
+class _Replayed:
+    """Both models' blocks, stepped side by side."""
+
+    def __init__(self, base: Replay, trained: Replay) -> None:
+        self.base, self.trained = base, trained
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        layout: Layout,
+        patches: Sequence[Patch | None],
+        *,
+        memory: int | str | None,
+        batch_size: int | None,
+        progress: Progress | None,
+    ) -> Float[np.ndarray, "patch option"]:
+        base, trained = self.base, self.trained
+        answers = Answers(trained.unembedding, len(patches), len(layout.tokens))
+        budget = Budget(trained.model, memory)
+        placed = sorted(enumerate(patches), key=lambda each: -1 if each[1] is None else each[1].layer)
+
+        def run(stems: Sequence[Stem], prefix: int, group: Sequence[Placed]) -> Ends:
+            walks = [Walk(blocks, plant(stems, prefix, blocks.device)) for blocks in (base.blocks, trained.blocks)]
+            return _walked(walks[0], walks[1], group, budget)
+
+        with replaced(lean(base.model) | lean(trained.model)):
+            for ends, done in passes(layout.stems, placed, budget, batch_size, run):
+                answers.take(ends)
+                if progress:
+                    progress(done)
+        answers.flush()
+        return answers.logp.astype(np.float32)
+
+
+def _walked(base: Walk, trained: Walk, patches: Sequence[Placed], budget: Budget) -> Ends:
+    """Some patches on some prompts, once through the layers of both models."""
+    there, trunk = base.entering(), trained.entering()
+    plain = [place for place, patch in patches if patch is None]
+    last = max((patch.layer for _, patch in patches if patch is not None), default=-1)
+    at_once = max(1, budget.tokens(trained.nodes + trained.prefix) // (trained.rows * trained.nodes + trained.prefix))
+    moved: dict[int, Stream] = {}
+    for layer in range(len(trained.blocks)):
+        final = layer == len(trained.blocks) - 1
+        for some in chunks(list(moved), at_once):
+            after, _ = trained.through(layer, [moved[place] for place in some], final, True)
+            moved.update(zip(some, after, strict=True))
+        if layer <= last:
+            [there], _ = base.through(layer, [there], final, True)
+        if layer <= last or plain:
+            [trunk], _ = trained.through(layer, [trunk], final, True)
+        moved |= {
+            place: _undone(patch, trunk, there)
+            for place, patch in patches
+            if patch is not None and patch.layer == layer
+        }
+    streams = [([place], stream.nodes) for place, stream in moved.items()]
+    return trained.forest, [*streams, *([(plain, trunk.nodes)] if plain else [])]
+
+
+def _undone(patch: Patch, trained: Stream, base: Stream) -> Stream:
+    nodes = patch.undone(trained.nodes, base.nodes)
+    return replace(trained, nodes=nodes, prefix=patch.undone(trained.prefix, base.prefix))
