@@ -153,14 +153,35 @@ class Resampling:
         return cls(tuple(names), np.concatenate(parts, axis=1))
 
 
+@dataclass(frozen=True)
+class Effect:
+    """A weighted sum of methods' means: its estimate, its draws, and what each cluster that is measured adds to it."""
+
+    estimate: float
+    draws: Float[np.ndarray, "draw"]
+    contributions: Float[np.ndarray, "cluster"]
+
+    @property
+    def interval(self) -> Interval:
+        """The estimate with its 95% percentile interval."""
+        lo, hi = percentile_interval(self.draws)
+        return Interval(self.estimate, float(lo), float(hi))
+
+    def p_value(self, seed: int) -> float:
+        """Sign-flip p over clusters; NaN where nothing is measured."""
+        if not len(self.contributions) or np.isnan(self.contributions).any():
+            return float("nan")
+        return sign_flip_test(self.contributions, np.arange(len(self.contributions)), seed=seed)
+
+
 class Cells:
     """Means of a metric per method and language, with their draws: what points and contrasts are read from."""
 
     def __init__(self, table: pd.DataFrame, resampling: Resampling) -> None:
         self.methods = list(dict.fromkeys(table["method"]))
         self.languages = list(dict.fromkeys(table["language"]))
+        self.resampling = resampling
         self._table = table
-        self._resampling = resampling
         self._index = {cluster: i for i, cluster in enumerate(resampling.clusters)}
         self._rows = np.array(
             [self._index[key] for key in zip(table["axis"], table["cluster"], strict=True)], dtype=np.int64
@@ -177,7 +198,7 @@ class Cells:
             picked = self._where.get((method, language), np.array([], dtype=np.int64))
             values = self._table[metric].to_numpy(dtype=float)[picked]
             there = ~np.isnan(values)
-            size = len(self._resampling.clusters)
+            size = len(self.resampling.clusters)
             rows = self._rows[picked][there]
             self._sums[key] = (
                 np.bincount(rows, weights=values[there], minlength=size).astype(float),
@@ -202,7 +223,28 @@ class Cells:
         if language == MACRO:
             return np.mean([self.draws(method, code, metric) for code in self.languages], axis=0)
         sums, counts = self.sums(method, language, metric)
-        return ratio_draws(sums, counts, self._resampling.weights)
+        return ratio_draws(sums, counts, self.resampling.weights)
+
+    def effect(self, weights: Mapping[str, float], language: str, metric: str) -> Effect:
+        """Weighted sum of the methods' means, such as a difference of differences; paired, by the same draws."""
+        codes = self.languages if language == MACRO else [language]
+        counts = np.array([[self.sums(m, code, metric)[1] for code in codes] for m in weights])
+        measured = counts.any(axis=1).all(axis=0)
+        added = sum(w * self.contributions(m, language, metric) for m, w in weights.items())
+        return Effect(
+            float(sum(w * self.estimate(m, language, metric) for m, w in weights.items())),
+            np.asarray(sum(w * self.draws(m, language, metric) for m, w in weights.items())),
+            np.asarray(added)[measured],
+        )
+
+    def by_item(self, metric: str) -> pd.DataFrame:
+        """The metric item by item: rows (axis, cluster, language, item), sorted, a column per method.
+
+        NaN where a method lacks it. Raises ValueError where two tasks of an item measure it in one language.
+        """
+        index = ["axis", "cluster", "language", "item", "method"]
+        values = self._table.loc[self._table[metric].notna(), [*index, metric]].set_index(index)[metric]
+        return values.unstack("method").reindex(columns=self.methods)
 
     def count(self, language: str, metric: str) -> int:
         """Number of tasks of the base model that measure the metric (over all languages for `macro`)."""
@@ -252,17 +294,12 @@ def contrast(
     cells: Cells, metric: str, method: str, against: str, language: str = MACRO, seed: int = 0
 ) -> dict[str, object]:
     """Difference of two methods on a metric: estimate, 95% interval, sign-flip p over clusters, number of clusters."""
-    found = estimate(cells, [method], language, metric, minus=against)
-    differences = cells.contributions(method, language, metric) - cells.contributions(against, language, metric)
-    measured = np.zeros(len(differences), dtype=bool)
-    for code in cells.languages if language == MACRO else [language]:
-        measured |= cells.sums(method, code, metric)[1] > 0
-    p = np.nan
-    if measured.any() and not np.isnan(differences).any():
-        p = sign_flip_test(differences[measured], np.arange(int(measured.sum())), seed=seed)
+    effect = cells.effect({method: 1.0, against: -1.0}, language, metric)
+    found = effect.interval
     return {
         "metric": metric, "method": method, "against": against, "language": language,
-        "estimate": found.estimate, "lo": found.lo, "hi": found.hi, "p": p, "n_clusters": int(measured.sum()),
+        "estimate": found.estimate, "lo": found.lo, "hi": found.hi, "p": effect.p_value(seed),
+        "n_clusters": len(effect.contributions),
     }  # fmt: skip
 
 
