@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from probes.intervals import Interval, cluster_weights, percentile_interval, ratio_draws, sign_flip_test
 
@@ -153,35 +153,20 @@ class Resampling:
         return cls(tuple(names), np.concatenate(parts, axis=1))
 
 
-@dataclass(frozen=True)
-class Effect:
-    """A weighted sum of methods' means: its estimate, its draws, and what each cluster that is measured adds to it."""
-
-    estimate: float
-    draws: Float[np.ndarray, "draw"]
-    contributions: Float[np.ndarray, "cluster"]
-
-    @property
-    def interval(self) -> Interval:
-        """The estimate with its 95% percentile interval."""
-        lo, hi = percentile_interval(self.draws)
-        return Interval(self.estimate, float(lo), float(hi))
-
-    def p_value(self, seed: int) -> float:
-        """Sign-flip p over clusters; NaN where nothing is measured."""
-        if not len(self.contributions) or np.isnan(self.contributions).any():
-            return float("nan")
-        return sign_flip_test(self.contributions, np.arange(len(self.contributions)), seed=seed)
-
-
 class Cells:
-    """Means of a metric per method and language, with their draws: what points and contrasts are read from."""
+    """Means of a metric per method and language, with their draws: what points and contrasts are read from.
 
-    def __init__(self, table: pd.DataFrame, resampling: Resampling) -> None:
-        self.methods = list(dict.fromkeys(table["method"]))
+    `means` maps the name of a method to several others that it is the mean of: a training method to its seeds.
+    """
+
+    def __init__(
+        self, table: pd.DataFrame, resampling: Resampling, means: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self._means = {name: tuple(members) for name, members in (means or {}).items()}
+        self.methods = [*dict.fromkeys(table["method"]), *self._means]
         self.languages = list(dict.fromkeys(table["language"]))
-        self.resampling = resampling
         self._table = table
+        self._resampling = resampling
         self._index = {cluster: i for i, cluster in enumerate(resampling.clusters)}
         self._rows = np.array(
             [self._index[key] for key in zip(table["axis"], table["cluster"], strict=True)], dtype=np.int64
@@ -198,7 +183,7 @@ class Cells:
             picked = self._where.get((method, language), np.array([], dtype=np.int64))
             values = self._table[metric].to_numpy(dtype=float)[picked]
             there = ~np.isnan(values)
-            size = len(self.resampling.clusters)
+            size = len(self._resampling.clusters)
             rows = self._rows[picked][there]
             self._sums[key] = (
                 np.bincount(rows, weights=values[there], minlength=size).astype(float),
@@ -208,6 +193,8 @@ class Cells:
 
     def contributions(self, method: str, language: str, metric: str) -> Float[np.ndarray, "cluster"]:
         """What each cluster adds to the mean (their sum is the estimate); `macro` averages the languages."""
+        if method in self._means:
+            return np.mean([self.contributions(one, language, metric) for one in self._means[method]], axis=0)
         if language == MACRO:
             parts = [self.contributions(method, code, metric) for code in self.languages]
             return np.mean(parts, axis=0)
@@ -220,36 +207,68 @@ class Cells:
 
     def draws(self, method: str, language: str, metric: str) -> Float[np.ndarray, "draw"]:
         """Resampled means of the metric."""
+        if method in self._means:
+            return np.mean([self.draws(one, language, metric) for one in self._means[method]], axis=0)
         if language == MACRO:
             return np.mean([self.draws(method, code, metric) for code in self.languages], axis=0)
         sums, counts = self.sums(method, language, metric)
-        return ratio_draws(sums, counts, self.resampling.weights)
+        return ratio_draws(sums, counts, self._resampling.weights)
 
-    def effect(self, weights: Mapping[str, float], language: str, metric: str) -> Effect:
-        """Weighted sum of the methods' means, such as a difference of differences; paired, by the same draws."""
+    def measured(self, method: str, language: str, metric: str) -> Bool[np.ndarray, "cluster"]:
+        """Which clusters have a value of the metric."""
         codes = self.languages if language == MACRO else [language]
-        counts = np.array([[self.sums(m, code, metric)[1] for code in codes] for m in weights])
-        measured = counts.any(axis=1).all(axis=0)
-        added = sum(w * self.contributions(m, language, metric) for m, w in weights.items())
-        return Effect(
-            float(sum(w * self.estimate(m, language, metric) for m, w in weights.items())),
-            np.asarray(sum(w * self.draws(m, language, metric) for m, w in weights.items())),
-            np.asarray(added)[measured],
-        )
-
-    def by_item(self, metric: str) -> pd.DataFrame:
-        """The metric item by item: rows (axis, cluster, language, item), sorted, a column per method.
-
-        NaN where a method lacks it. Raises ValueError where two tasks of an item measure it in one language.
-        """
-        index = ["axis", "cluster", "language", "item", "method"]
-        values = self._table.loc[self._table[metric].notna(), [*index, metric]].set_index(index)[metric]
-        return values.unstack("method").reindex(columns=self.methods)
+        members = self._means.get(method, (method,))
+        return np.any([self.sums(one, code, metric)[1] > 0 for one in members for code in codes], axis=0)
 
     def count(self, language: str, metric: str) -> int:
         """Number of tasks of the base model that measure the metric (over all languages for `macro`)."""
         codes = self.languages if language == MACRO else [language]
         return int(sum(self.sums(BASE, code, metric)[1].sum() for code in codes))
+
+    @property
+    def resampling(self) -> Resampling:
+        """The draws that every mean shares."""
+        return self._resampling
+
+    def effect(self, weights: Mapping[str, float], language: str, metric: str) -> Effect:
+        """Weighted sum of the methods' means, such as a difference of differences; paired, by the same draws."""
+        added = sum(weight * self.contributions(m, language, metric) for m, weight in weights.items())
+        measured = np.all([self.measured(m, language, metric) for m in weights], axis=0)
+        return Effect(
+            float(sum(weight * self.estimate(m, language, metric) for m, weight in weights.items())),
+            np.asarray(sum(weight * self.draws(m, language, metric) for m, weight in weights.items())),
+            np.asarray(added)[measured],
+        )
+
+    def by_item(self, metric: str) -> pd.DataFrame:
+        """The metric item by item: rows (axis, cluster, language, item), sorted, a column per method of the table.
+
+        NaN where a method lacks it. Raises ValueError where two tasks of an item measure it in one language.
+        """
+        index = ["axis", "cluster", "language", "item", "method"]
+        values = self._table.loc[self._table[metric].notna(), [*index, metric]].set_index(index)[metric]
+        return values.unstack("method").reindex(columns=list(dict.fromkeys(self._table["method"])))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A weighted sum of methods' means: its estimate, its draws, and what each cluster that all measure adds to it."""
+
+    estimate: float
+    draws: Float[np.ndarray, "draw"]
+    contributions: Float[np.ndarray, "cluster"]
+
+    @property
+    def interval(self) -> Interval:
+        """The estimate with its 95% percentile interval."""
+        lo, hi = percentile_interval(self.draws)
+        return Interval(self.estimate, float(lo), float(hi))
+
+    def p_value(self, seed: int) -> float:
+        """Sign-flip p over clusters; NaN where nothing is measured."""
+        if not len(self.contributions) or np.isnan(self.contributions).any():
+            return float("nan")
+        return sign_flip_test(self.contributions, np.arange(len(self.contributions)), seed=seed)
 
 
 def estimate(cells: Cells, methods: Sequence[str], language: str, metric: str, minus: str | None = None) -> Interval:
@@ -294,12 +313,15 @@ def contrast(
     cells: Cells, metric: str, method: str, against: str, language: str = MACRO, seed: int = 0
 ) -> dict[str, object]:
     """Difference of two methods on a metric: estimate, 95% interval, sign-flip p over clusters, number of clusters."""
-    effect = cells.effect({method: 1.0, against: -1.0}, language, metric)
-    found = effect.interval
+    found = estimate(cells, [method], language, metric, minus=against)
+    differences = cells.contributions(method, language, metric) - cells.contributions(against, language, metric)
+    measured = cells.measured(method, language, metric)
+    p = np.nan
+    if measured.any() and not np.isnan(differences).any():
+        p = sign_flip_test(differences[measured], np.arange(int(measured.sum())), seed=seed)
     return {
         "metric": metric, "method": method, "against": against, "language": language,
-        "estimate": found.estimate, "lo": found.lo, "hi": found.hi, "p": effect.p_value(seed),
-        "n_clusters": len(effect.contributions),
+        "estimate": found.estimate, "lo": found.lo, "hi": found.hi, "p": p, "n_clusters": int(measured.sum()),
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Options:
-    """Options of items: residuals [layer, option, d_model], the item of each, and whether it is the item's right one."""
+    """Options of items: residuals [layer, option, d_model], each one's item, and whether it is the item's right one."""
 
     stack: Activations
     items: Shaped[np.ndarray, " option"]

@@ -19,10 +19,10 @@ SHARES = ("returned", "returned_wrong", "returned_over_wrong", "returned_cue", "
 def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int) -> pd.DataFrame:
     """One row per trained method and language, and `macro`; all but counts and p-values with _lo and _hi (95%).
 
-    `cells` holds outcomes of `base`, `loc`, and of every member m of `trained` (a method's name -> one model, or its
-    seeds) m and m+loc; also `wrong_culture` and m+wrong_culture, without which their columns are NaN. L is
-    localization; values are means over members, paired with base by cluster; `macro` is the mean over languages, but
-    over all pairs in what goes pair by pair.
+    `cells` holds outcomes of `base` and of every member m of `trained` (a method's name -> one model, or its seeds);
+    also of `loc`, `wrong_culture`, m+loc and m+wrong_culture: columns of what is lacking, or not scored in a language,
+    are NaN there. L is localization; values are means over members, paired with base by cluster; `macro` is the mean
+    over languages, but over all pairs in what goes pair by pair.
 
     - localization_base, localization_trained: L(base), L(m).
     - erasure = L(base) - L(m), with sign-flip erasure_p, and erasure_p_holm over the methods in a language.
@@ -34,13 +34,13 @@ def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int)
     - recovered_wrong, recovered_base_wrong, recoverable_wrong: the same of another culture's LOC;
       recoverable_over_wrong = recoverable - recoverable_wrong: what only the own culture's LOC gives back.
     - Of the (item, language) pairs that base got right and m wrong (n_lost of them, over all members): returned, the
-      share that m+loc gets right; returned_wrong, that m+wrong_culture does (any push returns some of the pairs near the
-      border), and returned_over_wrong, the first minus the second; returned_cue, that m gets right behind the explicit
-      cue: these were not forgotten. gained: of the pairs that both got wrong (n_never), the share that m+loc gets
-      right: how often LOC turns an answer that was never there. NaN where there are no such pairs, and bounds are NaN
-      where they lie in one cluster.
+      share that m+loc gets right; returned_wrong, that m+wrong_culture does (any push returns some of the pairs near
+      the border), and returned_over_wrong, the first minus the second; returned_cue, that m gets right behind the
+      explicit cue: these were not forgotten. gained: of the pairs that both got wrong (n_never), the share that m+loc
+      gets right: how often LOC turns an answer that was never there. NaN where there are no such pairs, and bounds are
+      NaN where they lie in one cluster.
 
-    Raises ValueError for a method that `cells` lacks, or one scored on other items than base.
+    Raises ValueError for a model that `cells` lacks, or a method scored on other items of a language than base.
     """
     _check(cells, trained)
     pairs = _pairs(cells, [member for members in trained.values() for member in members])
@@ -53,10 +53,8 @@ def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int)
             row |= _returns(pairs, members, language)
             rows.append(row)
     table = pd.DataFrame(rows)
-    adjusted = pd.Series(np.nan, index=table.index)
     for _, group in table[table["erasure_p"].notna()].groupby("language", sort=False):
-        adjusted.loc[group.index] = holm(group["erasure_p"].to_numpy(dtype=float))
-    table.insert(table.columns.get_loc("erasure_p") + 1, "erasure_p_holm", adjusted)  # type: ignore[arg-type]
+        table.loc[group.index, "erasure_p_holm"] = holm(group["erasure_p"].to_numpy(dtype=float))
     return table
 
 
@@ -65,14 +63,15 @@ def _check(cells: Cells, trained: Mapping[str, Sequence[str]]) -> None:
     if not trained or empty:
         raise ValueError(f"trained must map each method to one or more members, got {dict(trained)}")
     members = [member for several in trained.values() for member in several]
-    needed = [BASE, LOC, *members, *(f"{member}+{LOC}" for member in members)]
-    lacking = [name for name in needed if name not in cells.methods]
+    lacking = [name for name in (BASE, *members) if name not in cells.methods]
     if lacking:
         raise ValueError(f"the outcomes lack the methods {lacking}; they have {cells.methods}")
     measured = cells.by_item("localization").notna()
-    for name in (*needed[1:], WRONG, *(f"{member}+{WRONG}" for member in members)):
-        if name in cells.methods and not measured[name].equals(measured[BASE]):
-            raise ValueError(f"{name!r} was scored on other cultural items than {BASE!r}, so they can't be paired")
+    plans = [f"{model}{plan}" for model in ("", *(f"{member}+" for member in members)) for plan in (LOC, WRONG)]
+    for _, items in measured.groupby(level="language"):
+        for name in (*members, *(plan for plan in plans if plan in measured and items[plan].any())):
+            if not items[name].equals(items[BASE]):
+                raise ValueError(f"{name!r} was scored on other cultural items than {BASE!r}, so they can't be paired")
 
 
 def _mean(members: Sequence[str], sign: float = 1.0, plus: str = "") -> dict[str, float]:
@@ -91,7 +90,7 @@ def _losses(cells: Cells, members: Sequence[str], language: str, seed: int) -> d
         _bounded("localization_base", cells.effect({BASE: 1.0}, language, "localization"))
         | _bounded("localization_trained", cells.effect(_mean(members), language, "localization"))
         | _bounded("erasure", erasure)
-        | {"erasure_p": erasure.p_value(seed)}
+        | {"erasure_p": erasure.p_value(seed), "erasure_p_holm": np.nan}
         | _bounded("knowledge_lost", cells.effect(lost, language, "explicit_localization"))
         | _bounded("preference_lost", cells.effect(lost, language, "preference"))
     )
@@ -121,18 +120,18 @@ def _recoveries(cells: Cells, members: Sequence[str], language: str, seed: int) 
 
 
 def _joint(erasure: Effect, recoverable: Effect) -> dict[str, object]:
+    names = ("erasure_joint_lo", "erasure_joint_hi", "recoverable_joint_lo", "recoverable_joint_hi")
     estimate = np.array([erasure.estimate, recoverable.estimate])
+    if np.isnan(estimate).any():
+        return dict.fromkeys(names, np.nan)
     draws = np.stack([erasure.draws, recoverable.draws], axis=1)
     # A draw without any item of a language says nothing about it.
     band = joint_intervals(estimate, np.where(np.isnan(draws), estimate, draws))
-    return {
-        "erasure_joint_lo": band.lo[0], "erasure_joint_hi": band.hi[0],
-        "recoverable_joint_lo": band.lo[1], "recoverable_joint_hi": band.hi[1],
-    }  # fmt: skip
+    return dict(zip(names, np.stack([band.lo, band.hi], axis=1).ravel().tolist(), strict=True))
 
 
 def _pairs(cells: Cells, members: Sequence[str]) -> Cells:
-    """Per member and (item, language) pair the columns SHARES (NaN where a pair is not asked about), `lost`, `never`."""
+    """Per member and (item, language) pair: the columns SHARES, NaN where it doesn't count; `lost`; `never`."""
     implicit = cells.by_item("localization")
     explicit = cells.by_item("explicit_localization").reindex(implicit.index)
     missing = pd.Series(np.nan, index=implicit.index)

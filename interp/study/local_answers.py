@@ -58,10 +58,10 @@ def read_local_answers(study: Study, advance: Advance) -> LocalAnswers:
     parts: dict[Split, list[np.ndarray]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         for code in study.languages:
-            found = plain.cultural_tasks(code, split)
-            tasks[split] += found
-            if found:
-                parts[split].append(_residuals(plain, found))
+            asked = plain.cultural_tasks(code, split)
+            tasks[split] += asked
+            if asked:
+                parts[split].append(_residuals(plain, asked))
             advance(f"options {split} {code}")
     if not tasks["fit"]:
         raise DataError(
@@ -69,14 +69,14 @@ def read_local_answers(study: Study, advance: Advance) -> LocalAnswers:
             remedy="raise --limit, or choose another dataset",
         )
     options = {split: _options(tasks[split], np.concatenate(parts[split], axis=1)) for split in SPLITS}
+    held_out: tuple[Split, ...] = ("dev", "test")
     read = read_options(
-        options["fit"], {split: options[split] for split in ("dev", "test")}, n_shuffles=SHUFFLES,
-        seed=study.config.seed,
-    )  # fmt: skip
-    accuracy = {
-        split: np.stack([_by_language(tasks[split], one) for one in (found.correct, *found.shuffled)])
-        for split, found in read.items()
-    }
+        options["fit"], {split: options[split] for split in held_out}, n_shuffles=SHUFFLES, seed=study.config.seed
+    )
+    accuracy: dict[str, np.ndarray] = {}
+    for split in held_out:
+        found = (read[split].correct, *read[split].shuffled)
+        accuracy[split] = np.stack([_by_language(tasks[split], one) for one in found])
     grid = layer_grid(study.n_layers)
     chosen = [grid[int(np.argmax(dev.mean(axis=1)[[layer + 1 for layer in grid]]))] for dev in accuracy["dev"]]
     shuffled = np.stack([one[layer + 1] for one, layer in zip(read["test"].shuffled, chosen[1:], strict=True)])
@@ -106,8 +106,8 @@ def with_probe(
     Each with _lo and _hi: probe_base, probe_trained (share of items whose local option it puts first, at each model's
     own layer), probe_lost = base - trained; of the trained model probe_control (shuffled labels), probe_selectivity =
     probe_trained - probe_control, and probe_embedding. Also probe_control_base, probe_chance, probe_layer_base and
-    probe_layer_trained (the members' mean). Where localization falls and the probe does not, the answer is there and not
-    reached; where both fall, it is gone, or no longer linear. Raises ValueError for models read on different items.
+    probe_layer_trained (the members' mean). Where localization falls and the probe does not, the answer is there and
+    not reached; where both fall, it is gone, or no longer linear. Raises ValueError for models read on different items.
     """
     columns = ["language", "item", "cluster"]
     base = read[BASE].items[columns].reset_index(drop=True)
@@ -165,12 +165,15 @@ def _by_language(tasks: Sequence[Task], correct: np.ndarray) -> np.ndarray:
 
 
 def _curve(study: Study, accuracy: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    curves = {
+        "dev": accuracy["dev"][0],
+        "test": accuracy["test"][0],
+        "test_shuffled": accuracy["test"][1:].mean(axis=0),
+    }
     rows = []
     for row in range(study.n_layers + 1):
-        for column, language in (*enumerate(study.languages), (slice(None), MACRO)):
-            found = {split: values[:, row, column].reshape(len(values), -1).mean(1) for split, values in accuracy.items()}
-            rows.append(
-                {"layer": row - 1, "language": language, "dev": found["dev"][0], "test": found["test"][0],
-                 "test_shuffled": found["test"][1:].mean()}
-            )  # fmt: skip
+        for column, language in enumerate(study.languages):
+            values = {name: curve[row, column] for name, curve in curves.items()}
+            rows.append({"layer": row - 1, "language": language} | values)
+        rows.append({"layer": row - 1, "language": MACRO} | {name: curve[row].mean() for name, curve in curves.items()})
     return pd.DataFrame(rows)
