@@ -6,13 +6,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from figures.erasure import erasure
     from figures.layers import layers
     from figures.plane import plane, plane_by_language
     from figures.theme import save, style
 
-__all__ = ["layers", "plane", "plane_by_language", "save", "style"]
+__all__ = ["erasure", "layers", "plane", "plane_by_language", "save", "style"]
 
 _MODULE_OF = {
+    "erasure": "figures.erasure",
     "layers": "figures.layers",
     "plane": "figures.plane",
     "plane_by_language": "figures.plane",

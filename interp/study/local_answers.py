@@ -97,30 +97,33 @@ def read_local_answers(study: Study, advance: Advance) -> LocalAnswers:
 
 def with_probe(
     table: pd.DataFrame,
-    read: Mapping[str, LocalAnswers],
-    trained: Mapping[str, Sequence[str]],
+    base: LocalAnswers,
+    trained: Mapping[str, LocalAnswers],
     resampling: Resampling,
+    members: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
-    """The rows of `erasure_table` with what the probe reads; `read` holds `base` and every member of `trained`.
+    """The rows of `erasure_table` with what the probe reads of base and of every model in `members`, the table's too.
 
     Each with _lo and _hi: probe_base, probe_trained (share of items whose local option it puts first, at each model's
     own layer), probe_lost = base - trained; of the trained model probe_control (shuffled labels), probe_selectivity =
     probe_trained - probe_control, and probe_embedding. Also probe_control_base, probe_chance, probe_layer_base and
     probe_layer_trained (the members' mean). Where localization falls and the probe does not, the answer is there and
-    not reached; where both fall, it is gone, or no longer linear. Raises ValueError for models read on different items.
+    not reached; where both fall, it is gone, or no longer linear. What probe_embedding reads is told by the options'
+    words alone. Raises ValueError for models read on different items.
     """
+    read = {BASE: base, **trained}
     columns = ["language", "item", "cluster"]
-    base = read[BASE].items[columns].reset_index(drop=True)
-    for name, answers in read.items():
-        if not base.equals(answers.items[columns].reset_index(drop=True)):
+    asked = base.items[columns].reset_index(drop=True)
+    for name, answers in trained.items():
+        if not asked.equals(answers.items[columns].reset_index(drop=True)):
             raise ValueError(f"{name!r} was probed on other items than {BASE!r}; pass the same datasets and languages")
     items = pd.concat([r.items.assign(method=m, axis="cultural") for m, r in read.items()], ignore_index=True)
     items["probe_selectivity"] = items["probe"] - items["probe_control"]
     cells = Cells(items, resampling)
     rows = []
     for method, language in zip(table["method"], table["language"], strict=True):
-        members = trained[method]
-        mean = {member: 1 / len(members) for member in members}
+        several = members[method]
+        mean = {member: 1 / len(several) for member in several}
         lost = {BASE: 1.0} | {member: -share for member, share in mean.items()}
         row: dict[str, float] = {}
         for name, weights, metric in (
@@ -135,8 +138,8 @@ def with_probe(
             found = cells.effect(weights, language, metric).interval
             row |= {name: found.estimate, f"{name}_lo": found.lo, f"{name}_hi": found.hi}
         row["probe_chance"] = cells.estimate(BASE, language, "probe_chance")
-        row["probe_layer_base"] = read[BASE].layer
-        row["probe_layer_trained"] = float(np.mean([read[member].layer for member in members]))
+        row["probe_layer_base"] = base.layer
+        row["probe_layer_trained"] = float(np.mean([read[member].layer for member in several]))
         rows.append(row)
     return pd.concat([table, pd.DataFrame(rows, index=table.index)], axis=1)
 
