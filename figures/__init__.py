@@ -6,14 +6,16 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from figures.erasure import erasure
     from figures.layers import layers
     from figures.mechanism import mechanism
     from figures.plane import plane, plane_by_language
     from figures.theme import save, style
 
-__all__ = ["layers", "mechanism", "plane", "plane_by_language", "save", "style"]
+__all__ = ["erasure", "layers", "mechanism", "plane", "plane_by_language", "save", "style"]
 
 _MODULE_OF = {
+    "erasure": "figures.erasure",
     "layers": "figures.layers",
     "mechanism": "figures.mechanism",
     "plane": "figures.plane",

@@ -36,6 +36,7 @@ def plane(
 
     Needs the columns `method, language, transfer, localization` (shares, 0 to 1), the last two also with `_lo` and
     `_hi`, and `chance`; one row per method, among them `base`. `methods` picks methods; base is always drawn.
+    Without it, rows of single training seeds, and EN and controls on top of trained models, are left out.
     `culture` picks one culture of a language that has several. Raises ValueError for missing columns, an empty
     table, an unknown language, culture or method, more than one row of a method, or a point that is not finite.
     """
@@ -107,12 +108,17 @@ def _select(table: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFrame:
     if "model" in table and table["model"].nunique() > 1:
         raise ValueError(f"the plane table mixes models {sorted(table['model'].unique())}; keep one")
     if methods is None:
-        return table
+        return table[~table["method"].map(theme.of_seed) & ~_shadowed(table["method"])]
     known = table["method"].unique()
     unknown = [method for method in methods if method not in known]
     if unknown:
         raise ValueError(f"unknown methods {unknown}; the plane table has {list(known)}")
     return table[table["method"].isin([BASE, *methods])]
+
+
+def _shadowed(methods: pd.Series) -> "pd.Series[bool]":
+    """Rows on top of a trained model that a plane leaves out: controls, and EN alone."""
+    return methods.map(lambda name: "+" in name and (theme.is_control(name) or name.endswith("+en"))).astype(bool)
 
 
 def _pick(rows: pd.DataFrame, column: str, value: str | None) -> pd.DataFrame:

@@ -108,18 +108,33 @@ def family(method: str) -> str:
 
 
 def is_control(method: str) -> bool:
-    """Whether a method is one of the known controls."""
-    name = family(method)
+    """Whether a method is one of the known controls, also on top of a trained model (`clo+wrong_culture`)."""
+    name = family(method.rpartition("+")[2])
     return name in KNOWN and KNOWN[name].control
 
 
+def of_seed(method: str) -> bool:
+    """Whether a row is that of one training seed (`clo@1`, `clo@1+loc`), of which another row is the mean."""
+    return "@" in method
+
+
+def _on_top(method: str) -> Look:
+    """A steered trained model: its own colour, and the marker of the steering on its own."""
+    below, top = (KNOWN[name] for name in method.split("+"))
+    return Look(f"{below.label} + {top.short}", f"{below.short}+{top.short}", below.color, top.marker, top.control)
+
+
 def looks(methods: Iterable[str]) -> dict[str, Look]:
-    """Look of each family of methods, in order of first appearance; no two families share a marker.
+    """Look of each family of methods, in order of first appearance.
+
+    No two share a marker, but for steered trained models: they have the model's colour and the steering's marker.
 
     Raises ValueError when there are more unknown methods than markers.
     """
     families = list(dict.fromkeys(family(method) for method in methods))
-    unknown = [name for name in families if name not in KNOWN]
+    known = {name: KNOWN[name] for name in families if name in KNOWN}
+    known |= {name: _on_top(name) for name in families if set(name.split("+")) <= KNOWN.keys() and name.count("+") == 1}
+    unknown = [name for name in families if name not in known]
     markers = _SPARE_MARKERS + _LETTERS
     if len(unknown) > len(markers):
         raise ValueError(
@@ -129,7 +144,7 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
         name: Look(name.replace("_", " "), name.replace("_", " "), _SPARE_COLORS[i % len(_SPARE_COLORS)], markers[i])
         for i, name in enumerate(unknown)
     }
-    return {name: KNOWN.get(name) or spare[name] for name in families}
+    return {name: known.get(name) or spare[name] for name in families}
 
 
 @contextmanager

@@ -224,6 +224,51 @@ class Cells:
         codes = self.languages if language == MACRO else [language]
         return int(sum(self.sums(BASE, code, metric)[1].sum() for code in codes))
 
+    @property
+    def resampling(self) -> Resampling:
+        """The draws that every mean shares."""
+        return self._resampling
+
+    def effect(self, weights: Mapping[str, float], language: str, metric: str) -> Effect:
+        """Weighted sum of the methods' means, such as a difference of differences; paired, by the same draws."""
+        added = sum(weight * self.contributions(m, language, metric) for m, weight in weights.items())
+        measured = np.all([self.measured(m, language, metric) for m in weights], axis=0)
+        return Effect(
+            float(sum(weight * self.estimate(m, language, metric) for m, weight in weights.items())),
+            np.asarray(sum(weight * self.draws(m, language, metric) for m, weight in weights.items())),
+            np.asarray(added)[measured],
+        )
+
+    def by_item(self, metric: str) -> pd.DataFrame:
+        """The metric item by item: rows (axis, cluster, language, item), sorted, a column per method of the table.
+
+        NaN where a method lacks it. Raises ValueError where two tasks of an item measure it in one language.
+        """
+        index = ["axis", "cluster", "language", "item", "method"]
+        values = self._table.loc[self._table[metric].notna(), [*index, metric]].set_index(index)[metric]
+        return values.unstack("method").reindex(columns=list(dict.fromkeys(self._table["method"])))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A weighted sum of methods' means: its estimate, its draws, and what each cluster that all measure adds to it."""
+
+    estimate: float
+    draws: Float[np.ndarray, "draw"]
+    contributions: Float[np.ndarray, "cluster"]
+
+    @property
+    def interval(self) -> Interval:
+        """The estimate with its 95% percentile interval."""
+        lo, hi = percentile_interval(self.draws)
+        return Interval(self.estimate, float(lo), float(hi))
+
+    def p_value(self, seed: int) -> float:
+        """Sign-flip p over clusters; NaN where nothing is measured."""
+        if not len(self.contributions) or np.isnan(self.contributions).any():
+            return float("nan")
+        return sign_flip_test(self.contributions, np.arange(len(self.contributions)), seed=seed)
+
 
 def estimate(cells: Cells, methods: Sequence[str], language: str, metric: str, minus: str | None = None) -> Interval:
     """Median over `methods` (one, or the draws of a control) of the metric, optionally minus that of another method."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         cluster_sums,
         cluster_weights,
         holm,
+        joint_intervals,
         mean_interval,
         mean_intervals,
         paired_interval,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from probes.layers import ProbeResult, probe_layers
     from probes.linear import LinearProbe
     from probes.onsets import Onset, Signal, find_onset, simultaneous_band, step_onset
+    from probes.options import OptionReading, Options, read_options
     from probes.planted import Planted, PlantedTask, plant_residuals
     from probes.recovery import locate_planted, recovery_curve, recovery_runs
     from probes.separation import (
@@ -47,6 +49,8 @@ __all__ = [
     "Intervals",
     "LinearProbe",
     "Onset",
+    "OptionReading",
+    "Options",
     "Planted",
     "PlantedTask",
     "ProbeResult",
@@ -68,6 +72,7 @@ __all__ = [
     "group_folds",
     "holm",
     "intersection_layer",
+    "joint_intervals",
     "locate_planted",
     "mean_interval",
     "mean_intervals",
@@ -77,6 +82,7 @@ __all__ = [
     "probe_layers",
     "random_directions",
     "ratio_draws",
+    "read_options",
     "recovery_curve",
     "recovery_runs",
     "retrieval_top1",
@@ -97,6 +103,7 @@ _MODULES = {
         "cluster_sums",
         "cluster_weights",
         "holm",
+        "joint_intervals",
         "mean_interval",
         "mean_intervals",
         "paired_interval",
@@ -107,6 +114,7 @@ _MODULES = {
     "layers": ("ProbeResult", "probe_layers"),
     "linear": ("LinearProbe",),
     "onsets": ("Onset", "Signal", "find_onset", "simultaneous_band", "step_onset"),
+    "options": ("OptionReading", "Options", "read_options"),
     "planted": ("Planted", "PlantedTask", "plant_residuals"),
     "recovery": ("locate_planted", "recovery_curve", "recovery_runs"),
     "separation": (

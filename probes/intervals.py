@@ -124,6 +124,23 @@ def percentile_interval(
     return lo, hi
 
 
+def joint_intervals(
+    estimate: Float[np.ndarray, " *cells"], draws: Float[np.ndarray, " draw *cells"], level: float = 0.95
+) -> Intervals:
+    """Intervals that hold all cells' values at once with probability `level` (max-t over bootstrap draws).
+
+    A cell that does not vary has an interval of no width. Raises ValueError for a level outside (0, 1).
+    """
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    deviations = draws - estimate
+    error = deviations.std(axis=0)
+    moves = error > 1e-12 * np.abs(draws).max()
+    t = np.divide(np.abs(deviations), error, out=np.zeros_like(deviations), where=moves)
+    reach = np.quantile(t.reshape(len(t), -1).max(axis=1), level) * np.where(moves, error, 0.0)
+    return Intervals(estimate, estimate - reach, estimate + reach)
+
+
 def mean_intervals(
     values: Num[np.ndarray, " n *cells"],
     clusters: Shaped[np.ndarray, " n"],

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Num, Shaped
 
-from probes.intervals import Intervals, checked_labels, cluster_sums, cluster_weights, percentile_interval, ratio_draws
+from probes.intervals import (
+    Intervals,
+    checked_labels,
+    cluster_sums,
+    cluster_weights,
+    joint_intervals,
+    percentile_interval,
+    ratio_draws,
+)
 
 
 @dataclass(frozen=True)
@@ -49,14 +57,7 @@ class Resampled:
 
     def band(self, level: float) -> Intervals:
         """Band that holds all layers' means at once with probability `level` (max-t)."""
-        if not 0.0 < level < 1.0:
-            raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
-        deviations = self.draws - self.estimate
-        error = deviations.std(axis=0)
-        moves = error > 1e-12 * np.abs(self.draws).max()
-        t = np.divide(np.abs(deviations), error, out=np.zeros_like(deviations), where=moves)
-        reach = np.quantile(t.max(axis=1), level) * np.where(moves, error, 0.0)
-        return Intervals(self.estimate, self.estimate - reach, self.estimate + reach)
+        return joint_intervals(self.estimate, self.draws, level)
 
     def p_value(self) -> float:
         """p of no excess: how often draws centred on 0 hold a mean of the last layers, from any one on, as far above.

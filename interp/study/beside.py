@@ -10,11 +10,13 @@ import pandas as pd
 
 from interp.plane import Cells
 from interp.rows import BASE
-from interp.study import generating, locate
+from interp.study import generating, local_answers, locate, mechanism
 from interp.study.compared import comparison_lines, onset_comparison, signal_table
+from interp.study.erasure import erasure_table
 from interp.study.findings import trained_lines
 from interp.study.fit import FitResiduals, Vectors
 from interp.study.keeping import Outcomes, plans, save_vectors
+from interp.study.local_answers import LocalAnswers, with_probe
 from interp.study.locate import Located
 from interp.study.output import write_csv, write_json
 from interp.study.prepare import Study
@@ -29,9 +31,14 @@ class Beside:
         self.study, self.fit, self.vectors, self.prompts = study, fit, vectors, prompts
         self.members: list[Member] = []
         self._located = {BASE: located}
+        self._answers: dict[str, LocalAnswers] = {}
+        self._mechanism: list[pd.DataFrame] = []
 
     def add(self, one: Member, kept: Outcomes, folder: Path, stages: Stages) -> Sequence[pd.DataFrame]:
         """Everything about one model; its own tables go into `folder`. Gives its generated answers, if any are made."""
+        if BASE not in self._answers:
+            with stages.stage("answers in base", local_answers.steps(self.study)) as advance:
+                self._answers[BASE] = local_answers.read_local_answers(self.study, advance)
         folder.mkdir(parents=True)
         found = steered(self.study, one, stages)
         languages, rows = len(self.study.languages), 1 + len(found.chosen)
@@ -45,6 +52,12 @@ class Beside:
             said.append(answers.assign(method=answers["method"].map(found.row)))
         with stages.stage(f"locating {one.name}", locate.steps(found.study)) as advance:
             located = locate.locate(found.study, found.fit, advance)
+        with stages.stage(f"answers in {one.name}", local_answers.steps(found.study)) as advance:
+            self._answers[one.name] = local_answers.read_local_answers(found.study, advance)
+        with stages.stage(f"mechanism {one.name}", mechanism.steps(self.study)) as advance:
+            self._mechanism.append(
+                mechanism.mechanism_table(self.study, found.study, self.vectors, one.name, self.fit, advance)
+            )
         self._write_own(folder, found, located)
         self._located[one.name] = located
         self.members.append(one)
@@ -59,11 +72,26 @@ class Beside:
 
     def write(self, folder: Path, cells: Cells, contrasts: pd.DataFrame) -> list[str]:
         """The tables that compare all models, and what they say in words."""
+        from figures import erasure as draw_erasure
+        from figures import mechanism as draw_mechanism
+        from figures import save
+
         config, others = self.study.config, {n: one for n, one in self._located.items() if n != BASE}
+        members = groups(config)
         signals = signal_table(self._located[BASE], others, config.bootstrap_draws, config.seed)
+        lost = with_probe(
+            erasure_table(cells, members, config.seed), self._answers[BASE],
+            {name: answers for name, answers in self._answers.items() if name != BASE},
+            self.study.resampling, members,
+        )  # fmt: skip
+        moved = pd.concat(self._mechanism, ignore_index=True)
         write_csv(folder / "signals.csv", signals)
         write_csv(folder / "trained_onsets.csv", onset_comparison(self._located))
-        return [*trained_lines(contrasts, list(groups(config))), *comparison_lines(signals, list(others))]
+        write_csv(folder / "erasure.csv", lost)
+        write_csv(folder / "mechanism.csv", moved)
+        save(draw_erasure(lost), folder / "figures" / "erasure")
+        save(draw_mechanism(moved), folder / "figures" / "mechanism")
+        return [*trained_lines(contrasts, list(members)), *comparison_lines(signals, list(others))]
 
     def described(self) -> Mapping[str, Any]:
         """What a manifest states about every model."""

@@ -11,7 +11,8 @@ import torch
 
 from interp.data.tasks import Task
 from interp.model.residuals import read_residuals
-from interp.plane import BASE, MACRO, Cells, estimate, outcomes
+from interp.plane import Cells, estimate, outcomes
+from interp.rows import BASE, MACRO
 from interp.steering.patches import Patch, check_comparable
 from interp.steering.patching import score_patched
 from interp.steering.plans import Plan
