@@ -48,9 +48,9 @@ def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
     for name in trained:
         told = []
         for metric in ("transfer", "localization"):
-            row = rows.loc[(name, metric)]
-            verdict = "raises" if row["lo"] > 0 else "lowers" if row["hi"] < 0 else "does not move"
-            told.append(f"{verdict} {metric} ({row['estimate']:+.3f} [{row['lo']:+.3f}, {row['hi']:+.3f}])")
+            value, lo, hi = rows.loc[[(name, metric)], ["estimate", "lo", "hi"]].to_numpy(dtype=float)[0]
+            verdict = "raises" if lo > 0 else "lowers" if hi < 0 else "does not move"
+            told.append(f"{verdict} {metric} ({value:+.3f} [{lo:+.3f}, {hi:+.3f}])")
         lines.append(f"{name} {' and '.join(told)}.")
     return lines
 

@@ -1,0 +1,114 @@
+"""Trained models beside the base in one run: tables, known answers, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interp.cli.progress import Bars
+from interp.errors import ConfigError, ModelError
+from interp.model.sources import organism_folder
+from interp.study.config import RunConfig
+from interp.study.experiment import run
+from tests.conftest import write_tiny
+from tests.study.conftest import SMALL
+
+pytest.importorskip("peft")
+TINY = ("steps=3", "batch=4", "accumulation=1", "lr=0.02")
+
+
+def config(folder: Path, methods: str, **more: object) -> RunConfig:
+    settings = SMALL | {"languages": ("el",), "training": TINY, "methods": tuple(methods.split(","))} | more
+    return RunConfig(out=str(folder / "run"), **settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """base, Surgical Steering, a copy of the base under a name, and a model of two seeds."""
+    folder = tmp_path_factory.mktemp("compared")
+    methods = f"surgical,midalign_keep,same={organism_folder()}"
+    return run(config(folder, methods, training_seeds=(0, 1)), Bars(quiet=True)).folder
+
+
+def test_a_copy_of_the_base_is_the_base(compared: Path) -> None:
+    plane = pd.read_csv(compared / "plane.csv").set_index(["method", "language"])
+    numbers = ["transfer", "localization", "explicit_localization", "preference", "transfer_lo", "localization_hi"]
+    for row, twin in (("base", "same"), ("en", "same+en"), ("loc", "same+loc"), ("surgical", "same+surgical")):
+        np.testing.assert_array_equal(plane.loc[row, numbers], plane.loc[twin, numbers])
+    erasure = pd.read_csv(compared / "erasure.csv").set_index(["method", "language"])
+    for column in ("erasure", "erasure_lo", "erasure_hi", "recoverable", "knowledge_lost", "probe_lost"):
+        assert erasure.loc[("same", "macro"), column] == 0
+    assert erasure.loc[("same", "macro"), "n_lost"] == 0
+    moved = pd.read_csv(compared / "mechanism.csv")
+    same = moved[moved["method"] == "same"]
+    assert (same[["shift", "restored", "erasure"]] == 0).all(axis=None)
+
+
+def test_every_table_has_every_model(compared: Path) -> None:
+    rows = set(pd.read_csv(compared / "plane.csv")["method"])
+    for seed in ("", "@0", "@1"):
+        assert {f"midalign_keep{seed}{top}" for top in ("", "+en", "+loc", "+surgical", "+wrong_culture")} <= rows
+    assert {"random", "shuffled", "surgical", "base", "same+wrong_culture"} <= rows
+    assert set(pd.read_csv(compared / "erasure.csv")["method"]) == {"midalign_keep", "same"}
+    assert set(pd.read_csv(compared / "mechanism.csv")["method"]) == {"midalign_keep@0", "midalign_keep@1", "same"}
+    for name in ("midalign_keep@0", "midalign_keep@1", "same"):
+        own = compared / "trained" / name
+        assert {"plan.json", "probes.csv", "alignment.csv", "directions.csv", "layers.csv"} <= {
+            path.name for path in own.iterdir()
+        }
+        assert json.loads((own / "plan.json").read_text())["methods"].keys() == {
+            "en", "loc", "wrong_culture", "surgical",
+        }  # fmt: skip
+    for name in ("plane", "layers", "erasure", "mechanism"):
+        assert (compared / "figures" / f"{name}.png").stat().st_size > 10_000
+    manifest = json.loads((compared / "manifest.json").read_text())["trained"]
+    assert manifest["midalign_keep@1"]["settings"]["seed"] == 1
+    assert manifest["midalign_keep@1"]["keep_loc"][0]["name"] == "loc:el"
+
+
+def test_the_row_of_a_method_is_the_mean_of_its_seeds(compared: Path) -> None:
+    plane = pd.read_csv(compared / "plane.csv").set_index(["method", "language"])
+    for metric in ("transfer", "localization", "preference"):
+        seeds = [plane.loc[(f"midalign_keep@{seed}", "macro"), metric] for seed in (0, 1)]
+        assert plane.loc[("midalign_keep", "macro"), metric] == pytest.approx(np.mean(seeds), abs=1e-5)
+    erasure = pd.read_csv(compared / "erasure.csv").set_index(["method", "language"])
+    lost = plane.loc[("base", "macro"), "localization"] - plane.loc[("midalign_keep", "macro"), "localization"]
+    assert erasure.loc[("midalign_keep", "macro"), "erasure"] == pytest.approx(lost, abs=1e-5)
+
+
+def test_a_second_run_takes_the_trained_models_and_gives_the_same_bytes(compared: Path) -> None:
+    folder = compared.parent
+    before = {path: path.read_bytes() for path in compared.glob("*.csv")}
+    stamps = {path: path.stat().st_mtime_ns for path in (folder / "trained").glob("*/manifest.json")}
+    assert len(stamps) == 2
+    methods = f"surgical,midalign_keep,same={organism_folder()}"
+    run(config(folder, methods, training_seeds=(0, 1)), Bars(quiet=True))
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_no_steering_at_all(tmp_path: Path) -> None:
+    folder = run(config(tmp_path, f"same={organism_folder()}"), Bars(quiet=True)).folder
+    plane = pd.read_csv(folder / "plane.csv")
+    assert list(plane["method"].unique()) == ["base", "same"]
+    erasure = pd.read_csv(folder / "erasure.csv").set_index("language")
+    assert erasure.loc["macro", "erasure"] == 0
+    assert np.isnan(erasure.loc["macro", "recoverable"])
+    assert not (folder / "controls.csv").exists()
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    from interp.model.loading import load_model
+
+    other = write_tiny("llama", tmp_path / "llama")
+    with pytest.raises(ModelError, match="no trained version of organism: n_layers"):
+        run(config(tmp_path, f"other={other}"), Bars(quiet=True))
+    with pytest.raises(ModelError, match="does not exist"):
+        run(config(tmp_path, f"other={tmp_path / 'nowhere'}"), Bars(quiet=True))
+    with pytest.raises(ConfigError, match="the model is an object"):
+        run(config(tmp_path, "clo"), Bars(quiet=True), model=load_model())
+    assert not (tmp_path / "run").exists()
