@@ -43,12 +43,13 @@ def findings(located: Located) -> list[str]:
 
 def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
     """What each trained method does to transfer and to localization, over all languages."""
-    rows = contrasts[(contrasts["language"] == MACRO) & (contrasts["against"] == BASE)].set_index(["method", "metric"])
+    rows = contrasts[(contrasts["language"] == MACRO) & (contrasts["against"] == BASE)]
     lines = []
     for name in trained:
         told = []
         for metric in ("transfer", "localization"):
-            value, lo, hi = rows.loc[[(name, metric)], ["estimate", "lo", "hi"]].to_numpy(dtype=float)[0]
+            row = rows[(rows["method"] == name) & (rows["metric"] == metric)]
+            value, lo, hi = row[["estimate", "lo", "hi"]].to_numpy(dtype=float)[0]
             verdict = "raises" if lo > 0 else "lowers" if hi < 0 else "does not move"
             told.append(f"{verdict} {metric} ({value:+.3f} [{lo:+.3f}, {hi:+.3f}])")
         lines.append(f"{name} {' and '.join(told)}.")
