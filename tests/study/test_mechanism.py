@@ -113,7 +113,7 @@ def test_nothing_shifted_and_vectors_that_are_one() -> None:
 
 @pytest.fixture(scope="module")
 def base() -> Study:
-    config = RunConfig(languages=("es", "el"), limit=60, bootstrap_draws=200, device="cpu")
+    config = RunConfig(languages=("es", "el"), limit=240, bootstrap_draws=200, device="cpu")
     return prepare(config)
 
 
@@ -159,7 +159,7 @@ def table(base: Study, trained: Study, vectors: Vectors, fit: FitResiduals) -> p
 def test_undone_after_the_last_block_the_trained_model_is_the_base(table: pd.DataFrame) -> None:
     last = table[table["layer"] == table["layer"].max()]
     assert len(last) == 3
-    assert last["erasure"].abs().min() > 0.02, "models that agree prove nothing"
+    assert last.loc[last["language"] != "macro", "erasure"].abs().min() > 0.02, "models that agree prove nothing"
     for bound in ("", "_lo", "_hi"):
         assert np.allclose(last[f"restored{bound}"], last[f"erasure{bound}"])
     assert np.allclose(table["erasure"], table["localization_base"] - table["localization_trained"])
@@ -180,23 +180,28 @@ def test_rows_bounds_and_macro(table: pd.DataFrame, base: Study) -> None:
 
 
 def test_restored_is_counted_by_hand(table: pd.DataFrame, base: Study, trained: Study, vectors: Vectors) -> None:
-    """Every part at one layer, from patches made by hand and a loop over the tasks."""
-    layer, tasks = 3, base.cultural_tasks("el", "test")
-    both = torch.stack([vectors[name]["el"].vectors[layer] for name in ("en", "loc")])
-    span = torch.linalg.qr(both.T).Q.T  # EN first, then what of LOC is orthogonal to it
-    patches = [None, Patch(layer), Patch(layer, span[:1]), Patch(layer, span[1:]), Patch(layer, span, outside=True)]
-    prompts = [task.prompt for task in tasks]
-    scores = score_patched(base.loaded.model, trained.loaded.model, prompts, patches, engine="reference")
-    right = np.zeros((len(patches), len(tasks)))
-    for patch in range(len(patches)):
-        for number, task in enumerate(tasks):
-            own = slice(scores.starts[number], scores.starts[number + 1])
-            best = int(np.argmax(scores.logp[patch, own] / scores.bytes[own]))
-            right[patch, number] = task.marks[best].role == "local"
-    gains = right[1:].mean(axis=1) - right[0].mean()
-    row = table[(table["language"] == "el") & (table["layer"] == layer)].iloc[0]
-    assert len(set(gains)) == 4, "the parts are told apart"
-    assert row[["restored", "restored_en", "restored_loc", "restored_rest"]].tolist() == pytest.approx(gains.tolist())
+    """Every part at every layer, from patches made by hand and a loop over the tasks."""
+    gains = []
+    for code in base.languages:
+        tasks = base.cultural_tasks(code, "test")
+        patches: list[Patch | None] = [None]
+        for layer in range(base.n_layers):
+            both = torch.stack([vectors[name][code].vectors[layer] for name in ("en", "loc")])
+            span = torch.linalg.qr(both.T).Q.T  # EN first, then what of LOC is orthogonal to it
+            patches += [Patch(layer), Patch(layer, span[:1]), Patch(layer, span[1:]), Patch(layer, span, outside=True)]
+        scores = score_patched(base.loaded.model, trained.loaded.model, [task.prompt for task in tasks], patches)
+        right = np.zeros((len(patches), len(tasks)))
+        for patch in range(len(patches)):
+            for number, task in enumerate(tasks):
+                own = slice(scores.starts[number], scores.starts[number + 1])
+                best = int(np.argmax(scores.logp[patch, own] / scores.bytes[own]))
+                right[patch, number] = task.marks[best].role == "local"
+        gains.append((right[1:].mean(axis=1) - right[0].mean()).reshape(base.n_layers, 4))
+    expected = np.concatenate(gains)
+    names = ["restored", "restored_en", "restored_loc", "restored_rest"]
+    found = pd.concat([table[table["language"] == code].sort_values("layer") for code in base.languages])[names]
+    assert len({tuple(column) for column in expected.T}) == 4, "the parts are told apart"
+    assert np.allclose(found, expected)
 
 
 def test_shift_is_that_of_the_scored_prompts(
