@@ -266,11 +266,9 @@ def test_an_empty_basis_undoes_nothing_and_its_outside_everything(
 def test_no_prompts_no_patches_and_an_unknown_engine(
     organism: LoadedModel, trained: HookedModel, prompts: list[Prompt]
 ) -> None:
-    for engine in ENGINES:
-        assert score_patched(organism.model, trained, [], engine=engine).logp.shape == (1, 0)
-        assert score_patched(organism.model, trained, prompts, [], engine=engine).logp.shape == (
-            0,
-            len(prompts[0].continuations) * 6 + 3 * 5,
-        )
+    n_options = sum(len(prompt.continuations) for prompt in prompts)
+    for settings in ({"engine": engine} for engine in ENGINES):
+        assert values(organism.model, trained, [], None, **settings).shape == (1, 0)
+        assert values(organism.model, trained, prompts, **settings).shape == (0, n_options)
     with pytest.raises(ValueError, match="engine 'x' is unknown"):
         score_patched(organism.model, trained, prompts, engine="x")  # type: ignore[arg-type]
