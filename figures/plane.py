@@ -45,11 +45,12 @@ def plane(
     _check_points(rows, language)
     looks = theme.looks(rows["method"])
     with theme.style():
-        figure = theme.new_figure(theme.SINGLE, 3.0 + 0.14 * math.ceil((len(looks) + 3) / 3))
+        columns = 2 if any("+" in name for name in looks) else 3
+        figure = theme.new_figure(theme.SINGLE, 3.0 + 0.14 * math.ceil((len(looks) + 3) / columns))
         axes = figure.subplots()
         _draw(axes, rows, looks, _limits(rows), name=language)
         axes.set(xlabel="transfer (accuracy, universal items)", ylabel="localization (share right for own culture)")
-        figure.legend(handles=_legend(looks, rows), loc="outside lower center", ncols=3)
+        figure.legend(handles=_legend(looks, rows), loc="outside lower center", ncols=columns)
         theme.freeze(figure)
         _label(axes, rows, looks)
     return figure
