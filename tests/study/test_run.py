@@ -48,7 +48,7 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
     expected = ["model", "universal", "cultural", "method", "language", "culture"]
     for metric in (*METRICS, "d_transfer", "d_localization"):
         expected += [metric, f"{metric}_lo", f"{metric}_hi"]
-    assert list(plane.columns) == [*expected, "n_universal", "n_cultural", "chance"]
+    assert list(plane.columns) == [*expected, "n_universal", "n_cultural", "chance", "front"]
     methods = {
         "base", "en", "loc", "loc_contrast", "surgical", "random", "shuffled", "third_language", "nonfactual_en",
         "wrong_culture", "placebo_cue",
