@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from figures import theme
 from figures.theme import Look
@@ -64,6 +65,8 @@ PANELS = (
         (
             Quantity("probe_base", "in base", of_base=True),
             Quantity("probe_trained", "in the trained model"),
+            Quantity("probe_unasked", "without the question", control=True),
+            Quantity("probe_embedding", "option's token alone", control=True),
             Quantity("probe_control", "shuffled labels", control=True),
         ),
     ),
@@ -136,6 +139,7 @@ def _draw(axes: Axes, panel: Panel, rows: pd.DataFrame, looks: dict[str, Look]) 
     axes.set_yticks(range(len(panel.quantities)), [quantity.label for quantity in panel.quantities])
     axes.set_ylim(len(panel.quantities) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(panel.label)
     axes.set_title(panel.title, loc="left", pad=3)
 

@@ -312,15 +312,11 @@ def contrast(
     cells: Cells, metric: str, method: str, against: str, language: str = MACRO, seed: int = 0
 ) -> dict[str, object]:
     """Difference of two methods on a metric: estimate, 95% interval, sign-flip p over clusters, number of clusters."""
-    found = estimate(cells, [method], language, metric, minus=against)
-    differences = cells.contributions(method, language, metric) - cells.contributions(against, language, metric)
-    measured = cells.measured(method, language, metric)
-    p = np.nan
-    if measured.any() and not np.isnan(differences).any():
-        p = sign_flip_test(differences[measured], np.arange(int(measured.sum())), seed=seed)
+    found = cells.effect({method: 1.0, against: -1.0}, language, metric)
     return {
         "metric": metric, "method": method, "against": against, "language": language,
-        "estimate": found.estimate, "lo": found.lo, "hi": found.hi, "p": p, "n_clusters": int(measured.sum()),
+        "estimate": found.estimate, "lo": found.interval.lo, "hi": found.interval.hi, "p": found.p_value(seed),
+        "n_clusters": len(found.contributions),
     }  # fmt: skip
 
 

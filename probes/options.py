@@ -148,7 +148,7 @@ def _grouped(options: Options, n: int, name: str) -> _Grouped:
     if odd.any():
         item = int(np.argmax(odd))
         raise ValueError(
-            f"each item needs two or more options and one that is right; item {names[item]!r} of {name} has "
+            f"each item needs two or more options and one that is right; item {names.tolist()[item]!r} of {name} has "
             f"{sizes[item]} options, {int(rights[item])} of them right"
         )
     return _Grouped(names, codes, right)

@@ -6,13 +6,12 @@ import hashlib
 import json
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -24,7 +23,7 @@ from interp.alignment.models import Trainable, load_trainable
 from interp.alignment.objectives import Kept, Objective, middle_layer, objective_for
 from interp.alignment.pairs import TrainingData, load_training
 from interp.alignment.penalty import KeptVectors, check_layer
-from interp.alignment.settings import Settings
+from interp.alignment.settings import Settings, check_installed
 from interp.alignment.trainer import Curve, train
 from interp.alignment.watching import response_loss
 from interp.alignment.writing import (
@@ -39,16 +38,10 @@ from interp.alignment.writing import (
     write_curve,
     write_json,
 )
-from interp.errors import ModelError, OutputError
+from interp.errors import OutputError
 from interp.model.template import check_template, find_template
+from interp.progress import Stages
 from interp.steering.vectors import SteeringVectors
-
-
-class Stages(Protocol):
-    """What shows progress."""
-
-    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[..., None]]:
-        """A bar of `total` steps; its function takes a text and a number of steps."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +77,13 @@ def align(
     the last checkpoint, with the same result; a finished run is taken as it is. Raises the TranslocalError that says
     what is wrong with a name, a setting, the data or the folder, and Stopped where it was asked to stop.
     """
-    return Training.prepared(
-        settings, model=model, data=data, languages=languages, cultural=cultural, data_dir=data_dir,
-        keep_loc=keep_loc, template=template, device=device, dtype=dtype, revision=revision,
-    ).into(Path(out), progress)  # fmt: skip
+    check_installed()
+    if not isinstance(data, TrainingData):
+        data = load_training(data, languages, data_dir=data_dir, cultural=cultural)
+    check_template(template)
+    kept = KeptVectors.of(keep_loc)
+    trainable = load_trainable(str(model), device, dtype, revision)
+    return Training(settings, trainable, data, kept, template).into(Path(out), progress)
 
 
 @contextmanager
@@ -103,7 +99,10 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 class Training:
-    """A run whose settings, data and vectors are known to fit the model, which is loaded."""
+    """A run whose settings, data and vectors are known to fit the model, which is loaded; it is trained in place.
+
+    Raises the TranslocalError that says what does not fit.
+    """
 
     def __init__(
         self, settings: Settings, trainable: Trainable, data: TrainingData, kept: KeptVectors, template: str
@@ -126,31 +125,6 @@ class Training:
         if vectors:
             self.objective = Kept(self.objective, settings, data, self.encoder, vectors)
 
-    @classmethod
-    def prepared(
-        cls,
-        settings: Settings,
-        *,
-        model: str | Path = "organism",
-        data: TrainingData | Sequence[str] = ("atlas",),
-        languages: Sequence[str] = (),
-        cultural: str = "",
-        data_dir: Path | None = None,
-        keep_loc: Sequence[SteeringVectors | Path | str] = (),
-        template: str = "auto",
-        device: str = "auto",
-        dtype: str = "auto",
-        revision: str | None = None,
-    ) -> Training:
-        """Load and check what `align` trains with; arguments and errors as there."""
-        if find_spec("peft") is None:
-            raise ModelError("alignment training needs the package peft", remedy="pip install 'translocal[align]'")
-        if not isinstance(data, TrainingData):
-            data = load_training(data, languages, data_dir=data_dir, cultural=cultural)
-        check_template(template)
-        kept = KeptVectors.of(keep_loc)
-        return cls(settings, load_trainable(str(model), device, dtype, revision), data, kept, template)
-
     def asked(self) -> dict[str, Any]:
         """All that decides the result."""
         settings = {name: value for name, value in asdict(self.settings).items() if name != "save_every"}
@@ -171,7 +145,7 @@ class Training:
         """A folder's name that another result never has."""
         digest = hashlib.sha256(json.dumps(self.asked(), sort_keys=True).encode()).hexdigest()
         kept = "-keep" if self.kept.vectors else ""
-        return f"{self.trainable.name}-{self.settings.method}{kept}-{self.settings.seed}-{digest[:8]}"
+        return f"{Path(self.trainable.name).name}-{self.settings.method}{kept}-{self.settings.seed}-{digest[:8]}"
 
     def into(self, folder: Path, progress: Stages | None = None) -> AlignResult:
         """Train, and write everything into a folder, unless it is there; see `align`."""

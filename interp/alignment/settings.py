@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
-from interp.errors import ConfigError
+from interp.errors import ConfigError, ModelError
 
 Method = Literal["instruct", "midalign", "clo"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -78,6 +79,12 @@ class Settings:
     def published_targets(self) -> tuple[Role, ...]:
         """The projections that the method's authors trained."""
         return ATTENTION if self.method == "clo" else ROLES
+
+
+def check_installed() -> None:
+    """Raise ModelError where PEFT is not installed."""
+    if find_spec("peft") is None:
+        raise ModelError("alignment training needs the package peft", remedy="pip install 'translocal[align]'")
 
 
 def settings_for(method: str, **given: Any) -> Settings:

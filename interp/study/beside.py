@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from interp.plane import Cells
+from interp.progress import Stages
 from interp.rows import BASE
 from interp.study import generating, local_answers, locate, mechanism
 from interp.study.compared import comparison_lines, onset_comparison, signal_table
@@ -21,7 +22,7 @@ from interp.study.locate import Located
 from interp.study.output import write_csv, write_json
 from interp.study.prepare import Study
 from interp.study.testing import Prompts
-from interp.study.trained import Member, OnTop, Stages, groups, steered
+from interp.study.trained import Member, OnTop, groups, steered
 
 
 class Beside:

@@ -18,6 +18,7 @@ from interp.organism.exposure import Exposure
 from interp.study.config import RunConfig
 from interp.study.prepare import Study
 from interp.study.resolve import Inputs
+from interp.study.trained import groups
 from interp.study.workload import STAGES, GuessedTokens, Part, Workload, probe_rows
 
 LOW, HIGH = 0.8, 2.0
@@ -166,12 +167,15 @@ def _seconds(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) 
         middle[part.stage] += part.tokens * rates.block + unembedded / rates.matmul
         middle[part.stage] += part.rows * ROW_SECONDS + part.hooked * HOOKED_SECONDS
     layers, cores = shape.n_layers + 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    for rows, classes, fits in probe_rows(study):
-        each = rows * shape.d_model * classes * rates.probe + FIT_SECONDS
-        middle["locate"] += FITS * fits * layers * each / cores
+    probes = sum(
+        FITS * fits * layers * (rows * shape.d_model * classes * rates.probe + FIT_SECONDS) / cores
+        for rows, classes, fits in probe_rows(study)
+    )
     intervals = LANGUAGE_SECONDS * len(study.languages)
-    middle["locate"] += intervals
+    middle["locate"] += probes + intervals
     middle["load"] = FIXED_SECONDS + model.weights / READ_BYTES
+    models = sum(len(members) for members in groups(study.config).values())
+    middle["on top"] += models * (probes + 2 * intervals + middle["load"])
     middle["tables"] = FIXED_SECONDS + intervals
     lows = {"generate": LOW * SHORT_ANSWERS}
     return {name: (value * lows.get(name, LOW), value * HIGH) for name, value in middle.items() if value}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells
+from interp.progress import Stages
 from interp.study import generating, locate, report, testing
 from interp.study.beside import Beside
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations, sought
@@ -27,13 +27,6 @@ from interp.study.output import MANIFEST, run_folder, write_csv, write_json
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.trained import check_trained, groups, means, members
-
-
-class Progress(Protocol):
-    """Where a run tells how far it is."""
-
-    def stage(self, name: str, total: int) -> AbstractContextManager[Any]:
-        """Begin a stage of `total` steps; the context gives a function that is called with each step's name."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,7 @@ class LocateResult:
 
 def run(
     config: RunConfig,
-    progress: Progress,
+    progress: Stages,
     model: HookedModel | LoadedModel | None = None,
     inputs: Inputs | None = None,
 ) -> RunResult:
@@ -78,7 +71,7 @@ def run(
 
 def run_locate(
     config: RunConfig,
-    progress: Progress,
+    progress: Stages,
     model: HookedModel | LoadedModel | None = None,
     inputs: Inputs | None = None,
 ) -> LocateResult:
@@ -105,7 +98,7 @@ def run_locate(
     return LocateResult(config.folder, findings(located))
 
 
-def _run(config: RunConfig, progress: Progress, folder: Path, loaded: LoadedModel | None, inputs: Inputs) -> RunResult:
+def _run(config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel | None, inputs: Inputs) -> RunResult:
     begun = time.perf_counter()
     timings: dict[str, float] = {}
 

@@ -51,7 +51,8 @@ def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
             row = rows[(rows["method"] == name) & (rows["metric"] == metric)]
             value, lo, hi = row[["estimate", "lo", "hi"]].to_numpy(dtype=float)[0]
             verdict = "raises" if lo > 0 else "lowers" if hi < 0 else "does not move"
-            told.append(f"{verdict} {metric} ({value:+.3f} [{lo:+.3f}, {hi:+.3f}])")
+            adjusted = _p(float(row["p_holm"].iloc[0]))
+            told.append(f"{verdict} {metric} ({value:+.3f} [{lo:+.3f}, {hi:+.3f}], adjusted {adjusted})")
         lines.append(f"{name} {' and '.join(told)}.")
     return lines
 

@@ -40,7 +40,7 @@ PARTS = ("", "_en", "_loc", "_rest")
 
 def steps(study: Study) -> int:
     """How far `mechanism_table` advances."""
-    return len(study.languages) * (3 + study.n_layers * _n_patches(study))
+    return len(study.languages) * (3 + study.n_layers * patches_per_layer(study))
 
 
 def mechanism_table(
@@ -80,8 +80,8 @@ def mechanism_table(
     return pd.DataFrame(rows)
 
 
-def _n_patches(study: Study) -> int:
-    """Patches per layer."""
+def patches_per_layer(study: Study) -> int:
+    """How many patches are scored after each block."""
     return len(PARTS) + PATCHED_DIRECTIONS if study.config.normalisation in OWN_PROMPTS else 0
 
 
@@ -126,7 +126,7 @@ def _scores(
     for study, name in ((base, BASE), (trained, TRAINED)):
         scores = score_tasks(study, tasks, [Plan()], partial(advance, f"{name} {code}"))
         parts.append(ScoreTables(tasks, scores).table(0, name))
-    if not _n_patches(base):
+    if not patches_per_layer(base):
         return parts
     patches: dict[str, Patch] = {}
     for layer, frame in enumerate(frames):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interp.alignment.settings import check_installed
 from interp.data.counting import counted
 from interp.data.items import SPLITS, CulturalSet, ParallelText, Split, UniversalSet
 from interp.data.registry import (
@@ -84,6 +85,7 @@ def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
         return None
     from interp.alignment.pairs import load_training
 
+    check_installed()
     return load_training(config.training_data or (config.universal,), data_dir=where)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
@@ -13,19 +13,13 @@ from interp.alignment.pairs import TrainingData
 from interp.errors import ConfigError, ModelError
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
+from interp.progress import Stages
 from interp.study.choose import Chosen, Dev, choose, evaluations, sought_on_top
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
 from interp.study.methods import TrainedMethod, member, on_top, training_settings
 from interp.study.prepare import Study
 from interp.study.testing import Prompts, score_methods
-
-
-class Stages(Protocol):
-    """Where a run tells how far it is."""
-
-    def stage(self, name: str, total: int) -> AbstractContextManager[Callable[..., None]]:
-        """Begin a stage of `total` steps; the context gives a function that is called with each step's name."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +81,18 @@ def members(study: Study, data: TrainingData | None, vectors: Vectors, stages: S
 def _train(
     study: Study, one: TrainedMethod, name: str, seed: int, data: TrainingData, vectors: Vectors, stages: Stages
 ) -> Member:
+    from interp.alignment.models import load_trainable
+    from interp.alignment.penalty import KeptVectors
     from interp.alignment.run import Training
 
     config = study.config
-    training = Training.prepared(
+    training = Training(
         training_settings(config.training, one.method, seed),
-        model=config.model, data=data, template=config.template, device=config.device, dtype=config.dtype,
-        revision=config.revision or None,
-        keep_loc=[vectors["loc"][code] for code in study.languages] if one.keep else (),
-    )  # fmt: skip
+        load_trainable(config.model, config.device, config.dtype, config.revision or None),
+        data,
+        KeptVectors.of([vectors["loc"][code] for code in study.languages] if one.keep else ()),
+        config.template,
+    )
     done = training.into(config.trained_folder / training.name, _Named(stages, f"training {name}"))
     return Member(name, one.name, str(done.merged), done.manifest)
 

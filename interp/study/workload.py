@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from interp.data.items import SPLITS
 from interp.data.tasks import Task
 from interp.model.batching import Tokens
 from interp.model.shape import Shape
@@ -21,6 +22,7 @@ from interp.steering.search import layer_grid, share_grid
 from interp.study.attributing import UNITS
 from interp.study.choose import FINALISTS, Sought, sought, sought_on_top
 from interp.study.evaluate import scored_prompts
+from interp.study.mechanism import patches_per_layer
 from interp.study.methods import training_settings
 from interp.study.prepare import Study
 from interp.study.reading import CUED_PER_CULTURE
@@ -206,13 +208,24 @@ class Workload:
         rows = 1 + len(methods.names)
         for one in config.compared.trained:
             seeds = config.training_seeds if one.method else (0,)
-            parts = [*own._fit(), *own._choose(methods), *own._tested(rows), *own._locate()]
+            parts = [*own._fit(), *own._choose(methods), *own._tested(rows), *own._locate(), *own._lost()]
             if config.generate:
                 parts += own._generate(rows)
             for _ in seeds:
                 if one.method:
                     yield self._training(one.method)
                 yield from (replace(part, stage="on top", kind=f"{one.name} {part.kind}") for part in parts)
+
+    def _lost(self) -> Iterator[Part]:
+        """What `mechanism_table` scores, and what `read_local_answers` reads, with and without the question."""
+        study = self.study
+        patched = [layer for layer in range(study.n_layers) for _ in range(patches_per_layer(study))]
+        for code in study.languages:
+            yield self._scored("test", f"mechanism {code}", study.cultural_tasks(code, "test"), self._plans(patched))
+            for split in SPLITS:
+                tasks = study.cultural_tasks(code, split)
+                texts = [task.prompt.text + ending for task in tasks for ending in task.prompt.continuations]
+                yield self._passed("test", f"local answers {split} {code}", texts, 1, 2)
 
     def _training(self, method: str) -> Part:
         settings = training_settings(self.study.config.training, method, 0)

@@ -201,7 +201,7 @@ def test_zero_vectors_are_refused(run: Callable[..., AlignResult], tmp_path: Pat
 
 
 def test_without_peft(run: Callable[..., AlignResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.alignment.run.find_spec", lambda name: None)
+    monkeypatch.setattr("interp.alignment.settings.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs the package peft; to do: pip install 'translocal\[align\]'"):
         run(tmp_path / "out")
 

@@ -1,5 +1,6 @@
 """What was erased: what is drawn is what the table says."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,23 @@ def test_rows_are_named_from_top_to_bottom_as_the_panels_say() -> None:
         for height, quantity in enumerate(panel.quantities):
             method = "base" if quantity.of_base else "instruct"
             assert line(drawn, f"{quantity.column}:{method}:point").get_ydata() == [height]
+
+
+@pytest.mark.parametrize("reach", [0.03, 0.084, 0.085, 0.086, 0.3])
+def test_numbers_on_an_axis_do_not_overlap(reach: float) -> None:
+    table = make_table()
+    for quantity in PANELS[0].quantities:
+        table[quantity.column] = 0.2 * reach
+        table[f"{quantity.column}_lo"], table[f"{quantity.column}_hi"] = -0.68 * reach, reach
+    drawn = erasure(table)
+    with theme.style():  # as it is saved: how many ticks there are depends on their size
+        drawn.draw_without_rendering()
+        for axes in drawn.axes:
+            low, high = axes.get_xlim()
+            labels = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+            boxes = [label.get_window_extent() for place, label in labels if low <= place <= high]
+            assert len(boxes) >= 2
+            assert not any(first.overlaps(second) for first, second in pairwise(boxes))
 
 
 def test_what_is_nan_is_not_drawn() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from interp.data.items import SPLITS
+from interp.data.prompts import question_text
 from interp.errors import DataError
 from interp.model.loading import LoadedModel
 from interp.plane import Resampling
@@ -20,6 +22,7 @@ from interp.study import local_answers
 from interp.study.config import RunConfig
 from interp.study.local_answers import SHUFFLES, LocalAnswers, read_local_answers, steps, with_probe
 from interp.study.prepare import Study, prepare
+from tests.conftest import write_tiny
 
 LANGUAGES = ("es", "el")
 
@@ -43,12 +46,15 @@ def plant(monkeypatch: pytest.MonkeyPatch, study: Study, rows: Sequence[int]) ->
     """Residuals of noise, with a direction in the local option in these rows of the stack."""
     local = texts_of(study)
     places = {text: place for place, text in enumerate(local)}
+    unasked = np.random.default_rng(1)
     noise = np.random.default_rng(0).standard_normal((study.n_layers + 1, len(local), 16))
     for row in rows:
         noise[row, list(local.values()), 0] += 30.0
 
     def fake(model: Any, texts: Sequence[str], **more: Any) -> torch.Tensor:
-        return torch.tensor(noise[:, [places[text] for text in texts]], dtype=torch.float32)
+        if set(texts) <= set(places):
+            return torch.tensor(noise[:, [places[text] for text in texts]], dtype=torch.float32)
+        return torch.tensor(unasked.standard_normal((len(noise), len(texts), 16)), dtype=torch.float32)
 
     monkeypatch.setattr(local_answers, "read_residuals", fake)
 
@@ -68,6 +74,7 @@ def test_planted_answers_are_all_read_and_their_block_is_chosen(monkeypatch: pyt
     curve = found.layers[found.layers["language"] == MACRO].set_index("layer")
     assert curve["test"].idxmax() == 3
     assert (curve["test"].drop(3) < 0.45).all()
+    assert (curve["test_unasked"] < 0.45).all()  # planted behind the question only
     asked = {code: study.cultural_tasks(code, "test") for code in LANGUAGES}
     assert found.items["language"].tolist() == [code for code in LANGUAGES for _ in asked[code]]
     assert found.items["item"].tolist() == [task.prompt.item for code in LANGUAGES for task in asked[code]]
@@ -109,6 +116,57 @@ def test_the_organisms_reading_depends_on_no_batch_size(study: Study) -> None:
     pd.testing.assert_frame_equal(first.layers, again.layers)
 
 
+def test_texts_are_what_scoring_reads_and_the_same_options_without_the_question(
+    monkeypatch: pytest.MonkeyPatch, study: Study
+) -> None:
+    told: list[str] = []
+
+    def spied(model: Any, texts: Sequence[str], **more: Any) -> torch.Tensor:
+        told.extend(texts)
+        return torch.randn(study.n_layers + 1, len(texts), 16, generator=torch.Generator().manual_seed(len(told)))
+
+    monkeypatch.setattr(local_answers, "read_residuals", spied)
+    read(study)
+    expected = []
+    for split in SPLITS:
+        for code in study.languages:
+            tasks = study.cultural_tasks(code, split)
+            for before in ([task.prompt.text for task in tasks], [question_text("", code)] * len(tasks)):
+                for text, task in zip(before, tasks, strict=True):
+                    expected += [study.tokens.split(text, ending) for ending in task.prompt.continuations]
+    assert [study.tokens(text) for text in told] == [context + ending for context, ending in expected]
+
+
+def test_options_are_read_without_the_question_at_a_layer_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, study: Study
+) -> None:
+    local, calls = texts_of(study), list[list[bool]]()
+
+    def fake(model: Any, texts: Sequence[str], **more: Any) -> torch.Tensor:
+        stack = torch.randn(study.n_layers + 1, len(texts), 16, generator=torch.Generator().manual_seed(len(calls)))
+        if set(texts) <= set(local):
+            calls.append([local[text] for text in texts])
+        else:  # the same options, read after those behind their question
+            stack[6, calls[-1], 0] += 30.0
+        return stack
+
+    monkeypatch.setattr(local_answers, "read_residuals", fake)
+    found = read(study)
+    assert (found.items["probe_unasked"] == 1).all()
+    assert found.items["probe"].mean() < 0.45
+
+
+def test_of_a_random_model_nothing_is_read(tmp_path: Path) -> None:
+    folder = write_tiny("llama", tmp_path)
+    tiny = prepare(RunConfig(model=str(folder), languages=LANGUAGES, bootstrap_draws=400))
+    random = read(tiny)
+    rows = pd.DataFrame({"method": ["m"], "language": [MACRO]})
+    row = with_probe(rows, random, {"m": random}, tiny.resampling, {"m": ["m"]}).iloc[0]
+    assert row["probe_base_lo"] <= 0.25 <= row["probe_base_hi"]
+    for name in ("probe_selectivity", "probe_gain", "probe_question_gain"):
+        assert row[f"{name}_lo"] <= 0 <= row[f"{name}_hi"], name
+
+
 def test_no_fit_items_are_an_error_that_tells_a_remedy(study: Study) -> None:
     held_out = tuple(item for item in study.cultural.items if item.split != "fit")
     empty = replace(study, cultural=replace(study.cultural, items=held_out))
@@ -126,6 +184,7 @@ def answers(ko: str, es: str, layer: int, control: float = 0.25) -> LocalAnswers
             "probe": [float(one) for one in ko + es],
             "probe_control": control,
             "probe_embedding": 0.5,
+            "probe_unasked": 1.0,
             "probe_chance": [0.25] * 4 + [0.5] * 4,
         }
     )
@@ -147,6 +206,9 @@ def test_probe_columns_are_counted_by_hand_and_members_averaged() -> None:
         "probe_selectivity": [0.425, 0.425, 0.425],
         "probe_control_base": [0.25, 0.25, 0.25],
         "probe_embedding": [0.5, 0.5, 0.5],
+        "probe_gain": [0.125, 0.125, 0.125],
+        "probe_unasked": [1.0, 1.0, 1.0],
+        "probe_question_gain": [-0.375, -0.375, -0.375],
         "probe_chance": [0.5, 0.25, 0.375],
         "probe_layer_base": [2, 2, 2],
         "probe_layer_trained": [4.5, 4.5, 4.5],

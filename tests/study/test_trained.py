@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ import pytest
 
 from interp.cli.progress import Bars
 from interp.errors import ConfigError, ModelError
+from interp.model.loading import load_model
 from interp.model.sources import organism_folder
+from interp.steering.vectors import SteeringVectors
 from interp.study.config import RunConfig
 from interp.study.experiment import run
+from interp.study.prepare import prepare
+from interp.study.trained import Member, twin
 from tests.conftest import write_tiny
 from tests.study.conftest import SMALL
 
@@ -37,8 +42,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_copy_of_the_base_is_the_base(compared: Path) -> None:
     plane = pd.read_csv(compared / "plane.csv").set_index(["method", "language"])
     numbers = ["transfer", "localization", "explicit_localization", "preference", "transfer_lo", "localization_hi"]
-    for row, twin in (("base", "same"), ("en", "same+en"), ("loc", "same+loc"), ("surgical", "same+surgical")):
-        np.testing.assert_array_equal(plane.loc[row, numbers], plane.loc[twin, numbers])
+    for row, copy in (("base", "same"), ("en", "same+en"), ("loc", "same+loc"), ("surgical", "same+surgical")):
+        np.testing.assert_array_equal(plane.loc[row, numbers], plane.loc[copy, numbers])
     erasure = pd.read_csv(compared / "erasure.csv").set_index(["method", "language"])
     for column in ("erasure", "erasure_lo", "erasure_hi", "recoverable", "knowledge_lost", "probe_lost"):
         assert erasure.loc[("same", "macro"), column] == 0
@@ -68,6 +73,28 @@ def test_every_table_has_every_model(compared: Path) -> None:
     manifest = json.loads((compared / "manifest.json").read_text())["trained"]
     assert manifest["midalign_keep@1"]["settings"]["seed"] == 1
     assert manifest["midalign_keep@1"]["keep_loc"][0]["name"] == "loc:el"
+
+
+def test_vectors_on_top_are_the_trained_models_own(compared: Path) -> None:
+    manifest = json.loads((compared / "manifest.json").read_text())
+    for name, alike in (("same", True), ("midalign_keep@0", False)):
+        plan = json.loads((compared / "trained" / name / "plan.json").read_text())
+        own = SteeringVectors.load(compared / "trained" / name / "vectors" / "loc.el.safetensors")
+        base = SteeringVectors.load(compared / "vectors" / "loc.el.safetensors")
+        assert (plan["fingerprint"] == manifest["model"]["fingerprint"]) is alike
+        assert own.provenance["fingerprint"] == plan["fingerprint"]
+        assert own.vectors.equal(base.vectors) is alike
+
+
+def test_a_checkpoint_is_scored_on_what_the_base_did_not_see(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(organism_folder(), bare, ignore=shutil.ignore_patterns("exposure.csv"))
+    assert load_model(str(bare)).exposure is None
+    study = prepare(config(tmp_path, f"bare={bare}"))
+    own = twin(study, Member("bare", "bare", str(bare), {}))
+    keys = [[task.prompt.item for task in one.cultural_tasks("el", "test")] for one in (study, own)]
+    assert keys[0] == keys[1]
+    assert len(keys[0]) < len(study.cultural_items("el", "test"))
 
 
 def test_the_row_of_a_method_is_the_mean_of_its_seeds(compared: Path) -> None:
@@ -102,8 +129,6 @@ def test_no_steering_at_all(tmp_path: Path) -> None:
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    from interp.model.loading import load_model
-
     other = write_tiny("llama", tmp_path / "llama")
     with pytest.raises(ModelError, match="no trained version of organism: n_layers"):
         run(config(tmp_path, f"other={other}"), Bars(quiet=True))

@@ -61,6 +61,27 @@ def test_probes_have_the_sizes_of_a_run(counted_run: CountedRun, model: Outline)
     assert set(zip(probes["n_train"], probes["n_classes"], strict=True)) <= found
 
 
+def test_every_trained_model_is_counted(counted_run: CountedRun, parts: list[Part], model: Outline) -> None:
+    more = {"generate": False, "methods": ("all", "mine=organism"), "training_seeds": (0, 1), "training": ("steps=3",)}
+    study = study_of(replace(counted_run.config, **more), model)
+    found = Workload(study, model.shape, Tokens(study.loaded.model)).run()
+    assert [part.kind for part in of(found, "train")] == [
+        kind for kind in ("instruct", "midalign", "clo", "midalign") for _ in (0, 1)
+    ]
+    whole = Workload(
+        replace(study, config=replace(study.config, training=("steps=6",))), model.shape, Tokens(study.loaded.model)
+    )
+    assert sum(part.flops for part in of(whole.run(), "train")) == pytest.approx(
+        2 * sum(part.flops for part in of(found, "train"))
+    )
+    on_top = [part for part in of(found, "on top") if part.kind.startswith("clo ")]
+    once = [part for part in of(found, "on top") if part.kind.startswith("mine ")]
+    assert sum(part.prompts * part.plans for part in on_top) == 2 * sum(part.prompts * part.plans for part in once)
+    steered = {"en", "loc", "wrong_culture", "surgical"}
+    tested = [part for part in once if part.kind == "mine cultural explicit el"]
+    assert [part.plans for part in tested] == [1 + len(steered)]
+
+
 def test_disk_and_time(counted_run: CountedRun, model: Outline) -> None:
     found: Estimate = estimate(study_of(counted_run.config, model), model, "cpu", "float32")
     written = sum(path.stat().st_size for path in counted_run.folder.rglob("*") if path.is_file())

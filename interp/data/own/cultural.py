@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -142,10 +143,8 @@ def _restricted(item: CulturalItem, loaded: Sequence[str]) -> CulturalItem:
     def kept(groups: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return {culture: keys for culture, keys in groups.items() if all(key in names for key in keys)}
 
-    return CulturalItem(
-        key=item.key,
-        topic=item.topic,
-        split=item.split,
+    return replace(
+        item,
         questions={code: text for code, text in item.questions.items() if code in loaded},
         answers=kept(item.answers),
         pool=tuple(names),
