@@ -174,7 +174,8 @@ def _seconds(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) 
     intervals = LANGUAGE_SECONDS * len(study.languages)
     middle["locate"] += probes + intervals
     middle["load"] = FIXED_SECONDS + model.weights / READ_BYTES
-    models = sum(len(members) for members in groups(study.config).values())
+    trained = any(part.stage == "on top" for part in parts)
+    models = sum(len(members) for members in groups(study.config).values()) if trained else 0
     middle["on top"] += models * (probes + 2 * intervals + middle["load"])
     middle["tables"] = FIXED_SECONDS + intervals
     lows = {"generate": LOW * SHORT_ANSWERS}
