@@ -45,7 +45,7 @@ def plane(
     _check_points(rows, language)
     looks = theme.looks(rows["method"])
     with theme.style():
-        columns = 2 if any("+" in name for name in looks) else 3
+        columns = _legend_columns(looks, 3)
         figure = theme.new_figure(theme.SINGLE, 3.0 + 0.14 * math.ceil((len(looks) + 3) / columns))
         axes = figure.subplots()
         _draw(axes, rows, looks, _limits(rows), name=language)
@@ -77,7 +77,7 @@ def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = No
     columns = math.ceil(len(panels) / lines)
     with theme.style():
         width = theme.DOUBLE if columns > 2 else theme.SINGLE
-        legend_columns = 6 if columns > 2 else 3
+        legend_columns = _legend_columns(looks, 6 if columns > 2 else 3)
         height = min(width / columns, 1.8) * 0.95 * lines + 0.3 + 0.14 * math.ceil((len(looks) + 3) / legend_columns)
         figure = theme.new_figure(width, height)
         grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
@@ -228,6 +228,11 @@ def _marker(
         zorder=zorder,
         gid=gid,
     )
+
+
+def _legend_columns(looks: Mapping[str, Look], most: int) -> int:
+    """Fewer where names are long."""
+    return most * 2 // 3 if any("+" in name for name in looks) else most
 
 
 def _legend(looks: Mapping[str, Look], rows: pd.DataFrame) -> list[Artist]:

@@ -197,3 +197,48 @@ def test_refusals_name_what_is_wrong() -> None:
     with pytest.raises(ValueError, match="no language with a localization"):
         plane_by_language(make_table((("macro", ""), ("en", "US"))))
     assert plane(two_cultures, language="es", culture="MX").axes
+
+
+def with_trained() -> pd.DataFrame:
+    """The macro rows, with a trained model of two seeds and steering on top of it."""
+    table = make_table((("macro", ""),))
+    below = table[table["method"] == "midalign"]
+    tops = (
+        "midalign@0",
+        "midalign+loc",
+        "midalign@0+loc",
+        "midalign+surgical",
+        "midalign+en",
+        "midalign+wrong_culture",
+    )
+    more = [below.assign(method=name, transfer=0.7 + 0.01 * i) for i, name in enumerate(tops)]
+    return pd.concat([table, *more], ignore_index=True)
+
+
+def test_steered_trained_models_have_the_models_colour_and_the_steerings_marker() -> None:
+    looks = theme.looks(["base", "midalign", "midalign+loc", "midalign+wrong_culture", "midalign+surgical"])
+    assert looks["midalign+loc"].color == theme.KNOWN["midalign"].color != theme.KNOWN["loc"].color
+    assert looks["midalign+loc"].marker == theme.KNOWN["loc"].marker
+    assert looks["midalign+surgical"].label == "MidAlign + surgical"
+    assert looks["midalign+wrong_culture"].control
+    assert theme.is_control("midalign+wrong_culture")
+    assert not theme.is_control("midalign+loc")
+
+
+def test_a_plane_leaves_out_seeds_and_controls_and_en_on_top_unless_asked() -> None:
+    drawn = {str(each.get_gid()) for each in plane(with_trained()).findobj() if each.get_gid()}
+    points = {gid.split(":")[1] for gid in drawn if gid.endswith(":point")}
+    assert points == {*POINTS, "midalign+loc", "midalign+surgical"}
+    asked = plane(with_trained(), methods=["midalign+en", "midalign@0"])
+    shown = {str(each.get_gid()) for each in asked.findobj() if each.get_gid()}
+    assert {gid.split(":")[1] for gid in shown if gid.endswith(":point")} == {"base", "midalign+en", "midalign@0"}
+
+
+def test_a_legend_of_long_names_stays_within_the_picture() -> None:
+    figure = plane(with_trained())
+    with theme.style():
+        figure.draw_without_rendering()
+    [legend] = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
