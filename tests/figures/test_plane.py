@@ -235,7 +235,10 @@ def test_a_plane_leaves_out_seeds_and_controls_and_en_on_top_unless_asked() -> N
 
 
 def test_a_legend_of_long_names_stays_within_the_picture() -> None:
-    figure = plane(with_trained())
+    table = with_trained()
+    below = table[table["method"] == "midalign"]
+    long = [f"{model}+{top}" for model in ("instruct", "midalign_keep", "clo") for top in ("loc", "surgical")]
+    figure = plane(pd.concat([table, *(below.assign(method=name) for name in long)], ignore_index=True))
     with theme.style():
         figure.draw_without_rendering()
     [legend] = figure.legends
