@@ -65,6 +65,8 @@ def mechanism(table: pd.DataFrame) -> Figure:
             _erasure(right, method, own)
             _draw(right, method, own, RESTORED, RANDOM_RESTORED)
         for axes in grid[0]:
+            if not axes.get_legend_handles_labels()[0]:
+                continue  # nothing shifted, so there are no shares
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.6, labelspacing=0.2)
         for axes in grid[-1]:
             axes.set_xlabel("layer (residual stream after block)")
