@@ -110,8 +110,12 @@ def summarise(result: RunResult) -> None:
         "layers",
     ):
         table.add_column(column, justify="left" if column in ("method", "layers") else "right")
+    from interp.study.methods import of_seed
+
     for row in macro.to_dict("records"):
         method = str(row["method"])
+        if of_seed(method):
+            continue
         shares = [_share(row[m]) for m in ("transfer", "localization", "explicit_localization", "us_bias")]
         changes = ["" if method == "base" else _change(row, f"d_{m}") for m in ("transfer", "localization")]
         table.add_row(method, *shares, *changes, _layers(method, result))
@@ -120,7 +124,7 @@ def summarise(result: RunResult) -> None:
     first = macro.iloc[0]
     console.print(
         f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
-        f"chance {first['chance']:.2f}. random and shuffled are medians of their draws."
+        f"chance {first['chance']:.2f}. random and shuffled are medians of their draws; plane.csv has all rows."
     )
     if result.generated is not None:
         from interp.study.generating import said_line

@@ -168,7 +168,7 @@ def _run(config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel 
     write_csv(folder / "contrasts.csv", contrasts)
     if draws:
         write_csv(folder / "controls.csv", report.control_table(cells, draws))
-    real = [method for method in plane["method"].unique() if not report.is_control(method)]
+    real = report.compared(plane["method"].unique())
     write_csv(folder / "fronts.csv", front_table(cells, *compared_sets(real, trained, list(draws))))
     generated: pd.DataFrame | None = None
     if said:

@@ -98,6 +98,11 @@ def member(name: str, seed: int, seeds: Sequence[int]) -> str:
     return name if len(seeds) == 1 else f"{name}@{seed}"
 
 
+def of_seed(row: str) -> bool:
+    """Whether a row is that of one training seed among several."""
+    return "@" in row
+
+
 def training_settings(given: Sequence[str], method: str, seed: int) -> Settings:
     """Settings of a training method from texts such as `steps=100` (all methods) and `clo.mix=0.7` (one of them).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from interp.plane import Cells, contrast, estimate, points
 from interp.rows import BASE, MACRO
 from interp.study.fronts import front_shares
-from interp.study.methods import KEEP, on_top
+from interp.study.methods import KEEP, of_seed, on_top
 from probes.intervals import holm
 
 REAL = ("en", "loc", "loc_contrast", "surgical")
@@ -59,6 +59,11 @@ def is_control(method: str) -> bool:
     return method.rpartition("+")[2] in CONTROLS
 
 
+def compared(methods: Iterable[str]) -> list[str]:
+    """Rows that fronts are drawn of: no controls, and no single seeds of which another row is the mean."""
+    return [method for method in methods if not is_control(method) and not of_seed(method)]
+
+
 def criteria(trained: Sequence[str]) -> list[tuple[str, str, str]]:
     """CRITERIA, and for every trained method: against base, steered against not, and Surgical Steering against both."""
     found = list(CRITERIA)
@@ -81,12 +86,12 @@ def plane_table(
 ) -> pd.DataFrame:
     """The rows of `plane.csv`: every method, then the controls as medians of their draws.
 
-    front: of the resampled planes, the share in which a method that is no control is on the Pareto front of these.
+    front: of the resampled planes, the share in which a method is on the Pareto front of those that are `compared`.
     """
     drawn = {draw for members in draws.values() for draw in members}
     methods = {m: [m] for m in cells.methods if m not in drawn} | dict(draws)
     table = points(cells, methods, cultures, chance)
-    real = [m for m in methods if not is_control(m)]
+    real = compared(methods)
     shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}
     table["front"] = [shares[code].get(m, np.nan) for code, m in zip(table["language"], table["method"], strict=True)]
     for number, key in enumerate(("model", "universal", "cultural")):

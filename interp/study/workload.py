@@ -23,7 +23,7 @@ from interp.study.attributing import UNITS
 from interp.study.choose import FINALISTS, Sought, sought, sought_on_top
 from interp.study.evaluate import scored_prompts
 from interp.study.mechanism import patches_per_layer
-from interp.study.methods import training_settings
+from interp.study.methods import TrainedMethod, training_settings
 from interp.study.prepare import Study
 from interp.study.reading import CUED_PER_CULTURE
 from interp.study.testing import CONTROLS, Prompts, layer_cells
@@ -38,6 +38,9 @@ STAGES = ("fit", "choose", "test", "controls", "generate", "locate", "train", "o
 
 SEQUENCES = {"instruct": 3.0, "midalign": 4.5, "clo": 16.0}
 """Forward passes per text of a batch: a training pass counts as three, clo has four texts and a reference to each."""
+
+KEEPING = 2.0
+"""How much more a step costs with the penalty, which reads further prompts with the base and with the adapter."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ class Workload:
                 parts += own._generate(rows)
             for _ in seeds:
                 if one.method:
-                    yield self._training(one.method)
+                    yield self._training(one)
                 yield from (replace(part, stage="on top", kind=f"{one.name} {part.kind}") for part in parts)
 
     def _lost(self) -> Iterator[Part]:
@@ -227,11 +230,12 @@ class Workload:
                 texts = [task.prompt.text + ending for task in tasks for ending in task.prompt.continuations]
                 yield self._passed("test", f"local answers {split} {code}", texts, 1, 2)
 
-    def _training(self, method: str) -> Part:
-        settings = training_settings(self.study.config.training, method, 0)
-        passes = settings.steps * settings.accumulation * settings.batch * SEQUENCES[method]
+    def _training(self, one: TrainedMethod) -> Part:
+        settings = training_settings(self.study.config.training, one.method, 0)
+        passes = settings.steps * settings.accumulation * settings.batch * SEQUENCES[one.method]
+        passes *= KEEPING if one.keep else 1.0
         texts = [text for code in self.study.languages for text in self.study.universal_texts(code, "fit")]
-        return replace(self._read("train", method, texts, passes / max(1, len(texts))), prompts=0)
+        return replace(self._read("train", one.name, texts, passes / max(1, len(texts))), prompts=0)
 
     @cached_property
     def _prompts(self) -> Prompts:

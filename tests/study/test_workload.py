@@ -66,7 +66,7 @@ def test_every_trained_model_is_counted(counted_run: CountedRun, parts: list[Par
     study = study_of(replace(counted_run.config, **more), model)
     found = Workload(study, model.shape, Tokens(study.loaded.model)).run()
     assert [part.kind for part in of(found, "train")] == [
-        kind for kind in ("instruct", "midalign", "clo", "midalign") for _ in (0, 1)
+        kind for kind in ("instruct", "midalign", "clo", "midalign_keep") for _ in (0, 1)
     ]
     whole = Workload(
         replace(study, config=replace(study.config, training=("steps=6",))), model.shape, Tokens(study.loaded.model)
