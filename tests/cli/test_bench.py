@@ -28,6 +28,7 @@ def test_a_mistake_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> No
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_rows_are_printed_and_written(tmp_path: Path) -> None:
     done = interp(
         "bench", "--setting", "organism", "--positions", "last", "--plans", "4", "--json", "r.json", cwd=tmp_path

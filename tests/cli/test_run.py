@@ -106,7 +106,10 @@ NO_WEIGHTS = "\x02" + 7 * "\x00" + "{}"
         ({"config.json": "{}"}, "holds no *.safetensors file"),
         ({"config.json": "{}", "model.safetensors": "x"}, "is no safetensors file"),
         ({"config.json": json.dumps({"model_type": "nonsense"}), "model.safetensors": NO_WEIGHTS}, "could not be loaded"),
-        ({"config.json": json.dumps({"model_type": "t5", "architectures": ["T5Model"]}), "model.safetensors": NO_WEIGHTS}, "could not be loaded"),
+        pytest.param(
+            {"config.json": json.dumps({"model_type": "t5", "architectures": ["T5Model"]}), "model.safetensors": NO_WEIGHTS},
+            "could not be loaded", marks=pytest.mark.slow,
+        ),
     ],
 )  # fmt: skip
 def test_a_folder_that_is_no_model(files: dict[str, str], message: str, tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_attribution_names_the_head_of_the_cue_and_the_blocks_that_answer(locate
     assert residual[residual.index < A].abs().max() < 0.2 * residual[A]
 
 
+@pytest.mark.slow
 def test_the_causal_sweep_names_them_too(study: Study, fit: FitResiduals) -> None:
     vectors, prompts = fit_vectors(study, fit), Prompts.of(study)
     _, base = next(score_methods(study, prompts, vectors, {}, quiet))

@@ -108,6 +108,7 @@ def test_the_row_of_a_method_is_the_mean_of_its_seeds(compared: Path) -> None:
     assert erasure.loc[("midalign_keep", "macro"), "erasure"] == pytest.approx(lost, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_without_steering_takes_the_trained_models_that_are_there(compared: Path) -> None:
     trained = compared.parent / "trained"
     stamps = {path: path.stat().st_mtime_ns for path in trained.glob("*/manifest.json")}
