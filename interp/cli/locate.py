@@ -53,9 +53,9 @@ def locate(
     """
     from dataclasses import replace
 
-    from interp.study.config import read_config
+    from interp.study.config import RunConfig, read_config
 
-    settings = read_config(config, options.given(context))
+    settings = read_config(config, options.given(context), RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-locate")
     if dry_run:

@@ -66,9 +66,9 @@ def run(
     Vectors are fitted on the fit split, layers and strengths chosen on dev, everything reported on test. Trained
     alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again.
     """
-    from interp.study.config import read_config
+    from interp.study.config import RunConfig, read_config
 
-    settings = read_config(config, options.given(context))
+    settings = read_config(config, options.given(context), RunConfig)
     if dry_run:
         say_plan(settings, whole=True)
         return

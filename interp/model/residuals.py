@@ -15,11 +15,14 @@ from jaxtyping import Float
 from interp.model.batching import Batch, Tokens, batches, within_memory
 from interp.model.blocks import Forwards, Stop, lean, replaced
 from interp.model.memory import Budget
-from interp.model.protocol import HookedModel, device_of, resid_post, resid_pre
+from interp.model.protocol import HookedModel, NamedHook, device_of, resid_post, resid_pre
 
 Residuals = Float[torch.Tensor, "layer text d_model"]
 Position = int | Literal["mean"]
 """-1 is a text's last token, -2 the one before; 0 its first; `mean` is the mean over all its tokens."""
+
+Hooks = Callable[[Batch], list[NamedHook]]
+"""Hooks for a batch, such as `Plan.hooks`."""
 
 EMBEDDING = -1
 """The layer number of the stream that enters block 0."""
@@ -29,13 +32,14 @@ EMBEDDING = -1
 class Reading:
     """What to read of a model: layers (-1 is the embedding output, l the stream after block l) and the position.
 
-    `layers` None means the embedding output and every block. Raises ValueError for a layer that the model doesn't
-    have, none or the same twice, and an unknown position.
+    `layers` None means the embedding output and every block. `hooks` change the stream before it is read. Raises
+    ValueError for a layer that the model doesn't have, none or the same twice, and an unknown position.
     """
 
     model: HookedModel
     layers: Sequence[int] | None = None
     position: Position = -1
+    hooks: Hooks | None = None
     names: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,8 +88,9 @@ class Reading:
         hooks = [
             (resid_pre(0) if layer == EMBEDDING else resid_post(layer), reader(layer)) for layer in sorted(self.names)
         ]
+        first = self.hooks(batch) if self.hooks else []
         with torch.inference_mode(), replaced(forwards), suppress(Stop):
-            self.model.run_with_hooks(batch.tokens, return_type=None, fwd_hooks=hooks)
+            self.model.run_with_hooks(batch.tokens, return_type=None, fwd_hooks=[*first, *hooks])
         home = device_of(self.model)
         return torch.stack([found[layer].to(home) for layer in self.names])
 
@@ -96,6 +101,7 @@ def read_residuals(
     *,
     layers: Sequence[int] | None = None,
     position: Position = -1,
+    hooks: Hooks | None = None,
     memory: int | str | None = None,
     batch_size: int | None = None,
     tokens: Tokens | None = None,
@@ -105,10 +111,11 @@ def read_residuals(
 
     Rows are the `layers` asked for; by default the embedding output (row 0) and every block (row l + 1). position: -1
     (the text's last token), another index from either end, or `mean` over the text's tokens. Padding is never read.
+    hooks: such as a plan's (`Plan.hooks`): the stream is read as they leave it.
     memory, batch_size, tokens, progress: as in `score`, progress with the number of texts read. Hooks on the model stay
     in force. Raises ValueError for a layer or a position that isn't there.
     """
-    reading = Reading(model, layers, position)
+    reading = Reading(model, layers, position, hooks)
     encode = tokens or Tokens(model)
     out = torch.empty(len(reading.names), len(texts), int(model.cfg.d_model))
     sequences = [encode(text) for text in texts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from interp.data.tasks import NORMALISATIONS
 from interp.errors import ConfigError, nearest
@@ -107,6 +107,7 @@ class RunConfig:
 _TUPLES = {
     "languages": str, "cultures": str, "methods": str, "training": str, "training_seeds": int, "training_data": str,
     "strengths": float, "control_layers": float, "control_strengths": float,
+    "fitters": str, "operators": str, "windows": int, "searched_positions": str,
 }  # fmt: skip
 _CHOICES = {
     "normalisation": NORMALISATIONS,
@@ -181,8 +182,11 @@ def parse_cultures(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def read_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
-    """Settings from a YAML file (if any), then from `overrides` (those that are not None).
+Config = TypeVar("Config", bound=RunConfig)
+
+
+def read_config(path: Path | None, overrides: Mapping[str, Any], kind: type[Config]) -> Config:
+    """Settings of a `kind` from a YAML file (if any), then from `overrides` (those that are not None).
 
     Raises ConfigError for a file that can't be read, an unknown key or a value of the wrong kind.
     """
@@ -190,12 +194,12 @@ def read_config(path: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
     if path is not None:
         values = _read_yaml(path)
     values |= {key: value for key, value in overrides.items() if value is not None}
-    known = {field.name: field for field in fields(RunConfig)}
+    known = {field.name: field for field in fields(kind)}
     for key in values:
         if key not in known:
             remedy = nearest(key, known, "remove it")
             raise ConfigError(f"config key {key!r} is unknown", allowed=", ".join(known), remedy=remedy)
-    config = RunConfig()
+    config = kind()
     for key, value in values.items():
         values[key] = _cast(key, value, getattr(config, key))
     return replace(config, **values)
@@ -224,6 +228,8 @@ def _cast(key: str, value: Any, default: Any) -> Any:
         except (TypeError, ValueError):
             raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a list of {kind.__name__} values") from None
     wanted = int if key in _OPTIONAL else type(default)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {wanted.__name__}")
     return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from interp.data.items import BLANK
 from interp.data.letters import rotations
@@ -144,10 +144,25 @@ def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: 
 
     It is a softmax over the normalised scores of the options that a choice is made from, and smoother than accuracy.
     """
+    values, wanted = _own(tasks, scores, role, normalisation)
+    starts, counts = scores.starts[:-1], np.diff(scores.starts)
+    weights = np.exp(values - np.repeat(np.maximum.reduceat(values, starts, axis=1), counts, axis=1))
+    return np.add.reduceat(np.where(wanted, weights, 0.0), starts, axis=1) / np.add.reduceat(weights, starts, axis=1)
+
+
+def choices(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Bool[np.ndarray, "plan task"]:
+    """Whether the best-scoring of the task's own options (the first of equals) has `role`, as `outcomes` decides it."""
+    values, wanted = _own(tasks, scores, role, normalisation)
+    parts = zip(scores.starts[:-1], scores.starts[1:], strict=True)
+    rows = np.arange(len(values))
+    return np.stack([wanted[a:b][values[rows, a:b].argmax(axis=1)] for a, b in parts], axis=1)
+
+
+def _own(
+    tasks: Sequence[Task], scores: Scores, role: str, normalisation: str
+) -> tuple[Float[np.ndarray, "plan option"], Bool[np.ndarray, "option"]]:
+    """Normalised scores, -inf where a choice isn't made from the option; and which options have the role."""
     marks = [mark for task in tasks for mark in task.marks]
     own = np.array([mark.index >= 0 and mark.own for mark in marks])
     wanted = own & np.array([mark.role == role for mark in marks])
-    starts, counts = scores.starts[:-1], np.diff(scores.starts)
-    values = np.where(own, scores.normalised(normalisation), -np.inf)
-    weights = np.exp(values - np.repeat(np.maximum.reduceat(values, starts, axis=1), counts, axis=1))
-    return np.add.reduceat(np.where(wanted, weights, 0.0), starts, axis=1) / np.add.reduceat(weights, starts, axis=1)
+    return np.where(own, scores.normalised(normalisation), -np.inf), wanted

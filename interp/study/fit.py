@@ -9,7 +9,15 @@ import torch
 
 from interp.data.draws import draw as draw_by_hash
 from interp.model.residuals import Residuals
-from interp.steering.vectors import PerLayer, SteeringVectors, difference, language_contrast, rescaled, sign_shuffled
+from interp.steering.vectors import (
+    PerLayer,
+    Provenance,
+    SteeringVectors,
+    difference,
+    language_contrast,
+    rescaled,
+    sign_shuffled,
+)
 from interp.study.prepare import Study
 from probes.controls import random_directions
 
@@ -67,24 +75,32 @@ def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
     for code in study.languages:
         cultures = {"loc": study.culture(code), "wrong_culture": study.wrong_culture(code)}
         for method, by_language in made.items():
-            provenance = {
-                "fitter": "language contrast" if method == "loc_contrast" else "mean difference",
-                "language": code,
-                "culture": cultures.get(method) or "",
-                "other_language": (study.third_language(code) or "") if method == "third_language" else "",
-                "universal": study.universal.name,
-                "cultural": study.cultural.name,
-                "parallel": study.parallel.name if method == "nonfactual_en" else "",
-                "template": study.template.name,
-                "split": "fit",
-                "position": "last prompt token",
-                "n": (fit.universal if method in transfer else fit.implicit)[code].shape[1],
-                "model": study.loaded.name,
-                "fingerprint": study.loaded.fingerprint,
-                "processing": study.loaded.processing,
-            }
-            by_language[code] = SteeringVectors(f"{method}:{code}", _vector(study, fit, method, code), provenance)
+            told = provenance(
+                study, code,
+                fitter="contrast" if method == "loc_contrast" else "mean",
+                culture=cultures.get(method) or "",
+                other_language=(study.third_language(code) or "") if method == "third_language" else "",
+                parallel=study.parallel.name if method == "nonfactual_en" else "",
+                n=(fit.universal if method in transfer else fit.implicit)[code].shape[1],
+            )  # fmt: skip
+            by_language[code] = SteeringVectors(f"{method}:{code}", _vector(study, fit, method, code), told)
     return made
+
+
+def provenance(study: Study, code: str, **own: str | int) -> Provenance:
+    """What every vector's file says of the study, and what is its own."""
+    return {
+        "language": code,
+        "universal": study.universal.name,
+        "cultural": study.cultural.name,
+        "template": study.template.name,
+        "split": "fit",
+        "position": "last prompt token",
+        "model": study.loaded.name,
+        "fingerprint": study.loaded.fingerprint,
+        "processing": study.loaded.processing,
+        **own,
+    }
 
 
 def _vector(study: Study, fit: FitResiduals, method: str, code: str) -> PerLayer:
@@ -114,18 +130,21 @@ def random_vectors(
     """`n` draws per language: Gaussian with the covariance of the layer's residuals and the norm of `like[method]`."""
     draws: list[dict[str, SteeringVectors]] = [{} for _ in range(n)]
     for code in study.languages:
-        samples = torch.cat([fit.universal[code], fit.implicit[code]], dim=1)[1:].numpy()
-        real = like[method][code].vectors
-        layers = [
-            random_directions(samples[layer], n, float(real[layer].norm()), control_seed(study, code, layer, method))
-            for layer in range(len(real))
-        ]
-        for draw in range(n):
-            stacked = torch.stack([torch.from_numpy(layer[draw]).float() for layer in layers])
+        for draw, vectors in enumerate(random_like(study, fit, code, like[method][code].vectors, n, method)):
             draws[draw][code] = SteeringVectors(
-                f"random-{draw}:{code}", stacked, {"processing": study.loaded.processing}
+                f"random-{draw}:{code}", vectors, {"processing": study.loaded.processing}
             )
     return draws
+
+
+def random_like(study: Study, fit: FitResiduals, code: str, real: PerLayer, n: int, name: str) -> list[PerLayer]:
+    """`n` draws with the covariance of each layer's residuals and the norm of `real`; `name` decides the seed."""
+    samples = torch.cat([fit.universal[code], fit.implicit[code]], dim=1)[1:].numpy()
+    layers = [
+        random_directions(samples[layer], n, float(real[layer].norm()), control_seed(study, code, layer, name))
+        for layer in range(len(real))
+    ]
+    return [torch.stack([torch.from_numpy(layer[draw]).float() for layer in layers]) for draw in range(n)]
 
 
 def shuffled_vectors(

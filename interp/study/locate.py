@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from interp.errors import DataError
 from interp.rows import MACRO
 from interp.study.attributing import KINDS, attribution_table
 from interp.study.choose import Advance
@@ -30,10 +31,13 @@ from interp.study.reading import (
 )
 from probes.alignment import alignment_layers, cosine_margin
 from probes.onsets import Onset, Signal
-from probes.separation import Separation, a_priori_layers, find_separation, intersection_layer
+from probes.separation import APrioriLayers, Separation, a_priori_layers, find_separation, intersection_layer
 
 UNIVERSAL, CULTURAL = ("answer", "alignment"), ("culture",)
 """The signals that must set in for the universal, and for the cultural onset."""
+
+FEW_DRAWS = 200
+"""Draws of intervals that nobody reads: estimates don't depend on them."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,9 @@ def onset_table(
             "separation_hi": one.difference.hi,
             "verdict": one.verdict,
         }
-        rows.append(row | _a_priori(language, probes, directions))
+        chosen = layers_of(language, probes, directions)
+        row |= {"layer_en": chosen.layer_en, "layer_loc": np.nan if chosen.layer_loc is None else chosen.layer_loc}
+        rows.append(row)
     table = pd.DataFrame(rows)
     means = np.stack([read.universal["fit", code][1:].mean(axis=1) for code in study.universal.languages], axis=1)
     others = (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
@@ -202,19 +208,42 @@ def _onset(name: str, onset: Onset) -> dict[str, object]:
     return row | {f"{name}_p": onset.p}
 
 
-def _a_priori(language: str, probes: pd.DataFrame, directions: pd.DataFrame) -> dict[str, object]:
+def before_search(study: Study, fit: FitResiduals, advance: Advance) -> dict[str, APrioriLayers]:
+    """The layers that one would steer before any search, per language and `macro`, by the rule of `onset_table`.
+
+    Probes are tested on dev, so that test can tell what the choice is worth. A language without an answer or a culture
+    probe takes those of `macro`.
+    """
+    quick = replace(study, config=replace(study.config, bootstrap_draws=FEW_DRAWS))
+    read = read_residuals(quick, fit, advance, "dev")
+    probes = probe_table(run_probes(quick, read, advance, ("answer", "culture"), "dev"))
+    directions = direction_table(quick, fit)
+    able = [set(probes[probes["probe"] == name]["language"]) for name in ("answer", "culture")]
+    if not able[0] & able[1]:
+        raise DataError(
+            "no layer can be told before the search: too few items share an answer, or one culture is asked about",
+            allowed="datasets with the answer and the culture probe", remedy="raise --limit, or pass --no-a-priori",
+        )  # fmt: skip
+    found = {code: layers_of(code, probes, directions) for code in (*study.languages, MACRO) if _has(code, able)}
+    return {code: found.get(code, found[MACRO]) for code in (*study.languages, MACRO)}
+
+
+def _has(language: str, able: Sequence[set[str]]) -> bool:
+    return language == MACRO or all(language in languages for languages in able)
+
+
+def layers_of(language: str, probes: pd.DataFrame, directions: pd.DataFrame) -> APrioriLayers:
     """Our rule on one language's numbers, or on the means over languages."""
 
     def profile(table: pd.DataFrame, column: str) -> np.ndarray:
         rows = table if language == MACRO else table[table["language"] == language]
         return rows[rows["layer"] >= 0].groupby("layer")[column].mean().to_numpy()
 
-    chosen = a_priori_layers(
+    return a_priori_layers(
         profile(probes[probes["probe"] == "answer"], "accuracy"),
         profile(probes[probes["probe"] == "culture"], "selectivity"),
         profile(directions[directions["language"] != MACRO], "cosine"),
     )
-    return {"layer_en": chosen.layer_en, "layer_loc": np.nan if chosen.layer_loc is None else chosen.layer_loc}
 
 
 def layer_table(

@@ -19,6 +19,7 @@ from interp.model.residuals import Residuals, read_residuals
 from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
+from interp.steering.plans import Plan, check_plan
 from interp.study.config import RunConfig
 from interp.study.resolve import Inputs, check_enough, following, resolve, resolve_data
 
@@ -123,11 +124,13 @@ class Study:
         }
         return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)
 
-    def read(self, texts: Sequence[str]) -> Residuals:
-        """Residuals at each text's last token, the text put into the template."""
+    def read(self, texts: Sequence[str], plan: Plan | None = None) -> Residuals:
+        """Residuals at each text's last token, the text put into the template, the model steered by `plan`."""
+        if plan is not None:
+            check_plan(self.loaded.model, plan)
         return read_residuals(
-            self.loaded.model, [self.template.text(text) for text in texts], memory=self.config.memory,
-            batch_size=self.config.batch_size, tokens=self.tokens,
+            self.loaded.model, [self.template.text(text) for text in texts], hooks=plan.hooks if plan else None,
+            memory=self.config.memory, batch_size=self.config.batch_size, tokens=self.tokens,
         )  # fmt: skip
 
     def universal_texts(self, language: str, split: Split) -> list[str]:
@@ -154,10 +157,11 @@ class Study:
         ]
 
     def cultural_residuals(
-        self, language: str, split: Split, cue: Cue = "none", culture: str = "", limit: int | None = None
-    ) -> Residuals:
-        """Residuals of `cultural_texts` (of the first `limit`)."""
-        return self.read(self.cultural_texts(language, split, cue, culture)[:limit])
+        self, language: str, split: Split, cue: Cue = "none", culture: str = "", *, limit: int | None = None,
+        plan: Plan | None = None,
+    ) -> Residuals:  # fmt: skip
+        """Residuals of `cultural_texts` (of the first `limit`), the model steered by `plan`."""
+        return self.read(self.cultural_texts(language, split, cue, culture)[:limit], plan)
 
     @property
     def nonfactual(self) -> bool:

@@ -28,7 +28,7 @@ FOLDS = 3
 SHUFFLES = 2
 """Draws of each control."""
 
-SPLITS: tuple[Split, ...] = ("fit", "test")
+PROBES = ("language", "universal", "culture", "answer")
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,24 @@ class Probed:
         return Signal(self.result.correct, self.clusters, self.result.shuffled_correct)
 
 
-def run_probes(study: Study, read: Residuals, advance: Advance) -> list[Probed]:
-    """All probes, each fitted on fit and tested on test.
+def run_probes(
+    study: Study, read: Residuals, advance: Advance, only: Sequence[str] = PROBES, split: Split = "test"
+) -> list[Probed]:
+    """All probes (or `only` some), each fitted on fit and tested on `split`.
 
     universal: universal or cultural question, relations and topics held out. language: which language is asked in.
     culture: trained on cued prompts of the other languages, tested on whether it reads the own culture from uncued
     ones. answer: trained in English, tested in the language, on answers that at least SHARED_BY fit items share.
     """
-    advance("probe language")
-    found = [_language(study, read)]
+    found = []
+    if "language" in only:
+        advance("probe language")
+        found.append(_language(study, read, split))
+    by_name = {"universal": _universal, "culture": _culture, "answer": _answer}
     for code in study.languages:
-        for probe in (_universal, _culture, _answer):
-            advance(f"probe {probe.__name__[1:]} {code}")
-            one = probe(study, read, code)
+        for name in (name for name in by_name if name in only):
+            advance(f"probe {name} {code}")
+            one = by_name[name](study, read, code, split)
             if one is not None:
                 found.append(one)
     return found
@@ -92,7 +97,7 @@ def _probe(study: Study, name: str, language: str, train: _Side, test: _Side, *,
     return Probed(name, language, result, test.clusters)
 
 
-def _universal(study: Study, read: Residuals, code: str) -> Probed | None:
+def _universal(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
     def side(split: Split) -> _Side:
         groups = topics(study, split, code)
         sizes = [len(relations(study, split)), len(groups)]
@@ -103,7 +108,7 @@ def _universal(study: Study, read: Residuals, code: str) -> Probed | None:
             np.concatenate([relations(study, split), groups]),
         )
 
-    train, test = side("fit"), side("test")
+    train, test = side("fit"), side(tested)
     if not _can_hold_out(train, test):
         text = f"the probe universal is left out in {code}: too few relations or topics to hold out"
         warnings.warn(text, Notice, stacklevel=2)
@@ -119,7 +124,7 @@ def _can_hold_out(train: _Side, test: _Side) -> bool:
     return all(len(set(train.labels[fold.train])) == len(set(train.labels)) for fold in folds)
 
 
-def _language(study: Study, read: Residuals) -> Probed:
+def _language(study: Study, read: Residuals, tested: Split) -> Probed:
     codes = study.universal.languages
 
     def side(split: Split) -> _Side:
@@ -130,10 +135,10 @@ def _language(study: Study, read: Residuals) -> Probed:
             np.tile(relations(study, split), len(codes)),
         )
 
-    return _probe(study, "language", MACRO, side("fit"), side("test"))
+    return _probe(study, "language", MACRO, side("fit"), side(tested))
 
 
-def _culture(study: Study, read: Residuals, code: str) -> Probed | None:
+def _culture(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
     others = [other for other in study.cultural.languages if other != code]
     blocks = [(other, culture) for other in others for culture in study.cultural.cultures]
     if not blocks:
@@ -145,16 +150,16 @@ def _culture(study: Study, read: Residuals, code: str) -> Probed | None:
         np.concatenate([clusters(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
         np.concatenate([customs(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
     )
-    test = read.cultural["test", code]
+    test = read.cultural[tested, code]
     own = np.repeat([study.culture(code)], test.shape[1])
-    side = _Side(test, own, clusters(study, "test", code), customs(study, "test", code))
+    side = _Side(test, own, clusters(study, tested, code), customs(study, tested, code))
     return _probe(study, "culture", code, train, side)
 
 
-def _answer(study: Study, read: Residuals, code: str) -> Probed | None:
+def _answer(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
     labels = {
         split: [f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items(split)]
-        for split in SPLITS
+        for split in ("fit", tested)
     }
     shared = {label for label in labels["fit"] if labels["fit"].count(label) >= SHARED_BY}
 
@@ -163,7 +168,7 @@ def _answer(study: Study, read: Residuals, code: str) -> Probed | None:
         names = entities(study, split)[kept]
         return _Side(read.universal[split, asked][:, kept], np.array(labels[split])[kept], names, names)
 
-    train, test = side("fit", "en"), side("test", code)
+    train, test = side("fit", "en"), side(tested, code)
     if len(shared) < 2 or len(set(test.clusters)) < 2:
         return None
     return _probe(study, "answer", code, train, test)

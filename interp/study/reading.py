@@ -29,16 +29,16 @@ class Residuals:
     cued: Mapping[tuple[str, str], Stack]
 
 
-def read_residuals(study: Study, fit: FitResiduals, advance: Advance) -> Residuals:
-    """Test prompts of every language, and cued fit prompts of every culture; fit's implicit ones are there already."""
+def read_residuals(study: Study, fit: FitResiduals, advance: Advance, split: Split = "test") -> Residuals:
+    """Prompts of every language on `split`, and cued fit prompts of every culture; fit's uncued ones are there already."""
     universal: dict[tuple[Split, str], Stack] = {("fit", code): r.numpy() for code, r in fit.universal.items()}
     cultural: dict[tuple[Split, str], Stack] = {("fit", code): r.numpy() for code, r in fit.implicit.items()}
     cued: dict[tuple[str, str], Stack] = {}
     for code in study.universal.languages:
         advance(f"residuals {code}")
-        universal["test", code] = study.universal_residuals(code, "test").numpy()
+        universal[split, code] = study.universal_residuals(code, split).numpy()
     for code in study.cultural.languages:
-        cultural["test", code] = study.cultural_residuals(code, "test").numpy()
+        cultural[split, code] = study.cultural_residuals(code, split).numpy()
         for culture in study.cultural.cultures:
             advance(f"residuals {code} {culture}")
             cued[code, culture] = study.cultural_residuals(

@@ -117,5 +117,5 @@ def test_the_organism_says_something_and_comes_to_an_end(counted_run: CountedRun
 def test_without_the_flag_there_is_no_such_file_and_yaml_may_set_it(tmp_path: Path) -> None:
     assert not RunConfig().generate
     (tmp_path / "c.yaml").write_text("generate: true\nmax_new_tokens: 8\n")
-    config = read_config(tmp_path / "c.yaml", {})
+    config = read_config(tmp_path / "c.yaml", {}, RunConfig)
     assert (config.generate, config.max_new_tokens) == (True, 8)

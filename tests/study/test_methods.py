@@ -73,7 +73,7 @@ def test_settings_that_are_refused(given: str) -> None:
 def test_config_file_and_flags_take_lists(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("methods: [loc, clo]\ntraining_seeds: [0, 1]\n")
-    config = read_config(file, {"methods": "surgical,instruct", "training": ["steps=3", "lr=1e-3"]})
+    config = read_config(file, {"methods": "surgical,instruct", "training": ["steps=3", "lr=1e-3"]}, RunConfig)
     assert config.methods == ("surgical", "instruct")
     assert (config.training_seeds, config.training) == ((0, 1), ("steps=3", "lr=1e-3"))
     for seeds in ((), (1, 1), (-1,)):
