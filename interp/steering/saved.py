@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from interp.errors import DataError, Notice, nearest
+from interp.errors import ConfigError, DataError, ModelError, Notice, nearest
 from interp.files import write_json
 from interp.model.loading import LoadedModel
+from interp.model.template import AUTO, CHAT, NONE, Template
 from interp.steering.plan_schema import SCHEMA, MadeFor, SavedPlan, checked
 from interp.steering.plans import Plan
 from interp.steering.vectors import SteeringVectors
@@ -118,6 +120,36 @@ def write_plans(
     document |= {"notes": notes} if notes else {}
     checked(document, path)
     write_json(path, document, sort_keys=True)
+
+
+@contextmanager
+def naming_model(saved: SavedPlans | None, model: str) -> Iterator[None]:
+    """Around finding and loading `model`: where the plans gave its name, a ModelError says so and what to pass."""
+    try:
+        yield
+    except ModelError as error:
+        if saved is None or model != saved.model.name:
+            raise
+        raise ModelError(
+            f"{saved.file} names the model {model!r}: {error}", remedy="pass --model with its folder or Hub id"
+        ) from error
+
+
+def template_choice(saved: SavedPlans) -> str:
+    """What `find_template` takes for the template that the plans were made behind; ConfigError for a Jinja file's."""
+    known = {NONE: NONE, CHAT: AUTO}
+    if saved.template not in known:
+        raise ConfigError(
+            f"{saved.file} was made behind the template {saved.template!r}", remedy="pass that file with --template"
+        )
+    return known[saved.template]
+
+
+def notice_other_template(saved: SavedPlans, template: Template) -> None:
+    """Tell where prompts go through another template than those that the vectors were fitted on."""
+    if template.name != saved.template:
+        text = f"the plans were made behind the template {saved.template!r}, and prompts go through {template.name!r}"
+        warnings.warn(text, Notice, stacklevel=2)
 
 
 def notice_other_model(saved: SavedPlans, loaded: LoadedModel) -> None:
