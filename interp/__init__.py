@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from interp.model.store import ResidualStore, store_residuals
     from interp.plane import outcomes
     from interp.steering.engine import score
+    from interp.steering.foreign import read_vectors
     from interp.steering.generation import generate
     from interp.steering.plans import Plan, Steer, steered
+    from interp.steering.saved import load_plans
     from interp.steering.vectors import SteeringVectors
     from interp.study.config import RunConfig
     from interp.study.experiment import run
@@ -27,9 +29,11 @@ _HOME = {
     "generate": "interp.steering.generation",
     "load_cultural": "interp.data.registry",
     "load_model": "interp.model.loading",
+    "load_plans": "interp.steering.saved",
     "load_universal": "interp.data.registry",
     "outcomes": "interp.plane",
     "read_residuals": "interp.model.residuals",
+    "read_vectors": "interp.steering.foreign",
     "residual_moments": "interp.model.residuals",
     "run": "interp.study.experiment",
     "score": "interp.steering.engine",
@@ -47,9 +51,11 @@ __all__ = [
     "generate",
     "load_cultural",
     "load_model",
+    "load_plans",
     "load_universal",
     "outcomes",
     "read_residuals",
+    "read_vectors",
     "residual_moments",
     "run",
     "score",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.alignment.models import Trainable
 from interp.errors import OutputError
+from interp.files import json_text
 from interp.model.store import whole
 from interp.organism.exposure import FILE as EXPOSURE
 
@@ -59,7 +60,7 @@ def _differences(there: Any, asked: Any, name: str = "") -> list[str]:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Indented JSON with a final newline."""
     with whole(path) as working:
-        working.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        working.write_text(json_text(value), encoding="utf-8")
 
 
 def write_curve(path: Path, curve: Sequence[Mapping[str, float]]) -> None:

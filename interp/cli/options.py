@@ -74,6 +74,18 @@ Generate = Annotated[
     bool | None,
     typer.Option("--generate", help="Also let the model answer cultural questions freely."),
 ]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan.json, or the run's folder that has one.")]
+Vectors = Annotated[
+    Path | None, typer.Option(help="Steering vectors in place of a plan: safetensors, or a GGUF control vector.")
+]
+Layer = Annotated[int | None, typer.Option(help="With --vectors: the block, from 0, after which they are added.")]
+Operator = Annotated[
+    str | None,
+    typer.Option(help="With --vectors: add (default), add_keep_norm, project_out, set_projection or rotate."),
+]
+Positions = Annotated[
+    str | None, typer.Option(help="With --vectors: all (default), or last: the last prompt token and what follows.")
+]
 MaxNewTokens = Annotated[int | None, typer.Option(help="Most tokens of a generated answer. Default: 16.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what it would take (items, plans, memory, disk, time), and stop.")

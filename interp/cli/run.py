@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from interp.cli import options
 from interp.cli.dry import say_plan
 from interp.cli.locate import say
+from interp.cli.planes import layer_range, show_plane
 
 if TYPE_CHECKING:
     from interp.study.experiment import RunResult
@@ -94,51 +94,13 @@ def run(
 
 def summarise(result: RunResult) -> None:
     """The macro rows of the plane, and the chosen layers."""
-    from rich.console import Console
-    from rich.table import Table
-
-    macro = result.plane[result.plane["language"] == "macro"]
-    table = Table(title="Transfer-localization plane, test split, mean over languages [95% interval]")
-    for column in (
-        "method",
-        "transfer",
-        "localization",
-        "with cue",
-        "US bias",
-        "Δ transfer",
-        "Δ localization",
-        "layers",
-    ):
-        table.add_column(column, justify="left" if column in ("method", "layers") else "right")
-    from interp.study.methods import of_seed
-
-    for row in macro.to_dict("records"):
-        method = str(row["method"])
-        if of_seed(method):
-            continue
-        shares = [_share(row[m]) for m in ("transfer", "localization", "explicit_localization", "us_bias")]
-        changes = ["" if method == "base" else _change(row, f"d_{m}") for m in ("transfer", "localization")]
-        table.add_row(method, *shares, *changes, _layers(method, result))
-    console = Console(width=max(Console().width, 150))
-    console.print(table)
-    first = macro.iloc[0]
-    console.print(
-        f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
-        f"chance {first['chance']:.2f}. random and shuffled are medians of their draws; plane.csv has all rows."
-    )
+    layers = {method: _layers(method, result) for method in result.plane["method"].unique()}
+    show_plane(result.plane, "test", layers)
+    print("random and shuffled are medians of their draws; plane.csv has all rows.")
     if result.generated is not None:
         from interp.study.generating import said_line
 
-        console.print(said_line(result.generated), highlight=False, markup=False)
-
-
-def _share(value: float) -> str:
-    return "" if value != value else f"{value:.3f}"
-
-
-def _change(row: Mapping[Hashable, object], name: str) -> str:
-    value, lo, hi = (float(str(row[f"{name}{suffix}"])) for suffix in ("", "_lo", "_hi"))
-    return "" if value != value else f"{value:+.3f} [{lo:+.3f}, {hi:+.3f}]"
+        print(said_line(result.generated))
 
 
 def _layers(method: str, result: RunResult) -> str:
@@ -147,8 +109,6 @@ def _layers(method: str, result: RunResult) -> str:
     for choice in result.chosen.get(method, {}).values():
         for vector, layer, _ in choice.steers:
             found.setdefault(vector, []).append(layer)
-    parts = []
-    for vector, layers in found.items():
-        span = str(min(layers)) if min(layers) == max(layers) else f"{min(layers)}-{max(layers)}"
-        parts.append(f"{vector} {span}" if len(found) > 1 else span)
-    return ", ".join(parts)
+    return ", ".join(
+        f"{vector} {layer_range(layers)}" if len(found) > 1 else layer_range(layers) for vector, layers in found.items()
+    )

@@ -11,6 +11,9 @@ from interp.data.prompts import Prompt
 from interp.errors import ConfigError, ModelError
 
 AUTO, NONE = "auto", "none"
+CHAT = "chat"
+"""Name of a model's own template."""
+
 FIXED = {"date_string": "26 Jul 2024", "enable_thinking": False}
 """What some templates ask for: without it the prompt would hold today's date, or an open block of thoughts."""
 
@@ -65,7 +68,7 @@ def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
         raise ModelError(
             f"chat template {choice!r} drops the user's text", remedy="pass --template none, or mend the file"
         )
-    return Template("chat" if choice == AUTO else Path(choice).name, render)
+    return Template(CHAT if choice == AUTO else Path(choice).name, render)
 
 
 def check_template(choice: str) -> None:

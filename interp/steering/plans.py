@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from interp.model.protocol import HookedModel, NamedHook, resid_post
 from interp.steering.operators import OPERATORS
 
 Positions = Literal["all", "last"]
+POSITIONS: Final = ("all", "last")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +38,8 @@ class Steer:
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
             raise ValueError(f"operator {self.operator!r} is unknown; allowed: {', '.join(OPERATORS)}")
-        if self.positions not in ("all", "last"):
-            raise ValueError(f"positions {self.positions!r} is unknown; allowed: all, last")
+        if self.positions not in POSITIONS:
+            raise ValueError(f"positions {self.positions!r} is unknown; allowed: {', '.join(POSITIONS)}")
         if self.vector.ndim != 1 or not bool(torch.isfinite(self.vector).all()):
             raise ValueError(f"a steering vector must be finite and of shape [d_model], got {tuple(self.vector.shape)}")
 
@@ -56,6 +57,10 @@ class Plan:
 
     def __add__(self, other: Plan) -> Plan:
         return Plan(self.steers + other.steers)
+
+    def scaled(self, factor: float) -> Plan:
+        """The plan with every strength times `factor`."""
+        return Plan(tuple(replace(steer, strength=factor * steer.strength) for steer in self.steers))
 
     def hooks(self, batch: Batch | None = None) -> list[NamedHook]:
         """Forward hooks for a batch; without one, every position is steered (only right where nothing is padded)."""
@@ -99,3 +104,13 @@ def check_plan(model: HookedModel, plan: Plan) -> None:
             raise ValueError(f"layer {steer.layer} is out of range; allowed: 0 to {model.cfg.n_layers - 1}")
         if steer.vector.shape[0] != model.cfg.d_model:
             raise ValueError(f"the vector has width {steer.vector.shape[0]}; the model's is {model.cfg.d_model}")
+
+
+def check_fits(model: HookedModel, plan: Plan) -> None:
+    """`check_plan` for a plan that a user gave: a layer or a width that the model lacks is a ModelError too."""
+    try:
+        check_plan(model, plan)
+    except ValueError as error:
+        raise ModelError(
+            f"the plan does not fit the model: {error}", remedy="pass the model that the vectors were made for"
+        ) from error

@@ -22,15 +22,31 @@ PerLayer = Float[torch.Tensor, "layer d_model"]
 class SteeringVectors:
     """`vectors[l]` is added to the residual stream after block l; `provenance` says what it was fitted on.
 
-    Its entry `processing` (as `processing_of` gives it) binds the vectors to models processed in the same way.
+    Its entry `processing` (as `processing_of` gives it) binds the vectors to models processed in the same way; its
+    entry `layers` (such as `1,2,5`) names the layers that there are vectors for, where that is not every one.
     """
 
     name: str
     vectors: PerLayer
     provenance: Provenance = field(default_factory=dict)
 
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that there are vectors for."""
+        named = str(self.provenance.get("layers", ""))
+        return tuple(int(layer) for layer in named.split(",")) if named else tuple(range(len(self.vectors)))
+
     def plan(self, layer: int, strength: float = 1.0, *, operator: str = "add", positions: Positions = "all") -> Plan:
-        """A plan of one steer: `strength` times the vector of `layer`."""
+        """A plan of one steer: `strength` times the vector of `layer`.
+
+        Raises DataError for a layer that there is no vector for.
+        """
+        if layer not in self.layers:
+            raise DataError(
+                f"{self.name} has no vector for layer {layer}",
+                allowed=f"layers {', '.join(map(str, self.layers))}",
+                remedy="pass one of these",
+            )
         processing = str(self.provenance.get("processing", ""))
         return Plan((Steer(layer, self.vectors[layer], strength, operator, positions, processing),))
 
@@ -50,7 +66,7 @@ class SteeringVectors:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 return cls(metadata["name"], file.get_tensor("vectors"), json.loads(metadata["provenance"]))
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise DataError(
                 f"{path} holds no steering vectors: {error}",
                 allowed="files written by SteeringVectors.save",

@@ -16,10 +16,10 @@ from interp.study.compared import comparison_lines, onset_comparison, signal_tab
 from interp.study.erasure import erasure_table
 from interp.study.findings import trained_lines
 from interp.study.fit import FitResiduals, Vectors
-from interp.study.keeping import Outcomes, plans, save_vectors
+from interp.study.keeping import Outcomes, save_plans, save_vectors
 from interp.study.local_answers import LocalAnswers, with_probe
 from interp.study.locate import Located
-from interp.study.output import write_csv, write_json
+from interp.study.output import write_csv
 from interp.study.prepare import Study
 from interp.study.testing import Prompts
 from interp.study.trained import Member, OnTop, groups, steered
@@ -67,7 +67,7 @@ class Beside:
     def _write_own(self, folder: Path, found: OnTop, located: Located) -> None:
         (folder / "vectors").mkdir()
         save_vectors(folder, found.vectors)
-        write_json(folder / "plan.json", plans(found.study, found.dev, found.chosen))
+        save_plans(folder, found.study, found.dev, found.chosen)
         located.write(folder)
         write_csv(folder / "layers.csv", located.layers)
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from interp.data.tasks import Task
-from interp.steering.plans import Plan
+from interp.steering.plans import Plan, Positions
 from interp.steering.search import Candidate, layer_grid, ranked, share_grid
 from interp.steering.vectors import SteeringVectors
 from interp.study.evaluate import confidence, score_tasks
@@ -75,10 +75,21 @@ class Chosen:
             plan += vectors[method][language].plan(layer, strength, positions=study.config.positions)
         return plan
 
-    def described(self) -> dict[str, object]:
-        """Plain values for `plan.json`."""
-        steers = [{"vectors": m, "layer": layer, "strength": s} for m, layer, s in self.steers]
-        return {"steers": steers, "dev_value": round(self.value, 6)}
+    def described(self, language: str, positions: Positions) -> dict[str, object]:
+        """Plain values for `plan.json`: the steers that `plan` makes, and the value on dev."""
+        steers = [
+            {
+                "vectors": vectors_file(method, language), "layer": layer, "strength": strength,
+                "operator": "add", "positions": positions,
+            }
+            for method, layer, strength in self.steers
+        ]  # fmt: skip
+        return {"steers": steers, "notes": {"dev_value": round(self.value, 6)}}
+
+
+def vectors_file(method: str, language: str) -> str:
+    """Where a run's folder has the vectors of a method in a language."""
+    return f"vectors/{method}.{language}.safetensors"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from interp.files import write_json
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells
@@ -22,8 +23,8 @@ from interp.study.describing import described
 from interp.study.findings import findings
 from interp.study.fit import fit_vectors, read_fit
 from interp.study.fronts import compared_sets, front_table
-from interp.study.keeping import Outcomes, plans, save_left_out, save_vectors
-from interp.study.output import MANIFEST, run_folder, write_csv, write_json
+from interp.study.keeping import Outcomes, save_left_out, save_plans, save_vectors
+from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.trained import check_trained, groups, means, members
@@ -177,7 +178,7 @@ def _run(config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel 
         generated = generating.generated_table(study, answers, pd.concat(kept.parts))
         write_csv(folder / "generated.csv", generated)
     write_csv(folder / "layers.csv", layers)
-    write_json(folder / "plan.json", plans(study, dev, chosen))
+    save_plans(folder, study, dev, chosen)
     told = beside.write(folder, cells, contrasts) if trained else []
     _draw(folder, plane, layers, chosen)
     lap("tables and figures")

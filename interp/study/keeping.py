@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from interp.plane import favourite_wrong, outcomes
 from interp.steering.plans import Plan
-from interp.study.choose import Chosen, Dev
+from interp.steering.saved import PLANS, write_plans
+from interp.study.choose import Chosen, Dev, vectors_file
 from interp.study.fit import Vectors
 from interp.study.output import write_csv
 from interp.study.prepare import Study
@@ -42,7 +42,7 @@ def save_vectors(folder: Path, vectors: Vectors) -> None:
     """A file per method and language, in the folder `vectors`."""
     for method, by_language in vectors.items():
         for code, fitted in by_language.items():
-            fitted.save(folder / "vectors" / f"{method}.{code}.safetensors")
+            fitted.save(folder / vectors_file(method, code))
 
 
 class Outcomes:
@@ -66,16 +66,17 @@ class Outcomes:
         self.parts.append(self.of(name, scores))
 
 
-def plans(study: Study, dev: Dev, chosen: Mapping[str, Mapping[str, Chosen]]) -> dict[str, Any]:
-    """Layers and strengths per method and language, with the objectives on dev; vectors are named by their file."""
-    return {
-        "model": study.loaded.name,
-        "fingerprint": study.loaded.fingerprint,
-        "positions": study.config.positions,
-        "operator": "add",
-        "unsteered_dev_value": {
-            axis: {code: round(float(dev.values(axis, code, [Plan()])[0]), 6) for code in study.languages}
-            for axis in ("universal", "cultural")
-        },
-        "methods": {m: {code: c.described() for code, c in by.items()} for m, by in chosen.items()},
+def save_plans(folder: Path, study: Study, dev: Dev, chosen: Mapping[str, Mapping[str, Chosen]]) -> None:
+    """`plan.json` beside `vectors`: layers and strengths per method and language, with the objectives on dev."""
+    loaded, positions = study.loaded, study.config.positions
+    unsteered = {
+        axis: {code: round(float(dev.values(axis, code, [Plan()])[0]), 6) for code in study.languages}
+        for axis in ("universal", "cultural")
     }
+    write_plans(
+        folder / PLANS,
+        model={"name": loaded.name, "fingerprint": loaded.fingerprint, "processing": loaded.processing},
+        template=study.template.name,
+        methods={m: {code: c.described(code, positions) for code, c in by.items()} for m, by in chosen.items()},
+        notes={"unsteered_dev_value": unsteered},
+    )

@@ -116,10 +116,14 @@ class Study:
     @cached_property
     def resampling(self) -> Resampling:
         """Draws over the clusters of the whole test split, whatever the languages scored."""
-        sensitive = [item.cluster for item in self.universal.items if item.split == "test" and item.sensitive]
+        return self.resampling_of("test")
+
+    def resampling_of(self, split: Split) -> Resampling:
+        """Draws over the clusters of a whole split, as `resampling`."""
+        sensitive = [item.cluster for item in self.universal.items if item.split == split and item.sensitive]
         clusters = {
-            "universal": [item.cluster for item in self.universal_items("test")],
-            "cultural": [item.cluster for item in self.cultural.items if item.split == "test"],
+            "universal": [item.cluster for item in self.universal_items(split)],
+            "cultural": [item.cluster for item in self.cultural.items if item.split == split],
             "sensitive": sensitive,
         }
         return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)
@@ -196,17 +200,25 @@ def prepare(config: RunConfig, loaded: LoadedModel | None = None, inputs: Inputs
     """
     if inputs is None:
         inputs = resolve(config) if loaded is None else resolve_data(config)
-    if loaded is None:
-        loaded = load_model(
-            config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
-            quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
-        )  # fmt: skip
+    study = open_study(config, loaded or load_configured(config), inputs)
+    check_items(study, inputs)
+    return study
+
+
+def load_configured(config: RunConfig) -> LoadedModel:
+    """The model that the settings name."""
+    return load_model(
+        config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
+        quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
+    )  # fmt: skip
+
+
+def open_study(config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
+    """A model and data that are there, with the template that prompts go through; items are not counted yet."""
     if config.engine == "replay":
         replay_of(loaded.model)
     template = find_template(loaded.model.tokenizer, config.template)
-    study = Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
-    check_items(study, inputs)
-    return study
+    return Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
 
 
 def check_items(study: Study, inputs: Inputs) -> None:

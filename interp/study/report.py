@@ -40,7 +40,7 @@ TRAINED_METRICS = (
     "transfer", "transfer_sensitive", "localization", "explicit_localization", "us_bias", "preference",
     "answer_language",
 )  # fmt: skip
-"""What a trained method is compared with base on."""
+"""What a trained method, and a saved plan, is compared with base on."""
 
 ON_TOP = (
     ("localization", "loc", BASE),
@@ -110,11 +110,30 @@ def contrast_table(cells: Cells, trained: Sequence[str], seed: int) -> pd.DataFr
         for metric, method, against in criteria(trained)
         if method in cells.methods and against in cells.methods
     ]
-    table = pd.DataFrame(rows)
-    table["p_holm"] = np.nan
     real = [m for m in cells.methods if m in REAL or m.partition("+")[0] in trained]
-    family = (table["against"] == BASE) & table["method"].isin(real) & table["p"].notna()
-    for _, group in table[family].groupby(["metric", "language"]):
+    return _adjusted(pd.DataFrame(rows), real)
+
+
+def base_contrasts(cells: Cells, seed: int) -> pd.DataFrame:
+    """Every method against base on `TRAINED_METRICS`, in the columns of `contrasts.csv`.
+
+    The adjustment runs over the methods that are no controls, on one metric in one language.
+    """
+    methods = [method for method in cells.methods if method != BASE]
+    rows = [
+        contrast(cells, metric, method, BASE, language, seed)
+        for language in (MACRO, *cells.languages)
+        for metric in TRAINED_METRICS
+        for method in methods
+    ]
+    return _adjusted(pd.DataFrame(rows), [method for method in methods if not is_control(method)])
+
+
+def _adjusted(table: pd.DataFrame, family: Sequence[str]) -> pd.DataFrame:
+    """Contrasts with `p_holm`, over the methods of `family` against base on one metric in one language."""
+    table["p_holm"] = np.nan
+    adjusted = (table["against"] == BASE) & table["method"].isin(family) & table["p"].notna()
+    for _, group in table[adjusted].groupby(["metric", "language"]):
         table.loc[group.index, "p_holm"] = holm(group["p"].to_numpy())
     return table
 

@@ -40,27 +40,34 @@ class Inputs:
     training: TrainingData | None = None
 
 
-def resolve(config: RunConfig) -> Inputs:
-    """Datasets and languages of a run; its model, device and template are checked too.
+def resolve(config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS) -> Inputs:
+    """Datasets and languages of a run, as `resolve_data`; its model, device and template are checked too.
 
     Raises a TranslocalError that names what is unknown or missing.
     """
     find_model(config.model, config.dtype)
     if config.device != "auto":
         resolve_device(config.device)
-    return resolve_data(config)
+    return resolve_data(config, among, splits)
 
 
-def resolve_data(config: RunConfig) -> Inputs:
-    """Datasets and languages of a run, and its template; raises a TranslocalError for what is unknown or missing."""
+def resolve_data(config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS) -> Inputs:
+    """Datasets and languages of a run, and its template; raises a TranslocalError for what is unknown or missing.
+
+    among: of these the languages that the datasets score, in place of those that `config` names, all of which must be
+    scored. splits: on which every language must have items.
+    """
     check_template(config.template)
     where = Path(config.data_dir).expanduser() if config.data_dir else None
-    asked = _to_load(config)
+    asked = _to_load(config, config.languages if among is None else among)
     universal = load_universal(config.universal, config.limit, languages=asked, data_dir=where)
     cultural = load_cultural(
         config.cultural, config.limit, languages=asked, data_dir=where, cultures=config.own_cultures
     )
-    languages = scored_languages(universal, cultural, config.languages)
+    if among is None:
+        languages = scored_languages(universal, cultural, config.languages)
+    else:
+        languages = _those(scored_languages(universal, cultural, ()), among)
     _check_shots(config, universal)
     both = [code for code in universal.languages if code in cultural.languages]
     parallel = load_parallel(config.parallel, languages=("en", *languages), data_dir=where)
@@ -71,8 +78,19 @@ def resolve_data(config: RunConfig) -> Inputs:
         languages,
         _training(config, where),
     )
-    check_enough(inputs, everything)
+    check_enough(inputs, everything, splits)
     return inputs
+
+
+def _those(scored: Sequence[str], among: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(code for code in scored if code in among)
+    if not found:
+        raise DataError(
+            f"the datasets score none of the languages {', '.join(among)}",
+            allowed=", ".join(scored),
+            remedy="choose other datasets, or name cultures with --cultures (es=MX)",
+        )
+    return found
 
 
 def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
@@ -114,9 +132,9 @@ def _why(dataset: CulturalSet, code: str, culture: str) -> str:
     return f" ({len(kept)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
 
 
-def _to_load(config: RunConfig) -> tuple[str, ...]:
+def _to_load(config: RunConfig, languages: Sequence[str]) -> tuple[str, ...]:
     """English, the languages asked for and, for each, the next one: it lends a third language and a wrong culture."""
-    if not config.languages:
+    if not languages:
         return ()
     published = [
         entry.languages
@@ -126,8 +144,8 @@ def _to_load(config: RunConfig) -> tuple[str, ...]:
     if len(published) < 2:
         return ()
     both = [code for code in published[0] if code in published[1]]
-    further = [following(both, code) or code for code in config.languages if code in both]
-    return tuple(dict.fromkeys(("en", *config.languages, *further)))
+    further = [following(both, code) or code for code in languages if code in both]
+    return tuple(dict.fromkeys(("en", *languages, *further)))
 
 
 def following(languages: Sequence[str], language: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Score the chosen plans, and the controls, on test."""
+"""Score plans, and the controls, on test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 import pandas as pd
 
+from interp.data.items import Split
 from interp.data.tasks import Task
 from interp.rows import BASE
 from interp.steering.plans import Plan
@@ -25,27 +26,27 @@ CONTROLS = ("random", "shuffled")
 
 @dataclass(frozen=True)
 class Prompts:
-    """Test prompts per language: `full` has every language's options and the explicit cue, the others do not."""
+    """Prompts of a split per language: `full` has every language's options and the explicit cue, the others do not."""
 
     full: Mapping[str, list[Task]]
     universal: Mapping[str, list[Task]]
     cultural: Mapping[str, list[Task]]
 
     @classmethod
-    def of(cls, study: Study) -> Prompts:
-        """All test prompts of a study."""
+    def of(cls, study: Study, split: Split = "test") -> Prompts:
+        """All prompts of a study on a split."""
         return cls(
             full={
                 code: [
-                    *study.universal_tasks(code, "test", full=True),
-                    *study.universal_tasks(code, "test", full=True, sensitive=True),
-                    *study.cultural_tasks(code, "test", full=True),
-                    *study.cultural_tasks(code, "test", "explicit"),
+                    *study.universal_tasks(code, split, full=True),
+                    *study.universal_tasks(code, split, full=True, sensitive=True),
+                    *study.cultural_tasks(code, split, full=True),
+                    *study.cultural_tasks(code, split, "explicit"),
                 ]
                 for code in study.languages
             },
-            universal={code: study.universal_tasks(code, "test") for code in study.languages},
-            cultural={code: study.cultural_tasks(code, "test") for code in study.languages},
+            universal={code: study.universal_tasks(code, split) for code in study.languages},
+            cultural={code: study.cultural_tasks(code, split) for code in study.languages},
         )
 
 
@@ -53,15 +54,28 @@ def _scored(study: Study, tasks: list[Task], plans: Sequence[Plan], step: str, a
     return ScoreTables(tasks, score_tasks(study, tasks, plans, partial(advance, step)))
 
 
+Plans = Mapping[str, Mapping[str, Plan]]
+"""method -> language -> plan."""
+
+
 def score_methods(
     study: Study, tasks: Prompts, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], advance: Advance
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Scores of the unsteered model, then of every chosen plan: (method, table) one after another."""
+    """`score_plans` of what was chosen."""
+    plans = {
+        method: {code: by_language[code].plan(study, vectors, code) for code in study.languages}
+        for method, by_language in chosen.items()
+    }
+    return score_plans(study, tasks, plans, advance)
+
+
+def score_plans(study: Study, tasks: Prompts, plans: Plans, advance: Advance) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Scores of the unsteered model, then of every plan: (method, table) one after another."""
     scored = []
     for code in study.languages:
-        plans = [Plan(), *(by_language[code].plan(study, vectors, code) for by_language in chosen.values())]
-        scored.append(_scored(study, tasks.full[code], plans, f"methods {code}", advance))
-    for number, method in enumerate((BASE, *chosen)):
+        own = [Plan(), *(by_language[code] for by_language in plans.values())]
+        scored.append(_scored(study, tasks.full[code], own, f"methods {code}", advance))
+    for number, method in enumerate((BASE, *plans)):
         yield method, pd.concat([part.table(number, method) for part in scored], ignore_index=True)
 
 

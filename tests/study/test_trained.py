@@ -82,8 +82,8 @@ def test_vectors_on_top_are_the_trained_models_own(compared: Path) -> None:
         plan = json.loads((compared / "trained" / name / "plan.json").read_text())
         own = SteeringVectors.load(compared / "trained" / name / "vectors" / "loc.el.safetensors")
         base = SteeringVectors.load(compared / "vectors" / "loc.el.safetensors")
-        assert (plan["fingerprint"] == manifest["model"]["fingerprint"]) is alike
-        assert own.provenance["fingerprint"] == plan["fingerprint"]
+        assert (plan["model"]["fingerprint"] == manifest["model"]["fingerprint"]) is alike
+        assert own.provenance["fingerprint"] == plan["model"]["fingerprint"]
         assert own.vectors.equal(base.vectors) is alike
 
 

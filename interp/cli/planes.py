@@ -1,0 +1,53 @@
+"""The plane on the console: a row per method."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("method", "transfer", "localization", "with cue", "US bias", "Δ transfer", "Δ localization", "layers")
+
+
+def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> None:
+    """The macro rows of the plane, but those of single training seeds, with what there is to say of their layers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from interp.rows import BASE, MACRO
+    from interp.study.methods import of_seed
+
+    macro = plane[plane["language"] == MACRO]
+    table = Table(title=f"Transfer-localization plane, {split} split, mean over languages [95% interval]")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("method", "layers") else "right")
+    for row in macro.to_dict("records"):
+        method = str(row["method"])
+        if of_seed(method):
+            continue
+        shares = [_share(row[m]) for m in ("transfer", "localization", "explicit_localization", "us_bias")]
+        changes = ["" if method == BASE else _change(row, f"d_{m}") for m in ("transfer", "localization")]
+        table.add_row(method, *shares, *changes, layers.get(method, ""))
+    console = Console(width=max(Console().width, 150))
+    console.print(table)
+    first = macro.iloc[0]
+    console.print(
+        f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
+        f"chance {first['chance']:.2f}."
+    )
+
+
+def layer_range(layers: Sequence[int]) -> str:
+    """Layers of one vector in all languages: `3`, or `3-5`."""
+    return str(min(layers)) if min(layers) == max(layers) else f"{min(layers)}-{max(layers)}"
+
+
+def _share(value: float) -> str:
+    return "" if value != value else f"{value:.3f}"
+
+
+def _change(row: Mapping[Hashable, object], name: str) -> str:
+    value, lo, hi = (float(str(row[f"{name}{suffix}"])) for suffix in ("", "_lo", "_hi"))
+    return "" if value != value else f"{value:+.3f} [{lo:+.3f}, {hi:+.3f}]"

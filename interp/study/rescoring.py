@@ -1,0 +1,192 @@
+"""Plans from elsewhere on the plane: any model, any datasets, no fitting and no choosing."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from interp.data.items import Split
+from interp.errors import ConfigError, DataError, Notice, OutputError, nearest
+from interp.files import write_json
+from interp.model.loading import LoadedModel
+from interp.model.protocol import HookedModel
+from interp.plane import Cells
+from interp.progress import Stages
+from interp.rows import BASE
+from interp.steering.plans import Plan, Positions, check_fits
+from interp.steering.saved import PLANS, SavedPlans, naming_model, notice_other_model, notice_other_template
+from interp.steering.vectors import SteeringVectors
+from interp.study import report
+from interp.study.config import RunConfig
+from interp.study.describing import described
+from interp.study.keeping import Outcomes, save_left_out
+from interp.study.methods import DEFAULT
+from interp.study.output import MANIFEST, run_folder, write_csv
+from interp.study.prepare import Study, load_configured, open_study, with_model
+from interp.study.resolve import Inputs, check_enough, resolve, resolve_data
+from interp.study.testing import Plans, Prompts, score_plans
+
+SETTINGS = (
+    "model", "adapter", "revision", "quantization", "n_devices", "universal", "cultural", "data_dir", "languages",
+    "cultures", "limit", "seed", "device", "dtype", "engine", "memory", "batch_size", "template", "shots",
+    "normalisation", "bootstrap_draws",
+)  # fmt: skip
+"""The settings of a run that scoring goes by."""
+
+STEERED = "steered"
+"""The row of a plan that has no method's name."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What is scored: method -> a language's plan; languages None: any. described: for the manifest."""
+
+    plans: Mapping[str, Callable[[str], Plan]]
+    languages: tuple[str, ...] | None
+    described: Mapping[str, Any]
+    saved: SavedPlans | None = None
+
+    @classmethod
+    def of_plans(cls, saved: SavedPlans, methods: Sequence[str] = ()) -> Candidates:
+        """Methods of a plan.json (all, if none is named), in the languages that each of them has.
+
+        Raises DataError for an unknown method and for methods that share no language, ConfigError for a method that is
+        named twice or `base`, which is scored anyway.
+        """
+        names = tuple(methods) or tuple(saved.methods)
+        if len(set(names)) < len(names) or BASE in names:
+            raise ConfigError(
+                f"methods {','.join(names)!r} are not allowed", allowed="each once, without base: it is scored anyway"
+            )
+        known = {name: saved.languages(name) for name in names}
+        every = dict.fromkeys(code for codes in known.values() for code in codes)
+        shared = tuple(code for code in every if all(code in codes for codes in known.values()))
+        if not shared:
+            raise DataError(
+                f"{saved.file} has no language in which all of its methods have plans" if names else
+                f"{saved.file} holds no plans", remedy="name methods with --methods",
+            )  # fmt: skip
+        if len(shared) < len(every):
+            lacking = ", ".join(code for code in every if code not in shared)
+            warnings.warn(f"left out, as not every method has plans for them: {lacking}", Notice, stacklevel=2)
+        digest = hashlib.sha256(saved.file.read_bytes()).hexdigest()
+        told = {"plan": str(saved.file), "sha256": digest, "model": vars(saved.model), "methods": list(names)}
+        return cls({name: _maker(saved, name) for name in names}, shared, told, saved)
+
+    @classmethod
+    def of_vectors(
+        cls, vectors: SteeringVectors, layer: int, strength: float, operator: str, positions: Positions
+    ) -> Candidates:
+        """One plan for every language; raises DataError for a layer that there is no vector for."""
+        plan = vectors.plan(layer, strength, operator=operator, positions=positions)
+        told = {
+            "vectors": vectors.name, "provenance": dict(vectors.provenance), "layer": layer, "strength": strength,
+            "operator": operator, "positions": positions,
+        }  # fmt: skip
+        return cls({STEERED: lambda language: plan}, None, told)
+
+
+def _maker(saved: SavedPlans, method: str) -> Callable[[str], Plan]:
+    return lambda language: saved.plan(language, method)
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What scoring leaves behind. layers: of every method, each steer's layer in every language scored."""
+
+    folder: Path
+    plane: pd.DataFrame
+    contrasts: pd.DataFrame
+    layers: Mapping[str, Sequence[Sequence[int]]]
+
+
+def rescore(
+    config: RunConfig,
+    candidates: Candidates,
+    progress: Stages,
+    *,
+    split: Split = "test",
+    model: HookedModel | LoadedModel | None = None,
+) -> Rescored:
+    """Score plans beside the unsteered model on a split, and write scores, plane, contrasts and manifest.
+
+    Of the languages that the plans are for, those that the datasets score are scored; `config.languages` asks for some
+    of them. Settings of `config` that are not in `SETTINGS` play no part. model: as in `run`. Raises a TranslocalError
+    for what the user can mend; nothing is left behind then.
+    """
+    if (config.folder / PLANS).exists():
+        raise OutputError(
+            f"{config.folder} is a run's folder, and its plans would be lost", remedy="pass another --out"
+        )
+    config, loaded = with_model(replace(config, methods=DEFAULT), model)
+    _check_asked(config, candidates)
+    among = None if config.languages else candidates.languages
+    with naming_model(candidates.saved, config.model):
+        inputs = (resolve if loaded is None else resolve_data)(config, among, (split,))
+    _notice_left_out(candidates, inputs, config)
+    plans = {name: {code: make(code) for code in inputs.languages} for name, make in candidates.plans.items()}
+    with run_folder(config.folder, ["scores"]) as folder:
+        begun = time.perf_counter()
+        with progress.stage("loading", 1) as advance:
+            with naming_model(candidates.saved, config.model):
+                loaded = loaded or load_configured(config)
+            study = open_study(config, loaded, inputs)
+            _check(study, candidates, plans)
+            check_enough(inputs, study.counts, (split,))
+            advance(loaded.name)
+        kept, prompts = Outcomes(study, folder), Prompts.of(study, split)
+        with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans))) as advance:
+            for method, table in score_plans(study, prompts, plans, advance):
+                kept.add(method, table)
+        cells = Cells(pd.concat(kept.parts), study.resampling_of(split))
+        names = {"model": loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
+        plane = report.plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
+        contrasts = report.base_contrasts(cells, config.seed)
+        write_csv(folder / "plane.csv", plane)
+        write_csv(folder / "contrasts.csv", contrasts)
+        save_left_out(folder, study)
+        manifest = described(study)
+        settings = {key: value for key, value in manifest["config"].items() if key in SETTINGS}
+        seconds = {"all": round(time.perf_counter() - begun, 2)}
+        told = {"config": settings, "split": split, "plans": dict(candidates.described), "seconds": seconds}
+        write_json(folder / MANIFEST, manifest | told)
+    layers = {
+        name: [[steer.layer for steer in plan.steers] for plan in by_language.values()]
+        for name, by_language in plans.items()
+    }
+    return Rescored(config.folder, plane, contrasts, layers)
+
+
+def _check_asked(config: RunConfig, candidates: Candidates) -> None:
+    known = candidates.languages
+    for code in config.languages:
+        if known is not None and code not in known:
+            raise DataError(
+                f"there is no plan for language {code!r}",
+                allowed=", ".join(known),
+                remedy=nearest(code, known, "name some of these"),
+            )
+
+
+def _notice_left_out(candidates: Candidates, inputs: Inputs, config: RunConfig) -> None:
+    known = config.languages or candidates.languages or ()
+    left = [code for code in known if code not in inputs.languages]
+    if left:
+        text = f"left out, as {config.universal} and {config.cultural} do not both score them: {', '.join(left)}"
+        warnings.warn(text, Notice, stacklevel=2)
+
+
+def _check(study: Study, candidates: Candidates, plans: Plans) -> None:
+    if candidates.saved:
+        notice_other_model(candidates.saved, study.loaded)
+        notice_other_template(candidates.saved, study.template)
+    for by_language in plans.values():
+        for plan in by_language.values():
+            check_fits(study.loaded.model, plan)
