@@ -6,18 +6,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from figures.ablations import ablations
     from figures.erasure import erasure
     from figures.layers import layers
     from figures.mechanism import mechanism
+    from figures.noise import noise
     from figures.plane import plane, plane_by_language
     from figures.theme import save, style
 
-__all__ = ["erasure", "layers", "mechanism", "plane", "plane_by_language", "save", "style"]
+__all__ = ["ablations", "erasure", "layers", "mechanism", "noise", "plane", "plane_by_language", "save", "style"]
 
 _MODULE_OF = {
+    "ablations": "figures.ablations",
     "erasure": "figures.erasure",
     "layers": "figures.layers",
     "mechanism": "figures.mechanism",
+    "noise": "figures.noise",
     "plane": "figures.plane",
     "plane_by_language": "figures.plane",
     "save": "figures.theme",

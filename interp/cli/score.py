@@ -66,7 +66,7 @@ def score(
     """
     from interp.cli.steering import Bare, read_steering
     from interp.data.items import SPLITS
-    from interp.study.config import read_config
+    from interp.study.config import RunConfig, read_config
 
     if split not in SPLITS:
         raise ConfigError(f"split {split!r} is unknown", allowed=", ".join(SPLITS))
@@ -78,7 +78,7 @@ def score(
         "cultures": cultures, "limit": limit, "out": out, "seed": seed, "template": template, "shots": shots,
         "normalisation": normalisation, "device": device, "dtype": dtype, "memory": memory,
     }  # fmt: skip
-    read_config(None, given)  # before anything heavy is imported
+    read_config(None, given, RunConfig)  # before anything heavy is imported
     found = read_steering(plan, vectors, layer, strength, operator, positions, {"--methods": methods})
     if found is None:
         raise ConfigError("there is nothing to score", remedy="pass --plan, or --vectors with --layer")
@@ -91,9 +91,9 @@ def score(
         names = [name.strip() for name in methods.split(",")] if methods else []
         candidates = Candidates.of_plans(found, names)
         given |= {"model": model or found.model.name, "template": template or template_choice(found)}
-    settings = read_config(None, given)
+    settings = read_config(None, given, RunConfig)
     if not settings.out:
-        settings = read_config(None, given | {"out": f"{settings.folder}-score"})
+        settings = read_config(None, given | {"out": f"{settings.folder}-score"}, RunConfig)
     try:
         from interp.cli.progress import Bars
 

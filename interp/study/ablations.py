@@ -101,9 +101,10 @@ def _ways(fits: Fits, space: SearchSpace, chosen: Mapping[str, Setting]) -> Iter
     }.items():
         for name, value in ((yes, True), (no, False)):
             yield Ablation(name, "fitted", fits, _each(chosen, **{flag: value}))
-    for key, values in (("operator", space.operators), ("positions", space.positions), ("window", space.windows)):
-        for value in values:
-            yield Ablation(f"{key}: {value}", "added", fits, _sides(chosen, **{key: value}))
+    added = {"operator": space.operators, "positions": space.positions, "window": space.windows}
+    for key, values in added.items():
+        for way in values:
+            yield Ablation(f"{key}: {way}", "added", fits, _sides(chosen, **{key: way}))
 
 
 def _vectors(study: Study, fit: FitResiduals, fits: Fitted, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -124,7 +124,7 @@ class Lent:
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
         """Vectors of each side."""
-        found = {k: v for k, v in self.fits.vectors(setting, self.other[code]).items() if k == "en"}
+        found = self.fits.vectors(replace(setting, loc=None), self.other[code])
         return found | {k: v for k, v in self.wrong.vectors(setting, code).items() if k == "loc"}
 
 

@@ -8,12 +8,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from interp.plane import Cells, Effect, Resampling
+from interp.plane import Cells, Effect
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
 from interp.study.choose import Advance
 from interp.study.evaluate import choices, confidence, score_tasks
-from interp.study.prepare import Study
 from interp.study.searching import AXES, Items
 
 METRIC = {"universal": "transfer", "cultural": "localization"}
@@ -46,13 +45,6 @@ def gain_table(items: Items, code: str, plans: Mapping[str, Plan], advance: Adva
 
 def _half(advance: Advance, step: str, amount: float) -> None:
     advance(step, amount / 2)
-
-
-def resampling_of(items: Items, draws: int, seed: int) -> Resampling:
-    """Draws over all clusters of a split, the same whatever is scored."""
-    study: Study = items.study
-    clusters = {axis: [t.cluster for code in study.languages for t in items.tasks(axis, code)] for axis in AXES}
-    return Resampling.over(clusters, draws, seed)
 
 
 def gain(cells: Cells, method: str, language: str, metric: str) -> Effect:

@@ -20,7 +20,7 @@ from interp.model.template import Template, find_template
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.steering.plans import Plan, check_plan
-from interp.study.config import RunConfig
+from interp.study.config import Config, RunConfig
 from interp.study.resolve import Inputs, check_enough, following, resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
@@ -182,7 +182,7 @@ class Study:
         return self.read(self.sentences(language, "fit"))
 
 
-def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tuple[RunConfig, LoadedModel | None]:
+def with_model(config: Config, model: HookedModel | LoadedModel | None) -> tuple[Config, LoadedModel | None]:
     """The settings with the name, device and dtype of a model that is given as an object, and the model."""
     if model is None:
         return config, None

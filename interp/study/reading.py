@@ -30,7 +30,7 @@ class Residuals:
 
 
 def read_residuals(study: Study, fit: FitResiduals, advance: Advance, split: Split = "test") -> Residuals:
-    """Prompts of every language on `split`, and cued fit prompts of every culture; fit's uncued ones are there already."""
+    """Prompts of every language on `split`, and cued fit prompts of every culture; `fit` has its uncued ones."""
     universal: dict[tuple[Split, str], Stack] = {("fit", code): r.numpy() for code, r in fit.universal.items()}
     cultural: dict[tuple[Split, str], Stack] = {("fit", code): r.numpy() for code, r in fit.implicit.items()}
     cued: dict[tuple[str, str], Stack] = {}

@@ -112,19 +112,31 @@ def joined_pairs(alone: Scored, goal: Goal, n: int) -> list[Setting]:
     A side is in at most a fifth of the pairs, so that they differ. An eighth of the settings are the best sides alone.
     """
     transfer, localization = alone.gains
-    en = [i for i, one in enumerate(alone.settings) if one.en]
-    loc = [i for i, one in enumerate(alone.settings) if one.loc]
+    found = alone.best(goal, n // 8)
+    return [*found, *joined_gains(alone.settings, transfer, localization, goal, n - len(found))]
+
+
+def joined_gains(
+    settings: Sequence[Setting],
+    transfer: Float[np.ndarray, "setting"],
+    localization: Float[np.ndarray, "setting"],
+    goal: Goal,
+    n: int,
+) -> list[Setting]:
+    """The `n` most promising pairs, from the gains of sides alone."""
+    en = [i for i, one in enumerate(settings) if one.en]
+    loc = [i for i, one in enumerate(settings) if one.loc]
     ranks = goal.rank(
         transfer[en][:, None] + transfer[loc][None, :], localization[en][:, None] + localization[loc][None, :]
     )
-    most, used = max(1, n // 5), np.zeros(len(alone.settings), dtype=int)
-    found = alone.best(goal, n // 8)
+    most, used = max(1, n // 5), np.zeros(len(settings), dtype=int)
+    found: list[Setting] = []
     for flat in np.argsort(-ranks, axis=None, kind="stable"):
         i, j = en[flat // len(loc)], loc[flat % len(loc)]
         if len(found) >= n:
             break
         if used[i] < most and used[j] < most:
-            found.append(Setting(alone.settings[i].en, alone.settings[j].loc))
+            found.append(Setting(settings[i].en, settings[j].loc))
             used[[i, j]] += 1
     return found
 
