@@ -29,7 +29,7 @@ from interp.study.resolve import Inputs
 from interp.study.searching import Effort, Items, search, sides_of
 from interp.study.tuning_config import TuneConfig
 
-EFFORT = Effort(sides=12, pairs=16, finalists=8, varied=0, shares=(0.5, 0.5))
+EFFORT = Effort(sides=12, pairs=8, finalists=4, varied=0, shares=(0.5, 0.5))
 """Of every search; 12 sides are the whole space below."""
 
 KINDS = ("vectors", "vectors and roles")
