@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interp.errors import DataError
+from interp.errors import Notice
 from interp.rows import MACRO
 from interp.study.attributing import KINDS, attribution_table
 from interp.study.choose import Advance
@@ -212,7 +213,7 @@ def before_search(study: Study, fit: FitResiduals, advance: Advance) -> dict[str
     """The layers that one would steer before any search, per language and `macro`, by the rule of `onset_table`.
 
     Probes are tested on dev, so that test can tell what the choice is worth. A language without an answer or a culture
-    probe takes those of `macro`.
+    probe takes those of `macro`; nothing, with a notice, where no language has both.
     """
     quick = replace(study, config=replace(study.config, bootstrap_draws=FEW_DRAWS))
     read = read_residuals(quick, fit, advance, "dev")
@@ -220,10 +221,9 @@ def before_search(study: Study, fit: FitResiduals, advance: Advance) -> dict[str
     directions = direction_table(quick, fit)
     able = [set(probes[probes["probe"] == name]["language"]) for name in ("answer", "culture")]
     if not able[0] & able[1]:
-        raise DataError(
-            "no layer can be told before the search: too few items share an answer, or one culture is asked about",
-            allowed="datasets with the answer and the culture probe", remedy="raise --limit, or pass --no-a-priori",
-        )  # fmt: skip
+        text = "layers can't be told before a search: too few items share an answer, or there is one culture only"
+        warnings.warn(text, Notice, stacklevel=2)
+        return {}
     found = {code: layers_of(code, probes, directions) for code in (*study.languages, MACRO) if _has(code, able)}
     return {code: found.get(code, found[MACRO]) for code in (*study.languages, MACRO)}
 

@@ -34,7 +34,7 @@ from interp.study.keeping import save_left_out
 from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.paired import Pairs
 from interp.study.prepare import Study, prepare, with_model
-from interp.study.regret import layer_shares, regret_table
+from interp.study.regret import ORACLE, layer_shares, regret_table
 from interp.study.resolve import Inputs
 from interp.study.searching import (
     Effort,
@@ -97,6 +97,7 @@ def run_tune(
         rows = ablations(study, fit, fits, space, chosen)
         finalists = {code: _finalists(one) for code, one in found.items()}
         compared = {SEARCHED: chosen, A_PRIORI: a_priori, POOLED: dict.fromkeys(study.languages, pooled)}
+        compared = {name: settings for name, settings in compared.items() if settings}
         n_plans = sum(len(compared) + 1 + len(rows) + len(finalists[code]) for code in study.languages)
         with progress.stage("scoring on test", n_plans + (len(compared) + 1) * len(study.languages)) as advance:
             plain = [(name, fits, settings) for name, settings in compared.items()]
@@ -135,12 +136,17 @@ def space_of(config: TuneConfig, study: Study, given: Mapping[str, object]) -> S
 
 
 def a_priori_settings(study: Study, layers: Mapping[str, locate.APrioriLayers]) -> dict[str, Setting]:
-    """Both vectors by mean difference, at strength 1, at the layers told before any search; EN alone without LOC's."""
+    """Both vectors by mean difference, at strength 1, at the layers told before any search; EN alone without LOC's.
+
+    Nothing where no layers are told.
+    """
 
     def side(layer: int | None) -> Side | None:
         return None if layer is None else Side("mean", layer, 1.0, positions=study.config.positions)
 
-    return {code: Setting(side(layers[code].layer_en), side(layers[code].layer_loc)) for code in study.languages}
+    return {
+        code: Setting(side(found.layer_en), side(found.layer_loc)) for code, found in layers.items() if code != MACRO
+    }
 
 
 def _searched(
@@ -153,10 +159,14 @@ def _searched(
     alone = {code: items.score(fits, sides, code, advance, effort.shares[0], effort.fewest) for code in study.languages}
     promising = pooled_pairs(alone, goal, POOLED_SETTINGS)
     found = {
-        code: search(items, fits, alone[code], code, goal, effort, advance, extra=[*promising, a_priori[code]])
+        code: search(items, fits, alone[code], code, goal, effort, advance, extra=[*promising, *_own(a_priori, code)])
         for code in study.languages
     }
     return found, best_for_all({code: one.final for code, one in found.items()}, promising, goal)
+
+
+def _own(settings: Mapping[str, Setting], code: str) -> list[Setting]:
+    return [settings[code]] if code in settings else []
 
 
 def pooled_pairs(alone: Mapping[str, Scored], goal: Goal, n: int) -> list[Setting]:
@@ -208,9 +218,11 @@ def _save_plans(
     regret: pd.DataFrame,
 ) -> None:
     """`plan.json`: the searched plan as `surgical`, the others by name, and under the goal pareto the front."""
-    methods: dict[str, dict[str, Any]] = {SURGICAL: {}, "a_priori": {}, "pooled": {}}
+    saved_as = {SEARCHED: SURGICAL, A_PRIORI: "a_priori", POOLED: "pooled"}
+    methods: dict[str, dict[str, Any]] = {saved_as[plan]: {} for plan in compared}
     rows = {(row["plan"], row["language"]): row for row in regret.to_dict("records")}
-    for name, plan in ((SURGICAL, SEARCHED), ("a_priori", A_PRIORI), ("pooled", POOLED)):
+    for plan, settings in compared.items():
+        name = saved_as[plan]
         for code in study.languages:
             row = rows[plan, code]
             notes = {
@@ -219,9 +231,9 @@ def _save_plans(
                     for key, value in row.items()
                     if str(key).startswith(("d_", "regret", "optimism"))
                 },
-                "setting": compared[plan][code].described(),
+                "setting": settings[code].described(),
             }
-            methods[name][code] = {"steers": _steers(folder, fits, name, compared[plan][code], code), "notes": notes}
+            methods[name][code] = {"steers": _steers(folder, fits, name, settings[code], code), "notes": notes}
     if _goal(study).kind == "pareto":
         for code, one in found.items():
             transfer, localization = one.final.gains
@@ -281,7 +293,7 @@ def lines(result: TuneResult) -> Iterator[str]:
     from interp.study.ablations import better_rows
 
     macro = {row["plan"]: row for row in result.regret.to_dict("records") if row["language"] == MACRO}
-    for plan in (SEARCHED, A_PRIORI, POOLED):
+    for plan in (plan for plan in macro if plan != ORACLE):
         row = macro[plan]
         yield (
             f"{plan}: transfer {_told(row, 'd_transfer')}, localization {_told(row, 'd_localization')}; regret "

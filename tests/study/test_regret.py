@@ -1,0 +1,120 @@
+"""Regret, optimism and layer shares on outcomes whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interp.plane import Cells, Resampling
+from interp.rows import BASE, MACRO
+from interp.steering.goals import Goal
+from interp.steering.search import Setting, Side
+from interp.study.regret import best_on_test, layer_shares, regret_table
+from interp.study.searching import Scored, front, joined_gains
+
+GOAL = Goal("balanced")
+
+
+def cells_of(means: dict[str, tuple[float, float]], n: int = 40, languages: tuple[str, ...] = ("el",), seed: int = 0):
+    """Outcomes of methods with given (transfer, localization), exact where n times the mean is whole, else drawn."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for method, axes in means.items():
+        for axis, metric, mean in zip(("universal", "cultural"), ("transfer", "localization"), axes, strict=True):
+            for language in languages:
+                whole = abs(n * mean - round(n * mean)) < 1e-9
+                right = np.arange(n) < round(n * mean) if whole else rng.random(n) < mean
+                for item in range(n):
+                    rows.append(
+                        {"method": method, "axis": axis, "cue": "none", "language": language, "item": str(item),
+                         "cluster": str(item), metric: float(right[item]), f"p_{metric}": float(right[item])}
+                    )  # fmt: skip
+    table = pd.DataFrame(rows)
+    clusters = {axis: [str(i) for i in range(n)] for axis in ("universal", "cultural")}
+    return Cells(table, Resampling.over(clusters, 300, 0))
+
+
+KNOWN = {BASE: (0.5, 0.5), "plan": (0.55, 0.6), "finalist 0": (0.7, 0.6), "finalist 1": (0.9, 0.4)}
+
+
+def test_the_oracle_is_the_goals_best_on_test_and_regret_is_what_it_is_ahead() -> None:
+    cells = cells_of(KNOWN)
+    assert best_on_test(cells, GOAL, ["plan", "finalist 0", "finalist 1"], "el") == "finalist 0"
+    table = regret_table(cells, cells, GOAL, ["plan"], {"el": ["finalist 0", "finalist 1"]}, 0).set_index(
+        ["plan", "language"]
+    )
+    own, oracle = 2 * 0.05 * 0.1 / 0.15, 2 * 0.2 * 0.1 / 0.3
+    assert table.loc[("plan", "el"), "objective"] == pytest.approx(own)
+    assert table.loc[("oracle", "el"), "objective"] == pytest.approx(oracle)
+    assert table.loc[("plan", MACRO), "regret"] == pytest.approx(oracle - own)
+    assert table.loc[("oracle", "el"), "regret"] == 0
+    assert table.loc[("plan", "el"), "regret_lo"] <= oracle - own <= table.loc[("plan", "el"), "regret_hi"]
+
+
+def test_a_bound_is_told_where_test_breaks_it() -> None:
+    cells = cells_of(KNOWN)
+    table = regret_table(cells, cells, Goal("transfer", max_erasure=0.01), ["finalist 1", "plan"], {"el": []}, 0)
+    allowed = table.set_index(["plan", "language"])["allowed"]
+    assert not allowed[("finalist 1", "el")] and allowed[("plan", "el")]
+
+
+def test_optimism_is_dev_minus_test() -> None:
+    dev = cells_of({BASE: (0.5, 0.5), "plan": (0.65, 0.5)})
+    table = regret_table(cells_of(KNOWN), dev, GOAL, ["plan"], {"el": []}, 0).iloc[0]
+    assert table["optimism_transfer"] == pytest.approx(0.10)
+    assert table["optimism_localization"] == pytest.approx(-0.10)
+    assert table["optimism_transfer_lo"] < 0.10 < table["optimism_transfer_hi"]
+
+
+def test_where_all_plans_are_alike_regret_is_flattered_and_its_crossed_form_is_not() -> None:
+    """30 plans of one true worth: the best on test looks better than any of them is."""
+    plain, crossed = [], []
+    for seed in range(12):
+        means = {BASE: (0.5, 0.5), "plan": (0.601, 0.601)} | {f"finalist {i}": (0.601, 0.601) for i in range(30)}
+        cells = cells_of(means, n=60, seed=seed)
+        row = regret_table(cells, cells, GOAL, ["plan"], {"el": [f"finalist {i}" for i in range(30)]}, seed).iloc[0]
+        plain.append(row["regret"])
+        crossed.append(row["regret_crossed"])
+    assert np.mean(plain) > 0.06
+    assert abs(np.mean(crossed)) < 0.03
+
+
+def scored(gains: list[tuple[float, float]], settings: list[Setting], n: int = 24, noise: float = 0.0) -> Scored:
+    rng = np.random.default_rng(0)
+    items = {
+        axis: np.array([[gain[k]] * n for gain in gains]) + noise * rng.standard_normal((len(gains), n))
+        for k, axis in enumerate(("universal", "cultural"))
+    }
+    base = {axis: np.zeros(n) for axis in items}
+    return Scored(settings, items, base, {axis: [str(i) for i in range(n)] for axis in items})
+
+
+def test_layers_are_counted_over_redrawn_items() -> None:
+    settings = [Setting(Side("mean", 1, 1.0), Side("mean", 4, 1.0)), Setting(Side("mean", 2, 1.0)), Setting()]
+    sure = layer_shares({"el": scored([(0.2, 0.2), (0.1, 0.1), (0, 0)], settings)}, GOAL, 50, 0)
+    assert set(map(tuple, sure[["language", "vector", "layer", "share"]].to_numpy().tolist())) == {
+        ("el", "en", 1, 1.0), ("el", "loc", 4, 1.0), (MACRO, "en", 1, 1.0), (MACRO, "loc", 4, 1.0),
+    }  # fmt: skip
+    unsure = layer_shares({"el": scored([(0.2, 0.2), (0.2, 0.2), (-9, 0)], settings, noise=0.3)}, GOAL, 400, 0)
+    shares = unsure[(unsure["language"] == "el") & (unsure["vector"] == "en")].set_index("layer")["share"]
+    assert shares.sum() == pytest.approx(1) and 0.05 < shares[1] < 0.95
+    assert -1 in set(unsure[unsure["vector"] == "loc"]["layer"])
+
+
+def test_pairs_are_ranked_by_the_sum_of_their_gains_and_no_side_is_in_all_of_them() -> None:
+    en = [Setting(en=Side("mean", layer, 1.0)) for layer in range(6)]
+    loc = [Setting(loc=Side("mean", layer, 1.0)) for layer in range(6)]
+    transfer = np.array([0.1, 0.3, 0, 0, 0, 0, -0.05, -0.1, 0, 0, 0, 0])
+    localization = np.array([-0.1, -0.1, 0, 0, 0, 0, 0.3, 0.4, 0, 0, 0, 0])
+    found = joined_gains([*en, *loc], transfer, localization, GOAL, 10)
+    assert (found[0].en.layer, found[0].loc.layer) == (1, 1)
+    assert len(set(found)) == 10
+    uses = [sum(pair.en == one.en for pair in found) for one in en]
+    assert max(uses) <= 2
+
+
+def test_the_front_has_what_nothing_beats() -> None:
+    settings = [Setting(Side("mean", i, 1.0)) for i in range(4)]
+    found = front(scored([(0.3, 0.0), (0.1, 0.1), (0.0, 0.3), (0.05, 0.05)], settings))
+    assert [one.en.layer for one in found] == [2, 1, 0]
