@@ -1,4 +1,4 @@
-"""Figures of the plane, of the layers and of what training moved, drawn from result tables alone."""
+"""Figures of the plane, the layers, the matrix and of what training moved, drawn from result tables alone."""
 
 import sys
 from importlib import import_module
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from figures.erasure import erasure
     from figures.layers import layers
+    from figures.matrix import matrix
     from figures.mechanism import mechanism
     from figures.plane import plane, plane_by_language
     from figures.theme import save, style
 
-__all__ = ["erasure", "layers", "mechanism", "plane", "plane_by_language", "save", "style"]
+__all__ = ["erasure", "layers", "matrix", "mechanism", "plane", "plane_by_language", "save", "style"]
 
 _MODULE_OF = {
     "erasure": "figures.erasure",
     "layers": "figures.layers",
+    "matrix": "figures.matrix",
     "mechanism": "figures.mechanism",
     "plane": "figures.plane",
     "plane_by_language": "figures.plane",

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from interp.cli import align, bench, data, doctor, locate, model, organism, run
+from interp.cli import align, bench, data, doctor, locate, matrix, model, organism, run
 from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
+app.command("matrix", epilog=matrix.EXAMPLES)(matrix.matrix)
 app.command("align", epilog=align.EXAMPLES)(align.align)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(model.app, name="model")

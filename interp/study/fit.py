@@ -67,24 +67,44 @@ def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
     for code in study.languages:
         cultures = {"loc": study.culture(code), "wrong_culture": study.wrong_culture(code)}
         for method, by_language in made.items():
-            provenance = {
-                "fitter": "language contrast" if method == "loc_contrast" else "mean difference",
-                "language": code,
-                "culture": cultures.get(method) or "",
-                "other_language": (study.third_language(code) or "") if method == "third_language" else "",
-                "universal": study.universal.name,
-                "cultural": study.cultural.name,
-                "parallel": study.parallel.name if method == "nonfactual_en" else "",
-                "template": study.template.name,
-                "split": "fit",
-                "position": "last prompt token",
-                "n": (fit.universal if method in transfer else fit.implicit)[code].shape[1],
-                "model": study.loaded.name,
-                "fingerprint": study.loaded.fingerprint,
-                "processing": study.loaded.processing,
-            }
-            by_language[code] = SteeringVectors(f"{method}:{code}", _vector(study, fit, method, code), provenance)
+            made_of = provenance(
+                study, code, (fit.universal if method in transfer else fit.implicit)[code].shape[1],
+                fitter="language contrast" if method == "loc_contrast" else "mean difference",
+                culture=cultures.get(method) or "",
+                other_language=(study.third_language(code) or "") if method == "third_language" else "",
+                parallel=study.parallel.name if method == "nonfactual_en" else "",
+            )  # fmt: skip
+            by_language[code] = SteeringVectors(f"{method}:{code}", _vector(study, fit, method, code), made_of)
     return made
+
+
+def provenance(
+    study: Study,
+    code: str,
+    n: int,
+    *,
+    fitter: str = "mean difference",
+    culture: str = "",
+    other_language: str = "",
+    parallel: str = "",
+) -> dict[str, str | int | float]:
+    """What a vector of a language is fitted on: `n` pairs of the fit split, of this model and these datasets."""
+    return {
+        "fitter": fitter,
+        "language": code,
+        "culture": culture,
+        "other_language": other_language,
+        "universal": study.universal.name,
+        "cultural": study.cultural.name,
+        "parallel": parallel,
+        "template": study.template.name,
+        "split": "fit",
+        "position": "last prompt token",
+        "n": n,
+        "model": study.loaded.name,
+        "fingerprint": study.loaded.fingerprint,
+        "processing": study.loaded.processing,
+    }
 
 
 def _vector(study: Study, fit: FitResiduals, method: str, code: str) -> PerLayer:
