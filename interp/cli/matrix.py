@@ -50,8 +50,8 @@ def matrix(
     """Ask in every language and steer to every culture: is it the culture that is steered, or the language?
 
     Localization to each culture: unsteered, with its own LOC vector, with the mean over cultures, with the mean of the
-    others, with another culture's vector, and behind an explicit cue. Layers and strengths are chosen on dev, everything
-    is reported on test.
+    others, with another culture's vector, and behind an explicit cue. Layers and strengths are chosen on dev, all is
+    reported on test.
     """
     from dataclasses import replace
 

@@ -26,16 +26,12 @@ def answers(scores: pd.DataFrame, own_culture: Mapping[str, str], normalisation:
     language's), condition, item, cluster, localization (0 or 1).
     """
     parts = []
-    for (code, culture), rows in scores.groupby(["language", "culture"], sort=False):
+    for key, rows in scores.groupby(["language", "culture"], sort=False):
+        code, culture = map(str, key)
         found = outcomes(rows, normalisation)
         right = found[METRIC].fillna(found["explicit_localization"])
-        table = found[["language", "item", "cluster"]].assign(
-            condition=found["method"],
-            localization=right,
-            culture=culture,
-            own_culture=own_culture[str(code)] == culture,
-        )
-        parts.append(table)
+        named = found[["language", "item", "cluster"]].assign(condition=found["method"], localization=right)
+        parts.append(named.assign(culture=culture, own_culture=own_culture[code] == culture))
     columns = ["language", "culture", "own_culture", "condition", "item", "cluster", METRIC]
     return pd.concat(parts, ignore_index=True)[columns]
 
