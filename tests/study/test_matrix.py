@@ -73,7 +73,7 @@ def test_cells_are_those_counted_by_hand(right: pd.DataFrame, resampling: Resamp
         values = np.array([float(one) for one in own])
         draws = resampling.weights @ values / 4
         assert [row["localization_lo"], row["localization_hi"]] == pytest.approx(np.quantile(draws, [0.025, 0.975]))
-        assert (row["layer"] is pd.NA) == (row["condition"] in ("base", "cue"))
+        assert pd.isna(row["layer"]) == (row["condition"] in ("base", "cue"))
         if row["condition"] == "base":
             assert np.isnan([row["d_localization"], row["p"], row["p_holm"]]).all()
         else:
