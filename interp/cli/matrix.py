@@ -63,13 +63,15 @@ def matrix(
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-matrix")
     from interp.study.resolve import resolve
+    from interp.study.steered import Cultures
 
     inputs = resolve(settings)
+    asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
+    Cultures.of(inputs.cultural, inputs.languages, asked)
     try:
         from interp.cli.progress import Bars
         from interp.study.matrix import run_matrix
 
-        asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
         result = run_matrix(settings, Bars(quiet), asked, inputs=inputs)
     except KeyboardInterrupt:
         print("stopped: nothing was written", file=sys.stderr)

@@ -16,9 +16,10 @@ from interp.steering.plans import Plan
 from interp.steering.search import Candidate, layer_grid, ranked
 from interp.steering.vectors import SteeringVectors
 from interp.study.choose import Advance
-from interp.study.culture_vectors import Cultures, CultureVectors
+from interp.study.culture_vectors import CultureVectors
 from interp.study.evaluate import ScoreTables, confidence, score_tasks
 from interp.study.prepare import Study
+from interp.study.steered import Cultures
 
 Cell = tuple[str, str]
 """A language, and the culture that its prompts are steered to and scored for."""

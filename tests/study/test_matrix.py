@@ -18,12 +18,13 @@ from interp.plane import Resampling
 from interp.steering.search import Candidate
 from interp.steering.vectors import SteeringVectors
 from interp.study.config import RunConfig
-from interp.study.culture_vectors import Cultures, CultureVectors, fit_culture_vectors
+from interp.study.culture_vectors import CultureVectors, fit_culture_vectors
 from interp.study.fit import fit_vectors, read_fit
 from interp.study.matrix import MatrixResult, run_matrix
 from interp.study.matrix_cells import CONDITIONS, STEERED, choose_cells, scored_cells
 from interp.study.matrix_table import answers, matrix_table, summary_table
 from interp.study.prepare import Study, prepare
+from interp.study.steered import Cultures
 from probes.intervals import holm
 
 SMALL: dict[str, Any] = {"languages": ("el",), "limit": 60, "strengths": (1.0,), "bootstrap_draws": 200}
