@@ -1,4 +1,4 @@
-"""Figures of the plane, of the layers and of what training moved, drawn from result tables alone."""
+"""Figures of the plane, the layers, the matrix and of what training moved, drawn from result tables alone."""
 
 import sys
 from importlib import import_module
@@ -9,17 +9,21 @@ if TYPE_CHECKING:
     from figures.ablations import ablations
     from figures.erasure import erasure
     from figures.layers import layers
+    from figures.matrix import matrix
     from figures.mechanism import mechanism
     from figures.noise import noise
     from figures.plane import plane, plane_by_language
     from figures.theme import save, style
 
-__all__ = ["ablations", "erasure", "layers", "mechanism", "noise", "plane", "plane_by_language", "save", "style"]
+__all__ = [
+    "ablations", "erasure", "layers", "matrix", "mechanism", "noise", "plane", "plane_by_language", "save", "style",
+]  # fmt: skip
 
 _MODULE_OF = {
     "ablations": "figures.ablations",
     "erasure": "figures.erasure",
     "layers": "figures.layers",
+    "matrix": "figures.matrix",
     "mechanism": "figures.mechanism",
     "noise": "figures.noise",
     "plane": "figures.plane",

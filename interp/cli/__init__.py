@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from interp.cli import align, bench, data, doctor, generate, locate, model, organism, run, score, tune
+from interp.cli import align, bench, data, doctor, generate, locate, matrix, model, organism, run, score, tune
 from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("score", epilog=score.EXAMPLES)(score.score)
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
+app.command("matrix", epilog=matrix.EXAMPLES)(matrix.matrix)
 app.command("align", epilog=align.EXAMPLES)(align.align)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(model.app, name="model")

@@ -96,11 +96,13 @@ class Study:
             )
         )  # fmt: skip
 
-    def cultural_tasks(self, language: str, split: Split, cue: Cue = "none", *, full: bool = False) -> list[Task]:
-        """Cultural prompts of a split that count in a language, scored for its own culture."""
+    def cultural_tasks(
+        self, language: str, split: Split, cue: Cue = "none", *, culture: str = "", full: bool = False
+    ) -> list[Task]:
+        """Cultural prompts of a split that count in a language, scored for a culture, by default its own."""
         return self._read_by_model(
             cultural_tasks(
-                self.cultural, language, self.culture(language), split, self.counts, cue,
+                self.cultural, language, culture or self.culture(language), split, self.counts, cue,
                 full=full and self.config.normalisation not in OWN_ONLY, examples=self.examples(language),
             )
         )  # fmt: skip

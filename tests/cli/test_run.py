@@ -21,7 +21,7 @@ def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--help",), ("run", "--help"), ("locate", "--help"), ("bench", "--help"), ("organism", "train", "--help"),
+        ("--help",), ("run", "--help"), ("locate", "--help"), ("matrix", "--help"), ("bench", "--help"), ("organism", "train", "--help"),
         ("doctor", "--help"),
     ],
 )  # fmt: skip
@@ -62,6 +62,8 @@ MISTAKES = {
     ("run", "--adapter", "no/such/folder/here"): "adapter folder 'no/such/folder/here' does not exist",
     ("locate", "--model", "no/such/folder/here"): "does not exist",
     ("locate", "--attribution-items", "-1"): "attribution_items -1 is not allowed",
+    ("matrix", "--steered", "GRR"): "culture 'GRR' can't be steered to in dataset 'atlas'; allowed: GB, ES, MX",
+    ("matrix", "--languages", "xx"): "language 'xx' is unknown",
     ("organism", "train", "--steps", "0"): "steps 0 is not allowed",
 }
 

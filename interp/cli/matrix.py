@@ -1,0 +1,112 @@
+"""`interp matrix`: localization to every culture in every language."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interp.cli import options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = (
+    "Examples:  interp matrix  |  interp matrix --languages el,ko --steered GR,KR --out runs/two  |  "
+    "interp matrix --model path/to/checkpoint --cultural blend"
+)
+
+
+def matrix(
+    context: typer.Context,
+    config: options.Config = None,
+    model: options.Model = None,
+    adapter: options.Adapter = None,
+    revision: options.Revision = None,
+    quantization: options.Quantization = None,
+    n_devices: options.NDevices = None,
+    universal: options.Universal = None,
+    cultural: options.Cultural = None,
+    data_dir: options.DataDir = None,
+    languages: options.Languages = None,
+    cultures: options.Cultures = None,
+    steered: Annotated[
+        str | None, typer.Option(help="Cultures to steer to, such as GR,KR. Default: all that have a cue.")
+    ] = None,
+    limit: options.Limit = None,
+    out: Annotated[
+        str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>-matrix.")
+    ] = None,
+    seed: options.Seed = None,
+    template: options.Template = None,
+    shots: options.Shots = None,
+    normalisation: options.Normalisation = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    memory: options.Memory = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Ask in every language and steer to every culture: is it the culture that is steered, or the language?
+
+    Localization to each culture: unsteered, with its own LOC vector, with the mean over cultures, with the mean of the
+    others, with another culture's vector, and behind an explicit cue. Layers and strengths are chosen on dev, all is
+    reported on test.
+    """
+    from dataclasses import replace
+
+    from interp.study.config import read_config
+
+    given = options.given(context)
+    columns = given.pop("steered")
+    settings = read_config(config, given)
+    if not settings.out:
+        settings = replace(settings, out=f"{settings.folder}-matrix")
+    from interp.study.resolve import resolve
+    from interp.study.steered import Cultures
+
+    inputs = resolve(settings)
+    asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
+    Cultures.of(inputs.cultural, inputs.languages, asked)
+    try:
+        from interp.cli.progress import Bars
+        from interp.study.matrix import run_matrix
+
+        result = run_matrix(settings, Bars(quiet), asked, inputs=inputs)
+    except KeyboardInterrupt:
+        print("stopped: nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if quiet:
+        print(result.folder)
+    else:
+        summarise(result.summary)
+        print(f"\ntables  {result.folder}\npicture {result.folder / 'figures' / 'matrix.png'}")
+
+
+def summarise(summary: pd.DataFrame) -> None:
+    """Print every condition's mean over all cells, over own and over other cultures, with its change from base."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Localization to a culture, test split, mean over (language, culture) cells [95% interval]")
+    table.add_column("condition")
+    found = {
+        (row["over"], row["condition"], row["against"]): row
+        for row in summary[summary["over"] != "cell"].to_dict("records")
+    }
+    over = {name: int(row["n_cells"]) for (name, _, _), row in found.items()}
+    names = {"all": "all", "diagonal": "own culture", "off_diagonal": "other cultures"}
+    for name, n in over.items():
+        table.add_column(f"{names[name]} ({n})", justify="right")
+        table.add_column("Δ base", justify="right")
+    for condition in dict.fromkeys(one for _, one, _ in found):
+        cells = []
+        for name in over:
+            change = found.get((name, condition, "base"))
+            cells.append(f"{found[name, condition, '']['estimate']:.3f}")
+            cells.append(
+                f"{change['estimate']:+.3f} [{change['lo']:+.3f}, {change['hi']:+.3f}]" if change is not None else ""
+            )
+        table.add_row(condition, *cells)
+    console = Console(width=max(Console().width, 150))
+    console.print(table)

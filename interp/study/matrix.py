@@ -1,0 +1,87 @@
+"""Culture is not language: localization to every culture in every language, unsteered, steered and cued."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from interp.model.loading import LoadedModel
+from interp.model.protocol import HookedModel
+from interp.progress import Stages
+from interp.study.config import RunConfig
+from interp.study.culture_vectors import fit_culture_vectors
+from interp.study.describing import described
+from interp.study.keeping import save_left_out
+from interp.study.matrix_cells import CONDITIONS, choose_cells, evaluations, score_cells, scored_cells
+from interp.study.matrix_table import answers, matrix_table, summary_table
+from interp.study.output import MANIFEST, run_folder, write_csv, write_json
+from interp.study.prepare import prepare, with_model
+from interp.study.resolve import Inputs, resolve, resolve_data
+from interp.study.steered import Cultures
+
+
+@dataclass(frozen=True)
+class MatrixResult:
+    """What `run_matrix` leaves behind."""
+
+    folder: Path
+    matrix: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def run_matrix(
+    config: RunConfig,
+    progress: Stages,
+    steered: Sequence[str] = (),
+    model: HookedModel | LoadedModel | None = None,
+    inputs: Inputs | None = None,
+) -> MatrixResult:
+    """Fit every culture's LOC vector in every language, choose on dev, report on test, write all into the run's folder.
+
+    steered: the cultures that are columns (default: all); means over cultures are over all of them in any case.
+    model, inputs: as in `interp.study.experiment.run`. Raises a TranslocalError for what the user can mend; nothing is
+    left behind then.
+    """
+    config, loaded = with_model(config, model)
+    if inputs is None:
+        inputs = resolve(config) if loaded is None else resolve_data(config)
+    cultures = Cultures.of(inputs.cultural, inputs.languages, steered)
+    with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
+        begun = time.perf_counter()
+        with progress.stage("loading", 1) as advance:
+            study = prepare(config, loaded, inputs)
+            cells = scored_cells(study, cultures)
+            advance(study.loaded.name)
+        with progress.stage("fitting vectors", len(study.languages) * len(cultures.every)) as advance:
+            vectors = fit_culture_vectors(study, cultures, advance)
+        with progress.stage("choosing on dev", evaluations(study, vectors, cells)) as advance:
+            chosen = choose_cells(study, vectors, cells, advance)
+        with progress.stage("scoring on test", len(cells) * len(CONDITIONS)) as advance:
+            scores = score_cells(study, vectors, chosen, advance)
+        scores.to_parquet(folder / "scores" / "matrix.parquet", index=False)
+        with progress.stage("tables and figure", 1) as advance:
+            right = answers(scores, study.cultural.own_culture, config.normalisation)
+            matrix = matrix_table(right, chosen, study.resampling, config.seed)
+            summary = summary_table(right, study.resampling, config.seed)
+            write_csv(folder / "matrix.csv", matrix)
+            write_csv(folder / "matrix_summary.csv", summary)
+            _draw(folder, matrix)
+            advance("matrix")
+        for code, of_language in vectors.items():
+            for culture, fitted in of_language.own.items():
+                fitted.save(folder / "vectors" / f"loc.{code}.{culture}.safetensors")
+        save_left_out(folder, study)
+        manifest = described(study) | {"cultures": list(cultures.every), "steered": list(cultures.steered)}
+        write_json(folder / MANIFEST, manifest | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
+    return MatrixResult(config.folder, matrix, summary)
+
+
+def _draw(folder: Path, matrix: pd.DataFrame) -> None:
+    from figures import matrix as draw_matrix
+    from figures import save
+
+    save(draw_matrix(matrix), folder / "figures" / "matrix")
