@@ -22,6 +22,7 @@ from scipy.stats import norm
 
 from interp.plane import Cells, Effect, Resampling
 from interp.rows import BASE, MACRO
+from probes.intervals import holm
 
 LANGUAGES = ("es", "zh", "ko", "id", "el", "fa")
 MEANS = np.linspace(-0.4, 0.4, len(LANGUAGES))
@@ -140,3 +141,17 @@ def coverage(
         return found.lo <= population.truth <= found.hi
 
     return rate(covered, runs)
+
+
+def false_positives(
+    design: Design, population: Population, runs: int, methods: int = 1, level: float = 0.05
+) -> tuple[float, float]:
+    """Shares of new data sets, all methods equal to base in truth, where the first p-value, and any that Holm adjusts, is at most `level`."""
+    names = tuple(f"m{number}" for number in range(methods))
+    found = np.array([_p_values(design, population, seed, names) for seed in range(runs)])
+    return float((found[:, 0] <= level).mean()), float(np.mean([holm(row).min() <= level for row in found]))
+
+
+def _p_values(design: Design, population: Population, seed: int, methods: tuple[str, ...]) -> list[float]:
+    made = cells(table(design, population, seed, methods), design, seed, n_draws=1)
+    return [made.effect({name: 1.0, BASE: -1.0}, MACRO, design.metric).p_value(seed) for name in methods]
