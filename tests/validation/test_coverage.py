@@ -27,15 +27,14 @@ from tests.validation.clustered import (
 
 DESIGNS = {"transfer": TRANSFER, "localization": LOCALIZATION}
 POPULATIONS = {"large": LARGE, "slight": SLIGHT}
-SMALL = of_size(60)
 
 
 @pytest.mark.parametrize("population", POPULATIONS.values(), ids=POPULATIONS)
 def test_the_true_difference_is_that_of_a_large_sample(population: Population) -> None:
-    data = table(Design("transfer", (2,) * 30_000), population, seed=0)
+    data = table(Design("transfer", (1,) * 12_000), population, seed=0)
     means = data.groupby("method")["transfer"].mean()
     assert len(MEANS) == data["language"].nunique()
-    assert means["m"] - means["base"] == pytest.approx(population.truth, abs=0.006)
+    assert means["m"] - means["base"] == pytest.approx(population.truth, abs=0.009)
     assert NULL.truth == pytest.approx(0.0, abs=1e-12)
 
 
@@ -47,15 +46,14 @@ def test_the_designs_have_the_organisms_sizes() -> None:
 
 
 def test_clusters_make_intervals_cover() -> None:
-    """150 data sets: an error of 0.018 at 0.95. Rows taken for independent are far off."""
-    assert 0.89 <= coverage(SMALL, LARGE, 150, 400) <= 0.99
-    assert coverage(SMALL, LARGE, 150, 400, "row") < 0.85
+    """100 data sets: an error of 0.022 at 0.95. Rows taken for independent are far off."""
+    assert 0.88 <= coverage(of_size(40), LARGE, 100, 300) <= 0.99
+    assert coverage(of_size(40), LARGE, 100, 300, "row") < 0.85
 
 
 def test_no_effect_is_seldom_found() -> None:
-    one, any_of_eight = false_positives(of_size(20), NULL, 120, methods=8)
-    assert one <= 0.11
-    assert any_of_eight <= 0.11
+    """100 data sets with 4 methods of which none differs from base: by three errors of 0.022."""
+    assert max(false_positives(of_size(12), NULL, 100, methods=4)) <= 0.115
 
 
 @pytest.mark.slow
