@@ -14,6 +14,7 @@ from probes.intervals import (
     Interval,
     cluster_sums,
     cluster_weights,
+    expanded_level,
     holm,
     mean_interval,
     percentile_interval,
@@ -96,7 +97,15 @@ def test_the_planes_paired_difference_is_a_paired_bootstrap(design: Design) -> N
         for part in (sums.loc["m", code], sums.loc[BASE, code], counts.loc[BASE, code])
     ]
     oracle = stats.bootstrap(
-        samples, difference, paired=True, vectorized=True, n_resamples=DRAWS, method="percentile", rng=5, batch=1000
+        samples,
+        difference,
+        paired=True,
+        vectorized=True,
+        n_resamples=DRAWS,
+        method="percentile",
+        rng=5,
+        batch=1000,
+        confidence_level=expanded_level(len(found.contributions)),
     )
     assert found.estimate == pytest.approx(difference(*samples, axis=-1))
     assert_agree(found.interval, oracle)
