@@ -10,7 +10,14 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from interp.rows import BASE, MACRO
-from probes.intervals import Interval, cluster_weights, percentile_interval, ratio_draws, sign_flip_test
+from probes.intervals import (
+    Interval,
+    cluster_weights,
+    expanded_level,
+    percentile_interval,
+    ratio_draws,
+    sign_flip_test,
+)
 
 METRICS = (
     "transfer",
@@ -259,9 +266,8 @@ class Effect:
 
     @property
     def interval(self) -> Interval:
-        """The estimate with its 95% percentile interval."""
-        lo, hi = percentile_interval(self.draws)
-        return Interval(self.estimate, float(lo), float(hi))
+        """The estimate with its 95% interval over the clusters that all measure."""
+        return _interval(self.estimate, self.draws, len(self.contributions))
 
     def p_value(self, seed: int) -> float:
         """Sign-flip p over clusters; NaN where nothing is measured."""
@@ -276,10 +282,16 @@ def estimate(cells: Cells, methods: Sequence[str], language: str, metric: str, m
     draws = np.stack([cells.draws(m, language, metric) for m in methods])
     if minus is not None:
         values, draws = values - cells.estimate(minus, language, metric), draws - cells.draws(minus, language, metric)
-    if np.isnan(values).all():
-        return Interval(np.nan, np.nan, np.nan)
-    lo, hi = percentile_interval(np.median(draws, axis=0))
-    return Interval(float(np.median(values)), float(lo), float(hi))
+    measured = np.all([cells.measured(m, language, metric) for m in (*methods, *([minus] if minus else []))], axis=0)
+    return _interval(float(np.median(values)), np.median(draws, axis=0), int(measured.sum()))
+
+
+def _interval(value: float, draws: Float[np.ndarray, "draw"], n_clusters: int) -> Interval:
+    """95% interval, expanded for few clusters; without bounds where fewer than two have a value."""
+    if n_clusters < 2:
+        return Interval(value, np.nan, np.nan)
+    lo, hi = percentile_interval(draws, expanded_level(n_clusters))
+    return Interval(value, float(lo), float(hi))
 
 
 def points(

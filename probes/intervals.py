@@ -124,6 +124,20 @@ def percentile_interval(
     return lo, hi
 
 
+def expanded_level(n_clusters: int, level: float = 0.95) -> float:
+    """Level at which percentiles of draws over `n_clusters` are as wide as Student's t asks; NaN below two clusters.
+
+    A bootstrap over few clusters lacks the factor sqrt(n / (n - 1)) and t's tails (Hesterberg 2015, expanded percentile
+    interval).
+    """
+    from scipy.stats import norm, t
+
+    if n_clusters < 2:
+        return math.nan
+    reach = math.sqrt(n_clusters / (n_clusters - 1)) * t.ppf((1.0 + level) / 2.0, n_clusters - 1)
+    return min(float(2.0 * norm.cdf(reach) - 1.0), math.nextafter(1.0, 0.0))
+
+
 def joint_intervals(
     estimate: Float[np.ndarray, " *cells"], draws: Float[np.ndarray, " draw *cells"], level: float = 0.95
 ) -> Intervals:

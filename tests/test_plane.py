@@ -146,18 +146,6 @@ def test_a_language_alone_gets_the_same_row_as_with_others() -> None:
         assert estimate(both, ["en"], "es", "transfer", minus) == estimate(alone, ["en"], "es", "transfer", minus)
 
 
-def test_paired_intervals_cover_the_truth() -> None:
-    """The true paired difference is estimated from a large sample; 95% intervals of 150 small ones cover it."""
-    truth = estimate(
-        cells(random_table(0.3, 99, n_clusters=6000), n_draws=2), ["en"], MACRO, "transfer", "base"
-    ).estimate
-    hits = 0
-    for seed in range(150):
-        interval = estimate(cells(random_table(0.3, seed), seed), ["en"], MACRO, "transfer", "base")
-        hits += interval.lo <= truth <= interval.hi
-    assert 0.90 <= hits / 150 <= 0.99
-
-
 def test_contrast_finds_an_effect_and_its_absence() -> None:
     assert contrast(cells(random_table(1.0, 2)), "transfer", "en", "base")["p"] < 0.01
     p = [contrast(cells(random_table(0.0, seed), n_draws=50), "transfer", "en", "base")["p"] for seed in range(40)]

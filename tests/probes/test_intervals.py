@@ -11,6 +11,7 @@ from probes.intervals import (
     Interval,
     cluster_sums,
     cluster_weights,
+    expanded_level,
     holm,
     mean_interval,
     mean_intervals,
@@ -114,6 +115,16 @@ def test_percentiles_refuse_a_level_outside_the_unit_interval(level):
 def test_percentiles_refuse_no_draws():
     with pytest.raises(ValueError, match="no draws"):
         percentile_interval(np.zeros((0, 4)))
+
+
+@pytest.mark.parametrize("n", [5, 21, 182])
+def test_the_expanded_level_turns_a_normal_bootstrap_into_students_interval(n):
+    """A bootstrap mean of n values with standard deviation 1 has the error sqrt((n - 1) / n) / sqrt(n)."""
+    tail = (1 + expanded_level(n, 0.9)) / 2
+    reach = stats.norm.ppf(tail) * np.sqrt((n - 1) / n) / np.sqrt(n)
+    assert reach == pytest.approx(stats.t.interval(0.9, n - 1, scale=1 / np.sqrt(n))[1])
+    assert np.isnan(expanded_level(1))
+    assert expanded_level(2) < 1
 
 
 def test_mean_interval_of_single_rows_is_the_ordinary_bootstrap():
