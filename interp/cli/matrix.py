@@ -55,11 +55,11 @@ def matrix(
     """
     from dataclasses import replace
 
-    from interp.study.config import read_config
+    from interp.study.config import RunConfig, read_config
 
     given = options.given(context)
     columns = given.pop("steered")
-    settings = read_config(config, given)
+    settings = read_config(config, given, RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-matrix")
     from interp.study.resolve import resolve

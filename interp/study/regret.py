@@ -14,7 +14,7 @@ from interp.steering.goals import Goal
 from interp.steering.search import Setting
 from interp.study.gains import gain
 from interp.study.searching import AXES, Scored
-from probes.intervals import cluster_weights, percentile_interval
+from probes.intervals import cluster_weights, expanded_level, percentile_interval
 
 AXIS_METRICS = ("transfer", "localization")
 HALVES = 50
@@ -53,17 +53,19 @@ def regret_table(
         for language in (*languages, MACRO):
             codes = languages if language == MACRO else [language]
             row: dict[str, object] = {"plan": plan, "language": language}
+            level = {metric: _level([test], language, [metric]) for metric in AXIS_METRICS}
+            both = _level([test], language)
             for metric in AXIS_METRICS:
-                row |= _bounded(f"d_{metric}", *_mean([_gain(test, own[c], c, metric) for c in codes]))
-            row |= _bounded("objective", *_mean([worth[c] for c in codes]))
+                row |= _bounded(f"d_{metric}", _mean([_gain(test, own[c], c, metric) for c in codes]), level[metric])
+            row |= _bounded("objective", _mean([worth[c] for c in codes]), both)
             lost = [(best[c][0] - worth[c][0], best[c][1] - worth[c][1]) for c in codes]
-            row |= _bounded("regret", *_mean(lost))
+            row |= _bounded("regret", _mean(lost), both)
             row["regret_crossed"] = np.nan if plan == ORACLE else float(np.mean([crossed[c][plan] for c in codes]))
             row["allowed"] = bool(np.all([_allowed(test, goal, own[c], c) for c in codes]))
             if plan != ORACLE:
                 for metric in AXIS_METRICS:
                     flattered = [_flattered(dev, test, plan, c, f"p_{metric}") for c in codes]
-                    row |= _bounded(f"optimism_{metric}", *_mean(flattered))
+                    row |= _bounded(f"optimism_{metric}", _mean(flattered), _level([dev, test], language, [metric]))
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -93,9 +95,15 @@ def _mean(parts: Sequence[tuple[float, Draws]]) -> tuple[float, Draws]:
     return float(np.mean([value for value, _ in parts])), np.mean([draws for _, draws in parts], axis=0)
 
 
-def _bounded(name: str, value: float, draws: Draws) -> dict[str, object]:
-    lo, hi = percentile_interval(draws)
-    return {name: value, f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
+def _bounded(name: str, found: tuple[float, Draws], level: float) -> dict[str, object]:
+    lo, hi = percentile_interval(found[1], level)
+    return {name: found[0], f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
+
+
+def _level(several: Sequence[Cells], language: str, metrics: Sequence[str] = AXIS_METRICS) -> float:
+    """The level for intervals of what several metrics make together: that of the one with the fewest clusters."""
+    counts = [int(cells.measured(BASE, language, metric).sum()) for cells in several for metric in metrics]
+    return expanded_level(max(2, min(counts)))
 
 
 def _crossed(
