@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from interp.files import write_json
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.progress import Stages
@@ -18,7 +19,7 @@ from interp.study.describing import described
 from interp.study.keeping import save_left_out
 from interp.study.matrix_cells import CONDITIONS, choose_cells, evaluations, score_cells, scored_cells
 from interp.study.matrix_table import answers, matrix_table, summary_table
-from interp.study.output import MANIFEST, run_folder, write_csv, write_json
+from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.steered import Cultures
