@@ -22,7 +22,7 @@ def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
     "arguments",
     [
         ("--help",), ("run", "--help"), ("locate", "--help"), ("bench", "--help"), ("organism", "train", "--help"),
-        ("doctor", "--help"),
+        ("doctor", "--help"), ("generate", "--help"), ("score", "--help"),
     ],
 )  # fmt: skip
 def test_help_shows_examples(arguments: tuple[str, ...]) -> None:
