@@ -23,6 +23,7 @@ from interp.steering.plans import Plan, Steer
 from interp.steering.saved import write_plans
 from interp.steering.vectors import SteeringVectors
 
+NEW = 6
 QUESTION = "¿Cuál es la capital de Japón?"
 
 
@@ -57,7 +58,7 @@ def at_hand(monkeypatch: pytest.MonkeyPatch, organism: LoadedModel) -> list[str]
     return asked
 
 
-def interp(*arguments: str | Path) -> Any:
+def interp(*arguments: str | Path | int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Notice)
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -65,7 +66,7 @@ def interp(*arguments: str | Path) -> Any:
 
 def answers(organism: LoadedModel, vector: torch.Tensor, strength: float, text: str) -> list[str]:
     steered = Plan((Steer(3, vector, strength),))
-    return [row[0].text for row in generate(organism.model, [text], [Plan(), steered], max_new_tokens=32)]
+    return [row[0].text for row in generate(organism.model, [text], [Plan(), steered], max_new_tokens=NEW)]
 
 
 def test_answers_are_those_of_generate(
@@ -81,7 +82,7 @@ def test_answers_are_those_of_generate(
         ("--vectors", plans / "theirs.safetensors", "--layer", "3", "--strength", "2", "--raw"): (2.0, QUESTION),
     }
     for arguments, (strength, text) in cases.items():
-        done = interp("generate", *arguments, "--json", QUESTION)
+        done = interp("generate", *arguments, "--max-new-tokens", NEW, "--json", QUESTION)
         assert done.exit_code == 0, done.exception
         found = json.loads(done.stdout)
         [answer] = found["answers"]
@@ -94,7 +95,7 @@ def test_answers_are_those_of_generate(
 
 
 def test_the_plain_model_answers_alone(organism: LoadedModel, vectors: torch.Tensor, at_hand: list[str]) -> None:
-    done = interp("generate", "--language", "es", "--json", QUESTION, QUESTION)
+    done = interp("generate", "--language", "es", "--max-new-tokens", NEW, "--json", QUESTION, QUESTION)
     found = json.loads(done.stdout)
     assert found["steers"] == []
     expected = answers(organism, vectors[3], 1.0, question_text(QUESTION, "es"))[0]
@@ -105,7 +106,7 @@ def test_the_plain_model_answers_alone(organism: LoadedModel, vectors: torch.Ten
 def test_answers_stand_side_by_side(
     plans: Path, organism: LoadedModel, vectors: torch.Tensor, at_hand: list[str]
 ) -> None:
-    done = interp("generate", "--plan", plans, "--language", "es", "--model", "another/model", QUESTION)
+    done = interp("generate", "--plan", plans, "--language", "es", "--model", "another/model", "--max-new-tokens", NEW, QUESTION)
     assert at_hand == ["another/model"]
     assert all(word in done.stdout for word in ("question", "unsteered", "steered"))
     first = answers(organism, vectors[3], 2.0, question_text(QUESTION, "es"))[0].split()[0]
