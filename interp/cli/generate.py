@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from interp.cli import options
 from interp.errors import ConfigError
+from interp.files import json_text
 
 if TYPE_CHECKING:
     from interp.cli.steering import Bare
@@ -83,16 +83,7 @@ def generate(
         print("stopped", file=sys.stderr)
         raise typer.Exit(130) from None
     if as_json:
-        answers = [
-            {"question": question, "prompt": prompt} | {kind: {"text": said.text, "ended": said.ended} for kind, said in row.items()}
-            for question, prompt, row in zip(questions, prompts, rows, strict=True)
-        ]  # fmt: skip
-        steers = [
-            {"layer": s.layer, "strength": s.strength, "operator": s.operator, "positions": s.positions}
-            for s in (steer.steers if steer else ())
-        ]
-        head = {"model": loaded.described(), "template": name, "language": language, "steers": steers}
-        print(json.dumps(head | {"answers": answers}, indent=2, ensure_ascii=False))
+        print(json_text(_described(loaded, name, language, steer, questions, prompts, rows)), end="")
     else:
         _show(questions, rows)
 
@@ -147,6 +138,31 @@ def _answers(
         check_fits(loaded.model, plan)
     said = continued(loaded.model, prompts, list(plans.values()), max_new_tokens=max_new_tokens)
     return [dict(zip(plans, row, strict=True)) for row in zip(*said, strict=True)]
+
+
+def _described(
+    loaded: LoadedModel,
+    template: str,
+    language: str | None,
+    steer: Plan | None,
+    questions: list[str],
+    prompts: list[str],
+    rows: list[dict[str, Generated]],
+) -> dict[str, Any]:
+    return {
+        "model": loaded.described(),
+        "template": template,
+        "language": language,
+        "steers": [
+            {"layer": one.layer, "strength": one.strength, "operator": one.operator, "positions": one.positions}
+            for one in (steer.steers if steer else ())
+        ],
+        "answers": [
+            {"question": question, "prompt": prompt}
+            | {kind: {"text": said.text, "ended": said.ended} for kind, said in row.items()}
+            for question, prompt, row in zip(questions, prompts, rows, strict=True)
+        ],
+    }
 
 
 def _show(questions: list[str], rows: list[dict[str, Generated]]) -> None:

@@ -97,7 +97,7 @@ def score(
     try:
         from interp.cli.progress import Bars
 
-        result = rescore(settings, candidates, Bars(quiet), split=split)  # type: ignore[arg-type]
+        result = rescore(settings, candidates, Bars(quiet), split=split)
     except KeyboardInterrupt:
         print("stopped: nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -15,6 +15,7 @@ from typing import Any
 
 PACKAGES = (
     "translocal", "torch", "transformers", "transformer-lens", "datasets", "huggingface-hub", "peft", "bitsandbytes",
+    "gguf",
 )  # fmt: skip
 NEEDED = ("torch", "transformers", "transformer-lens", "datasets", "huggingface-hub")
 NVIDIA = Path("/proc/driver/nvidia/version")

@@ -21,8 +21,8 @@ def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--help",), ("run", "--help"), ("locate", "--help"), ("matrix", "--help"), ("bench", "--help"), ("organism", "train", "--help"),
-        ("doctor", "--help"),
+        ("--help",), ("run", "--help"), ("locate", "--help"), ("matrix", "--help"), ("tune", "--help"), ("bench", "--help"),
+        ("organism", "train", "--help"), ("doctor", "--help"), ("generate", "--help"), ("score", "--help"),
     ],
 )  # fmt: skip
 def test_help_shows_examples(arguments: tuple[str, ...]) -> None:

@@ -20,7 +20,8 @@ def test_the_factorial_has_every_side_once() -> None:
 def test_a_draw_begins_with_the_plain_grid_and_a_larger_one_has_the_smaller_ones() -> None:
     few, more = SPACE.drawn("en", 20, seed=1), SPACE.drawn("en", 60, seed=1)
     assert few[:6] == [Side("mean", layer, strength) for layer in (0, 1, 2) for strength in (0.5, 1.0)]
-    assert few == more[:20] and len(set(more)) == 60
+    assert few == more[:20]
+    assert len(set(more)) == 60
     assert SPACE.drawn("en", 60, seed=1) == more != SPACE.drawn("en", 60, seed=2)
     assert len(SPACE.drawn("en", 10_000, seed=1)) == len(SPACE.sides("en"))
 
@@ -46,12 +47,14 @@ def test_operator_and_positions_reach_the_steer() -> None:
 def test_variants_are_the_seven_other_ways_of_a_pair() -> None:
     side = Side("mean", 1, 1.0)
     pair = Setting(side, side)
-    assert len(set(pair.variants())) == 7 and pair not in pair.variants()
+    assert len(set(pair.variants())) == 7
+    assert pair not in pair.variants()
     assert Setting(en=side).variants() == [] == Setting().variants()
 
 
 def test_a_setting_is_a_row_of_plain_values() -> None:
     row = Setting(loc=Side("pca", 3, 2.0)).described()
-    assert (
-        row["en_layer"] is None and row["loc_layer"] == 3 and row["loc_fitter"] == "pca" and row["orthogonal"] is False
-    )
+    assert row["en_layer"] is None
+    assert row["loc_layer"] == 3
+    assert row["loc_fitter"] == "pca"
+    assert row["orthogonal"] is False

@@ -69,7 +69,8 @@ def test_every_candidate_is_told_with_its_round(tuned: Tuned) -> None:
     table = tuned.table("candidates.parquet")
     assert len(table) == tuned.result.candidates
     sizes = table.groupby("round").size()
-    assert sizes[1] == 16 and set(sizes.index) == {1, 2, 3}
+    assert sizes[1] == 16
+    assert set(sizes.index) == {1, 2, 3}
     assert table.groupby("round")["n_universal"].max().is_monotonic_increasing
     last = table[(table["round"] == 3) & table["kept"]]
     assert len(last) == 1
@@ -81,7 +82,8 @@ def test_a_first_round_is_of_single_vectors_and_the_last_has_leaving_alone(tuned
     first, last = table[table["round"] == 1], table[table["round"] == 3]
     assert (first["en_layer"].isna() != first["loc_layer"].isna()).all()
     alone = last[last["en_layer"].isna() & last["loc_layer"].isna()]
-    assert len(alone) == 1 and alone["d_transfer"].iloc[0] == 0 == alone["d_localization"].iloc[0]
+    assert len(alone) == 1
+    assert alone["d_transfer"].iloc[0] == 0 == alone["d_localization"].iloc[0]
 
 
 def test_the_saved_plan_is_the_searched_one_and_the_reference_engine_agrees(tuned: Tuned, study: Study) -> None:
@@ -105,13 +107,15 @@ def test_the_front_is_saved_under_the_goal_pareto(tuned: Tuned) -> None:
     assert len(names) >= 1
     gains = [saved.saved("el", name).notes["dev"] for name in names]
     transfer, localization = ([gain[f"d_{axis}"] for gain in gains] for axis in ("transfer", "localization"))
-    assert transfer == sorted(transfer) and localization == sorted(localization, reverse=True)
+    assert transfer == sorted(transfer)
+    assert localization == sorted(localization, reverse=True)
 
 
 def test_the_tables_have_intervals_and_the_oracle_is_marked(tuned: Tuned) -> None:
     regret = tuned.table("regret.csv")
     assert set(regret["plan"]) == {"searched", "one for all languages", "oracle"}  # too few items to tell layers before
-    assert (regret["regret"] >= -1e-12).all() and (regret[regret["plan"] == "oracle"]["regret"] == 0).all()
+    assert (regret["regret"] >= -1e-12).all()
+    assert (regret[regret["plan"] == "oracle"]["regret"] == 0).all()
     ablated = tuned.table("ablations.csv")
     assert {"EN alone", "layers swapped", "vectors from 10 items", "random vectors", "LOC of another culture"} <= set(
         ablated["ablation"]
@@ -132,7 +136,8 @@ def test_layers_chosen_add_up(tuned: Tuned) -> None:
 
 def test_the_manifest_tells_the_goal(tuned: Tuned) -> None:
     told = json.loads((tuned.result.folder / "manifest.json").read_text())
-    assert told["goal"].startswith("Pareto front") and told["config"]["candidates"] == 16
+    assert told["goal"].startswith("Pareto front")
+    assert told["config"]["candidates"] == 16
 
 
 def test_gains_are_the_planes_outcomes(study: Study, fits: Fitted) -> None:
@@ -147,7 +152,8 @@ def test_gains_are_the_planes_outcomes(study: Study, fits: Fitted) -> None:
     for metric in ("transfer", "localization"):
         assert both[metric].equals(both[f"{metric}_oracle"])
         likely = table[f"p_{metric}"].dropna()
-        assert likely.between(0, 1).all() and len(likely) == table[metric].notna().sum()
+        assert likely.between(0, 1).all()
+        assert len(likely) == table[metric].notna().sum()
 
 
 def test_loc_under_en_is_read_from_the_steered_stream(study: Study, fits: Fitted) -> None:
@@ -210,7 +216,8 @@ def test_what_stands_in_for_the_vectors(study: Study, fits: Fitted) -> None:
 
 def test_fewer_items_are_some_of_more(study: Study, fits: Fitted) -> None:
     few, more = (Pairs(study, fits.pairs.fit, items=n).en("el")[0] for n in (4, 10))
-    assert few.shape[1] == 4 and more.shape[1] == 10
+    assert few.shape[1] == 4
+    assert more.shape[1] == 10
     assert all(any(torch.equal(few[:, i], more[:, j]) for j in range(10)) for i in range(4))
 
 
@@ -222,7 +229,8 @@ def test_shuffled_roles_give_the_same_option_in_every_language_and_chance_at_bas
         for code in ("el", "ko")
     }
     shared = right["el"].keys() & right["ko"].keys()
-    assert len(shared) > 50 and all(len(right["el"][key]) == 1 for key in shared)
+    assert len(shared) > 50
+    assert all(len(right["el"][key]) == 1 for key in shared)
     assert all(right["el"][key] == right["ko"][key] for key in shared)
     share = np.mean([right["el"][key] == [0] for key in right["el"]])
     assert 0.15 < share < 0.35
@@ -245,7 +253,8 @@ def test_layers_before_a_search_are_told_from_dev(organism: LoadedModel, monkeyp
         monkeypatch.setattr(Study, name, noted)
     found = before_search(study, read_fit(study), quiet)
     assert set(asked) == {"fit", "dev"}
-    assert set(found) == {"el", MACRO} and 0 <= found["el"].layer_en < study.n_layers - 1
+    assert set(found) == {"el", MACRO}
+    assert 0 <= found["el"].layer_en < study.n_layers - 1
     settings = a_priori_settings(study, found)["el"]
     assert settings.en == Side("mean", found["el"].layer_en, 1.0)
 
@@ -255,9 +264,11 @@ def test_searches_over_noise_are_counted(organism: LoadedModel, tmp_path: Path) 
     config = TuneConfig(out=str(tmp_path / "noise"), noise=2, **SMALL)
     found = run_noise(config, Bars(quiet=True), organism)
     macro = found.table[found.table["language"] == MACRO]
-    assert list(macro["random"]) == [*KINDS, *KINDS] and list(macro["seed"]) == [0, 0, 1, 1]
+    assert list(macro["random"]) == [*KINDS, *KINDS]
+    assert list(macro["seed"]) == [0, 0, 1, 1]
     assert (macro["d_transfer_lo"] <= macro["d_transfer"]).all()
-    assert "of 2 searches" in found.lines[0] and (found.folder / "figures" / "noise.png").is_file()
+    assert "of 2 searches" in found.lines[0]
+    assert (found.folder / "figures" / "noise.png").is_file()
 
 
 @pytest.mark.slow
