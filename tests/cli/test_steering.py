@@ -106,7 +106,9 @@ def test_the_plain_model_answers_alone(organism: LoadedModel, vectors: torch.Ten
 def test_answers_stand_side_by_side(
     plans: Path, organism: LoadedModel, vectors: torch.Tensor, at_hand: list[str]
 ) -> None:
-    done = interp("generate", "--plan", plans, "--language", "es", "--model", "another/model", "--max-new-tokens", NEW, QUESTION)
+    done = interp(
+        "generate", "--plan", plans, "--language", "es", "--model", "another/model", "--max-new-tokens", NEW, QUESTION
+    )
     assert at_hand == ["another/model"]
     assert all(word in done.stdout for word in ("question", "unsteered", "steered"))
     first = answers(organism, vectors[3], 2.0, question_text(QUESTION, "es"))[0].split()[0]
