@@ -92,6 +92,11 @@ def vectors_file(method: str, language: str) -> str:
     return f"vectors/{method}.{language}.safetensors"
 
 
+def method_of(file: str) -> str:
+    """The method whose vectors `vectors_file` names."""
+    return file.removeprefix("vectors/").split(".")[0]
+
+
 @dataclass
 class Dev:
     """Dev prompts per language and the two objectives: mean probability of the right, and of the local option."""

@@ -21,7 +21,7 @@ from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.steering.plans import Plan, check_plan
 from interp.study.config import Config, RunConfig
-from interp.study.parts import Parts, Unkept
+from interp.study.kept import Parts, Unkept
 from interp.study.resolve import Inputs, check_enough, following, resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
