@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from interp.errors import OutputError
+from interp.files import differences
 from interp.steering.saved import load_plans
 from interp.study.choose import Chosen, method_of
 from interp.study.config import RunConfig
@@ -50,13 +51,8 @@ def finished(config: RunConfig) -> RunResult | None:
     if not path.is_file():
         return None
     manifest = read_manifest(config.folder)
-    there = manifest.get("config", {}) | {VERSION: manifest.get("versions", {}).get(VERSION)}
-    here = plain(config) | {VERSION: version(VERSION)}
-    differ = [
-        f"{key} {json.dumps(there.get(key))} there, {json.dumps(here.get(key))} here"
-        for key in (*here, *(key for key in there if key not in here))
-        if there.get(key) != here.get(key)
-    ]
+    there = {"config": manifest.get("config"), VERSION: manifest.get("versions", {}).get(VERSION)}
+    differ = differences(there, {"config": plain(config), VERSION: version(VERSION)})
     if differ:
         raise OutputError(
             f"{config.folder} holds another run: {'; '.join(differ)}", allowed="a new folder, or the same settings",

@@ -40,6 +40,11 @@ def writable(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def partial_folder(final: Path) -> Path:
+    """Where a run is made before it moves to `final`."""
+    return final.parent / f".{final.name}.partial"
+
+
 @contextmanager
 def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
     """A working folder with the folders `parts`; it becomes `final` when the block ends well, else it is removed.
@@ -48,7 +53,7 @@ def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
     that is not a run.
     """
     check_folder(final)
-    working = final.parent / f".{final.name}.partial"
+    working = partial_folder(final)
     try:
         with writable(final):
             shutil.rmtree(working, ignore_errors=True)

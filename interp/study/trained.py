@@ -17,8 +17,8 @@ from interp.progress import Stages
 from interp.study.choose import Chosen, Dev, choose, evaluations, sought_on_top
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
-from interp.study.methods import TrainedMethod, member, on_top, training_settings
 from interp.study.kept import Under
+from interp.study.methods import TrainedMethod, member, on_top, training_settings
 from interp.study.prepare import Study
 from interp.study.testing import Prompts, score_methods
 

@@ -13,22 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import ConfigError
+from interp.files import differences
 from interp.study.config import RunConfig
 from interp.study.describing import described_data
+from interp.study.finished import plain
+from interp.study.holding import LOCK
 from interp.study.output import MANIFEST, check_folder, partial_folder, writable
 from interp.study.resolve import Inputs
 from interp.study.store import IDENTITY, PARTS, Store
 
-LOCK = ".lock"
 OURS = (PARTS, IDENTITY, LOCK)
 """What a working folder has besides the run's own files."""
 
 
 def identity_of(config: RunConfig, inputs: Inputs) -> dict[str, Any]:
     """What tells a run from others before its model is loaded: settings, data and our version."""
-    found: dict[str, Any] = json.loads(json.dumps(config.described()))
     data = {"universal": described_data(inputs.universal), "cultural": described_data(inputs.cultural)}
-    return {"config": found, "data": data, "version": version("translocal")}
+    return {"config": plain(config), "data": data, "version": version("translocal")}
 
 
 @contextmanager
@@ -69,8 +70,6 @@ def working_folder(
 
 def check_made_of(store: Store, made_of: Mapping[str, Any]) -> None:
     """Raise ConfigError where the parts were made with another model than `made_of` describes."""
-    from interp.files import differences
-
     there = store.value("made_of", lambda: dict(made_of))
     differ = differences(there, json.loads(json.dumps(made_of)))
     if differ:
