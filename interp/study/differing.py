@@ -78,9 +78,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     """A mapping of mappings with keys such as `universal.fingerprint`."""
     if not isinstance(value, dict):
         return {name: value} if name else {}
-    return {
-        key: one for part, inner in value.items() for key, one in _flat(inner, f"{name}.{part}".strip(".")).items()
-    }
+    return {key: one for part, inner in value.items() for key, one in _flat(inner, f"{name}.{part}".strip(".")).items()}
 
 
 def _macro(folder: Path) -> pd.DataFrame:

@@ -142,8 +142,9 @@ def _below(root: Path, folder: Path, depth: int) -> Iterator[Listed]:
         name = entry.relative_to(root).as_posix()
         if entry.name.startswith("."):
             if entry.name.endswith(PARTIAL) and (entry / IDENTITY).is_file():
-                own = entry.name[1 : -len(PARTIAL)]
-                yield _working(entry.with_name(own).relative_to(root).as_posix(), entry)
+                own = entry.with_name(entry.name[1 : -len(PARTIAL)])
+                if working := _working(own.relative_to(root).as_posix(), entry):
+                    yield working
         elif (entry / MANIFEST).is_file():
             if found := _finished(name, entry):
                 yield found
@@ -170,9 +171,15 @@ def _finished(name: str, folder: Path) -> Listed | None:
     )  # fmt: skip
 
 
-def _working(name: str, folder: Path) -> Listed:
-    """A run that isn't finished: a process that holds its lock, or its study's, is at work on it."""
-    when = max(path.stat().st_mtime for path in (folder / IDENTITY, *folder.glob("parts/**")))
+def _working(name: str, folder: Path) -> Listed | None:
+    """A run that isn't finished: a process that holds its lock, or its study's, is at work on it.
+
+    None where it ended while we looked.
+    """
+    try:
+        when = max(path.stat().st_mtime for path in (folder / IDENTITY, *folder.glob("parts/**")))
+    except FileNotFoundError:
+        return None
     try:
         identity = _read_json(folder / IDENTITY)
     except OutputError as error:

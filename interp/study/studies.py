@@ -9,15 +9,16 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from interp.errors import ConfigError, OutputError, TranslocalError
 from interp.model.template import check_template
 from interp.progress import Stages
+from interp.study.config import RunConfig
 from interp.study.holding import hold
 from interp.study.listing import PLANE, differing, read_manifest, read_plane
-from interp.study.config import RunConfig
 from interp.study.output import MANIFEST, check_folder, write_csv
 from interp.study.resolve import Inputs, check_model, resolve_data
 from interp.study.study_file import StudyFile, StudyRun
@@ -47,6 +48,10 @@ class Executed(Protocol):
     @property
     def error(self) -> str | None:
         """Why it failed; None where it is whole."""
+
+    @property
+    def traceback(self) -> str:
+        """Of an error that is not the user's."""
 
 
 Execute = Callable[[Sequence[Unit]], Iterable[Executed]]
@@ -108,6 +113,9 @@ def _finished(run: StudyRun, inputs: Inputs) -> bool:
     manifest = read_manifest(run.config.folder)
     there, here = manifest["config"], json.loads(json.dumps(run.config.described()))
     differ = [f"{key} {one!r} there, {other!r} here" for key, (one, other) in differing(there, here).items()]
+    here_version, there_version = version("translocal"), manifest.get("versions", {}).get("translocal")
+    if here_version != there_version:
+        differ.append(f"translocal {there_version} there, {here_version} here")
     for axis, items in (("universal", inputs.universal.items), ("cultural", inputs.cultural.items)):
         if manifest.get("data", {}).get(axis, {}).get("fingerprint") != fingerprint(items):
             differ.append(f"other items in {axis} {getattr(inputs, axis).name}")
@@ -161,6 +169,7 @@ class _Work:
     begun: float = field(default_factory=time.perf_counter)
     waiting: dict[str, set[str]] = field(default_factory=dict)
     errors: dict[str, list[str]] = field(default_factory=dict)
+    traces: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def through(self, planned: Sequence[PlannedRun], execute: Execute) -> list[Outcome]:
@@ -186,12 +195,13 @@ class _Work:
         self.waiting[name].discard(done.unit.key)
         if done.error is not None:
             self.errors.setdefault(name, []).append(f"{done.unit.name} on {done.host}: {done.error}")
+            self.traces[name] = self.traces.get(name, "") + done.traceback
         whole = len(one.units) - len(self.waiting[name])
         self.tell(f"{name}: {done.unit.name} {'failed' if done.error else 'done'}, {whole} of {len(one.units)}")
         if self.waiting[name]:
             return
         if name in self.errors:
-            self._end(one, "failed", "; ".join(self.errors[name]))
+            self._end(one, "failed", "; ".join(self.errors[name]), self.traces[name])
             return
         try:
             self.gather(one)
@@ -203,7 +213,11 @@ class _Work:
             self._end(one, "finished")
 
     def _end(
-        self, one: PlannedRun, status: Literal["finished", "finished before", "failed"], error: str = "", trace: str = ""
+        self,
+        one: PlannedRun,
+        status: Literal["finished", "finished before", "failed"],
+        error: str = "",
+        trace: str = "",
     ) -> None:
         self.outcomes[one.run.name] = Outcome(one.run, status, time.perf_counter() - self.begun, error, trace)
         self.tell(f"{one.run.name}: {status}")
@@ -217,7 +231,7 @@ def gather_run(one: PlannedRun, progress: Stages) -> None:
 
 
 def write_plane(study: StudyFile, runs: Sequence[StudyRun]) -> Path | None:
-    """The rows of the runs' planes in one `plane.csv` in the study's folder, digit for digit; None where there are none.
+    """All rows of the runs' planes in one `plane.csv` in the study's folder, digit for digit; None without runs.
 
     In front: model as the study calls it, universal, cultural, seed, and run, the folder.
     """
