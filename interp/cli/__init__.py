@@ -8,7 +8,22 @@ from typing import Any
 
 import typer
 
-from interp.cli import align, bench, data, doctor, generate, locate, matrix, model, organism, run, score, tune
+from interp.cli import (
+    align,
+    bench,
+    data,
+    doctor,
+    generate,
+    locate,
+    matrix,
+    model,
+    organism,
+    run,
+    runs,
+    score,
+    study,
+    tune,
+)
 from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(
@@ -32,6 +47,8 @@ app.add_typer(model.app, name="model")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(organism.app, name="organism")
+app.add_typer(study.app, name="study")
+app.add_typer(runs.app, name="runs")
 
 
 def main() -> None:

@@ -55,10 +55,10 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
     there = disk("runs", settings.folder)
     print("\n".join([*_cost_lines(cost, found), *_space_lines(cost, found, spot.device, free, there.free)]))
     print("\n".join(_written_lines(settings, study, whole)))
-    problems = _problems(cost, found, spot.device, free, there.free)
-    for problem in problems:
+    would_fail = problems(cost, found, spot.device, free, there.free)
+    for problem in would_fail:
         print(f"would fail: {problem}")
-    if problems:
+    if would_fail:
         raise typer.Exit(1)
 
 
@@ -192,8 +192,8 @@ def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
     ]
 
 
-def _problems(cost: Estimate, found: Outline, device: str, free: int, disk: int | None) -> list[str]:
-    """What would stop the run: weights that don't fit the memory, tables that don't fit the disk."""
+def problems(cost: Estimate, found: Outline, device: str, free: int, disk: int | None) -> list[str]:
+    """What would stop the run: weights that don't fit the memory, tables that don't fit the disk (None: not asked)."""
     problems = []
     if found.weights > free:
         problems.append(f"{bytes_text(found.weights)} of weights, {bytes_text(free)} free on {device}")

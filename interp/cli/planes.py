@@ -30,7 +30,7 @@ def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> No
         shares = [_share(row[m]) for m in ("transfer", "localization", "explicit_localization", "us_bias")]
         changes = ["" if method == BASE else _change(row, f"d_{m}") for m in ("transfer", "localization")]
         table.add_row(method, *shares, *changes, layers.get(method, ""))
-    console = Console(width=max(Console().width, 150))
+    console = Console(markup=False, width=max(Console().width, 150))
     console.print(table)
     first = macro.iloc[0]
     console.print(

@@ -74,10 +74,19 @@ class RunConfig:
         _check(self)
 
     @property
+    def model_name(self) -> str:
+        """The model in names of folders: without what is in front of it, with its adapter."""
+        return Path(self.model).name + (f"+{Path(self.adapter.partition('@')[0]).name}" if self.adapter else "")
+
+    @property
+    def data_name(self) -> str:
+        """The datasets in names of folders."""
+        return f"{Path(self.universal).stem}-{Path(self.cultural).stem}"
+
+    @property
     def name(self) -> str:
         """Name of the default output folder."""
-        model = Path(self.model).name + (f"+{Path(self.adapter.partition('@')[0]).name}" if self.adapter else "")
-        return f"{model}-{Path(self.universal).stem}-{Path(self.cultural).stem}"
+        return f"{self.model_name}-{self.data_name}"
 
     @property
     def own_cultures(self) -> dict[str, str]:
@@ -224,12 +233,24 @@ def _cast(key: str, value: Any, default: Any) -> Any:
         kind = _TUPLES[key]
         parts = value.split(",") if isinstance(value, str) else value
         try:
+            if not isinstance(parts, (list, tuple)) or not all(_castable(part, kind) for part in parts):
+                raise TypeError
             return tuple(kind(part.strip() if isinstance(part, str) else part) for part in parts)
         except (TypeError, ValueError):
-            raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a list of {kind.__name__} values") from None
+            raise ConfigError(
+                f"{key} {value!r} is not allowed",
+                allowed=f"a list of {kind.__name__} values",
+                remedy="quote what YAML reads as another kind, such as 'no'" if kind is str else "",
+            ) from None
     wanted = int if key in _OPTIONAL else type(default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {wanted.__name__}")
     return value
+
+
+def _castable(part: Any, kind: type) -> bool:
+    """Whether a part of a list is of its kind, or text that may be read as it."""
+    numbers = {float: (int, float), int: (int,)}.get(kind, ())
+    return isinstance(part, (str, *numbers)) and not isinstance(part, bool)

@@ -45,10 +45,15 @@ def resolve(config: RunConfig, among: Sequence[str] | None = None, splits: Seque
 
     Raises a TranslocalError that names what is unknown or missing.
     """
+    check_model(config)
+    return resolve_data(config, among, splits)
+
+
+def check_model(config: RunConfig) -> None:
+    """Raise a TranslocalError for a model, a dtype or a device that isn't there."""
     find_model(config.model, config.dtype)
     if config.device != "auto":
         resolve_device(config.device)
-    return resolve_data(config, among, splits)
 
 
 def resolve_data(config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS) -> Inputs:
