@@ -125,7 +125,7 @@ def _run(found: StudyFile, planned: list[PlannedRun], settings: ExecutorOptions,
     from interp.cli.progress import Bars
     from interp.study.executors import execute
     from interp.study.studies import gather_run, run_study
-    from interp.study.units import compute
+    from interp.study.computing import compute
 
     def tell(line: str) -> None:
         if not quiet:
