@@ -18,7 +18,7 @@ def sbatch(script: str) -> None:
     number = 100 + len(list(STATE.glob("script-*")))
     shutil.copy(script, STATE / f"script-{number}")
     subprocess.Popen(
-        [sys.executable, __file__, "run", str(number)],
+        [sys.executable, "-S", Path(__file__).with_name("fake_slurm.py"), "run", str(number)],
         start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     print(f"Submitted batch job {number}")
