@@ -91,7 +91,7 @@ def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
 
     path = folder / PLANE
     try:
-        table = pd.read_csv(path, **({"dtype": str, "keep_default_na": False} if text else {}))
+        table = pd.read_csv(path, dtype=str if text else None, keep_default_na=not text)
         for column in ("method", "language", "universal", "cultural", "n_universal", "transfer", "d_transfer_lo"):
             table[column]
     except (OSError, ValueError, KeyError) as error:
