@@ -259,7 +259,7 @@ def test_runs_on_the_same_items_are_paired(tmp_path: Path) -> None:
 )
 def test_other_runs_are_not_paired(more: dict, items: dict, why: str, tmp_path: Path) -> None:
     a = with_scores(tmp_path / "a", {"base": HALF, "en": HALF})
-    b = with_scores(tmp_path / "b", {"base": items, "en": {item: True for item in items}}, **more)
+    b = with_scores(tmp_path / "b", {"base": items, "en": dict.fromkeys(items, True)}, **more)
     found = compare(a, b)
     assert why in found.unpaired
     rows = found.results.set_index(["method", "metric"])
