@@ -89,7 +89,7 @@ WRONG = [
     (STUDY.replace("seeds: [0, 1]", "seeds: [0, 1, 0]"), "name one twice"),
     (STUDY.replace("seeds: [0, 1]", "seeds: [true]"), "seeds\\[0\\] is True; allowed: a whole number"),
     (STUDY.replace("seeds: [0, 1]", "seeds: [-1]"), "seeds\\[0\\] is -1"),
-    (STUDY.replace("name: half, ", ""), r"models\\[0\\] with data\\[0\\] and models\\[1\\] with .*would share the folder"),
+    (STUDY.replace("name: half, ", ""), r"models\[0\] with data\[0\] and models\[1\] with .*would share the folder"),
     (STUDY.replace("name: half", "name: Organism"), "would share the folder 'Organism-atlas-atlas-seed0'"),
     (STUDY.replace(", {model: organism, name: half, dtype: bfloat16}", ", organism"), "is the same as models\\[0\\]"),
     (STUDY.replace("models: [organism,", "models: [1,"), "models\\[0\\] holds 1"),
@@ -166,7 +166,7 @@ def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
     other = study.folder / "half-atlas-atlas-seed1"
     other.mkdir(parents=True)
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(OutputError, match="half-atlas-atlas-seed1: .*is not a run's folder"):
+    with pytest.raises(OutputError, match=r"half-atlas-atlas-seed1: .*is not a run's folder"):
         plan_study(study)
     (study.folder / "manifest.json").write_text("{}")
     with pytest.raises(OutputError, match="is a run's folder"):
