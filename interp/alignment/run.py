@@ -36,9 +36,9 @@ from interp.alignment.writing import (
     save_adapter,
     save_merged,
     write_curve,
-    write_json,
 )
 from interp.errors import OutputError
+from interp.files import write_json
 from interp.model.template import check_template, find_template
 from interp.progress import Stages
 from interp.steering.vectors import SteeringVectors

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.alignment.models import Trainable
 from interp.errors import OutputError
-from interp.files import json_text
-from interp.model.store import whole
+from interp.files import differences, whole, write_json
 from interp.organism.exposure import FILE as EXPOSURE
 
 if TYPE_CHECKING:
@@ -39,28 +38,13 @@ def claim(folder: Path, asked: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / ASKED, asked)
         return
-    differ = list(_differences(there, json.loads(json.dumps(asked))))
+    differ = differences(there, json.loads(json.dumps(asked)))
     if differ:
         raise OutputError(
             f"{folder} holds another run: {'; '.join(differ)}",
             allowed="the same command, which goes on or finds it finished",
             remedy="pass another --out or delete the folder",
         )
-
-
-def _differences(there: Any, asked: Any, name: str = "") -> list[str]:
-    if isinstance(there, dict) and isinstance(asked, dict):
-        found = []
-        for key in dict.fromkeys((*there, *asked)):
-            found += _differences(there.get(key), asked.get(key), f"{name}.{key}".strip("."))
-        return found
-    return [] if there == asked else [f"{name} {there!r}, not {asked!r}"]
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Indented JSON with a final newline."""
-    with whole(path) as working:
-        working.write_text(json_text(value), encoding="utf-8")
 
 
 def write_curve(path: Path, curve: Sequence[Mapping[str, float]]) -> None:

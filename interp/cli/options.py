@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-NOT_SETTINGS = ("config", "dry_run", "quiet")
+NOT_SETTINGS = ("config", "overwrite", "dry_run", "quiet")
 """Options of `interp run` and `interp locate` that say what to do, not what a run is made of."""
 
 

@@ -13,7 +13,7 @@ from interp.cli.locate import say
 from interp.cli.planes import layer_range, show_plane
 
 if TYPE_CHECKING:
-    from interp.study.experiment import RunResult
+    from interp.study.finished import RunResult
 
 EXAMPLES = (
     "Examples:  interp run  |  interp run --languages es,zh --limit 100 --out runs/small  |  "
@@ -58,13 +58,15 @@ def run(
     attribution_items: options.AttributionItems = None,
     generate: options.Generate = None,
     max_new_tokens: options.MaxNewTokens = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make a run anew that is there, or begun.")] = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
 
     Vectors are fitted on the fit split, layers and strengths chosen on dev, everything reported on test. Trained
-    alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again.
+    alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again. A run
+    that was stopped or killed goes on where it was when the same command is given again.
     """
     from interp.study.config import RunConfig, read_config
 
@@ -79,11 +81,12 @@ def run(
         from interp.cli.progress import Bars
         from interp.study.experiment import run as run_study
 
-        result = run_study(settings, Bars(quiet), inputs=inputs)
+        result = run_study(settings, Bars(quiet), inputs=inputs, overwrite=overwrite)
     except KeyboardInterrupt:
-        kept = f"; training goes on from {settings.trained_folder}" if settings.trained_folder.is_dir() else ""
-        print(f"stopped: no run was written{kept}", file=sys.stderr)
+        print("stopped: what is done is kept, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
+    if result.again and not quiet:
+        print(f"{result.folder} is finished: nothing was done (--overwrite makes it anew)")
     if quiet:
         print(result.folder)
     else:

@@ -123,9 +123,9 @@ def _executor(context: typer.Context) -> ExecutorOptions:
 
 def _run(found: StudyFile, planned: list[PlannedRun], settings: ExecutorOptions, quiet: bool) -> list[Outcome]:
     from interp.cli.progress import Bars
+    from interp.study.computing import compute
     from interp.study.executors import execute
     from interp.study.studies import gather_run, run_study
-    from interp.study.units import compute
 
     def tell(line: str) -> None:
         if not quiet:

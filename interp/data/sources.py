@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from interp.data.records import Record, read_lines, read_records
 from interp.errors import DataError, causes
+from interp.files import whole
 
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT = 60
@@ -164,9 +165,8 @@ class GitHub(Folder):
                     remedy=f"run `interp data fetch {self.name}` where there is a network, or pass --data-dir",
                 ) from error
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(target.name + ".partial")
-            partial.write_bytes(data)
-            os.replace(partial, target)
+            with whole(target) as partial:
+                partial.write_bytes(data)
             return
         raise DataError(f"dataset {self.name!r}: not found: {'; '.join(tried)}", remedy="pass --data-dir")
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from interp.errors import DataError, OutputError
+from interp.files import differences, whole
 from interp.model.batching import Tokens
 from interp.model.fingerprint import fingerprint
 from interp.model.protocol import HookedModel
@@ -119,7 +118,7 @@ def _claim(folder: Path, index: dict[str, Any]) -> None:
         with whole(folder / INDEX) as working:
             working.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         return
-    differ = [f"{key} {there.get(key)!r}, not {value!r}" for key, value in index.items() if there.get(key) != value]
+    differ = differences(there, index)
     if differ:
         raise OutputError(
             f"{folder} holds other residuals: {'; '.join(differ)}",
@@ -142,16 +141,3 @@ def _count(index: dict[str, Any]) -> int:
 
 def _name(number: int) -> str:
     return f"residuals-{number:05d}.safetensors"
-
-
-@contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """A temporary path that becomes `target`, on disk for good, when the block ends well."""
-    working = target.with_name(f".{target.name}.partial")
-    try:
-        yield working
-        with working.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(working, target)
-    finally:
-        working.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import NoReturn
 import torch
 
 from interp.errors import DataError, ModelError
-from interp.steering.vectors import PerLayer, SteeringVectors
+from interp.steering.vectors import STORY, PerLayer, SteeringVectors
 
 FORMS = ("N", "layer.N", "layers.N", "direction.N", "blocks.N", "blocks.N.hook_resid_post")
 """How tensors are named that hold one layer each."""
@@ -81,7 +81,7 @@ def _safetensors(file: Path) -> dict[str, torch.Tensor] | None:
 
     try:
         with safe_open(file, "pt") as opened:
-            if "provenance" in (opened.metadata() or {}):
+            if STORY in (opened.metadata() or {}):
                 return None
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:

@@ -14,6 +14,9 @@ from interp.errors import DataError
 from interp.model.residuals import Residuals
 from interp.steering.plans import Plan, Positions, Steer
 
+STORY = "translocal"
+"""The entry of a file's metadata that has its vectors' name and provenance."""
+
 Provenance = Mapping[str, str | int | float]
 PerLayer = Float[torch.Tensor, "layer d_model"]
 
@@ -51,10 +54,14 @@ class SteeringVectors:
         return Plan((Steer(layer, self.vectors[layer], strength, operator, positions, processing),))
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file; name and provenance go into its metadata."""
+        """Write a safetensors file, the same bytes for the same vectors; name and provenance go into its metadata.
+
+        They are one entry: safetensors writes several in no fixed order.
+        """
         from safetensors.torch import save_file
 
-        metadata = {"name": self.name, "provenance": json.dumps(dict(self.provenance), sort_keys=True)}
+        told = {"name": self.name, "provenance": dict(self.provenance)}
+        metadata = {STORY: json.dumps(told, sort_keys=True)}
         save_file({"vectors": self.vectors.contiguous()}, path, metadata=metadata)
 
     @classmethod
@@ -64,9 +71,9 @@ class SteeringVectors:
 
         try:
             with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                return cls(metadata["name"], file.get_tensor("vectors"), json.loads(metadata["provenance"]))
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+                told = json.loads((file.metadata() or {})[STORY])
+                return cls(told["name"], file.get_tensor("vectors"), told["provenance"])
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path} holds no steering vectors: {error}",
                 allowed="files written by SteeringVectors.save",

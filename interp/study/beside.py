@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,10 @@ class Beside:
         with stages.stage(f"answers in {one.name}", local_answers.steps(found.study)) as advance:
             self._answers[one.name] = local_answers.read_local_answers(found.study, advance)
         with stages.stage(f"mechanism {one.name}", mechanism.steps(self.study)) as advance:
-            self._mechanism.append(
-                mechanism.mechanism_table(self.study, found.study, self.vectors, one.name, self.fit, advance)
+            make = partial(
+                mechanism.mechanism_table, self.study, found.study, self.vectors, one.name, self.fit, advance
             )
+            self._mechanism.append(found.study.parts.frame("mechanism", make))
         self._write_own(folder, found, located)
         self._located[one.name] = located
         self.members.append(one)

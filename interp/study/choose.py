@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -92,6 +92,11 @@ def vectors_file(method: str, language: str) -> str:
     return f"vectors/{method}.{language}.safetensors"
 
 
+def method_of(file: str) -> str:
+    """The method whose vectors `vectors_file` names."""
+    return file.removeprefix("vectors/").split(".")[0]
+
+
 @dataclass
 class Dev:
     """Dev prompts per language and the two objectives: mean probability of the right, and of the local option."""
@@ -128,18 +133,33 @@ class Advance(Protocol):
 def choose(study: Study, dev: Dev, vectors: Vectors, methods: Sought, advance: Advance) -> dict[str, dict[str, Chosen]]:
     """method -> language -> choice, for every method sought."""
     chosen: dict[str, dict[str, Chosen]] = {method: {} for method in methods.names}
-    cells = [(layer, strength) for layer in layer_grid(study.n_layers) for strength in study.config.strengths]
     for language in study.languages:
+        for method, choice in choose_in(study, dev, vectors, methods, language, advance).items():
+            chosen[method][language] = choice
+    return chosen
+
+
+def choose_in(
+    study: Study, dev: Dev, vectors: Vectors, methods: Sought, language: str, advance: Advance
+) -> dict[str, Chosen]:
+    """method -> choice in one language."""
+
+    def make() -> dict[str, dict[str, Any]]:
+        cells = [(layer, strength) for layer in layer_grid(study.n_layers) for strength in study.config.strengths]
         found: dict[str, list[Candidate]] = {}
         for axis, names in methods.by_axis.items():
             several = {name: vectors[name][language] for name in names}
             found |= _search(study, dev, several, axis, language, cells, advance)
-        for method, candidates in found.items():
-            best = candidates[0]
-            chosen[method][language] = Chosen(((method, best.layer, best.strength),), best.value)
+        chosen = {m: Chosen(((m, best.layer, best.strength),), best.value) for m, (best, *_) in found.items()}
         if methods.surgical:
-            chosen["surgical"][language] = _pair(study, dev, vectors, found, language, advance)
-    return chosen
+            chosen["surgical"] = _pair(study, dev, vectors, found, language, advance)
+        return {method: asdict(choice) for method, choice in chosen.items()}
+
+    kept = study.parts.value(f"choose/{language}", make)
+    return {
+        method: Chosen(tuple((m, int(layer), float(s)) for m, layer, s in one["steers"]), float(one["value"]))
+        for method, one in kept.items()
+    }
 
 
 def _search(

@@ -10,7 +10,7 @@ from interp.data.items import CulturalSet, UniversalSet, fingerprint
 from interp.study.prepare import Study
 
 
-def _data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
+def described_data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
     """What was read of a dataset: revision, languages, items, what was left out, and a hash of the items."""
     return {
         "name": dataset.name,
@@ -31,8 +31,8 @@ def described(study: Study) -> dict[str, Any]:
         "model": study.loaded.described(),
         "template": study.template.name,
         "data": {
-            "universal": _data(study.universal),
-            "cultural": _data(study.cultural),
+            "universal": described_data(study.universal),
+            "cultural": described_data(study.cultural),
             "parallel": {"name": study.parallel.name, "revision": study.parallel.revision},
             "scored": "items the model's corpus did not show" if study.loaded.exposure else "all items",
         },
@@ -40,3 +40,9 @@ def described(study: Study) -> dict[str, Any]:
         "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
         "host": {"system": platform.system(), "machine": platform.machine()},
     }
+
+
+def made_of(study: Study) -> dict[str, Any]:
+    """What a run's parts depend on besides its settings and data: the model and the packages that compute."""
+    told = described(study)
+    return {key: told[key] for key in ("model", "template", "versions")}

@@ -132,6 +132,10 @@ class ScoreTables:
         self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:11]))
         self._scores = scores
 
+    def tables(self, methods: Sequence[str]) -> pd.DataFrame:
+        """The rows of all plans, below each other, under their methods' names."""
+        return pd.concat([self.table(plan, method) for plan, method in enumerate(methods)], ignore_index=True)
+
     def table(self, plan: int, method: str) -> pd.DataFrame:
         """The rows of one plan under a method's name."""
         scores = self._scores

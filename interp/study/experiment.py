@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,18 @@ from interp.study import generating, locate, report, testing
 from interp.study.beside import Beside
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations, sought
 from interp.study.config import RunConfig
-from interp.study.describing import described
+from interp.study.describing import described, made_of
 from interp.study.findings import findings
+from interp.study.finished import RunResult, finished, read_manifest, read_result
 from interp.study.fit import fit_vectors, read_fit
 from interp.study.fronts import compared_sets, front_table
 from interp.study.keeping import Outcomes, save_left_out, save_plans, save_vectors
 from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
+from interp.study.store import Store
 from interp.study.trained import check_trained, groups, means, members
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run leaves behind."""
-
-    folder: Path
-    plane: pd.DataFrame
-    contrasts: pd.DataFrame
-    chosen: Mapping[str, Mapping[str, Chosen]]
-    findings: list[str]
-    generated: pd.DataFrame | None = None
+from interp.study.working import check_made_of, checksums, working_folder
 
 
 @dataclass(frozen=True)
@@ -55,19 +46,26 @@ def run(
     progress: Stages,
     model: HookedModel | LoadedModel | None = None,
     inputs: Inputs | None = None,
+    *,
+    overwrite: bool = False,
 ) -> RunResult:
     """Fit, choose on dev, report on test, train and compare what `methods` name, write all into the run's folder.
 
+    A run that was stopped goes on where it was, and ends with the same bytes; a finished one is read back, not redone.
     model: a hooked model in place of the one that `config` names; a LoadedModel may say what its corpus showed, so that
-    those items are not scored. inputs: what `resolve` gave for `config`, to read the datasets once. Raises a
-    TranslocalError for what the user can mend; nothing is left behind then but models that are trained.
+    those items are not scored. inputs: what `resolve` gave for `config`, to read the datasets once. overwrite: a run
+    that is there is made anew. Raises a TranslocalError for what the user can mend.
     """
     check_trained(config, named=model is None)
     config, loaded = with_model(config, model)
     if inputs is None:
         inputs = resolve(config) if loaded is None else resolve_data(config)
-    with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
-        return _run(config, progress, folder, loaded, inputs)
+    if not overwrite and (done := finished(config)):
+        return done
+    made = "scores", "vectors", "figures"
+    with working_folder(config, inputs, made, overwrite=overwrite) as (folder, store):
+        _run(config, progress, folder, loaded, inputs, store)
+    return read_result(config.folder, read_manifest(config.folder), again=False)
 
 
 def run_locate(
@@ -99,7 +97,9 @@ def run_locate(
     return LocateResult(config.folder, findings(located))
 
 
-def _run(config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel | None, inputs: Inputs) -> RunResult:
+def _run(
+    config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel | None, inputs: Inputs, store: Store
+) -> None:
     begun = time.perf_counter()
     timings: dict[str, float] = {}
 
@@ -107,7 +107,8 @@ def _run(config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel 
         timings[name] = round(time.perf_counter() - begun - sum(timings.values()), 2)
 
     with progress.stage("loading", 1) as advance:
-        study = prepare(config, loaded, inputs)
+        study = replace(prepare(config, loaded, inputs), parts=store)
+        check_made_of(store, made_of(study))
         advance(study.loaded.name)
     lap("load")
     n_languages = len(study.languages)
@@ -171,7 +172,6 @@ def _run(config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel 
         write_csv(folder / "controls.csv", report.control_table(cells, draws))
     real = report.compared(plane["method"].unique())
     write_csv(folder / "fronts.csv", front_table(cells, *compared_sets(real, trained, list(draws))))
-    generated: pd.DataFrame | None = None
     if said:
         answers = pd.concat(said, ignore_index=True)
         answers.to_parquet(folder / "scores" / "generated.parquet", index=False)
@@ -182,8 +182,8 @@ def _run(config: RunConfig, progress: Stages, folder: Path, loaded: LoadedModel 
     told = beside.write(folder, cells, contrasts) if trained else []
     _draw(folder, plane, layers, chosen)
     lap("tables and figures")
-    write_json(folder / MANIFEST, _manifest(study, beside, timings))
-    return RunResult(config.folder, plane, contrasts, chosen, [*findings(located), *told], generated)
+    found = {"findings": [*findings(located), *told], "files": checksums(folder)}
+    write_json(folder / MANIFEST, _manifest(study, beside, timings) | found)
 
 
 def _draw(folder: Path, plane: pd.DataFrame, layers: pd.DataFrame, chosen: Mapping[str, Mapping[str, Chosen]]) -> None:

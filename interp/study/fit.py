@@ -125,16 +125,12 @@ def _vector(study: Study, fit: FitResiduals, method: str, code: str) -> PerLayer
 
 
 def random_vectors(
-    study: Study, fit: FitResiduals, like: Vectors, method: str, n: int
-) -> list[dict[str, SteeringVectors]]:
-    """`n` draws per language: Gaussian with the covariance of the layer's residuals and the norm of `like[method]`."""
-    draws: list[dict[str, SteeringVectors]] = [{} for _ in range(n)]
-    for code in study.languages:
-        for draw, vectors in enumerate(random_like(study, fit, code, like[method][code].vectors, n, method)):
-            draws[draw][code] = SteeringVectors(
-                f"random-{draw}:{code}", vectors, {"processing": study.loaded.processing}
-            )
-    return draws
+    study: Study, fit: FitResiduals, like: Vectors, method: str, n: int, code: str
+) -> list[SteeringVectors]:
+    """`n` draws in a language: Gaussian with the covariance of the layer's residuals and the norm of `like[method]`."""
+    drawn = random_like(study, fit, code, like[method][code].vectors, n, method)
+    told = {"processing": study.loaded.processing}
+    return [SteeringVectors(f"random-{draw}:{code}", vectors, told) for draw, vectors in enumerate(drawn)]
 
 
 def random_like(study: Study, fit: FitResiduals, code: str, real: PerLayer, n: int, name: str) -> list[PerLayer]:
@@ -148,21 +144,19 @@ def random_like(study: Study, fit: FitResiduals, code: str, real: PerLayer, n: i
 
 
 def shuffled_vectors(
-    study: Study, fit: FitResiduals, like: Vectors, method: str, n: int
-) -> list[dict[str, SteeringVectors]]:
-    """`n` refits per language with the two sides of each pair swapped by a coin, at the real vector's norm."""
-    draws: list[dict[str, SteeringVectors]] = [{} for _ in range(n)]
-    for code in study.languages:
-        target, source = (
-            (fit.universal["en"], fit.universal[code]) if method == "en" else (fit.explicit[code], fit.implicit[code])
-        )
-        generator = torch.Generator().manual_seed(control_seed(study, code, 0, f"shuffled {method}"))
-        for draw in range(n):
-            refit = rescaled(sign_shuffled(target, source, generator), like[method][code].vectors)
-            draws[draw][code] = SteeringVectors(
-                f"shuffled-{draw}:{code}", refit, {"processing": study.loaded.processing}
-            )
-    return draws
+    study: Study, fit: FitResiduals, like: Vectors, method: str, n: int, code: str
+) -> list[SteeringVectors]:
+    """`n` refits in a language with the two sides of each pair swapped by a coin, at the real vector's norm."""
+    target, source = (
+        (fit.universal["en"], fit.universal[code]) if method == "en" else (fit.explicit[code], fit.implicit[code])
+    )
+    generator = torch.Generator().manual_seed(control_seed(study, code, 0, f"shuffled {method}"))
+    told = {"processing": study.loaded.processing}
+    found = []
+    for draw in range(n):
+        refit = rescaled(sign_shuffled(target, source, generator), like[method][code].vectors)
+        found.append(SteeringVectors(f"shuffled-{draw}:{code}", refit, told))
+    return found
 
 
 def control_seed(study: Study, code: str, layer: int, method: str) -> int:

@@ -46,13 +46,22 @@ def generated_answers(
     Columns: method, axis, cue (`none` or `explicit`), language, item, cluster, text, ended, local, weighted, us.
     The prompts are those whose options are scored. `ended`: the model came to an end before `max_new_tokens`.
     """
-    plain = replace(study, config=replace(study.config, normalisation="bytes"))  # examples without letters
-    items = {item.key: item for item in study.cultural.items}
-    rows = []
-    for code in study.languages:
+    return pd.concat(
+        [generated_in(study, vectors, chosen, code, advance) for code in study.languages], ignore_index=True
+    )
+
+
+def generated_in(
+    study: Study, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], code: str, advance: Advance
+) -> pd.DataFrame:
+    """The rows of `generated_answers` in one language."""
+
+    def make() -> pd.DataFrame:
+        plain = replace(study, config=replace(study.config, normalisation="bytes"))  # examples without letters
+        items = {item.key: item for item in study.cultural.items}
         tasks = [*plain.cultural_tasks(code, "test"), *plain.cultural_tasks(code, "test", "explicit")]
         plans = [Plan(), *(by_language[code].plan(study, vectors, code) for by_language in chosen.values())]
-        config = study.config
+        config, rows = study.config, []
         found = generate(
             study.loaded.model, [task.prompt.text for task in tasks], plans, max_new_tokens=config.max_new_tokens,
             memory=config.memory, batch_size=config.batch_size, tokens=study.tokens,
@@ -65,7 +74,9 @@ def generated_answers(
                     {"method": method, "axis": task.axis, "cue": task.cue, "language": code,
                      "item": task.prompt.item, "cluster": task.cluster} | matched
                 )  # fmt: skip
-    return pd.DataFrame(rows)
+        return pd.DataFrame(rows)
+
+    return study.parts.frame(f"generated/{code}", make)
 
 
 def judged(item: CulturalItem, language: str, culture: str, reference: str, said: Generated) -> dict[str, object]:

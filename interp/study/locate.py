@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -71,20 +72,22 @@ def steps(study: Study) -> int:
 
 def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
     """Probes, alignment, directions, onsets and attribution; layers are looked for on test, vectors are of fit."""
-    read = read_residuals(study, fit, advance)
-    probed = run_probes(study, read, advance)
-    alignment = run_alignment(study, read, advance)
-    directions = direction_table(study, fit)
-    signals = onset_signals(study, read, probed)
+    read = cache(lambda: read_residuals(study, fit, advance))
+    probed = cache(lambda: run_probes(study, read(), advance))
+    kept = study.parts.frame
+    probes = kept("locate/probes", lambda: probe_table(probed()))
+    alignment = kept("locate/alignment", lambda: run_alignment(study, read(), advance))
+    directions = kept("locate/directions", lambda: direction_table(study, fit))
+    by_name = from_frame(kept("locate/signals", lambda: as_frame(language_signals(study, read(), probed()))))
+    signals = onset_signals(study, by_name)
     found = {language: _separation(study, some) for language, some in signals.items()}
-    probes = probe_table(probed)
     return Located(
         probes=probes,
         alignment=alignment,
         directions=directions,
-        attribution=attribution_table(study, advance),
+        attribution=kept("locate/attribution", lambda: attribution_table(study, advance)),
         layers=layer_table(study, probes, alignment, directions, found),
-        onsets=onset_table(study, read, probes, directions, found),
+        onsets=onset_table(study, fit, probes, directions, found),
         separations=found,
         signals=signals,
     )
@@ -126,8 +129,8 @@ def _asked_in_both(study: Study, read: Residuals, code: str) -> tuple[Stack, Sta
     return *stacks, groups, units
 
 
-def onset_signals(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, dict[str, Signal]]:
-    """Signals of every language that has the answer probe, and of all together as `macro`; row 0: embedding output."""
+def language_signals(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, dict[str, Signal]]:
+    """Name -> language -> signal; row 0: embedding output."""
     found: dict[str, dict[str, Signal]] = {name: {} for name in (*UNIVERSAL, *CULTURAL)}
     for one in probed:
         if one.probe in found:
@@ -135,6 +138,36 @@ def onset_signals(study: Study, read: Residuals, probed: Sequence[Probed]) -> di
     for code in study.languages:
         margin = cosine_margin(read.universal["test", "en"], read.universal["test", code], relations(study, "test"))
         found["alignment"][code] = Signal(margin, entities(study, "test"))
+    return found
+
+
+def as_frame(signals: Mapping[str, Mapping[str, Signal]]) -> pd.DataFrame:
+    """Signals as a table: a row per name, language and example, a column per layer."""
+    parts = []
+    for name, by_language in signals.items():
+        for code, signal in by_language.items():
+            columns = {f"value_{row}": values for row, values in enumerate(np.asarray(signal.values, dtype=np.float64))}
+            if signal.control is not None:
+                control = np.asarray(signal.control, dtype=np.float64)
+                columns |= {f"control_{row}": values for row, values in enumerate(control)}
+            told = {"signal": name, "language": code, "cluster": np.asarray(signal.clusters).astype(str)}
+            parts.append(pd.DataFrame(told | columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def from_frame(table: pd.DataFrame) -> dict[str, dict[str, Signal]]:
+    """Signals of `as_frame`."""
+    found: dict[str, dict[str, Signal]] = {name: {} for name in (*UNIVERSAL, *CULTURAL)}
+    for (name, code), rows in table.groupby(["signal", "language"], sort=False):
+        values = rows.filter(like="value_").to_numpy(dtype=np.float64).T
+        control = rows.filter(like="control_").to_numpy(dtype=np.float64).T
+        there = bool(len(control)) and not np.isnan(control).all()
+        found[str(name)][str(code)] = Signal(values, rows["cluster"].to_numpy(dtype=str), control if there else None)
+    return found
+
+
+def onset_signals(study: Study, found: Mapping[str, Mapping[str, Signal]]) -> dict[str, dict[str, Signal]]:
+    """Signals of every language that has them all, and of all together as `macro`."""
     languages = [code for code in study.languages if code in found["answer"] and code in found["culture"]]
     by_language = {code: {name: signals[code] for name, signals in found.items()} for code in languages}
     if languages:
@@ -171,7 +204,7 @@ def _separation(study: Study, signals: Mapping[str, Signal]) -> Separation:
 
 def onset_table(
     study: Study,
-    read: Residuals,
+    fit: FitResiduals,
     probes: pd.DataFrame,
     directions: pd.DataFrame,
     found: Mapping[str, Separation],
@@ -197,7 +230,7 @@ def onset_table(
         row |= {"layer_en": chosen.layer_en, "layer_loc": np.nan if chosen.layer_loc is None else chosen.layer_loc}
         rows.append(row)
     table = pd.DataFrame(rows)
-    means = np.stack([read.universal["fit", code][1:].mean(axis=1) for code in study.universal.languages], axis=1)
+    means = np.stack([fit.universal[code][1:].numpy().mean(axis=1) for code in study.universal.languages], axis=1)
     others = (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
     table["dfki_layer"] = intersection_layer(means - others).layer
     return table

@@ -27,6 +27,25 @@ def check_folder(final: Path) -> None:
 
 
 @contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Say in one line, as an OutputError, that `folder` can't be written, and why (such as a full disk)."""
+    try:
+        yield
+    except OSError as error:
+        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        raise OutputError(
+            f"{folder} can't be written: {reason}",
+            allowed="a writable folder with free space",
+            remedy="free some space or pass another --out",
+        ) from error
+
+
+def partial_folder(final: Path) -> Path:
+    """Where a run is made before it moves to `final`."""
+    return final.parent / f".{final.name}.partial"
+
+
+@contextmanager
 def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
     """A working folder with the folders `parts`; it becomes `final` when the block ends well, else it is removed.
 
@@ -34,23 +53,17 @@ def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
     that is not a run.
     """
     check_folder(final)
-    working = final.parent / f".{final.name}.partial"
+    working = partial_folder(final)
     try:
-        shutil.rmtree(working, ignore_errors=True)
-        working.mkdir(parents=True)
-        for part in parts:
-            (working / part).mkdir()
-        yield working
-        if final.exists():
-            shutil.rmtree(final)
-        os.replace(working, final)
-    except OSError as error:
-        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
-        raise OutputError(
-            f"{final} can't be written: {reason}",
-            allowed="a writable folder with free space",
-            remedy="free some space or pass another --out",
-        ) from error
+        with writable(final):
+            shutil.rmtree(working, ignore_errors=True)
+            working.mkdir(parents=True)
+            for part in parts:
+                (working / part).mkdir()
+            yield working
+            if final.exists():
+                shutil.rmtree(final)
+            os.replace(working, final)
     finally:
         shutil.rmtree(working, ignore_errors=True)
 

@@ -21,6 +21,7 @@ from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.steering.plans import Plan, check_plan
 from interp.study.config import Config, RunConfig
+from interp.study.kept import Parts, Unkept
 from interp.study.resolve import Inputs, check_enough, following, resolve, resolve_data
 
 OWN_ONLY = ("letter", "sentence")
@@ -29,7 +30,7 @@ OWN_ONLY = ("letter", "sentence")
 
 @dataclass(frozen=True)
 class Study:
-    """A run's model and data, read once. Every prompt goes through `template`."""
+    """A run's model and data, read once. Every prompt goes through `template`; what is costly is kept in `parts`."""
 
     config: RunConfig
     loaded: LoadedModel
@@ -38,6 +39,7 @@ class Study:
     parallel: ParallelText
     languages: tuple[str, ...]
     template: Template = field(default_factory=Template)
+    parts: Parts = field(default_factory=Unkept)
 
     @property
     def n_layers(self) -> int:

@@ -71,12 +71,19 @@ def score_methods(
 
 def score_plans(study: Study, tasks: Prompts, plans: Plans, advance: Advance) -> Iterator[tuple[str, pd.DataFrame]]:
     """Scores of the unsteered model, then of every plan: (method, table) one after another."""
-    scored = []
-    for code in study.languages:
+    scored = [score_plans_in(study, tasks, plans, code, advance) for code in study.languages]
+    for method in (BASE, *plans):
+        yield method, pd.concat([part[part["method"] == method] for part in scored], ignore_index=True)
+
+
+def score_plans_in(study: Study, tasks: Prompts, plans: Plans, code: str, advance: Advance) -> pd.DataFrame:
+    """Scores of `score_plans` in one language, all methods below each other."""
+
+    def make() -> pd.DataFrame:
         own = [Plan(), *(by_language[code] for by_language in plans.values())]
-        scored.append(_scored(study, tasks.full[code], own, f"methods {code}", advance))
-    for number, method in enumerate((BASE, *plans)):
-        yield method, pd.concat([part.table(number, method) for part in scored], ignore_index=True)
+        return _scored(study, tasks.full[code], own, f"methods {code}", advance).tables([BASE, *plans])
+
+    return study.parts.frame(f"test/{code}", make)
 
 
 def score_controls(
@@ -88,21 +95,40 @@ def score_controls(
     from the other.
     """
     for control in CONTROLS:
-        make = random_vectors if control == "random" else shuffled_vectors
-        parts = []
-        for axis, method in CONTROL_AXES.items():
-            prompts = tasks.universal if axis == "universal" else tasks.cultural
-            draws = make(study, fit, vectors, method, study.config.control_draws)
-            for code in study.languages:
-                own = [draw[code] for draw in draws]
-                cells = choose_control(study, dev, own, axis, code, advance)
-                plans = [
-                    vectors_of_draw.plan(cell.layer, cell.strength, positions=study.config.positions)
-                    for vectors_of_draw, cell in zip(own, cells, strict=True)
-                ]
-                scored = _scored(study, prompts[code], plans, f"{control} {axis} {code}", advance)
-                parts += [scored.table(number, f"{control}_{number:02d}") for number in range(len(plans))]
+        parts = [
+            score_controls_in(study, dev, tasks, fit, vectors, control, axis, code, advance)
+            for axis in CONTROL_AXES
+            for code in study.languages
+        ]
         yield control, pd.concat(parts, ignore_index=True)
+
+
+def score_controls_in(
+    study: Study,
+    dev: Dev,
+    tasks: Prompts,
+    fit: FitResiduals,
+    vectors: Vectors,
+    control: str,
+    axis: str,
+    code: str,
+    advance: Advance,
+) -> pd.DataFrame:
+    """Scores of one control on one axis in one language, all draws below each other."""
+
+    def scored() -> pd.DataFrame:
+        make = random_vectors if control == "random" else shuffled_vectors
+        draws = make(study, fit, vectors, CONTROL_AXES[axis], study.config.control_draws, code)
+        cells = choose_control(study, dev, draws, axis, code, advance)
+        plans = [
+            one.plan(cell.layer, cell.strength, positions=study.config.positions)
+            for one, cell in zip(draws, cells, strict=True)
+        ]
+        prompts = tasks.universal if axis == "universal" else tasks.cultural
+        found = _scored(study, prompts[code], plans, f"{control} {axis} {code}", advance)
+        return found.tables([f"{control}_{number:02d}" for number in range(len(plans))])
+
+    return study.parts.frame(f"controls/{control}.{axis}.{code}", scored)
 
 
 def layer_cells(study: Study, chosen: Container[str]) -> list[tuple[str, int]]:
@@ -114,9 +140,18 @@ def score_layers(
     study: Study, tasks: Prompts, vectors: Vectors, cells: Sequence[tuple[str, int]], advance: Advance
 ) -> pd.DataFrame:
     """Scores of vectors at layers, strength 1: methods `en@3`, `loc@3`, ..."""
-    parts = []
-    for code in study.languages:
+    parts = [score_layers_in(study, tasks, vectors, cells, code, advance) for code in study.languages]
+    return pd.concat(parts, ignore_index=True)
+
+
+def score_layers_in(
+    study: Study, tasks: Prompts, vectors: Vectors, cells: Sequence[tuple[str, int]], code: str, advance: Advance
+) -> pd.DataFrame:
+    """Scores of `score_layers` in one language."""
+
+    def make() -> pd.DataFrame:
         plans = [vectors[method][code].plan(layer, positions=study.config.positions) for method, layer in cells]
         scored = _scored(study, [*tasks.universal[code], *tasks.cultural[code]], plans, f"layers {code}", advance)
-        parts += [scored.table(number, f"{method}@{layer}") for number, (method, layer) in enumerate(cells)]
-    return pd.concat(parts, ignore_index=True)
+        return scored.tables([f"{method}@{layer}" for method, layer in cells])
+
+    return study.parts.frame(f"layers/{code}", make)

@@ -17,6 +17,7 @@ from interp.progress import Stages
 from interp.study.choose import Chosen, Dev, choose, evaluations, sought_on_top
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
+from interp.study.kept import Under
 from interp.study.methods import TrainedMethod, member, on_top, training_settings
 from interp.study.prepare import Study
 from interp.study.testing import Prompts, score_methods
@@ -117,7 +118,8 @@ def twin(study: Study, one: Member) -> Study:
     loaded = load_model(one.place, device=config.device, dtype=config.dtype, n_devices=config.n_devices)
     _check_alike(study, loaded, one)
     loaded = replace(loaded, exposure=study.loaded.exposure)
-    return replace(study, config=replace(config, attribution_items=0), loaded=loaded)
+    parts = Under(study.parts, f"trained/{one.name}")
+    return replace(study, config=replace(config, attribution_items=0), loaded=loaded, parts=parts)
 
 
 def _check_alike(study: Study, loaded: LoadedModel, one: Member) -> None:

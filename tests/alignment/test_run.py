@@ -125,12 +125,14 @@ def test_a_killed_run_goes_on(run: Callable[..., AlignResult], tmp_path: Path) -
 
 def test_another_run_is_refused(run: Callable[..., AlignResult], small_data: TrainingData, tmp_path: Path) -> None:
     run(tmp_path / "out")
-    with pytest.raises(OutputError, match=r"holds another run: settings.lr 0.02, not 0.01; "):
+    with pytest.raises(OutputError, match=r"holds another run: settings.lr: 0.02 there, 0.01 here; "):
         run(tmp_path / "out", lr=0.01)
     fewer = replace(small_data, units=small_data.units[1:])
-    with pytest.raises(OutputError, match=r"holds another run: data.units.question 40, not 39; data.fingerprint"):
+    with pytest.raises(
+        OutputError, match=r"holds another run: data.units.question: 40 there, 39 here; data.fingerprint"
+    ):
         run(tmp_path / "out", data=fewer)
-    with pytest.raises(OutputError, match=r"holds another run: .*model.name 'llama\d*', not 'qwen3"):
+    with pytest.raises(OutputError, match=r"holds another run: .*model.name: 'llama\d*' there, 'qwen3"):
         run(tmp_path / "out", "qwen3")
     other = tmp_path / "other"
     other.mkdir()

@@ -55,7 +55,11 @@ def test_a_killed_job_goes_on_where_it_was(
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"layers": [1]}, "layers"), ({"position": "mean"}, "position -1, not 'mean'"), ({"shard_size": 3}, "shard_size")],
+    [
+        ({"layers": [1]}, "layers"),
+        ({"position": "mean"}, "position: -1 there, 'mean' here"),
+        ({"shard_size": 3}, "shard_size"),
+    ],
 )
 def test_other_settings_are_refused(
     organism: LoadedModel, texts: list[str], tmp_path: Path, change: dict, named: str

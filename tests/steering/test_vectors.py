@@ -76,3 +76,14 @@ def test_cells_rank_by_value_then_by_the_gentler_plan() -> None:
 def test_the_last_block_is_in_no_grid() -> None:
     assert layer_grid(8) == (0, 1, 2, 3, 4, 5, 6)
     assert share_grid(8, (0.25, 0.5, 0.99)) == (2, 4, 6)
+
+
+def test_a_file_of_vectors_repeats_byte_for_byte(tmp_path: Path) -> None:
+    """Several entries of metadata would be in another order now and then."""
+    provenance = {"language": "el", "n": 3, "fitter": "mean"}
+    bytes_of = set()
+    for number in range(12):
+        SteeringVectors("en:el", torch.ones(2, 3), provenance).save(tmp_path / f"{number}.safetensors")
+        bytes_of.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(bytes_of) == 1
+    assert SteeringVectors.load(tmp_path / "0.safetensors").provenance == provenance

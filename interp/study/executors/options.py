@@ -1,0 +1,74 @@
+"""How units are spread: settings of every executor."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from interp.errors import ConfigError, nearest
+
+Kind = Literal["local", "ray", "slurm"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+# Lengths that sbatch reads: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
+_TIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2}")
+
+
+@dataclass(frozen=True)
+class ExecutorOptions:
+    """Where units are computed, and how many at once.
+
+    workers: units at once. threads: per worker; None shares this machine's cores out (local, and a Ray cluster that is
+    started for the work) or leaves one (another cluster). gpus_per_worker: 0.5 puts two workers on a GPU, 2 gives a
+    worker two; 0 leaves devices alone. retries: how often a unit is tried again whose worker died.
+    ray_address: `host:port` or `auto`; empty starts a cluster on this machine. slurm_*: as sbatch takes them;
+    slurm_folder: for job scripts, logs and what jobs tell, on a disk that all nodes see (default: `.slurm` beside the
+    runs); slurm_units_per_job: units that a job computes one after another, with its model loaded once.
+    Raises ConfigError for values that aren't allowed.
+    """
+
+    kind: Kind = "local"
+    workers: int = 1
+    threads: int | None = None
+    gpus_per_worker: float = 0.0
+    retries: int = 2
+    ray_address: str = ""
+    slurm_account: str = ""
+    slurm_partition: str = ""
+    slurm_gres: str = ""
+    slurm_time: str = "04:00:00"
+    slurm_memory: str = ""
+    slurm_folder: str = ""
+    slurm_units_per_job: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(
+                f"executor {self.kind!r} is unknown",
+                allowed=", ".join(KINDS),
+                remedy=nearest(self.kind, KINDS, "leave it out to use this machine"),
+            )
+        for name, least in (("workers", 1), ("retries", 0), ("slurm_units_per_job", 1), ("threads", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+        gpus = self.gpus_per_worker
+        if gpus < 0 or (gpus > 1 and gpus != int(gpus)):
+            raise ConfigError(
+                f"gpus_per_worker {gpus!r} is not allowed", allowed="0, a fraction of a GPU, or a whole number of them"
+            )
+        if not _TIME.fullmatch(self.slurm_time):
+            raise ConfigError(
+                f"slurm_time {self.slurm_time!r} is not allowed", allowed="as sbatch takes it: 90, 04:00:00, 1-12:00:00"
+            )
+        self._check_other_kinds()
+
+    def _check_other_kinds(self) -> None:
+        """A setting of one executor means nothing to another: said, not ignored."""
+        for name in ("ray_address", "slurm_account", "slurm_partition", "slurm_gres", "slurm_memory", "slurm_folder"):
+            kind = name.partition("_")[0]
+            if getattr(self, name) and kind != self.kind:
+                raise ConfigError(f"{name} is set, but the executor is {self.kind}", remedy=f"--executor {kind}")
+        if self.gpus_per_worker and self.kind == "slurm":
+            raise ConfigError("gpus_per_worker is not for slurm", remedy="--slurm-gres gpu:1")

@@ -1,0 +1,95 @@
+"""Runs that are done already: recognised by their settings, and read back from their folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from interp.errors import OutputError
+from interp.files import differences
+from interp.steering.saved import load_plans
+from interp.study.choose import Chosen, method_of
+from interp.study.config import RunConfig
+from interp.study.output import MANIFEST, check_folder
+
+VERSION = "translocal"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves behind; `again` is true where it was there already and nothing was done."""
+
+    folder: Path
+    plane: pd.DataFrame
+    contrasts: pd.DataFrame
+    chosen: Mapping[str, Mapping[str, Chosen]]
+    findings: list[str]
+    generated: pd.DataFrame | None = None
+    again: bool = False
+
+
+def plain(config: RunConfig) -> dict[str, Any]:
+    """The settings as a manifest has them."""
+    found: dict[str, Any] = json.loads(json.dumps(config.described()))
+    return found
+
+
+def finished(config: RunConfig) -> RunResult | None:
+    """The run of these settings that `config.folder` holds; None where there is none.
+
+    Raises OutputError for a folder that holds something else, or a run with other settings or of another version, with
+    the differences named.
+    """
+    check_folder(config.folder)
+    path = config.folder / MANIFEST
+    if not path.is_file():
+        return None
+    manifest = read_manifest(config.folder)
+    there = {"config": manifest.get("config"), VERSION: manifest.get("versions", {}).get(VERSION)}
+    differ = differences(there, {"config": plain(config), VERSION: version(VERSION)})
+    if differ:
+        raise OutputError(
+            f"{config.folder} holds another run: {'; '.join(differ)}", allowed="a new folder, or the same settings",
+            remedy="pass another --out, or --overwrite",
+        )  # fmt: skip
+    return read_result(config.folder, manifest, again=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A finished run's manifest; raises OutputError for one that can't be read."""
+    try:
+        found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{folder / MANIFEST} can't be read: {error}", remedy="pass another --out") from error
+    return found
+
+
+def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> RunResult:
+    """What a finished run's folder says."""
+    saved = load_plans(folder)
+    chosen = {
+        method: {
+            code: Chosen(
+                tuple((method_of(steer.vectors), steer.layer, steer.strength) for steer in plan.steers),
+                float(plan.notes.get("dev_value", float("nan"))),
+            )
+            for code, plan in by_language.items()
+        }
+        for method, by_language in saved.methods.items()
+    }
+    said = folder / "generated.csv"
+    return RunResult(
+        folder,
+        pd.read_csv(folder / "plane.csv", keep_default_na=True),
+        pd.read_csv(folder / "contrasts.csv"),
+        chosen,
+        list(manifest.get("findings", [])),
+        pd.read_csv(said) if said.is_file() else None,
+        again,
+    )
