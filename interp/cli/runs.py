@@ -114,7 +114,9 @@ def _told(one: Listed) -> dict[str, Any]:
 
 def _row(one: Listed) -> list[str]:
     progress = ""
-    if one.done is not None:
+    if one.parts and not one.done:
+        progress = f"{one.parts} parts"
+    elif one.done is not None:
         progress = f"{one.done} of {one.units} units" if one.units else f"{one.done} units"
     return [
         one.name,

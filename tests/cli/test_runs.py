@@ -78,7 +78,9 @@ def test_all_runs_are_found_and_nothing_else(tmp_path: Path) -> None:
     finished(tmp_path / "one" / "trained" / "inside-a-run", BASE)
     finished(tmp_path / ".hidden" / "x", BASE)
     working(tmp_path / "study" / ".four.partial", [10, 20])
-    working(tmp_path / ".five.partial", [], languages={"es": "ES"})
+    folder = working(tmp_path / ".five.partial", [], languages=["es"])
+    (folder / "parts" / "test").mkdir()
+    (folder / "parts" / "test" / f"es.{'0' * 32}.parquet").write_text("")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "manifest.json").write_text('{"settings": {}}')
     (tmp_path / "broken").mkdir()
@@ -90,7 +92,7 @@ def test_all_runs_are_found_and_nothing_else(tmp_path: Path) -> None:
     assert (found["one"].model, found["one"].universal, found["one"].seconds) == ("m", "atlas", 62.5)
     four, five = found["study/four"], found["five"]
     assert (four.status, four.done, four.units, four.left, four.cultural) == ("stopped", 2, 4, 30.0, "blend")
-    assert (five.status, five.done, five.units, five.left) == ("stopped", 0, 2, None)
+    assert (five.status, five.parts, five.done, five.units, five.left) == ("stopped", 1, 0, 2, None)
     assert found["broken"].status == "broken"
     code, output = command("--dir", tmp_path)
     assert code == 0
