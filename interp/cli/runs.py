@@ -67,7 +67,7 @@ def show(
     plane = read_plane(one.folder) if (one.folder / PLANE).is_file() else None
     problems = verify_files(one.folder, manifest) if verify else []
     if as_json:
-        told = {"run": one.name, "folder": str(one.folder), "manifest": manifest}
+        told: dict[str, Any] = {"run": one.name, "folder": str(one.folder), "manifest": manifest}
         told |= {"plane": [] if plane is None else _records(plane[plane["language"] == "macro"])}
         print(json.dumps(told | ({"damaged": problems} if verify else {}), indent=1, ensure_ascii=False))
     else:
@@ -114,7 +114,9 @@ def _told(one: Listed) -> dict[str, Any]:
 
 def _row(one: Listed) -> list[str]:
     progress = ""
-    if one.done is not None:
+    if one.parts and not one.done:
+        progress = f"{one.parts} parts"
+    elif one.done is not None:
         progress = f"{one.done} of {one.units} units" if one.units else f"{one.done} units"
     return [
         one.name,

@@ -104,10 +104,11 @@ def run(
 
 
 def _planned(file: Path, out: Path) -> tuple[StudyFile, list[PlannedRun]]:
-    from interp.study.studies import plan_study
     from interp.study.study_file import read_study
 
     found = read_study(file, out)
+    from interp.study.studies import plan_study
+
     return found, plan_study(found)
 
 

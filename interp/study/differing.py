@@ -90,7 +90,7 @@ def _macro(folder: Path) -> pd.DataFrame:
 def _row(method: str, metric: str, planes: list[pd.DataFrame], cells: Cells | None) -> dict[str, object]:
     row: dict[str, object] = {"method": method, "metric": metric}
     for name, plane in zip("ab", planes, strict=True):
-        row |= {f"{name}{end}": float(plane.loc[method, f"{metric}{end}"]) for end in ("", "_lo", "_hi")}
+        row |= {f"{name}{end}": float(plane[f"{metric}{end}"][method]) for end in ("", "_lo", "_hi")}
     own = _names(method)
     if cells is None or not all(name in cells.methods for name in own):
         return row | {"difference": float(str(row["b"])) - float(str(row["a"])), "paired": False}

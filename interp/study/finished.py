@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from interp.errors import OutputError
 from interp.files import differences
-from interp.steering.saved import load_plans
-from interp.study.choose import Chosen, method_of
 from interp.study.config import RunConfig
+from interp.study.listing import read_manifest
 from interp.study.output import MANIFEST, check_folder
+
+if TYPE_CHECKING:
+    from interp.study.choose import Chosen
 
 VERSION = "translocal"
 
@@ -41,7 +43,13 @@ def plain(config: RunConfig) -> dict[str, Any]:
 
 
 def finished(config: RunConfig) -> RunResult | None:
-    """The run of these settings that `config.folder` holds; None where there is none.
+    """The run of these settings that `config.folder` holds, as `finished_manifest`; None where there is none."""
+    manifest = finished_manifest(config)
+    return None if manifest is None else read_result(config.folder, manifest, again=True)
+
+
+def finished_manifest(config: RunConfig) -> dict[str, Any] | None:
+    """What the run of these settings that `config.folder` holds says of itself; None where there is none.
 
     Raises OutputError for a folder that holds something else, or a run with other settings or of another version, with
     the differences named.
@@ -58,20 +66,14 @@ def finished(config: RunConfig) -> RunResult | None:
             f"{config.folder} holds another run: {'; '.join(differ)}", allowed="a new folder, or the same settings",
             remedy="pass another --out, or --overwrite",
         )  # fmt: skip
-    return read_result(config.folder, manifest, again=True)
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """A finished run's manifest; raises OutputError for one that can't be read."""
-    try:
-        found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{folder / MANIFEST} can't be read: {error}", remedy="pass another --out") from error
-    return found
+    return manifest
 
 
 def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> RunResult:
     """What a finished run's folder says."""
+    from interp.steering.saved import load_plans
+    from interp.study.choose import Chosen, method_of
+
     saved = load_plans(folder)
     chosen = {
         method: {

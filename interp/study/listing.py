@@ -11,14 +11,16 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from interp.errors import ConfigError, OutputError, nearest
+from interp.files import PARTIAL
 from interp.study.holding import LOCK
+from interp.study.output import MANIFEST
+from interp.study.store import DAMAGED, IDENTITY, PARTS
 from interp.study.units import RECORDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MANIFEST, IDENTITY, PLANE = "manifest.json", "identity.json", "plane.csv"
-PARTIAL = ".partial"
+PLANE = "plane.csv"
 DEPTH = 3
 """How far below the folder runs are looked for: a study's runs are at 2."""
 
@@ -27,7 +29,8 @@ DEPTH = 3
 class Listed:
     """A run that is on disk. folder: its own, or the working folder of one that isn't finished.
 
-    done of units: pieces that are whole (None where that can't be known). left: seconds, if one unit follows another.
+    Of one that isn't finished: parts: results that are kept; done of units: pieces that an executor says are whole
+    (units None where their number can't be known); left: seconds, if one unit follows another.
     when: seconds since the epoch. problem: of a broken one, in words.
     """
 
@@ -38,6 +41,7 @@ class Listed:
     model: str = ""
     universal: str = ""
     cultural: str = ""
+    parts: int | None = None
     done: int | None = None
     units: int | None = None
     seconds: float | None = None
@@ -91,7 +95,7 @@ def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
 
     path = folder / PLANE
     try:
-        table = pd.read_csv(path, **({"dtype": str, "keep_default_na": False} if text else {}))
+        table = pd.read_csv(path, dtype=str if text else None, keep_default_na=not text)
         for column in ("method", "language", "universal", "cultural", "n_universal", "transfer", "d_transfer_lo"):
             table[column]
     except (OSError, ValueError, KeyError) as error:
@@ -177,7 +181,7 @@ def _working(name: str, folder: Path) -> Listed | None:
     None where it ended while we looked.
     """
     try:
-        when = max(path.stat().st_mtime for path in (folder / IDENTITY, *folder.glob("parts/**")))
+        when = max(path.stat().st_mtime for path in (folder / IDENTITY, *folder.glob(f"{PARTS}/**")))
     except FileNotFoundError:
         return None
     try:
@@ -186,7 +190,7 @@ def _working(name: str, folder: Path) -> Listed | None:
         return Listed(name, folder, "broken", when, problem=str(error))
     config = identity.get("config")
     config = config if isinstance(config, dict) else {}
-    records = {path.name.rsplit(".", 2)[0]: path for path in sorted((folder / "parts" / RECORDS).glob("*.json"))}
+    records = {path.name.rsplit(".", 2)[0]: path for path in sorted((folder / PARTS / RECORDS).glob("*.json"))}
     languages = identity.get("languages") or config.get("languages")
     units = len(languages) + 1 if isinstance(languages, (list, dict)) and languages else None
     took = [seconds for path in records.values() for seconds in _seconds(path)]
@@ -194,8 +198,16 @@ def _working(name: str, folder: Path) -> Listed | None:
     return Listed(
         name, folder, "running" if at_work else "stopped", when,
         model=_text(config.get("model")), universal=_text(config.get("universal")),
-        cultural=_text(config.get("cultural")), done=len(records), units=units, seconds=sum(took) if took else None,
+        cultural=_text(config.get("cultural")), parts=_parts(folder), done=len(records), units=units, seconds=sum(took) if took else None,
         left=sum(took) / len(took) * (units - len(records)) if took and units else None,
+    )  # fmt: skip
+
+
+def _parts(folder: Path) -> int:
+    """How many results are kept, records apart."""
+    return sum(
+        1 for where, _, names in os.walk(folder / PARTS) if Path(where).name not in (RECORDS, DAMAGED)
+        for name in names if not name.startswith(".")
     )  # fmt: skip
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from interp.errors import ConfigError, OutputError, TranslocalError
+from interp.errors import OutputError, TranslocalError
+from interp.files import whole
 from interp.model.template import check_template
 from interp.progress import Stages
 from interp.study.config import RunConfig
+from interp.study.finished import finished_manifest
 from interp.study.holding import hold
-from interp.study.listing import PLANE, differing, read_manifest, read_plane
-from interp.study.output import MANIFEST, check_folder, write_csv
+from interp.study.listing import PLANE, read_plane
+from interp.study.output import MANIFEST, writable, write_csv
 from interp.study.resolve import Inputs, check_model, resolve_data
 from interp.study.study_file import StudyFile, StudyRun
 from interp.study.units import Unit, units_of
@@ -91,7 +91,6 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
     planned = []
     for run in study.runs:
         try:
-            check_folder(run.config.folder)
             check_model(run.config)
             check_template(run.config.template)
             key = replace(run.config, **NOT_DATA)
@@ -105,25 +104,18 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
 
 
 def _finished(run: StudyRun, inputs: Inputs) -> bool:
-    """Whether the run's folder is whole; ConfigError where it has other settings or was made from other data."""
+    """Whether the run's folder is whole; OutputError where it has other settings or was made from other data."""
     from interp.data.items import fingerprint
 
-    if not all((run.config.folder / name).is_file() for name in (MANIFEST, PLANE)):
+    manifest = finished_manifest(run.config)
+    if manifest is None:
         return False
-    manifest = read_manifest(run.config.folder)
-    there, here = manifest["config"], json.loads(json.dumps(run.config.described()))
-    differ = [f"{key} {one!r} there, {other!r} here" for key, (one, other) in differing(there, here).items()]
-    here_version, there_version = version("translocal"), manifest.get("versions", {}).get("translocal")
-    if here_version != there_version:
-        differ.append(f"translocal {there_version} there, {here_version} here")
     for axis, items in (("universal", inputs.universal.items), ("cultural", inputs.cultural.items)):
         if manifest.get("data", {}).get(axis, {}).get("fingerprint") != fingerprint(items):
-            differ.append(f"other items in {axis} {getattr(inputs, axis).name}")
-    if differ:
-        raise ConfigError(
-            f"{run.config.folder} holds another run: {'; '.join(differ)}",
-            remedy="give the study another name, or move that folder away",
-        )
+            raise OutputError(
+                f"{run.config.folder} was made from other items of {getattr(inputs, axis).name}",
+                remedy="give the study another name, or move that folder away",
+            )
     return True
 
 
@@ -149,11 +141,9 @@ def run_study(
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the study's lock, so that two processes don't do the same units."""
-    try:
+    with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = hold(folder)
-    except OSError as error:
-        raise OutputError(f"{folder} can't be written: {error.strerror}", remedy="pass another --out") from error
     try:
         yield
     finally:
@@ -240,9 +230,8 @@ def write_plane(study: StudyFile, runs: Sequence[StudyRun]) -> Path | None:
     if not runs:
         return None
     table: pd.DataFrame = pd.concat([_plane(run) for run in runs], ignore_index=True)
-    working = study.folder / f".{PLANE}.partial"
-    write_csv(working, table)
-    os.replace(working, study.folder / PLANE)
+    with writable(study.folder), whole(study.folder / PLANE) as working:
+        write_csv(working, table)
     return study.folder / PLANE
 
 

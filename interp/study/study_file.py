@@ -108,11 +108,14 @@ def _check_repeated(root: Any, path: Path) -> None:
             nodes += node.value
         if isinstance(node, yaml.MappingNode):
             nodes += [value for _, value in node.value]
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for key, value in node.value:
-                if keys.count(key.value) > 1:
-                    line = value.start_mark.line + 1
-                    raise ConfigError(f"{path}: key {key.value!r} is there twice, near line {line}", remedy="keep one")
+            seen: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise ConfigError(
+                        f"{path}: key {key.value!r} is there twice, again in line {line}", remedy="keep one"
+                    )
+                seen.add(key.value)
 
 
 def _mapping(value: Any, where: str, known: Sequence[str]) -> dict[str, Any]:

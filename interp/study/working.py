@@ -29,7 +29,8 @@ OURS = (PARTS, IDENTITY, LOCK)
 def identity_of(config: RunConfig, inputs: Inputs) -> dict[str, Any]:
     """What tells a run from others before its model is loaded: settings, data and our version."""
     data = {"universal": described_data(inputs.universal), "cultural": described_data(inputs.cultural)}
-    return {"config": plain(config), "data": data, "version": version("translocal")}
+    languages = list(inputs.languages)
+    return {"config": plain(config), "languages": languages, "data": data, "version": version("translocal")}
 
 
 @contextmanager
