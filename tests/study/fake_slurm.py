@@ -1,5 +1,6 @@
 """Slurm's commands on one machine, by the name that this file is called by; state and calls lie in $FAKE_SLURM."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -75,10 +76,8 @@ def scancel(*numbers: str) -> None:
     for number in numbers:
         (STATE / f"cancelled-{number}").touch()
         for pid in STATE.glob(f"pid-{number}_*"):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid.read_text()), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 def scontrol(verb: str, job: str) -> None:
