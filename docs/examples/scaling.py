@@ -5,7 +5,7 @@
 
 Units go to workers as `interp` hands them out: a worker goes on with the run that it has in memory, then takes a run
 that no other is at, then helps with one. A worker that changes its run loads and fits first. When all units of a run
-are over, one process, which takes one run after another, gathers its tables and figures.
+are over, one process (or several), which takes one run after another, gathers its tables and figures.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Study:
     locate: float = 60.0
     start: float = 15.0
     gather: float = 11.0
+    gatherers: int = 1
 
     @property
     def runs(self) -> int:
@@ -42,79 +43,72 @@ class Study:
 
 @dataclass(frozen=True)
 class Simulated:
-    """makespan, in seconds; starts: how often a worker changed its run; computing: seconds spent in units."""
+    """Seconds, but for workers and starts (how often a worker changed its run).
+
+    The makespan is the sum of four: `units` and `loads` are what a worker spends on them, in the mean; `uneven` is what
+    passes until the last unit is over besides; `tail` is the gathering that is left then.
+    """
 
     workers: int
-    makespan: float
     starts: int
-    computing: float
-    units_over: float
+    units: float
+    loads: float
+    uneven: float
+    tail: float
 
     @property
-    def efficiency(self) -> float:
-        """Share of the workers' time that went into units."""
-        return self.computing / (self.workers * self.makespan)
+    def makespan(self) -> float:
+        """From the first load to the last run's tables."""
+        return self.units + self.loads + self.uneven + self.tail
+
+    @property
+    def lost(self) -> str:
+        """The largest part that is not units."""
+        parts = {"loads": self.loads, "uneven ends": self.uneven, "gathering": self.tail}
+        return max(parts, key=lambda name: parts[name])
 
 
 def simulate(study: Study, workers: int) -> Simulated:
     """List scheduling: whenever a worker is free it takes a unit; nothing fails."""
     left = {run: list(study.units) for run in range(study.runs)}
-    going = Counter({run: len(study.units) for run in range(study.runs)})
-    holders: Counter[int] = Counter()
+    ends = dict.fromkeys(left, 0.0)
     free = [(0.0, worker) for worker in range(workers)]
     held: dict[int, int] = {}
-    finished: list[float] = []
-    ends: dict[int, float] = {}
-    starts, computing = 0, 0.0
+    holders: Counter[int] = Counter()
+    starts = 0
     while left:
         now, worker = heapq.heappop(free)
         run = held.get(worker)
         if run not in left:
-            run = min(left, key=lambda one: (holders[one] > 0, -len(left[one]) if holders[one] else 0, one))
-            if worker in held:
-                holders[held[worker]] -= 1
-            held[worker] = run
+            if run is not None:
+                holders[run] -= 1
+            run = held[worker] = min(left, key=lambda one: (holders[one] > 0, one))
             holders[run] += 1
             now += study.start
             starts += 1
-        seconds = left[run].pop(0)
+        now += left[run].pop(0)
+        ends[run] = max(ends[run], now)
         if not left[run]:
             del left[run]
-        end = now + seconds
-        computing += seconds
-        going[run] -= 1
-        ends[run] = max(ends.get(run, 0.0), end)
-        if not going[run]:
-            finished.append(ends[run])
-        heapq.heappush(free, (end, worker))
-    gathered = 0.0
-    for end in sorted(finished):
-        gathered = max(gathered, end) + study.gather
-    return Simulated(workers, gathered, starts, computing, max(finished))
-
-
-def bound(study: Study, seen: Simulated) -> str:
-    """What keeps the makespan from being shorter: the largest of what can't be undercut."""
-    shares = {
-        "work": (seen.computing + seen.starts * study.start) / seen.workers,
-        "gathering, one run after another": study.runs * study.gather + study.start + min(study.units),
-        "the longest unit and its start": study.start + max(study.units) + study.gather,
-    }
-    return max(shares, key=lambda name: shares[name])
+        heapq.heappush(free, (now, worker))
+    gatherers = [0.0] * study.gatherers
+    for end in sorted(ends.values()):
+        heapq.heapreplace(gatherers, max(gatherers[0], end) + study.gather)
+    last, units, loads = max(ends.values()), study.runs * sum(study.units) / workers, starts * study.start / workers
+    return Simulated(workers, starts, units, loads, last - units - loads, max(gatherers) - last)
 
 
 def table(study: Study, workers: list[int]) -> str:
     """Markdown: a row per number of workers."""
-    alone = simulate(study, 1)
+    alone = simulate(study, 1).makespan
     rows = [
-        "| GPUs | makespan | speed-up | time in units | model loads | bound by |",
-        "|---:|---:|---:|---:|---:|---|",
+        "| GPUs | makespan | speed-up | units | loads | uneven ends | gathering | most is lost to |",
+        "|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
-    for count in workers:
-        seen = simulate(study, count)
+    for seen in (simulate(study, count) for count in workers):
+        parts = " | ".join(_hours(part) for part in (seen.units, seen.loads, seen.uneven, seen.tail))
         rows.append(
-            f"| {count} | {_hours(seen.makespan)} | {alone.makespan / seen.makespan:.1f} | {seen.efficiency:.0%} "
-            f"| {seen.starts} | {bound(study, seen)} |"
+            f"| {seen.workers} | {_hours(seen.makespan)} | {alone / seen.makespan:.1f} | {parts} | {seen.lost} |"
         )
     return "\n".join(rows)
 
@@ -128,9 +122,9 @@ LARGE = Study(language=3600.0, locate=2400.0, start=420.0, gather=30.0)
 
 
 def main() -> None:
-    """Tables of a small model by measured times, of a large one by assumed times, or of the times that are given."""
+    """Tables of a small model by measured times, of a large one by assumed times (gathered by 1 and by 16), or of the times that are given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("models", "datasets", "seeds", "languages"):
+    for name in ("models", "datasets", "seeds", "languages", "gatherers"):
         parser.add_argument(f"--{name}", type=int)
     for name in ("language", "locate", "start", "gather"):
         parser.add_argument(f"--{name}", type=float, help="seconds")
@@ -140,7 +134,8 @@ def main() -> None:
     if given:
         print(table(replace(Study(), **given), workers))
         return
-    print(table(Study(), workers), table(LARGE, workers), sep="\n\n")
+    for study in (Study(), LARGE, replace(LARGE, gatherers=16)):
+        print(table(study, workers), end="\n\n")
 
 
 if __name__ == "__main__":
