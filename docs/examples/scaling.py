@@ -122,7 +122,7 @@ LARGE = Study(language=3600.0, locate=2400.0, start=420.0, gather=30.0)
 
 
 def main() -> None:
-    """Tables of a small model by measured times, of a large one by assumed times (gathered by 1 and by 16), or of the times that are given."""
+    """Tables of a small model by measured times and a large one by assumed times, or of the times that are given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("models", "datasets", "seeds", "languages", "gatherers"):
         parser.add_argument(f"--{name}", type=int)
