@@ -197,6 +197,7 @@ def test_threads_and_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"gpus_per_worker": 1.5}, "gpus_per_worker 1.5"),
         ({"kind": "slurm", "slurm_time": "soon"}, "as sbatch takes it"),
         ({"slurm_account": "x"}, "slurm_account is set, but the executor is local"),
+        ({"kind": "ray", "ray_address": "ray://head:10001"}, "auto, or host:port"),
         ({"kind": "slurm", "gpus_per_worker": 1}, "--slurm-gres"),
     ],
 )
@@ -231,13 +232,12 @@ def test_an_executor_that_is_not_installed_says_what_to_do(
 def test_ray_computes_what_local_does_and_a_killed_actor_costs_its_unit_an_attempt(
     tmp_path: Path, work: ModuleType
 ) -> None:
-    units = units_in(tmp_path, ko="die once", es="mistake", fa="die")
+    units = units_in(tmp_path, ko="die once", es="mistake")
     found = told(units, ExecutorOptions(kind="ray", workers=2, retries=1), work)
     assert found["language:es"].error == "no such language; to do: another"
-    assert "tried 2 times" in (found["language:fa"].error or "")
-    assert found["locate"].error is found["language:ko"].error is None
-    assert results(tmp_path) == {name: ALL[name] for name in ("language:ko", "locate")}
-    assert Counter(line[0] for line in work.attempts(tmp_path)) == Counter([*NAMES, "language:ko", "language:fa"])
+    assert {name for name, done in found.items() if done.error} == {"language:es"}
+    assert results(tmp_path) == {name: text for name, text in ALL.items() if name != "language:es"}
+    assert Counter(line[0] for line in work.attempts(tmp_path)) == Counter([*NAMES, "language:ko"])
     import ray
 
     assert not ray.is_initialized()
@@ -258,13 +258,15 @@ def test_two_ray_nodes(tmp_path: Path, work: ModuleType) -> None:
         counts = Counter(line[1] for line in work.attempts(tmp_path))
         assert len(counts) == 2  # a node has one core: an actor on each
         assert sum(counts.values()) == 8
+        (done,) = execute([Unit({"out": str(tmp_path), "does": "die"}, "locate")], options, work.compute)
+        assert "tried 3 times; last: " in (done.error or "")
     finally:
         cluster.shutdown()
 
 
 @needs_ray
 def test_a_ray_cluster_that_does_not_answer_is_named(tmp_path: Path, work: ModuleType) -> None:
-    with pytest.raises(ConfigError, match="no Ray cluster answers at 127.0.0.1:1"):
+    with pytest.raises(ConfigError, match=r"no Ray cluster answers at 127.0.0.1:1"):
         list(execute(units_in(tmp_path), ExecutorOptions(kind="ray", ray_address="127.0.0.1:1"), work.compute))
 
 
@@ -359,7 +361,7 @@ def test_what_slurm_refuses_is_told(
 ) -> None:
     monkeypatch.setenv("FAKE_SLURM_REFUSES", "1")
     options = ExecutorOptions(kind="slurm", slurm_account="nobody")
-    with pytest.raises(ConfigError, match="sbatch refused: .*Invalid account"):
+    with pytest.raises(ConfigError, match=r"sbatch refused: .*Invalid account"):
         list(execute(units_in(tmp_path / "a"), options, work.compute))
     with pytest.raises(ValueError, match="is not a function of a module"):
         list(execute(units_in(tmp_path / "a"), options, lambda unit: None))

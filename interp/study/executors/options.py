@@ -11,6 +11,7 @@ from interp.errors import ConfigError, nearest
 Kind = Literal["local", "ray", "slurm"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+_ADDRESS = re.compile(r"auto|[^/:\s]+:\d+")
 # Lengths that sbatch reads: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
 _TIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2}")
 
@@ -62,6 +63,8 @@ class ExecutorOptions:
             raise ConfigError(
                 f"slurm_time {self.slurm_time!r} is not allowed", allowed="as sbatch takes it: 90, 04:00:00, 1-12:00:00"
             )
+        if self.ray_address and not _ADDRESS.fullmatch(self.ray_address):
+            raise ConfigError(f"ray_address {self.ray_address!r} is not allowed", allowed="auto, or host:port")
         self._check_other_kinds()
 
     def _check_other_kinds(self) -> None:

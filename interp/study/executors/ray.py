@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -128,8 +129,9 @@ def _cluster(options: ExecutorOptions) -> Iterator[Any]:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         if options.ray_address:
             try:
+                _knock(options.ray_address)
                 ray.init(address=options.ray_address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 raise ConfigError(
                     f"no Ray cluster answers at {options.ray_address}: {_first_line(error)}",
                     remedy="`ray status` there; the versions of Ray and Python must be the same",
@@ -143,6 +145,13 @@ def _cluster(options: ExecutorOptions) -> Iterator[Any]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Ray tries an address where nobody listens for minutes; raises OSError at once."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _check_gpus(ray: Any, options: ExecutorOptions) -> None:
