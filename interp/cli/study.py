@@ -58,7 +58,7 @@ def run(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Units at once, each with a model. Default: 1.")] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of a worker. Default: the cores, shared out.")
+        int | None, typer.Option(min=1, help="Threads of a worker; other numbers may change last digits. Default: 1.")
     ] = None,
     gpus_per_worker: Annotated[
         float | None, typer.Option(help="GPUs of a worker: 0.5 puts two on one, 2 gives it two.")
@@ -126,12 +126,14 @@ def _run(found: StudyFile, planned: list[PlannedRun], settings: ExecutorOptions,
     from interp.cli.progress import Bars
     from interp.study.computing import compute
     from interp.study.executors import execute
+    from interp.study.executors.sharing import limit_threads
     from interp.study.studies import gather_run, run_study
 
     def tell(line: str) -> None:
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
+    limit_threads(settings.threads)  # what is gathered here has the bits that workers would give it
     units = sum(len(one.units) for one in planned if not one.finished)
     tell(f"{found.name}: {len(planned)} runs, {units} units to do (interp study show says what they take)")
     return run_study(

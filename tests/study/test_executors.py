@@ -18,7 +18,7 @@ import pytest
 
 from interp.errors import ConfigError, Notice
 from interp.study.executors import Done, ExecutorOptions, execute
-from interp.study.executors.sharing import cores, gpus_of, shared_gpus, threads_each
+from interp.study.executors.sharing import gpus_of, shared_gpus
 from interp.study.executors.waiting import Waiting
 from interp.study.units import Unit
 
@@ -66,7 +66,7 @@ def test_one_worker_is_this_process_and_keeps_the_order(tmp_path: Path, work: Mo
     assert results(tmp_path) == ALL
 
 
-def test_processes_keep_their_model_and_share_the_cores(
+def test_processes_keep_their_model_and_have_a_thread_each(
     tmp_path: Path, work: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -78,7 +78,7 @@ def test_processes_keep_their_model_and_share_the_cores(
     assert str(os.getpid()) not in processes
     assert len(processes) <= 2
     assert max(int(line[2]) for line in lines) >= 2  # one process, several units
-    assert {line[3] for line in lines} == {str(max(1, cores() // 2))}
+    assert {line[3] for line in lines} == {"1"}
 
 
 def test_a_killed_worker_costs_its_unit_an_attempt_and_no_other(tmp_path: Path, work: ModuleType) -> None:
@@ -176,10 +176,7 @@ def test_a_worker_goes_on_with_the_run_then_the_model_it_has() -> None:
     assert waiting.take(0) is None
 
 
-def test_threads_and_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert threads_each(ExecutorOptions()) == 1
-    assert threads_each(ExecutorOptions(threads=5)) == 5
+def test_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
     assert shared_gpus(ExecutorOptions(workers=2)) == [None, None]
     assert shared_gpus(ExecutorOptions(workers=2, gpus_per_worker=2)) == ["4,5", "6,7"]

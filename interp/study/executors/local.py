@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 
 from interp.study.executors.base import Compute, Done, attempt, lost
 from interp.study.executors.options import ExecutorOptions
-from interp.study.executors.sharing import limit_threads, shared_gpus, threads_each
+from interp.study.executors.sharing import limit_threads, shared_gpus
 from interp.study.executors.waiting import Waiting
 from interp.study.units import Unit
 
@@ -29,13 +29,12 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
     all processes are killed: parts are whole or absent, whenever that is.
     """
     if options.workers == 1:
-        if options.threads is not None:
-            limit_threads(options.threads)
+        limit_threads(options.threads)
         yield from (attempt(unit, compute) for unit in units)
         return
     waiting = Waiting(units, options.retries)
     gpus = shared_gpus(options)[: len(units)]
-    workers = [_Worker(number, compute, threads_each(options), visible) for number, visible in enumerate(gpus)]
+    workers = [_Worker(number, compute, options.threads, visible) for number, visible in enumerate(gpus)]
     try:
         while True:
             for worker in workers:

@@ -20,8 +20,8 @@ _TIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2}")
 class ExecutorOptions:
     """Where units are computed, and how many at once.
 
-    workers: units at once. threads: per worker; None shares this machine's cores out (local, and a Ray cluster that is
-    started for the work) or leaves one (another cluster). gpus_per_worker: 0.5 puts two workers on a GPU, 2 gives a
+    workers: units at once. threads: per worker; one by default, whatever the executor, as sums may differ in their last
+    digit between numbers of threads. gpus_per_worker: 0.5 puts two workers on a GPU, 2 gives a
     worker two; 0 leaves devices alone. retries: how often a unit is tried again whose worker died.
     ray_address: `host:port` or `auto`; empty starts a cluster on this machine. slurm_*: as sbatch takes them;
     slurm_folder: for job scripts, logs and what jobs tell, on a disk that all nodes see (default: `.slurm` beside the
@@ -31,7 +31,7 @@ class ExecutorOptions:
 
     kind: Kind = "local"
     workers: int = 1
-    threads: int | None = None
+    threads: int = 1
     gpus_per_worker: float = 0.0
     retries: int = 2
     ray_address: str = ""

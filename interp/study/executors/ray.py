@@ -18,7 +18,7 @@ from typing import Any
 from interp.errors import ConfigError, Notice
 from interp.study.executors.base import Compute, Done, attempt, lost
 from interp.study.executors.options import ExecutorOptions
-from interp.study.executors.sharing import cores, limit_threads, threads_each
+from interp.study.executors.sharing import cores, limit_threads
 from interp.study.executors.waiting import Waiting
 from interp.study.units import Unit
 
@@ -58,7 +58,7 @@ class _Actors:
     """Actors by number, and what each is asked: to be ready, or to compute a unit."""
 
     def __init__(self, ray: Any, options: ExecutorOptions, compute: Compute, count: int) -> None:
-        threads = threads_each(options) if not options.ray_address else options.threads or 1
+        threads = options.threads
         self._ray, self._compute, self._threads, self._retries = ray, compute, threads, options.retries
         self._new = ray.remote(num_cpus=threads, num_gpus=options.gpus_per_worker, max_restarts=0)(Holder).remote
         self._actors: dict[int, Any] = {}
@@ -137,7 +137,7 @@ def _cluster(options: ExecutorOptions) -> Iterator[Any]:
                     remedy="`ray status` there; the versions of Ray and Python must be the same",
                 ) from error
         else:
-            enough = max(cores(), options.workers * threads_each(options))
+            enough = max(cores(), options.workers * options.threads)
             ray.init(address="local", num_cpus=enough, include_dashboard=False, **quiet)
     try:
         _check_gpus(ray, options)

@@ -16,15 +16,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def threads_each(options: ExecutorOptions) -> int:
-    """Threads of a worker: as asked, else cores // workers, or fewer where OMP_NUM_THREADS says so."""
-    if options.threads is not None:
-        return options.threads
-    share = max(1, cores() // options.workers)
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(share, int(asked)) if asked.isdigit() and int(asked) else share
-
-
 def limit_threads(count: int) -> None:
     """Threads of this process; best called before torch is imported, whose OpenMP reads the environment once."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

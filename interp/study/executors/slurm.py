@@ -165,10 +165,10 @@ def _parameters(options: ExecutorOptions, at_once: int) -> dict[str, Any]:
         "mem": options.slurm_memory,
         "cpus_per_task": options.threads,
     }
-    threads: dict[str, Any] = {}
-    if options.threads:  # srun does not take cpus-per-task from the job since Slurm 22.05
-        threads["setup"] = [f"export OMP_NUM_THREADS={options.threads}"]
-        threads["srun_args"] = [f"--cpus-per-task={options.threads}"]
+    threads = {  # srun does not take cpus-per-task from the job since Slurm 22.05
+        "setup": [f"export OMP_NUM_THREADS={options.threads}"],
+        "srun_args": [f"--cpus-per-task={options.threads}"],
+    }
     return {
         "job_name": "translocal",
         "wckey": None,
