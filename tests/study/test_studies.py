@@ -323,7 +323,7 @@ def command(*words: str) -> tuple[int, str]:
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> dict:
     """`interp study run` with units that are done at once; what it was told is kept here."""
-        kept: dict = {"failing": "none"}
+    kept: dict = {"failing": "none"}
 
     def execute(units, options, compute):
         kept.update(options=options, compute=compute)
