@@ -186,7 +186,7 @@ def _say_difference(found: list[Listed], difference: Difference) -> None:
             change += f" [{row['difference_lo']:+.3f}, {row['difference_hi']:+.3f}]"
         rows.append([_plain(str(row["method"])), str(row["metric"]), *cells, change])
     _table(("method", "metric", f"A: {_plain(found[0].name)}", f"B: {_plain(found[1].name)}", "B - A"), rows)
-    print("Test split, mean over languages [95% interval].")
+    print("Mean over languages [95% interval].")
     if difference.unpaired:
         print(_plain(f"Differences have no intervals: the runs can't be paired by item, {difference.unpaired}."))
     else:

@@ -198,7 +198,8 @@ def _working(name: str, folder: Path) -> Listed | None:
     return Listed(
         name, folder, "running" if at_work else "stopped", when,
         model=_text(config.get("model")), universal=_text(config.get("universal")),
-        cultural=_text(config.get("cultural")), parts=_parts(folder), done=len(records), units=units, seconds=sum(took) if took else None,
+        cultural=_text(config.get("cultural")), parts=_parts(folder), done=len(records), units=units,
+        seconds=sum(took) if took else None,
         left=sum(took) / len(took) * (units - len(records)) if took and units else None,
     )  # fmt: skip
 
