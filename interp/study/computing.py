@@ -71,6 +71,11 @@ def make_language(base: Base, code: str) -> None:
         generating.generated_in(study, vectors, chosen, code, _quiet)
 
 
+def forget() -> None:
+    """Let go of the model that this process keeps."""
+    _LAST.clear()
+
+
 def _quiet(step: str, amount: float = 1.0) -> None:
     pass
 

@@ -21,10 +21,11 @@ from interp.study.choose import Chosen, Dev, choose, control_evaluations, evalua
 from interp.study.config import RunConfig
 from interp.study.describing import described, made_of
 from interp.study.findings import findings
-from interp.study.finished import RunResult, finished, read_manifest, read_result
+from interp.study.finished import RunResult, finished, read_result
 from interp.study.fit import fit_vectors, read_fit
 from interp.study.fronts import compared_sets, front_table
 from interp.study.keeping import Outcomes, save_left_out, save_plans, save_vectors
+from interp.study.listing import read_manifest
 from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data

@@ -34,3 +34,25 @@ def test_thirty_kills_leave_no_trace(tmp_path: Path) -> None:
     assert Path("plane.csv") in one
     assert one == other
     assert not list((tmp_path / "killed").glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["local", "ray"])
+def test_units_in_two_processes_give_the_same_bytes(kind: str, tmp_path: Path) -> None:
+    if kind == "ray":
+        pytest.importorskip("ray")
+    undisturbed = tmp_path / "undisturbed" / "run"
+    killed(undisturbed, 0)
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        "name: s\nmodels: [organism]\ndata: [{universal: atlas, cultural: atlas}]\nseeds: [0]\n"
+        "settings: {languages: [el], limit: 60, strengths: [1.0], control_layers: [0.5], bootstrap_draws: 200, "
+        "attribution_items: 0}\n"
+    )
+    command = ["study", "run", str(study), "--out", str(tmp_path), "--executor", kind, "--workers", "2", "--quiet"]
+    program = "import sys; from interp.cli import main; sys.argv[0] = 'interp'; main()"
+    done = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for name in ("plane.csv", "contrasts.csv", "probes.csv", "plan.json", "scores/base.parquet"):
+        found = tmp_path / "s" / "organism-atlas-atlas-seed0" / name
+        assert found.read_bytes() == (undisturbed / name).read_bytes(), name
