@@ -1,7 +1,7 @@
 """A study on a cluster that is simulated: how long it takes on 1 to 512 GPUs, and what bounds it.
 
     python docs/examples/scaling.py
-    python docs/examples/scaling.py --language 35 --locate 60 --start 15 --gather 11
+    python docs/examples/scaling.py --language 26 --locate 70 --start 11 --gather 11
 
 Units go to workers as `interp` hands them out: a worker goes on with the run that it has in memory, then takes a run
 that no other is at, then helps with one. A worker that changes its run loads and fits first. When all units of a run
@@ -24,9 +24,9 @@ class Study:
     datasets: int = 4
     seeds: int = 10
     languages: int = 6
-    language: float = 35.0
-    locate: float = 60.0
-    start: float = 15.0
+    language: float = 26.0
+    locate: float = 70.0
+    start: float = 11.0
     gather: float = 11.0
     gatherers: int = 1
 

@@ -30,7 +30,7 @@ def test_one_worker_does_all_in_turn(scaling) -> None:
     study = scaling.Study()
     seen = scaling.simulate(study, 1)
     assert seen.starts == study.runs == 200
-    assert seen.makespan == pytest.approx(200 * (15 + 6 * 35 + 60) + 11)
+    assert seen.makespan == pytest.approx(200 * (11 + 6 * 26 + 70) + 11)
 
 
 @pytest.mark.parametrize("workers", [3, 8, 200, 1400, 3000])
@@ -51,7 +51,7 @@ def test_a_makespan_is_between_the_bounds_of_list_scheduling(scaling, workers: i
 
 def test_one_gatherer_bounds_a_study(scaling) -> None:
     study = scaling.Study(gather=1000.0)
-    assert scaling.simulate(study, 2000).makespan == pytest.approx(15 + 60 + 200 * 1000, rel=1e-3)
+    assert scaling.simulate(study, 2000).makespan == pytest.approx(11 + 70 + 200 * 1000, rel=1e-3)
     assert scaling.simulate(study, 2000).lost == "gathering"
 
 
