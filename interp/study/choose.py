@@ -130,6 +130,15 @@ class Advance(Protocol):
         """`amount` more steps are done, the last of them at `step`."""
 
 
+def unsaid(step: str, amount: float = 1.0) -> None:
+    """An `Advance` that tells nobody."""
+
+
+def halved(advance: Advance, step: str, amount: float) -> None:
+    """Advance by half of an amount: a plan is done when both axes are."""
+    advance(step, amount / 2)
+
+
 def choose(study: Study, dev: Dev, vectors: Vectors, methods: Sought, advance: Advance) -> dict[str, dict[str, Chosen]]:
     """method -> language -> choice, for every method sought."""
     chosen: dict[str, dict[str, Chosen]] = {method: {} for method in methods.names}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from interp.study import generating, locate, testing
-from interp.study.choose import Dev, Sought, choose_in, sought
+from interp.study.choose import Dev, Sought, choose_in, sought, unsaid
 from interp.study.config import RunConfig
 from interp.study.describing import made_of
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
@@ -47,7 +47,7 @@ def compute(unit: Unit) -> None:
     base, store = _opened(unit)
     begun = time.perf_counter()
     if unit.name == LOCATE:
-        locate.locate(base.study, base.fit, _quiet)
+        locate.locate(base.study, base.fit, unsaid)
     else:
         make_language(base, unit.name.removeprefix("language:"))
     seconds = round(time.perf_counter() - begun, 2)
@@ -57,27 +57,23 @@ def compute(unit: Unit) -> None:
 def make_language(base: Base, code: str) -> None:
     """Everything that is scored in one language: choice on dev, test, layers, controls, generated answers."""
     study, vectors, tasks = base.study, base.vectors, base.prompts
-    here = choose_in(study, base.dev, vectors, base.methods, code, _quiet) if base.methods.names else {}
+    here = choose_in(study, base.dev, vectors, base.methods, code, unsaid) if base.methods.names else {}
     chosen = {method: {code: choice} for method, choice in here.items()}
     plans = {method: {code: choice.plan(study, vectors, code)} for method, choice in here.items()}
-    testing.score_plans_in(study, tasks, plans, code, _quiet)
+    testing.score_plans_in(study, tasks, plans, code, unsaid)
     if cells := testing.layer_cells(study, chosen):
-        testing.score_layers_in(study, tasks, vectors, cells, code, _quiet)
+        testing.score_layers_in(study, tasks, vectors, cells, code, unsaid)
     if chosen:
         for control in testing.CONTROLS:
             for axis in testing.CONTROL_AXES:
-                testing.score_controls_in(study, base.dev, tasks, base.fit, vectors, control, axis, code, _quiet)
+                testing.score_controls_in(study, base.dev, tasks, base.fit, vectors, control, axis, code, unsaid)
     if study.config.generate:
-        generating.generated_in(study, vectors, chosen, code, _quiet)
+        generating.generated_in(study, vectors, chosen, code, unsaid)
 
 
 def forget() -> None:
     """Let go of the model that this process keeps."""
     _LAST.clear()
-
-
-def _quiet(step: str, amount: float = 1.0) -> None:
-    pass
 
 
 _LAST: dict[str, tuple[Base, Store]] = {}

@@ -11,7 +11,7 @@ import pandas as pd
 from interp.plane import Cells, Effect
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
-from interp.study.choose import Advance
+from interp.study.choose import Advance, halved
 from interp.study.evaluate import choices, confidence, score_tasks
 from interp.study.searching import AXES, Items
 
@@ -32,7 +32,7 @@ def gain_table(items: Items, code: str, plans: Mapping[str, Plan], advance: Adva
     study, parts = items.study, []
     for axis, role in AXES.items():
         tasks = items.tasks(axis, code)
-        scores = score_tasks(study, tasks, [Plan(), *plans.values()], partial(_half, advance, f"{axis} {code}"))
+        scores = score_tasks(study, tasks, [Plan(), *plans.values()], partial(halved, advance, f"{axis} {code}"))
         right = choices(tasks, scores, role, study.config.normalisation).astype(float)
         likely = confidence(tasks, scores, role, study.config.normalisation)
         names = [BASE, *plans]
@@ -41,10 +41,6 @@ def gain_table(items: Items, code: str, plans: Mapping[str, Plan], advance: Adva
         table.insert(0, "method", np.repeat(names, len(tasks)))
         parts.append(table.assign(**{METRIC[axis]: right.ravel(), f"p_{METRIC[axis]}": likely.ravel()}))
     return pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
-
-
-def _half(advance: Advance, step: str, amount: float) -> None:
-    advance(step, amount / 2)
 
 
 def gain(cells: Cells, method: str, language: str, metric: str) -> Effect:

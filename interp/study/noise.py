@@ -18,6 +18,7 @@ from interp.plane import Cells
 from interp.progress import Stages
 from interp.rows import MACRO
 from interp.steering.search import SearchSpace, Setting, share_grid
+from interp.study.choose import unsaid
 from interp.study.describing import described
 from interp.study.fit import read_fit
 from interp.study.fits import Fitted, Noise, plan_of
@@ -110,10 +111,6 @@ def run_noise(
     return NoiseResult(config.folder, table, told(table))
 
 
-def _quiet(step: str, amount: float = 1.0) -> None:
-    pass
-
-
 def _one(dev: Items, test: Items, fits: Noise, space: SearchSpace, config: TuneConfig) -> list[dict[str, object]]:
     """One search in every language: gains on dev and on test, per language and over all."""
     sides = sides_of(space.sides("en"), space.sides("loc"))
@@ -121,12 +118,12 @@ def _one(dev: Items, test: Items, fits: Noise, space: SearchSpace, config: TuneC
     flattered: dict[str, tuple[float, float]] = {}
     parts = []
     for code in dev.study.languages:
-        alone = dev.score(fits, sides, code, _quiet, EFFORT.shares[0], EFFORT.fewest)
-        found = search(dev, fits, alone, code, config.rule, EFFORT, _quiet)
+        alone = dev.score(fits, sides, code, unsaid, EFFORT.shares[0], EFFORT.fewest)
+        found = search(dev, fits, alone, code, config.rule, EFFORT, unsaid)
         chosen[code] = found.chosen
         at = found.final.settings.index(found.chosen)
         flattered[code] = float(found.final.gains[0][at]), float(found.final.gains[1][at])
-        parts.append(gain_table(test, code, {"searched": plan_of(fits, found.chosen, code)}, _quiet))
+        parts.append(gain_table(test, code, {"searched": plan_of(fits, found.chosen, code)}, unsaid))
     cells = Cells(pd.concat(parts, ignore_index=True), test.study.resampling_of("test"))
     rows = []
     for language in languages_of(cells):

@@ -14,7 +14,7 @@ from interp.data.items import Split
 from interp.data.tasks import Task
 from interp.steering.goals import Goal
 from interp.steering.search import Setting, Side
-from interp.study.choose import Advance
+from interp.study.choose import Advance, halved
 from interp.study.evaluate import confidence, score_tasks
 from interp.study.fits import Fits, plan_of
 from interp.study.prepare import Study
@@ -96,14 +96,10 @@ class Items:
         found, base, clusters = {}, {}, {}
         for axis, role in AXES.items():
             tasks = self.some(axis, code, share, fewest)
-            scores = score_tasks(self.study, tasks, plans, partial(_half, advance, f"{axis} {code}"))
+            scores = score_tasks(self.study, tasks, plans, partial(halved, advance, f"{axis} {code}"))
             values = confidence(tasks, scores, role, self.study.config.normalisation)
             base[axis], found[axis], clusters[axis] = values[0], values[1:], [task.cluster for task in tasks]
         return Scored(list(settings), found, base, clusters)
-
-
-def _half(advance: Advance, step: str, amount: float) -> None:
-    advance(step, amount / 2)
 
 
 def joined_pairs(alone: Scored, goal: Goal, n: int) -> list[Setting]:
