@@ -88,7 +88,7 @@ def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
 
 
 def provenance(study: Study, code: str, **own: str | int) -> Provenance:
-    """What every vector's file says of the study, and what is its own."""
+    """What every vector's file says of the study, and what is its own; empty texts say nothing and are left out."""
     return {
         "language": code,
         "universal": study.universal.name,
@@ -99,7 +99,7 @@ def provenance(study: Study, code: str, **own: str | int) -> Provenance:
         "model": study.loaded.name,
         "fingerprint": study.loaded.fingerprint,
         "processing": study.loaded.processing,
-        **own,
+        **{key: value for key, value in own.items() if value != ""},
     }
 
 

@@ -25,7 +25,7 @@ from interp.study.matrix_cells import CONDITIONS, STEERED, choose_cells, scored_
 from interp.study.matrix_table import answers, matrix_table, summary_table
 from interp.study.prepare import Study, prepare
 from interp.study.steered import Cultures
-from probes.intervals import holm
+from probes.intervals import expanded_level, holm
 
 SMALL: dict[str, Any] = {"languages": ("el",), "limit": 60, "strengths": (1.0,), "bootstrap_draws": 200}
 
@@ -55,6 +55,10 @@ def right() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+TAILS = [(1 - expanded_level(4)) / 2, (1 + expanded_level(4)) / 2]
+"""Quantiles of a 95% interval over four clusters."""
+
+
 @pytest.fixture(scope="module")
 def resampling() -> Resampling:
     return Resampling.over({"cultural": list("abcd")}, 400, 0)
@@ -73,7 +77,7 @@ def test_cells_are_those_counted_by_hand(right: pd.DataFrame, resampling: Resamp
         # the interval is that of the shares of resampled items
         values = np.array([float(one) for one in own])
         draws = resampling.weights @ values / 4
-        assert [row["localization_lo"], row["localization_hi"]] == pytest.approx(np.quantile(draws, [0.025, 0.975]))
+        assert [row["localization_lo"], row["localization_hi"]] == pytest.approx(np.quantile(draws, TAILS))
         assert pd.isna(row["layer"]) == (row["condition"] in ("base", "cue"))
         if row["condition"] == "base":
             assert np.isnan([row["d_localization"], row["p"], row["p_holm"]]).all()
@@ -107,7 +111,7 @@ def test_means_over_cells(
         # an item carries all its languages and cultures when it is drawn
         draws = resampling.weights @ (by_item[one] - by_item[other]) / 4
         bounds = [found.loc[(one, other), end] for end in ("lo", "hi")]
-        assert bounds == pytest.approx(np.quantile(draws, [0.025, 0.975]))
+        assert bounds == pytest.approx(np.quantile(draws, TAILS))
     assert len(found) == len(CONDITIONS) + len(pairs)
 
 
