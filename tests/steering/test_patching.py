@@ -22,7 +22,7 @@ from interp.steering.patches import Patch
 from interp.steering.patching import score_patched
 from tests.conftest import write_tiny
 
-LIMIT = 1e-4
+LIMIT = 1e-3  # log-likelihoods near -100 in float32: kernels of other processors differ by 1e-4
 ENDINGS = (" París", " 82", " one two three", " one two four")
 
 

@@ -97,7 +97,7 @@ def test_steering_at_all_positions_equals_a_change_of_the_stream(
             logp = oracle(tokens).logits[0, start - 1 : -1].log_softmax(-1)
         handle.remove()
         expected = float(logp.gather(-1, tokens[0, start:, None]).sum())
-        assert found[number, 2] == pytest.approx(expected, abs=1e-4)
+        assert found[number, 2] == pytest.approx(expected, abs=1e-3)
 
 
 def test_hooks_are_gone_afterwards(organism: LoadedModel, texts: list[str], engine: str) -> None:

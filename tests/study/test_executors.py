@@ -130,7 +130,7 @@ if __name__ == "__main__":
     assert len(workers) == 2
     assert workers <= {child.pid for child in children}
     parent.send_signal(how)
-    _, text = parent.communicate(timeout=10)
+    _, text = parent.communicate(timeout=60)
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
     assert parent.returncode != 0
@@ -226,6 +226,7 @@ def test_an_executor_that_is_not_installed_says_what_to_do(
 
 
 @needs_ray
+@pytest.mark.slow
 def test_ray_computes_what_local_does_and_a_killed_actor_costs_its_unit_an_attempt(
     tmp_path: Path, work: ModuleType
 ) -> None:

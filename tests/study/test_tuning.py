@@ -240,6 +240,7 @@ def test_shuffled_roles_give_the_same_option_in_every_language_and_chance_at_bas
     ]
 
 
+@pytest.mark.slow
 def test_layers_before_a_search_are_told_from_dev(organism: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     study = prepare(TuneConfig(languages=("el",)), organism)
     asked: list[str] = []
