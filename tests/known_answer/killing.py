@@ -1,6 +1,6 @@
 """Run a small sweep in children that are killed at random moments, until it ends; print what was seen as JSON.
 
-Arguments: the run's folder, how many kills, the seed.
+Arguments: folders of runs, each with the number of its kills: one=0 other=30.
 """
 
 from __future__ import annotations
@@ -60,17 +60,23 @@ def ended(pid: int) -> int | None:
     return None if found == 0 else status
 
 
-def main(out: str, kills: int, seed: int) -> None:
+def main(asked: list[str]) -> None:
     warnings.simplefilter("ignore")
-    config = RunConfig(out=out, **SETTINGS)
-    inputs, model = resolve(config), load_model("organism", device="cpu")
-    folder, rng = partial_folder(config.folder), random.Random(seed)
+    inputs, model = resolve(RunConfig(**SETTINGS)), load_model("organism", device="cpu")
+    for one in asked:
+        out, _, kills = one.rpartition("=")
+        print(json.dumps(disturbed(RunConfig(out=out, **SETTINGS), model, inputs, int(kills))), flush=True)
+
+
+def disturbed(config: RunConfig, model: object, inputs: object, kills: int) -> dict[str, object]:
+    """One run to its end through so many kills."""
+    folder, rng = partial_folder(config.folder), random.Random(0)
     seen = {"kills": 0, "in_writes": 0, "parts": []}
     first = time.perf_counter()
     while True:
         pid, begun = child(config, model, inputs), time.perf_counter()
         aimed = seen["kills"] < WRITES
-        until = rng.uniform(0.3, 6.0) if not aimed else 60.0
+        until = rng.uniform(0.2, 3.0) if not aimed else 60.0
         while (status := ended(pid)) is None:
             if seen["kills"] < kills and (time.perf_counter() - begun > until or (aimed and half_written(folder))):
                 os.kill(pid, signal.SIGKILL)
@@ -84,10 +90,9 @@ def main(out: str, kills: int, seed: int) -> None:
             if os.waitstatus_to_exitcode(status):
                 sys.exit("a child failed")
             if seen["kills"] >= kills:
-                break
+                return seen | {"seconds": round(time.perf_counter() - first, 1)}
             sys.exit(f"the run ended after {seen['kills']} kills: {seen['parts']}")
-    print(json.dumps(seen | {"seconds": round(time.perf_counter() - first, 1)}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1:])

@@ -13,19 +13,17 @@ import pytest
 KILLING = Path(__file__).with_name("killing.py")
 
 
-def killed(out: Path, kills: int) -> dict:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(KILLING), str(out), str(kills), "0"], capture_output=True, text=True, env=environment
-    )
+def runs(kills: dict[Path, int]) -> list[dict]:
+    """What was seen of runs that were killed so many times."""
+    command = [sys.executable, str(KILLING), *(f"{out}={n}" for out, n in kills.items())]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return [json.loads(line) for line in done.stdout.splitlines()[-len(kills) :]]
 
 
 @pytest.mark.slow
 def test_thirty_kills_leave_no_trace(tmp_path: Path) -> None:
-    undisturbed = killed(tmp_path / "undisturbed" / "run", 0)
-    found = killed(tmp_path / "killed" / "run", 30)
+    undisturbed, found = runs({tmp_path / "undisturbed" / "run": 0, tmp_path / "killed" / "run": 30})
     assert undisturbed["kills"] == 0
     assert found["kills"] == 30
     assert found["in_writes"] >= 8
@@ -42,7 +40,7 @@ def test_units_in_two_processes_give_the_same_bytes(kind: str, tmp_path: Path) -
     if kind == "ray":
         pytest.importorskip("ray")
     undisturbed = tmp_path / "undisturbed" / "run"
-    killed(undisturbed, 0)
+    runs({undisturbed: 0})
     study = tmp_path / "study.yaml"
     study.write_text(
         "name: s\nmodels: [organism]\ndata: [{universal: atlas, cultural: atlas}]\nseeds: [0]\n"
