@@ -121,7 +121,10 @@ if __name__ == "__main__":
     list(execute(units, ExecutorOptions(workers=2), compute))
 """
     (tmp_path / "asks.py").write_text(code)
-    parent = subprocess.Popen([sys.executable, str(tmp_path / "asks.py")], stderr=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "asks.py")], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
     until = time.monotonic() + 20
     while len(work.attempts(tmp_path)) < 2 and time.monotonic() < until:
         time.sleep(0.05)
