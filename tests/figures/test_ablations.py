@@ -88,6 +88,7 @@ def test_searches_over_noise_are_drawn_in_order_and_counted() -> None:
         assert f"above 0: {above} of 9" in axes.texts[0].get_text()
 
 
+@pytest.mark.slow
 def test_both_repeat_byte_for_byte(tmp_path) -> None:
     for name, make in (("a", lambda: ablations(ablation_rows())), ("n", lambda: noise(noise_rows()))):
         first = save(make(), tmp_path / f"{name}1")

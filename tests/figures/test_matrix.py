@@ -109,6 +109,7 @@ def test_few_conditions_and_one_culture() -> None:
     assert list(meshes(figure)) == ["base", "own"]
 
 
+@pytest.mark.slow
 def test_same_bytes_when_drawn_again(tmp_path: Path) -> None:
     first, again = (theme.save(matrix(make_table()), tmp_path / name) for name in ("first", "again"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]

@@ -249,6 +249,7 @@ print(left, flush=True)
 """
 
 
+@pytest.mark.slow
 def test_thirty_kills_leave_no_broken_part(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLS, tmp_path / "run"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
