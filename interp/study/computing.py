@@ -17,6 +17,7 @@ from interp.study.output import partial_folder
 from interp.study.prepare import Study, prepare
 from interp.study.resolve import resolve
 from interp.study.store import Store
+from interp.study.sweeping import sweep_cells, sweep_in
 from interp.study.units import LOCATE, Unit
 from interp.study.working import check_made_of, identity_of
 
@@ -55,14 +56,16 @@ def compute(unit: Unit) -> None:
 
 
 def make_language(base: Base, code: str) -> None:
-    """Everything that is scored in one language: choice on dev, test, layers, controls, generated answers."""
+    """Everything that is scored in one language: choice and sweep on dev, test, layers, controls, generated answers."""
     study, vectors, tasks = base.study, base.vectors, base.prompts
     here = choose_in(study, base.dev, vectors, base.methods, code, unsaid) if base.methods.names else {}
     chosen = {method: {code: choice} for method, choice in here.items()}
+    if cells := sweep_cells(study, chosen):
+        sweep_in(study, base.dev, vectors, cells, code, unsaid)
     plans = {method: {code: choice.plan(study, vectors, code)} for method, choice in here.items()}
     testing.score_plans_in(study, tasks, plans, code, unsaid)
-    if cells := testing.layer_cells(study, chosen):
-        testing.score_layers_in(study, tasks, vectors, cells, code, unsaid)
+    if at := testing.layer_cells(study, chosen):
+        testing.score_layers_in(study, tasks, vectors, at, code, unsaid)
     if chosen:
         for control in testing.CONTROLS:
             for axis in testing.CONTROL_AXES:

@@ -24,12 +24,14 @@ from interp.study.findings import findings
 from interp.study.finished import RunResult, finished, read_result
 from interp.study.fit import fit_vectors, read_fit
 from interp.study.fronts import compared_sets, front_table
+from interp.study.item_table import questions_of
 from interp.study.keeping import Outcomes, save_left_out, save_plans, save_vectors
 from interp.study.listing import read_manifest
 from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.store import Store
+from interp.study.sweeping import sweep, sweep_cells, sweep_table
 from interp.study.trained import check_trained, groups, means, members
 from interp.study.working import check_made_of, checksums, working_folder
 
@@ -124,8 +126,13 @@ def _run(
         with progress.stage("choosing on dev", evaluations(study, methods)) as advance:
             chosen = choose(study, dev, vectors, methods, advance)
     lap("choose")
+    if grid := sweep_cells(study, chosen):
+        with progress.stage("sweeping on dev", n_languages * (1 + len(grid))) as advance:
+            swept = sweep(study, dev, vectors, grid, advance)
+        write_csv(folder / "sweep.csv", sweep_table(swept, grid, chosen, study.resampling_of("dev")))
+    lap("sweep")
     prompts = testing.Prompts.of(study)
-    kept = Outcomes(study, folder)
+    kept = Outcomes(study, folder, questions_of(prompts.full))
     layer_cells = testing.layer_cells(study, chosen)
     with progress.stage("scoring on test", n_languages * (1 + len(chosen) + len(layer_cells))) as advance:
         for method, table in testing.score_methods(study, prompts, vectors, chosen, advance):
@@ -167,6 +174,7 @@ def _run(
     plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
     contrasts = report.contrast_table(cells, trained, config.seed)
     layers = report.with_effects(located.layers, Cells(pd.concat(effects), study.resampling))
+    kept.write_items()
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
     if draws:

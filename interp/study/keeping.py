@@ -12,8 +12,12 @@ from interp.steering.plans import Plan
 from interp.steering.saved import PLANS, write_plans
 from interp.study.choose import Chosen, Dev, vectors_file
 from interp.study.fit import Vectors
+from interp.study.item_table import Questions, item_rows
 from interp.study.output import write_csv
 from interp.study.prepare import Study
+from interp.study.report import is_control
+
+ITEMS = "items.parquet"
 
 
 def save_left_out(folder: Path, study: Study) -> None:
@@ -46,11 +50,15 @@ def save_vectors(folder: Path, vectors: Vectors) -> None:
 
 
 class Outcomes:
-    """Outcomes of the tables scored so far; the scores themselves go to disk and out of memory. `base` comes first."""
+    """Outcomes of the tables scored so far; the scores themselves go to disk and out of memory. `base` comes first.
 
-    def __init__(self, study: Study, folder: Path) -> None:
+    questions: with them, what was chosen item by item is kept too, but for controls.
+    """
+
+    def __init__(self, study: Study, folder: Path, questions: Questions | None = None) -> None:
         self.parts: list[pd.DataFrame] = []
-        self._study, self._folder = study, folder
+        self._items: list[pd.DataFrame] = []
+        self._study, self._folder, self._questions = study, folder, questions
         self._favourites: pd.Series | None = None
 
     def of(self, name: str, scores: pd.DataFrame) -> pd.DataFrame:
@@ -62,8 +70,14 @@ class Outcomes:
         return outcomes(scores, normalisation, self._favourites)
 
     def add(self, name: str, scores: pd.DataFrame) -> None:
-        """Keep the outcomes of a table."""
+        """Keep the outcomes of a table, and of a method's its items."""
         self.parts.append(self.of(name, scores))
+        if self._questions is not None and not is_control(name):
+            self._items.append(item_rows(scores, self._study.config.normalisation, self._questions))
+
+    def write_items(self) -> None:
+        """Write `items.parquet`, the rows of every method that was added."""
+        pd.concat(self._items, ignore_index=True).to_parquet(self._folder / ITEMS, index=False)
 
 
 def save_plans(folder: Path, study: Study, dev: Dev, chosen: Mapping[str, Mapping[str, Chosen]]) -> None:

@@ -33,7 +33,7 @@ SAMPLE = 48
 
 Value = TypeVar("Value")
 
-STAGES = ("fit", "choose", "test", "controls", "generate", "locate", "train", "on top")
+STAGES = ("fit", "choose", "sweep", "test", "controls", "generate", "locate", "train", "on top")
 """`on top`: everything that is read and scored of trained models."""
 
 SEQUENCES = {"instruct": 3.0, "midalign": 4.5, "clo": 16.0}
@@ -89,7 +89,7 @@ class Workload:
 
     def run(self) -> list[Part]:
         """The main job."""
-        parts = [*self._fit(), *self._choose(), *self._test(), *self._controls()]
+        parts = [*self._fit(), *self._choose(), *self._sweep(), *self._test(), *self._controls()]
         if self.study.config.generate:
             parts += self._generate(self.methods)
         return [*parts, *self._locate(), *self._trained()]
@@ -197,6 +197,17 @@ class Workload:
             ):
                 plans = [Plan(), *self._plans([*(self._grid * len(names)), *pairs])]
                 yield self._scored("choose", f"{axis} {code}", tasks, plans)
+
+    def _sweep(self) -> Iterator[Part]:
+        """EN and LOC at every cell of the grid, on both axes."""
+        study = self.study
+        n = sum(name in sought(study).names for name in ("en", "loc"))
+        for code in study.languages if n else ():
+            for axis, tasks in (
+                ("universal", study.universal_tasks(code, "dev")),
+                ("cultural", study.cultural_tasks(code, "dev")),
+            ):
+                yield self._scored("sweep", f"{axis} {code}", tasks, [Plan(), *self._plans(self._grid * n)])
 
     @property
     def methods(self) -> int:

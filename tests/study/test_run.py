@@ -6,16 +6,22 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from interp.cli.progress import Bars
+from interp.data.tasks import Task
 from interp.errors import OutputError
 from interp.plane import METRICS
+from interp.steering.engine import score as score_prompts
+from interp.steering.plans import Plan
 from interp.steering.vectors import SteeringVectors
+from interp.study.choose import Dev
 from interp.study.config import RunConfig
 from interp.study.experiment import run, run_locate
 from interp.study.output import run_folder
+from interp.study.prepare import Study, prepare
 
 SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 6}
 
@@ -36,7 +42,7 @@ def test_everything_promised_is_there(both: Path) -> None:
     for name in (
         "manifest.json", "plan.json", "plane.csv", "contrasts.csv", "controls.csv",
         "probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv", "layers.csv",
-        "scores/base.parquet", "vectors/en.es.safetensors",
+        "sweep.csv", "items.parquet", "scores/base.parquet", "vectors/en.es.safetensors",
         *(f"figures/{figure}.{suffix}" for figure in ("plane", "layers") for suffix in ("pdf", "svg", "png")),
     ):  # fmt: skip
         assert (both / name).stat().st_size > 0, name
@@ -61,6 +67,45 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
         assert (plane[metric] <= plane[f"{metric}_hi"] + 1e-9).all()
 
 
+def test_the_items_add_up_to_the_plane(both: Path) -> None:
+    items = pd.read_parquet(both / "items.parquet")
+    plane = pd.read_csv(both / "plane.csv").set_index(["method", "language"])
+    assert set(items["method"]) == {"base", "en", "loc", "loc_contrast", "surgical"}
+    for axis, metric in (("universal", "transfer"), ("cultural", "localization")):
+        shares = items[items["axis"] == axis].groupby(["method", "language"])["hit"].mean()
+        assert shares.to_numpy() == pytest.approx(plane.loc[shares.index, metric].to_numpy(), abs=1e-6)
+    assert (items["hit"] == (items["chosen"] == items["right"])).all()
+    assert (items["question"].str.len() > 5).all()
+    cultural = items[items["axis"] == "cultural"]
+    assert (cultural["us"] != cultural["right"]).all()
+    assert (items.loc[items["axis"] == "universal", "us"] == "").all()
+
+
+def test_the_sweep_tells_what_a_cell_does_on_dev(es: Path, organism) -> None:
+    table = pd.read_csv(es / "sweep.csv")
+    assert len(table) == 2 * 7 * 1 * 2  # en and loc, layers but the last, strengths, es and macro
+    assert (table.groupby(["method", "language"])["chosen"].sum() == 1).all()
+    study = prepare(RunConfig(languages=("es",), **SMALL))
+    row = table.query("method == 'loc' and language == 'es' and layer == 3").iloc[0]
+    plan = SteeringVectors.load(es / "vectors" / "loc.es.safetensors").plan(3, 1.0)
+    for axis, metric, role in (("universal", "transfer", "right"), ("cultural", "localization", "local")):
+        tasks = Dev(study).tasks(axis, "es")
+        base, steered = ([_picked(study, task, one) == role for task in tasks] for one in (Plan(), plan))
+        assert row[f"d_{metric}"] == pytest.approx(np.mean(steered) - np.mean(base), abs=1e-6)
+        assert row[f"d_{metric}_lo"] <= row[f"d_{metric}"] <= row[f"d_{metric}_hi"]
+
+
+def _picked(study: Study, task: Task, plan: Plan) -> str:
+    """Role of the option with the best log-likelihood per byte, prompt by prompt, on the slow path."""
+    found = score_prompts(study.loaded.model, [task.prompt], [plan], engine="reference")
+    own = [
+        (value / size, mark.role)
+        for value, size, mark in zip(found.logp[0], found.bytes, task.marks, strict=True)
+        if mark.own
+    ]
+    return max(own, key=lambda pair: pair[0])[1]
+
+
 def test_a_language_alone_gets_the_row_it_gets_with_others(es: Path, both: Path) -> None:
     alone, together = (pd.read_csv(folder / "plane.csv").query("language == 'es'") for folder in (es, both))
     pd.testing.assert_frame_equal(alone.reset_index(drop=True), together.reset_index(drop=True), rtol=1e-4, atol=1e-5)
@@ -73,7 +118,7 @@ def test_the_same_command_gives_the_same_bytes(es: Path, tmp_path: Path) -> None
     again = run(RunConfig(languages=("es",), out=str(tmp_path / "again"), **SMALL), Bars(quiet=True)).folder
     for name in (
         "plane.csv", "contrasts.csv", "controls.csv", "layers.csv", "probes.csv", "directions.csv", "onsets.csv",
-        "attribution.csv", "plan.json", "figures/plane.svg",
+        "attribution.csv", "sweep.csv", "items.parquet", "plan.json", "figures/plane.svg",
     ):  # fmt: skip
         assert (again / name).read_bytes() == (es / name).read_bytes(), name
 
