@@ -13,6 +13,7 @@ from interp.alignment.pairs import TrainingData
 from interp.errors import ConfigError, ModelError
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
+from interp.model.sources import find_model
 from interp.progress import Stages
 from interp.study.choose import Chosen, Dev, choose, evaluations, sought_on_top
 from interp.study.config import RunConfig
@@ -56,7 +57,13 @@ def _seeded(config: RunConfig, one: TrainedMethod) -> list[tuple[str, int]]:
 
 
 def check_trained(config: RunConfig, named: bool) -> None:
-    """Raise ConfigError where methods are to be trained and the model was given as an object, not by name."""
+    """Raise a TranslocalError where methods can't be had: checkpoints that don't exist, training of an object.
+
+    An object is a model that was given as such, not by name.
+    """
+    for one in config.compared.trained:
+        if not one.method:
+            find_model(one.checkpoint)
     to_train = [one.name for one in config.compared.trained if one.method]
     if to_train and not named:
         raise ConfigError(

@@ -6,39 +6,25 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
 
-from interp.cli import main
 from interp.data import atlas
 from interp.data.registry import CULTURAL, PARALLEL, UNIVERSAL, load_cultural
 from interp.data.tasks import cultural_tasks, everything, universal_tasks
+from tests.cli.conftest import Done
 from tests.data.test_localization_gap import rows as gap_rows
 from tests.data.test_localization_gap import write as write_gap
 from tests.data.test_own import broken, cultural_rows, universal_rows, write
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def interp(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+def interp(call: Callable[..., Done]) -> Callable[..., Done]:
     """Runs `interp data ...` in this process."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["interp", "data", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        code = ended.value.code
-        return Done(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return run
+    return partial(call, "data")
 
 
 @pytest.mark.parametrize("command", ["list", "check", "show", "fetch", "export"])

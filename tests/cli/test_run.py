@@ -6,12 +6,17 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Done
 
-def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+Call = Callable[..., Done]
+
+
+def program(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     code = "from interp.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
@@ -25,10 +30,10 @@ def interp(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
         ("organism", "train", "--help"), ("doctor", "--help"), ("generate", "--help"), ("score", "--help"),
     ],
 )  # fmt: skip
-def test_help_shows_examples(arguments: tuple[str, ...]) -> None:
-    done = interp(*arguments)
-    assert done.returncode == 0
-    assert "Examples:" in done.stdout
+def test_help_shows_examples(arguments: tuple[str, ...], call: Call) -> None:
+    done = call(*arguments)
+    assert done.code == 0
+    assert "Examples:" in done.out
 
 
 def test_help_and_usage_errors_take_less_than_a_second_of_work() -> None:
@@ -38,7 +43,7 @@ def test_help_and_usage_errors_take_less_than_a_second_of_work() -> None:
 
     for arguments in (("--help",), ("run", "--bogus"), ("run", "--limit", "3")):
         begun = spent()
-        interp(*arguments)
+        program(*arguments)
         assert spent() - begun < 1.0, arguments
 
 
@@ -68,33 +73,44 @@ MISTAKES = {
 }
 
 
+def test_a_mistake_is_one_line_in_a_program_of_its_own(tmp_path: Path) -> None:
+    done = program("run", "--limit", "5", "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {MISTAKES['run', '--limit', '5']}\n"
+
+
 @pytest.mark.parametrize("arguments", MISTAKES)
-def test_a_mistake_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = interp(*arguments, "--quiet", cwd=tmp_path)
-    assert done.returncode == 2
-    assert MISTAKES[arguments] in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
+def test_a_mistake_is_one_line(
+    arguments: tuple[str, ...], call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = call(*arguments, "--quiet")
+    assert done.code == 2
+    assert MISTAKES[arguments] in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert done.out == ""
     assert not list(tmp_path.rglob("*.csv"))
     assert not list(tmp_path.rglob("manifest.json"))
 
 
-def test_cuda_without_one(tmp_path: Path) -> None:
+def test_cuda_without_one(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    done = interp("run", "--device", "cuda", "--quiet", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "device 'cuda' is not available here; allowed: cpu" in done.stderr
+    done = call("run", "--device", "cuda", "--quiet")
+    assert done.code == 2
+    assert "device 'cuda' is not available here; allowed: cpu" in done.err
 
 
-def test_unknown_config_key_names_the_nearest(tmp_path: Path) -> None:
+def test_unknown_config_key_names_the_nearest(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "c.yaml").write_text("langauges: [es]\n")
-    done = interp("run", "--config", "c.yaml", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "config key 'langauges' is unknown" in done.stderr
-    assert "did you mean 'languages'?" in done.stderr
+    done = call("run", "--config", "c.yaml")
+    assert done.code == 2
+    assert "config key 'langauges' is unknown" in done.err
+    assert "did you mean 'languages'?" in done.err
 
 
 NO_WEIGHTS = "\x02" + 7 * "\x00" + "{}"
@@ -114,28 +130,33 @@ NO_WEIGHTS = "\x02" + 7 * "\x00" + "{}"
         ),
     ],
 )  # fmt: skip
-def test_a_folder_that_is_no_model(files: dict[str, str], message: str, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_model(
+    files: dict[str, str], message: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "model"
     folder.mkdir()
     for name, text in files.items():
         (folder / name).write_text(text)
-    done = interp("run", "--model", str(folder), "--quiet", cwd=tmp_path)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    done = call("run", "--model", str(folder), "--quiet")
+    assert done.code == 2
+    assert message in done.err
+    assert len(done.err.strip().splitlines()) == 1
 
 
-def test_out_that_is_something_else_is_kept(tmp_path: Path) -> None:
+def test_out_that_is_something_else_is_kept(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
-    done = interp("run", "--out", "out", "--quiet", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "is not a run's folder" in done.stderr
+    done = call("run", "--out", "out", "--quiet")
+    assert done.code == 2
+    assert "is not a run's folder" in done.err
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
-def test_out_below_a_file_can_not_be_written(tmp_path: Path) -> None:
+def test_out_below_a_file_can_not_be_written(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
-    done = interp("run", "--out", "file/run", "--quiet", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "can't be written" in done.stderr
+    done = call("run", "--out", "file/run", "--quiet")
+    assert done.code == 2
+    assert "can't be written" in done.err

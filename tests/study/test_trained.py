@@ -129,9 +129,9 @@ def test_a_run_without_steering_takes_the_trained_models_that_are_there(compared
 def test_what_is_refused(tmp_path: Path) -> None:
     other = write_tiny("llama", tmp_path / "llama")
     with pytest.raises(ModelError, match="no trained version of organism: n_layers"):
-        run(config(tmp_path, f"other={other}"), Bars(quiet=True))
+        twin(prepare(config(tmp_path, "en")), Member("other", "other", str(other), {}))
     with pytest.raises(ModelError, match="does not exist"):
         run(config(tmp_path, f"other={tmp_path / 'nowhere'}"), Bars(quiet=True))
     with pytest.raises(ConfigError, match="the model is an object"):
         run(config(tmp_path, "clo"), Bars(quiet=True), model=load_model())
-    assert not (tmp_path / "run").exists()
+    assert not list(tmp_path.glob("*run*"))

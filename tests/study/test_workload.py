@@ -38,7 +38,10 @@ def of(parts: list[Part], *stages: str) -> Iterator[Part]:
 
 
 def test_what_is_scored_is_what_a_run_scores(counted_run: CountedRun, parts: list[Part]) -> None:
-    assert sum(part.prompts * part.plans for part in of(parts, "choose", "sweep", "test", "controls")) == counted_run.scored
+    assert (
+        sum(part.prompts * part.plans for part in of(parts, "choose", "sweep", "test", "controls"))
+        == counted_run.scored
+    )
 
 
 def test_what_is_read_is_what_a_run_reads(counted_run: CountedRun, parts: list[Part]) -> None:
