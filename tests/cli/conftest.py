@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -22,9 +23,11 @@ class Done(NamedTuple):
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Runs `interp` with arguments, in the folder where the test is; an error that is no user's mistake is raised."""
+    """Runs `interp` with arguments, in `cwd` if it is given; an error that is no user's mistake is raised."""
 
-    def run(*arguments: str) -> Done:
+    def run(*arguments: str, cwd: Path | None = None) -> Done:
+        if cwd:
+            monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["interp", *arguments])
         monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
         capsys.readouterr()

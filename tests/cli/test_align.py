@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_run import interp
+from tests.cli.conftest import Done
 
 MISTAKES = {
     ("sft", "--out", "x"): "method 'sft' is unknown; allowed: instruct, midalign, clo",
@@ -23,16 +24,16 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("arguments", MISTAKES)
-def test_a_mistake_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = interp("align", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert MISTAKES[arguments] in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
+def test_a_mistake_is_one_line(call: Callable[..., Done], arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = call("align", *arguments, cwd=tmp_path)
+    assert done.code == 2
+    assert MISTAKES[arguments] in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert done.out == ""
     assert not (tmp_path / "x").exists()
 
 
-def test_training_on_the_users_own_file(tmp_path: Path) -> None:
+def test_training_on_the_users_own_file(call: Callable[..., Done], tmp_path: Path) -> None:
     pytest.importorskip("peft")
     rows = [
         {"id": str(number), "language": code, "instruction": f"{text} {number}?", "response": f"{text} {number + 1}"}
@@ -41,13 +42,13 @@ def test_training_on_the_users_own_file(tmp_path: Path) -> None:
     ]
     (tmp_path / "mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     arguments = ("align", "clo", "--data", "mine.jsonl", "--out", "out", "--steps", "2", "--device", "cpu")
-    done = interp(*arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "sft" in done.stdout
-    assert "dpo" in done.stdout
+    done = call(*arguments, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "sft" in done.out
+    assert "dpo" in done.out
     assert (tmp_path / "out" / "merged" / "exposure.csv").is_file()
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["data"]["units"] == {"instruction": 4}
-    again = interp(*arguments, "--quiet", cwd=tmp_path)
-    assert again.stdout.strip() == "out"
-    assert again.stderr == ""
+    again = call(*arguments, "--quiet", cwd=tmp_path)
+    assert again.out.strip() == "out"
+    assert again.err == ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_run import interp
+from tests.cli.conftest import Done
 
 MISTAKES = {
     ("--setting", "llama"): "setting 'llama' is unknown; allowed: organism, gemma3-270m",
@@ -20,22 +21,22 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("arguments", MISTAKES)
-def test_a_mistake_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = interp("bench", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert MISTAKES[arguments] in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
+def test_a_mistake_is_one_line(call: Callable[..., Done], arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = call("bench", *arguments, cwd=tmp_path)
+    assert done.code == 2
+    assert MISTAKES[arguments] in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert done.out == ""
 
 
 @pytest.mark.slow
-def test_rows_are_printed_and_written(tmp_path: Path) -> None:
-    done = interp(
+def test_rows_are_printed_and_written(call: Callable[..., Done], tmp_path: Path) -> None:
+    done = call(
         "bench", "--setting", "organism", "--positions", "last", "--plans", "4", "--json", "r.json", cwd=tmp_path
     )
-    assert done.returncode == 0, done.stderr
-    assert "organism" in done.stdout
-    assert "FLOP share" in done.stdout
+    assert done.code == 0, done.err
+    assert "organism" in done.out
+    assert "FLOP share" in done.out
     (row,) = json.loads((tmp_path / "r.json").read_text())
     promised = {
         "setting", "positions", "plain_s", "reference_s", "replay_s", "ratio", "max_abs_diff", "peak_mb", "flop_share",

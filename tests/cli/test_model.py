@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from huggingface_hub import errors
 
 from interp.cli.model import fetch
 from interp.errors import ModelError
-from tests.cli.test_run import interp
+from tests.cli.conftest import Done
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -35,10 +36,10 @@ def raising(error: BaseException) -> Any:
     return download
 
 
-def test_help() -> None:
-    done = interp("model", "fetch", "--help")
-    assert done.returncode == 0
-    assert "Examples:" in done.stdout
+def test_help(call: Callable[..., Done]) -> None:
+    done = call("model", "fetch", "--help")
+    assert done.code == 0
+    assert "Examples:" in done.out
 
 
 def test_folder_commit_and_size_are_printed(snapshot: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,8 +72,8 @@ def test_pickles_alone_are_no_model(snapshot: Path) -> None:
         fetch("org/name")
 
 
-def test_what_is_here_already(tmp_path: Path) -> None:
+def test_what_is_here_already(call: Callable[..., Done], tmp_path: Path) -> None:
     for name in ("organism", "no/such/folder"):
-        done = interp("model", "fetch", name, cwd=tmp_path)
-        assert done.returncode == 2
-        assert len(done.stderr.strip().split("\n")) == 1
+        done = call("model", "fetch", name, cwd=tmp_path)
+        assert done.code == 2
+        assert len(done.err.strip().split("\n")) == 1

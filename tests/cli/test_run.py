@@ -80,11 +80,8 @@ def test_a_mistake_is_one_line_in_a_program_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", MISTAKES)
-def test_a_mistake_is_one_line(
-    arguments: tuple[str, ...], call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = call(*arguments, "--quiet")
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], call: Call, tmp_path: Path) -> None:
+    done = call(*arguments, "--quiet", cwd=tmp_path)
     assert done.code == 2
     assert MISTAKES[arguments] in done.err
     assert len(done.err.strip().splitlines()) == 1
@@ -93,21 +90,19 @@ def test_a_mistake_is_one_line(
     assert not list(tmp_path.rglob("manifest.json"))
 
 
-def test_cuda_without_one(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_cuda_without_one(call: Call, tmp_path: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    done = call("run", "--device", "cuda", "--quiet")
+    done = call("run", "--device", "cuda", "--quiet", cwd=tmp_path)
     assert done.code == 2
     assert "device 'cuda' is not available here; allowed: cpu" in done.err
 
 
-def test_unknown_config_key_names_the_nearest(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_unknown_config_key_names_the_nearest(call: Call, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("langauges: [es]\n")
-    done = call("run", "--config", "c.yaml")
+    done = call("run", "--config", "c.yaml", cwd=tmp_path)
     assert done.code == 2
     assert "config key 'langauges' is unknown" in done.err
     assert "did you mean 'languages'?" in done.err
@@ -130,33 +125,28 @@ NO_WEIGHTS = "\x02" + 7 * "\x00" + "{}"
         ),
     ],
 )  # fmt: skip
-def test_a_folder_that_is_no_model(
-    files: dict[str, str], message: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_folder_that_is_no_model(files: dict[str, str], message: str, call: Call, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     for name, text in files.items():
         (folder / name).write_text(text)
-    done = call("run", "--model", str(folder), "--quiet")
+    done = call("run", "--model", str(folder), "--quiet", cwd=tmp_path)
     assert done.code == 2
     assert message in done.err
     assert len(done.err.strip().splitlines()) == 1
 
 
-def test_out_that_is_something_else_is_kept(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_out_that_is_something_else_is_kept(call: Call, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
-    done = call("run", "--out", "out", "--quiet")
+    done = call("run", "--out", "out", "--quiet", cwd=tmp_path)
     assert done.code == 2
     assert "is not a run's folder" in done.err
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
-def test_out_below_a_file_can_not_be_written(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_out_below_a_file_can_not_be_written(call: Call, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = call("run", "--out", "file/run", "--quiet")
+    done = call("run", "--out", "file/run", "--quiet", cwd=tmp_path)
     assert done.code == 2
     assert "can't be written" in done.err
