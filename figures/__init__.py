@@ -1,4 +1,4 @@
-"""Figures of the plane, the layers, the matrix and of what training moved, drawn from result tables alone."""
+"""Figures of the plane, of layers and strengths, of directions and of what training moved, from result tables alone."""
 
 import sys
 from importlib import import_module
@@ -8,28 +8,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from figures.ablations import ablations
     from figures.erasure import erasure
+    from figures.geometry import geometry
     from figures.layers import layers
     from figures.matrix import matrix
     from figures.mechanism import mechanism
     from figures.noise import noise
     from figures.plane import plane, plane_by_language
-    from figures.theme import save, style
+    from figures.registry import draw
+    from figures.run_tables import RunTables
+    from figures.sweep import sweep
+    from figures.theme import on_page, save, style
 
 __all__ = [
-    "ablations", "erasure", "layers", "matrix", "mechanism", "noise", "plane", "plane_by_language", "save", "style",
+    "RunTables", "ablations", "draw", "erasure", "geometry", "layers", "matrix", "mechanism", "noise", "on_page",
+    "plane", "plane_by_language", "save", "style", "sweep",
 ]  # fmt: skip
 
 _MODULE_OF = {
+    "RunTables": "figures.run_tables",
     "ablations": "figures.ablations",
+    "draw": "figures.registry",
     "erasure": "figures.erasure",
+    "geometry": "figures.geometry",
     "layers": "figures.layers",
     "matrix": "figures.matrix",
     "mechanism": "figures.mechanism",
     "noise": "figures.noise",
+    "on_page": "figures.theme",
     "plane": "figures.plane",
     "plane_by_language": "figures.plane",
     "save": "figures.theme",
     "style": "figures.theme",
+    "sweep": "figures.sweep",
 }
 
 

@@ -27,7 +27,7 @@ def ablations(table: pd.DataFrame, plans: pd.DataFrame | None = None) -> Figure:
         raise ValueError(f"the ablations table must have one row of the group 'searched', got {len(searched)}")
     rows = _rows(table, plans)
     with theme.style():
-        figure = theme.new_figure(theme.DOUBLE, 0.8 + _ROW * (len(rows) + rows["group"].nunique()))
+        figure = theme.new_figure(theme.page().double, 0.8 + _ROW * (len(rows) + rows["group"].nunique()))
         places = _places(rows)
         pair = figure.subplots(1, 2, sharey=True)
         for axes, (metric, label) in zip(pair, AXES.items(), strict=True):

@@ -94,7 +94,7 @@ def erasure(table: pd.DataFrame) -> Figure:
     with theme.style():
         counts = [len(panel.quantities) for panel in PANELS]
         height = sum(counts) * (0.17 + 0.055 * len(rows)) + 1.75
-        figure = theme.new_figure(theme.SINGLE, height)
+        figure = theme.new_figure(theme.page().single, height)
         grid = figure.subplots(len(PANELS), squeeze=False, height_ratios=counts).ravel()
         for axes, panel in zip(grid, PANELS, strict=True):
             _draw(axes, panel, rows, looks)

@@ -69,13 +69,25 @@ PANELS = (
 _MARKS = {"en": ("EN", theme.BLUE, (0, (4, 1.5))), "loc": ("LOC", theme.VERMILLION, (0, (1.2, 1.2)))}
 
 
-def layers(table: pd.DataFrame, *, chosen: Mapping[str, int] | None = None, language: str = "macro") -> Figure:
+ONSETS = {"universal": ("universal onset", theme.BLUE), "cultural": ("cultural onset", theme.VERMILLION)}
+
+
+def layers(
+    table: pd.DataFrame,
+    *,
+    chosen: Mapping[str, int] | None = None,
+    onsets: pd.DataFrame | None = None,
+    language: str = "macro",
+) -> Figure:
     """Draw the curves of one language, or of the macro-average, in stacked panels that share the layer axis.
 
     Needs the columns `layer` (0-based block) and `language`, one row per layer, and at least one metric column of
     `PANELS`; each may have `_lo`, `_hi` and `_control`. What is absent, or nowhere measured, is not drawn. `chosen`
-    maps a vector's name (`en`, `loc`) to its layer, marked in every panel. Raises ValueError for missing columns, an
-    empty table, an unknown language, more than one row of a layer, no metric, or a chosen layer not in the table.
+    maps a vector's name (`en`, `loc`) to its layer, marked in every panel. onsets: rows of `onsets.csv`, of which that
+    of the language gives the layers where universal and cultural signals set in: a bar below the first panel's curves
+    over the interval, with a mark at the estimate; an onset that was not found has none. Raises ValueError for missing
+    columns, an empty table, an unknown language, more than one row of a layer, no metric, or a chosen layer not in the
+    table.
     """
     rows = _select(table, language)
     chosen = dict(chosen or {})
@@ -89,12 +101,14 @@ def layers(table: pd.DataFrame, *, chosen: Mapping[str, int] | None = None, lang
         raise ValueError(f"the layers table has no measured metric column; known are {known}")
     with theme.style():
         heights = [1.0 if len(curves) > 1 else 0.7 for _, curves in panels]
-        figure = theme.new_figure(theme.SINGLE, 1.35 * sum(heights) + 0.5)
+        figure = theme.new_figure(theme.page().single, 1.35 * sum(heights) + 0.5)
         grid = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights).ravel()
         for i, (axes, (panel, curves)) in enumerate(zip(grid, panels, strict=True)):
             _draw(axes, panel, curves, rows)
             _mark(axes, chosen, gid=f"panel{i}")
         _name_marks(grid[-1], chosen, rows)
+        if onsets is not None and {"language", *ONSETS} <= set(onsets):
+            _onsets(grid[0], onsets[onsets["language"] == language])
         grid[-1].set_xlabel("layer (residual stream after block)")
         grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         first, last = rows["layer"].min(), rows["layer"].max()
@@ -109,7 +123,9 @@ def _select(table: pd.DataFrame, language: str) -> pd.DataFrame:
     theme.require_columns(table, COLUMNS, "layers")
     rows = table[table["language"] == language].sort_values("layer")
     if rows.empty:
-        raise ValueError(f"no language {language!r} in the layers table; it has {list(table['language'].unique())}")
+        raise theme.DrawingError(
+            f"no language {language!r} in the layers table; it has {list(table['language'].unique())}"
+        )
     twice = rows["layer"][rows["layer"].duplicated()].unique()
     if len(twice):
         raise ValueError(f"{language}: more than one row of the layers {twice.tolist()}; keep one model and dataset")
@@ -157,6 +173,32 @@ def _band(axes: Axes, rows: pd.DataFrame, column: str, color: str) -> None:
     if low in rows and high in rows:
         band = rows[["layer", low, high]].to_numpy(float)
         axes.fill_between(*np.transpose(band), color=color, alpha=0.16, lw=0, zorder=2, gid=f"{column}:band")
+
+
+def _onsets(axes: Axes, rows: pd.DataFrame) -> None:
+    """Bars in room made below the curves."""
+    low, high = axes.get_ylim()
+    step = 0.09 * (high - low)
+    found = [(name, rows.iloc[0]) for name in ONSETS if len(rows) == 1 and pd.notna(rows.iloc[0][name])]
+    for place, (name, row) in enumerate(found, 1):
+        label, color = ONSETS[name]
+        y = low - place * step + step / 2
+        lo, hi = (row[name] if pd.isna(row[f"{name}_{end}"]) else row[f"{name}_{end}"] for end in ("lo", "hi"))
+        axes.plot(
+            [lo - 0.12, hi + 0.12],
+            [y, y],
+            color=color,
+            lw=3.5,
+            alpha=0.35,
+            solid_capstyle="butt",
+            gid=f"onset:{name}:band",
+        )
+        axes.plot([row[name]], [y], "|", color=color, ms=6, mew=1.6, gid=f"onset:{name}")
+        axes.annotate(
+            label, (hi + 0.12, y), (3, 0), textcoords="offset points", ha="left", va="center", fontsize=6,
+            color="#222222",
+        )  # fmt: skip
+    axes.set_ylim(low - len(found) * step, high)
 
 
 def _mark(axes: Axes, chosen: Mapping[str, int], gid: str) -> None:

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from figures import theme
 
@@ -45,7 +44,7 @@ def matrix(table: pd.DataFrame) -> Figure:
     framed = own.reindex(index=languages, columns=cultures).eq(True).to_numpy()
     down = -(-len(conditions) // _ABREAST)
     with theme.style():
-        figure = theme.new_figure(theme.DOUBLE, 0.3 + down * (0.4 + 0.2 * len(languages)))
+        figure = theme.new_figure(theme.page().double, 0.3 + down * (0.4 + 0.2 * len(languages)))
         grid = figure.subplots(down, min(_ABREAST, len(conditions)), sharex=True, sharey=True, squeeze=False)
         panels = grid.ravel()
         for axes, condition in zip(panels, conditions, strict=False):
@@ -53,7 +52,7 @@ def matrix(table: pd.DataFrame) -> Figure:
             values = rows.unstack("culture").reindex(index=languages, columns=cultures).to_numpy(float)
             mesh = _heat(axes, condition, values)
             for y, x in zip(*np.nonzero(framed), strict=True):
-                axes.add_patch(_frame(condition, int(x), int(y)))
+                axes.add_patch(theme.frame(int(x), int(y), f"{condition}:own:{y}:{x}"))
         for axes in panels[len(conditions) :]:
             axes.set_visible(False)
         panels[0].set_xticks(np.arange(len(cultures)) + 0.5, cultures)
@@ -77,25 +76,10 @@ def _heat(axes: Axes, condition: str, values: np.ndarray) -> QuadMesh:
         if np.isfinite(value):
             text = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1"
             axes.text(
-                x + 0.5, y + 0.53, text, ha="center", va="center", fontsize=6, color=_ink(value),
+                x + 0.5, y + 0.53, text, ha="center", va="center", fontsize=6, color=theme.ink(_COLORS(value)),
                 gid=f"{condition}:{y}:{x}",
             )  # fmt: skip
     axes.set_title(TITLES[condition], loc="left", pad=3)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return mesh
-
-
-def _ink(value: float) -> str:
-    """Black or white, whichever has more contrast with the cell (WCAG 2 relative luminance)."""
-    channels = np.array(to_rgb(_COLORS(value)))
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
-    return theme.BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "#FFFFFF"
-
-
-def _frame(condition: str, x: int, y: int) -> Rectangle:
-    return Rectangle(
-        (x + 0.04, y + 0.04), 0.92, 0.92, fill=False, ec=theme.VERMILLION, lw=1.1, zorder=4,
-        gid=f"{condition}:own:{y}:{x}",
-    )  # fmt: skip

@@ -54,7 +54,7 @@ def mechanism(table: pd.DataFrame) -> Figure:
     methods = list(dict.fromkeys(rows["method"]))
     looks = theme.looks(methods)
     with theme.style():
-        figure = theme.new_figure(theme.DOUBLE, 1.45 * len(methods) + 0.8)
+        figure = theme.new_figure(theme.page().double, 1.45 * len(methods) + 0.8)
         grid = figure.subplots(len(methods), 2, sharex=True, sharey="col", squeeze=False)
         for (left, right), method in zip(grid, methods, strict=True):
             own = rows[rows["method"] == method].sort_values("layer")

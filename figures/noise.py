@@ -23,7 +23,7 @@ def noise(table: pd.DataFrame) -> Figure:
     theme.require_columns(table, COLUMNS, "noise")
     kinds = list(dict.fromkeys(table["random"]))
     with theme.style():
-        figure = theme.new_figure(theme.DOUBLE, 0.4 + 1.7 * len(kinds))
+        figure = theme.new_figure(theme.page().double, 0.4 + 1.7 * len(kinds))
         panels = figure.subplots(len(kinds), 2, squeeze=False, sharex=True)
         for line, kind in zip(panels, kinds, strict=True):
             for axes, metric in zip(line, AXES, strict=True):

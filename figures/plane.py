@@ -46,7 +46,7 @@ def plane(
     looks = theme.looks(rows["method"])
     with theme.style():
         columns = _legend_columns(looks, 3)
-        figure = theme.new_figure(theme.SINGLE, 3.0 + 0.14 * math.ceil((len(looks) + 3) / columns))
+        figure = theme.new_figure(theme.page().single, 3.0 + 0.14 * math.ceil((len(looks) + 3) / columns))
         axes = figure.subplots()
         _draw(axes, rows, looks, _limits(rows), name=language)
         axes.set(xlabel="transfer (accuracy, universal items)", ylabel="localization (share right for own culture)")
@@ -76,7 +76,7 @@ def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = No
     lines = math.ceil(len(panels) / columns)
     columns = math.ceil(len(panels) / lines)
     with theme.style():
-        width = theme.DOUBLE if columns > 2 else theme.SINGLE
+        width = theme.page().double if columns > 2 else theme.page().single
         legend_columns = _legend_columns(looks, 6 if columns > 2 else 3)
         height = min(width / columns, 1.8) * 0.95 * lines + 0.3 + 0.14 * math.ceil((len(looks) + 3) / legend_columns)
         figure = theme.new_figure(width, height)
@@ -84,7 +84,8 @@ def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = No
         limits = _limits(rows)
         for axes, name, (_, panel) in zip(grid, names, panels, strict=False):
             _draw(axes, panel, looks, limits, name=name, scale=0.8)
-            axes.set_title(name, loc="left", pad=2)
+            code, _, culture = name.partition("-")
+            axes.set_title(f"{theme.own_name(code)}{culture and ' '}{culture}", loc="left", pad=2)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         for axes in grid[max(0, len(panels) - columns) : len(panels)]:
@@ -128,7 +129,7 @@ def _pick(rows: pd.DataFrame, column: str, value: str | None) -> pd.DataFrame:
     theme.require_columns(rows, [column], "plane")
     picked = rows[rows[column] == value]
     if picked.empty:
-        raise ValueError(f"no {column} {value!r} in the plane table; it has {list(rows[column].unique())}")
+        raise theme.DrawingError(f"no {column} {value!r} in the plane table; it has {list(rows[column].unique())}")
     return picked
 
 
@@ -231,8 +232,10 @@ def _marker(
 
 
 def _legend_columns(looks: Mapping[str, Look], most: int) -> int:
-    """Fewer where names are long."""
-    return most * 2 // 3 if any("+" in name for name in looks) else most
+    """Fewer where names are long, and on a narrow page."""
+    page = theme.page()
+    most = max(1, int(most * (page.single / 3.4 if most <= 3 else page.double / 7.0)))
+    return max(1, most * 2 // 3) if any("+" in name for name in looks) else most
 
 
 def _legend(looks: Mapping[str, Look], rows: pd.DataFrame) -> list[Artist]:

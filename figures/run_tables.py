@@ -11,27 +11,37 @@ from typing import Any
 
 import pandas as pd
 
-MANIFEST = "manifest.json"
+from figures.theme import DrawingError
+
+MANIFEST, PLAN = "manifest.json", "plan.json"
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """A folder that `interp run`, `tune`, `matrix` or `locate` wrote.
-
-    Raises ValueError where the folder has no manifest.
-    """
+    """The folder of `interp run`, `tune`, `matrix` or `locate`, or of one that is being made."""
 
     folder: Path
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        object.__setattr__(self, "folder", Path(folder))
-        if not (self.folder / MANIFEST).is_file():
-            raise ValueError(f"{self.folder} is not a finished run's folder: it has no {MANIFEST}")
+    @classmethod
+    def of(cls, folder: str | os.PathLike[str]) -> RunTables:
+        """The tables of a finished run; raises ValueError where the folder has no manifest."""
+        found = cls(Path(folder))
+        if not (found.folder / MANIFEST).is_file():
+            raise ValueError(f"{folder} is not a finished run's folder: it has no {MANIFEST}")
+        return found
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Settings, model, data, versions."""
-        found: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
+        return self._json(MANIFEST)
+
+    @cached_property
+    def plan(self) -> dict[str, Any] | None:
+        """Chosen layers and strengths (`plan.json`); None where the run has none."""
+        return self._json(PLAN) if (self.folder / PLAN).is_file() else None
+
+    def _json(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         return found
 
     def table(self, name: str) -> pd.DataFrame | None:
@@ -47,8 +57,8 @@ class RunTables:
         return pd.read_parquet(parquet) if parquet.is_file() else None
 
     def require(self, name: str) -> pd.DataFrame:
-        """`table`, or a ValueError that says that the run has none."""
+        """`table`, or a DrawingError that says that the run has none."""
         found = self.table(name)
         if found is None:
-            raise ValueError(f"{self.folder} has no table {name}")
+            raise DrawingError(f"{self.folder} has no table {name}")
         return found

@@ -3,26 +3,82 @@
 import io
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 import pandas as pd
+from babel import Locale, UnknownLocaleError
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-SINGLE = 3.4
-DOUBLE = 7.0
+
+@dataclass(frozen=True)
+class Page:
+    """Widths of a figure in one column and over the whole text, in inches, and the dots per inch of a PNG.
+
+    Type and lines keep their size in points, so they are larger beside the figure on a narrow page.
+    """
+
+    single: float
+    double: float
+    dpi: int = 300
+
+
+PAGES = {
+    "paper": Page(3.4, 7.0),
+    "acl": Page(3.03, 6.3),
+    "icml": Page(3.25, 6.75),
+    "neurips": Page(2.7, 5.5),
+    "slides": Page(2.9, 5.6, dpi=480),
+}
+"""Column and text widths: `acl`, `icml` and `neurips` are those of the style files of these conferences (7.7 cm and
+16 cm; 3.25 in and 6.75 in; one column of 5.5 in, here with half of it); `slides`: larger type for its size, and a PNG
+that fills a screen 2,688 pixels wide."""
+
+_PAGE: ContextVar[Page] = ContextVar("page", default=PAGES["paper"])
+
+
+def page() -> Page:
+    """The page that figures are made for."""
+    return _PAGE.get()
+
+
+@contextmanager
+def on_page(name: str) -> Iterator[None]:
+    """Context in which figures are made, and saved, for a page of PAGES; raises ValueError for another name."""
+    if name not in PAGES:
+        raise DrawingError(f"style {name!r} is unknown; known are {list(PAGES)}")
+    token = _PAGE.set(PAGES[name])
+    try:
+        yield
+    finally:
+        _PAGE.reset(token)
+
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#767676"
 OKABE_ITO = (BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE)
 
+
+class DrawingError(ValueError):
+    """A name, value or character that can't be drawn as asked: something the user can mend."""
+
+
 Marker = str | tuple[int, Literal[0, 1, 2], int]
+
+_FONTS = Path(__file__).parent / "fonts"
+_MISSING = re.compile(r"Glyph \d+ .* missing from")
 
 _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -43,7 +99,7 @@ _STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.titlesize": 8,
     "figure.dpi": 150,
-    "font.family": "DejaVu Sans",  # shipped with matplotlib, so the bytes do not depend on the machine's fonts
+    "font.family": ["DejaVu Sans"],  # matplotlib's own; ours is added below: none of the machine's
     "font.size": 7.5,
     "legend.borderaxespad": 0.2,
     "legend.columnspacing": 1.2,
@@ -55,7 +111,6 @@ _STYLE: dict[str, Any] = {
     "mathtext.fontset": "dejavusans",
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
-    "savefig.dpi": 300,
     "svg.fonttype": "path",
     "svg.hashsalt": "translocal",
     "xtick.labelsize": 7,
@@ -172,6 +227,19 @@ def new_figure(width: float, height: float) -> PaperFigure:
     return figure
 
 
+def ink(background: Any) -> str:
+    """Black or white, whichever has more contrast with a background colour (WCAG 2 relative luminance)."""
+    channels = np.array(to_rgb(background))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "#FFFFFF"
+
+
+def frame(x: int, y: int, gid: str, color: str = VERMILLION) -> Rectangle:
+    """A frame around the cell (x, y) of a heat map."""
+    return Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fill=False, ec=color, lw=1.1, zorder=4, gid=gid)
+
+
 def freeze(figure: Figure) -> None:
     """Run the layout once and keep its result, so that every later drawing, in any format, has the same positions."""
     figure.draw_without_rendering()
@@ -188,7 +256,7 @@ def save(
     stem = Path(path_without_suffix)
     unknown = [name for name in formats if name not in _METADATA]
     if unknown or not formats:
-        raise ValueError(f"formats must be among {sorted(_METADATA)}, got {list(formats)}")
+        raise DrawingError(f"formats must be among {sorted(_METADATA)}, got {list(formats)}")
     if stem.suffix.removeprefix(".") in _METADATA:
         raise ValueError(f"give the path without its suffix, which comes from formats: {stem}")
     rendered = {stem.with_name(f"{stem.name}.{name}"): _render(figure, name) for name in formats}
@@ -207,11 +275,50 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], name: str) -> N
         raise ValueError(f"the {name} table has no rows")
 
 
+def add_font(path: str | os.PathLike[str]) -> str:
+    """Let a font file (TrueType) draw the characters that the other fonts lack, in every later figure; its name.
+
+    Raises ValueError where the file is no font.
+    """
+    try:
+        font_manager.fontManager.addfont(path)
+        name = str(font_manager.FontProperties(fname=os.fspath(path)).get_name())
+    except (OSError, RuntimeError) as error:
+        raise DrawingError(f"{path} can't be read as a font: {error}") from error
+    families: list[str] = _STYLE["font.family"]
+    if name not in families:
+        families.append(name)
+    return name
+
+
+def own_name(code: str) -> str:
+    """A language's name in its own script beside its code, `한국어 (ko)`; the code alone where no font can write it."""
+    try:
+        name = Locale.parse(code.replace("-", "_")).get_display_name() or ""
+    except (UnknownLocaleError, ValueError):
+        return code
+    return f"{name} ({code})" if name and not _lacking(name) else code
+
+
+def _lacking(text: str) -> set[str]:
+    """Characters that no font of the style has."""
+    found = [font_manager.get_font(font_manager.findfont(family)) for family in _STYLE["font.family"]]
+    return {char for char in text if not any(font.get_char_index(ord(char)) for font in found)}
+
+
 def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
     buffer = io.BytesIO()
-    with style():
-        figure.savefig(buffer, format=name, dpi=dpi or _STYLE["savefig.dpi"], metadata=_METADATA[name])
+    with style(), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        figure.savefig(buffer, format=name, dpi=dpi or page().dpi, metadata=_METADATA[name])
+    for warning in told:
+        if _MISSING.match(str(warning.message)):
+            raise DrawingError(f"no font has a character of the figure: {warning.message}; pass one to add_font(path)")
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return buffer.getvalue()
+
+
+add_font(_FONTS / "DroidSansFallback-subset.ttf")
 
 
 def _replace(path: Path, content: bytes) -> None:

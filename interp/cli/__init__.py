@@ -13,6 +13,7 @@ from interp.cli import (
     bench,
     data,
     doctor,
+    figures,
     generate,
     locate,
     matrix,
@@ -41,6 +42,8 @@ app.command("score", epilog=score.EXAMPLES)(score.score)
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("matrix", epilog=matrix.EXAMPLES)(matrix.matrix)
+app.command("figures", epilog=figures.EXAMPLES)(figures.figures)
+app.command("tables", epilog=figures.TABLE_EXAMPLES)(figures.tables)
 app.command("align", epilog=align.EXAMPLES)(align.align)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(model.app, name="model")

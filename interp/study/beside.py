@@ -75,10 +75,6 @@ class Beside:
 
     def write(self, folder: Path, cells: Cells, contrasts: pd.DataFrame) -> list[str]:
         """The tables that compare all models, and what they say in words."""
-        from figures import erasure as draw_erasure
-        from figures import mechanism as draw_mechanism
-        from figures import save
-
         config, others = self.study.config, {n: one for n, one in self._located.items() if n != BASE}
         members = groups(config)
         signals = signal_table(self._located[BASE], others, config.bootstrap_draws, config.seed)
@@ -92,8 +88,6 @@ class Beside:
         write_csv(folder / "trained_onsets.csv", onset_comparison(self._located))
         write_csv(folder / "erasure.csv", lost)
         write_csv(folder / "mechanism.csv", moved)
-        save(draw_erasure(lost), folder / "figures" / "erasure")
-        save(draw_mechanism(moved), folder / "figures" / "mechanism")
         return [*trained_lines(contrasts, list(members)), *comparison_lines(signals, list(others))]
 
     def described(self) -> Mapping[str, Any]:

@@ -27,7 +27,7 @@ from interp.study.fronts import compared_sets, front_table
 from interp.study.item_table import questions_of
 from interp.study.keeping import Outcomes, save_left_out, save_plans, save_vectors
 from interp.study.listing import read_manifest
-from interp.study.output import MANIFEST, run_folder, write_csv
+from interp.study.output import MANIFEST, draw_figures, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.store import Store
@@ -95,6 +95,7 @@ def run_locate(
         located.write(folder)
         save_left_out(folder, study)
         write_csv(folder / "layers.csv", located.layers)
+        draw_figures(folder)
         save_vectors(folder, fit_vectors(study, fit))
         write_json(folder / MANIFEST, described(study) | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
     return LocateResult(config.folder, findings(located))
@@ -189,22 +190,10 @@ def _run(
     write_csv(folder / "layers.csv", layers)
     save_plans(folder, study, dev, chosen)
     told = beside.write(folder, cells, contrasts) if trained else []
-    _draw(folder, plane, layers, chosen)
+    draw_figures(folder)
     lap("tables and figures")
     found = {"findings": [*findings(located), *told], "files": checksums(folder)}
     write_json(folder / MANIFEST, _manifest(study, beside, timings) | found)
-
-
-def _draw(folder: Path, plane: pd.DataFrame, layers: pd.DataFrame, chosen: Mapping[str, Mapping[str, Chosen]]) -> None:
-    from figures import layers as draw_layers
-    from figures import plane as draw_plane
-    from figures import save
-
-    save(draw_plane(plane), folder / "figures" / "plane")
-    usual = {
-        m: sorted(c.steers[0][1] for c in chosen[m].values())[len(chosen[m]) // 2] for m in ("en", "loc") if m in chosen
-    }
-    save(draw_layers(layers, chosen=usual), folder / "figures" / "layers")
 
 
 def _manifest(study: Study, beside: Beside, timings: Mapping[str, float]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from interp.study.describing import described
 from interp.study.keeping import save_left_out
 from interp.study.matrix_cells import CONDITIONS, choose_cells, evaluations, score_cells, scored_cells
 from interp.study.matrix_table import answers, matrix_table, summary_table
-from interp.study.output import MANIFEST, run_folder, write_csv
+from interp.study.output import MANIFEST, draw_figures, run_folder, write_csv
 from interp.study.prepare import prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.steered import Cultures
@@ -70,7 +70,7 @@ def run_matrix(
             summary = summary_table(right, study.resampling, config.seed)
             write_csv(folder / "matrix.csv", matrix)
             write_csv(folder / "matrix_summary.csv", summary)
-            _draw(folder, matrix)
+            draw_figures(folder)
             advance("matrix")
         for code, of_language in vectors.items():
             for culture, fitted in of_language.own.items():
@@ -79,10 +79,3 @@ def run_matrix(
         manifest = described(study) | {"cultures": list(cultures.every), "steered": list(cultures.steered)}
         write_json(folder / MANIFEST, manifest | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
     return MatrixResult(config.folder, matrix, summary)
-
-
-def _draw(folder: Path, matrix: pd.DataFrame) -> None:
-    from figures import matrix as draw_matrix
-    from figures import save
-
-    save(draw_matrix(matrix), folder / "figures" / "matrix")

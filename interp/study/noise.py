@@ -23,7 +23,7 @@ from interp.study.describing import described
 from interp.study.fit import read_fit
 from interp.study.fits import Fitted, Noise, plan_of
 from interp.study.gains import gain, gain_table, languages_of
-from interp.study.output import MANIFEST, run_folder, write_csv
+from interp.study.output import MANIFEST, draw_figures, run_folder, write_csv
 from interp.study.paired import Pairs
 from interp.study.prepare import prepare, with_model
 from interp.study.resolve import Inputs
@@ -107,7 +107,7 @@ def run_noise(
         table = pd.DataFrame(rows)
         write_csv(folder / "noise.csv", table)
         write_json(folder / MANIFEST, described(study) | {"seconds": round(time.perf_counter() - begun, 2)})
-        _draw(folder, table)
+        draw_figures(folder)
     return NoiseResult(config.folder, table, told(table))
 
 
@@ -158,10 +158,3 @@ def told(table: pd.DataFrame) -> list[str]:
         f"0 in {n['either']} (transfer {n['transfer']}, localization {n['localization']})"
         for kind, n in counted(table).items()
     ]
-
-
-def _draw(folder: Path, table: pd.DataFrame) -> None:
-    from figures import noise as draw_noise
-    from figures import save
-
-    save(draw_noise(table[table["language"] == MACRO]), folder / "figures" / "noise")

@@ -71,3 +71,11 @@ def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """CSV with six significant digits: differences below that are rounding, not results."""
     table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def draw_figures(folder: Path) -> None:
+    """Draw every figure that the tables written to a folder allow, into its folder `figures`."""
+    from figures import RunTables, draw, save
+
+    for name, figure in draw(RunTables(folder)):
+        save(figure, folder / "figures" / name)

@@ -31,7 +31,7 @@ from interp.study.fit import read_fit
 from interp.study.fits import Fits, Fitted, plan_of
 from interp.study.gains import gain_table
 from interp.study.keeping import save_left_out
-from interp.study.output import MANIFEST, run_folder, write_csv
+from interp.study.output import MANIFEST, draw_figures, run_folder, write_csv
 from interp.study.paired import Pairs
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.regret import ORACLE, layer_shares, regret_table
@@ -119,7 +119,7 @@ def run_tune(
         test[~test["method"].str.startswith(FINALIST)].to_parquet(folder / "outcomes.parquet", index=False)
         _save_plans(folder, study, fits, found, compared, regret)
         save_left_out(folder, study)
-        _draw(folder, regret, ablated_table)
+        draw_figures(folder)
         tried = sum(len(scored.settings) for one in found.values() for scored in one.rounds)
         told = {"goal": config.rule.told, "candidates": tried, "seconds": round(time.perf_counter() - begun, 2)}
         write_json(folder / MANIFEST, described(study) | told)
@@ -278,14 +278,6 @@ def _steers(folder: Path, fits: Fitted, name: str, setting: Setting, code: str) 
                  "positions": steer.positions}
             )  # fmt: skip
     return steers
-
-
-def _draw(folder: Path, regret: pd.DataFrame, ablated: pd.DataFrame) -> None:
-    from figures import ablations as draw_ablations
-    from figures import save
-
-    macro = ablated[ablated["language"] == MACRO]
-    save(draw_ablations(macro, regret[regret["language"] == MACRO]), folder / "figures" / "ablations")
 
 
 def lines(result: TuneResult) -> Iterator[str]:

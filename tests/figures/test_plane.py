@@ -159,7 +159,7 @@ def test_small_multiples_one_per_language_and_culture() -> None:
     table = make_table((("macro", ""), ("en", "US"), ("el", "GR"), ("es", "ES"), ("es", "MX")))
     figure = plane_by_language(table)
     drawn = [axes for axes in figure.axes if axes.axison]
-    assert [axes.get_title(loc="left") for axes in drawn] == ["el", "es-ES", "es-MX"]
+    assert [axes.get_title(loc="left") for axes in drawn] == ["Ελληνικά (el)", "español (es) ES", "español (es) MX"]
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in drawn}) == 1
     row = table[(table["culture"] == "MX") & (table["method"] == "surgical")].iloc[0]
     assert data(figure, "es-MX:surgical:point") == [[row["transfer"], row["localization"]]]

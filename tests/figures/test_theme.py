@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def drawing() -> theme.PaperFigure:
     with theme.style():
-        figure = theme.new_figure(theme.SINGLE, 2.0)
+        figure = theme.new_figure(theme.page().single, 2.0)
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], marker="o", label="line")
         axes.fill_between([0, 1], [0, 0.5], [0.2, 1.2], alpha=0.2)
@@ -141,3 +141,47 @@ def test_numbered_controls_share_their_controls_look() -> None:
 def test_too_many_methods_are_refused() -> None:
     with pytest.raises(ValueError, match="told apart"):
         theme.looks(f"method {i}" for i in range(100))
+
+
+def test_names_of_languages_are_written_never_boxes(tmp_path: Path) -> None:
+    names = {code: theme.own_name(code) for code in ("el", "fa", "zh", "ko", "hi", "xx", "not a code")}
+    assert names == {
+        "el": "Ελληνικά (el)", "fa": "فارسی (fa)", "zh": "中文 (zh)", "ko": "한국어 (ko)",
+        "hi": "hi", "xx": "xx", "not a code": "not a code",
+    }  # fmt: skip
+    with theme.style():
+        figure = theme.new_figure(2, 1)
+        figure.text(0.1, 0.5, " ".join(names.values()))
+        (pdf,) = theme.save(figure, tmp_path / "names", ["pdf"])
+        assert pdf.read_bytes().count(b"/FontFile2") == 2
+        figure.text(0.1, 0.1, "हिन्दी")
+        with pytest.raises(theme.DrawingError, match="no font has a character of the figure"):
+            theme.save(figure, tmp_path / "boxes", ["pdf"])
+    assert not (tmp_path / "boxes.pdf").exists()
+
+
+def test_letters_of_persian_are_joined_and_run_to_the_left() -> None:
+    with theme.style():
+        figure = theme.new_figure(3, 1)
+        axes = figure.subplots()
+        joined, apart = (axes.text(0, y, text, fontsize=20) for y, text in ((0, "فارسی"), (1, "ف ا ر س ی")))
+        figure.draw_without_rendering()
+        widths = [text.get_window_extent().width for text in (joined, apart)]
+    letters = sum(_width(letter) for letter in "فارسی")
+    assert widths[0] < 0.8 * letters  # isolated forms are wider than joined ones
+
+
+def _width(text: str) -> float:
+    with theme.style():
+        figure = theme.new_figure(3, 1)
+        drawn = figure.text(0, 0, text, fontsize=20)
+        figure.draw_without_rendering()
+        return float(drawn.get_window_extent().width)
+
+
+def test_a_page_changes_widths_alone() -> None:
+    with theme.on_page("acl"):
+        assert theme.page() == theme.PAGES["acl"]
+    assert theme.page() == theme.PAGES["paper"]
+    with pytest.raises(theme.DrawingError, match="style 'a4' is unknown"), theme.on_page("a4"):
+        pass

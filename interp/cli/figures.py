@@ -1,0 +1,109 @@
+"""`interp figures` and `interp tables`: a finished run's figures and tables, drawn again in the form that is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from figures.run_tables import RunTables
+
+EXAMPLES = (
+    "Examples:  interp figures organism-atlas-atlas  |  interp figures runs/mine --only plane --format pdf --style acl"
+    "  |  interp figures runs/mine --language ko --style slides --out talk"
+)
+TABLE_EXAMPLES = "Examples:  interp tables organism-atlas-atlas  |  interp tables runs/mine --only plane --out paper"
+
+Run = Annotated[str, typer.Argument(help="A name of `interp runs`, or a run's folder.", show_default=False)]
+Folder = Annotated[Path | None, typer.Option("--dir", help="Folder that holds runs. Default: runs.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="A name, or several with commas. Default: all.")]
+
+
+def figures(
+    run: Run,
+    only: Only = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="pdf, svg, png, or several with commas. Default: all.")
+    ] = None,
+    style: Annotated[str, typer.Option(help="paper, slides, or the page of a template: acl, icml, neurips.")] = "paper",
+    language: Annotated[str, typer.Option(help="A language, for figures of one.")] = "macro",
+    font: Annotated[Path | None, typer.Option(help="A TrueType font for characters that the others lack.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder. Default: figures in the run's folder, or figures-STYLE.")
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Draw a run's figures from its tables: plane, layers, sweep, geometry, erasure, mechanism, matrix, ablations.
+
+    Figures whose tables the run doesn't have are left out, which is said. The same tables give the same bytes.
+    """
+    from figures.registry import draw, lacking
+    from figures.theme import add_font, on_page, save
+
+    tables = _open(run, folder)
+    with _mistakes("pass another value"):
+        if font:
+            add_font(font)
+        with on_page(style):
+            kind = "-".join(["figures", *(part for part in (style, language) if part not in ("paper", "macro"))])
+            target = out or tables.folder / kind
+            for name, figure in draw(tables, _several(only), language):
+                for path in save(figure, target / name, _several(formats) or ("pdf", "svg", "png")):
+                    print(path)
+    for name, missing in ({} if only else lacking(tables)).items():
+        print(f"{name} is left out: the run has no table {', '.join(missing)}")
+
+
+def tables(
+    run: Run,
+    only: Only = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder. Default: tables in the run's folder.")] = None,
+    folder: Folder = None,
+) -> None:
+    """Write a run's tables in LaTeX (booktabs): plane, contrasts, erasure, ablations, with intervals."""
+    from figures.latex import TABLES, latex
+    from interp.files import whole
+    from interp.study.output import writable
+
+    found = _open(run, folder)
+    target = out or found.folder / "tables"
+    with _mistakes("pass another --only"), writable(target):
+        for name, text in latex(found, _several(only)):
+            target.mkdir(parents=True, exist_ok=True)
+            with whole(target / f"{name}.tex") as working:
+                working.write_text(text, encoding="utf-8")
+            print(target / f"{name}.tex")
+    for name in () if only else TABLES:
+        if found.table(TABLES[name].needs) is None:
+            print(f"{name} is left out: the run has no table {TABLES[name].needs}")
+
+
+def _open(run: str, folder: Path | None) -> RunTables:
+    from figures.run_tables import RunTables
+    from interp.study.listing import find_run
+
+    one = find_run(folder or Path("runs"), run)
+    if not one.whole:
+        raise ConfigError(f"run {run!r} is not finished", remedy="finish it with the command that began it")
+    return RunTables.of(one.folder)
+
+
+@contextmanager
+def _mistakes(remedy: str) -> Iterator[None]:
+    """What `figures` says of a value, in one line."""
+    from figures.theme import DrawingError
+
+    try:
+        yield
+    except DrawingError as error:
+        raise ConfigError(str(error), remedy=remedy) from error
+
+
+def _several(given: list[str] | None) -> list[str]:
+    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
