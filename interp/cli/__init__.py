@@ -13,6 +13,7 @@ from interp.cli import (
     bench,
     data,
     doctor,
+    export,
     figures,
     generate,
     locate,
@@ -44,6 +45,7 @@ app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("matrix", epilog=matrix.EXAMPLES)(matrix.matrix)
 app.command("figures", epilog=figures.EXAMPLES)(figures.figures)
 app.command("tables", epilog=figures.TABLE_EXAMPLES)(figures.tables)
+app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("align", epilog=align.EXAMPLES)(align.align)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.add_typer(model.app, name="model")

@@ -64,7 +64,7 @@ class SavedPlans:
         """
         plan = Plan()
         for steer in self.saved(language, method).steers:
-            vectors = SteeringVectors.load(self._file(steer.vectors))
+            vectors = SteeringVectors.load(self.vectors_file(steer.vectors))
             own = str(vectors.provenance.get("processing", ""))
             if own not in ("", self.model.processing):
                 raise DataError(
@@ -76,7 +76,8 @@ class SavedPlans:
             plan += bound.plan(steer.layer, steer.strength, operator=steer.operator, positions=steer.positions)
         return plan
 
-    def _file(self, name: str) -> Path:
+    def vectors_file(self, name: str) -> Path:
+        """The file of vectors that a steer names; raises DataError where it is missing or leads out of the folder."""
         path = self.file.parent / name
         if not path.is_file():
             raise DataError(f"vectors file {path} does not exist", remedy=f"keep it beside {PLANS}, as it was written")

@@ -1,0 +1,40 @@
+"""GGUF control vectors, as llama.cpp and repeng read them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from interp.errors import ModelError
+from interp.export.additions import Additions
+from interp.files import whole
+
+FORM = "a GGUF control vector"
+FIRST_LAYER = 1
+"""llama.cpp has no place for block 0: it adds `direction.N` after block N, from 1 (see `interp.steering.foreign`)."""
+
+ARCHITECTURE = "controlvector"
+
+
+def write_gguf(path: Path, added: Additions, model_hint: str) -> None:
+    """Write one tensor `direction.N` [d_model] in float32 per layer, with the keys that repeng writes too.
+
+    model_hint: Transformers' model type, such as llama. Raises ModelError without the package gguf, ValueError for
+    layer 0.
+    """
+    if find_spec("gguf") is None:
+        raise ModelError("writing GGUF needs the package gguf", remedy="pip install 'translocal[gguf]'")
+    from gguf import GGUFWriter
+
+    if min(added) < FIRST_LAYER:
+        raise ValueError("a control vector has no direction.0")
+    with whole(path) as working:
+        writer = GGUFWriter(working, ARCHITECTURE)
+        writer.add_string(f"{ARCHITECTURE}.model_hint", model_hint)
+        writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(added))
+        for layer, vector in added.items():
+            writer.add_tensor(f"direction.{layer}", vector.contiguous().numpy())
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()

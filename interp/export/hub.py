@@ -1,0 +1,47 @@
+"""Upload of an exported folder to the Hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from interp.errors import ConfigError, OutputError
+
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def check_repository(name: str | None) -> str:
+    """The name, where it is one of a repository on the Hub; else ConfigError."""
+    if not name or not REPOSITORY.fullmatch(name):
+        raise ConfigError(f"repository {name!r} is not allowed", allowed="user/name", remedy="pass --repo user/name")
+    return name
+
+
+def upload(folder: Path, repository: str, *, private: bool = False, api: Any = None) -> str:
+    """Create a model repository, if it isn't there, and upload a folder to it; its address.
+
+    api: a `huggingface_hub.HfApi`, by default the usual one. Raises OutputError without a token, and
+    with what the Hub says.
+    """
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if api is None:
+        if get_token() is None:
+            raise OutputError(
+                "no token for the Hub is there",
+                allowed="a token that may write",
+                remedy="run `hf auth login`, or set HF_TOKEN",
+            )
+        api = HfApi()
+    try:
+        url = api.create_repo(repository, repo_type="model", private=private, exist_ok=True)
+        said = "Steering plans of translocal"
+        api.upload_folder(repo_id=repository, repo_type="model", folder_path=str(folder), commit_message=said)
+    except (HfHubHTTPError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise OutputError(
+            f"{repository} can't be written: {reason}", remedy="check the name, the token and the network"
+        ) from error
+    return str(url)
