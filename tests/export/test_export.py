@@ -138,9 +138,8 @@ def test_the_harness_steers_as_we_do(tmp_path: Path, organism: LoadedModel) -> N
         for number, (prompt, option) in enumerate((p, o) for p in prompts for o in p.continuations)
     ]
     theirs = [value for value, _ in model.loglikelihood(requests)]
-    np.testing.assert_allclose(theirs, ours.logp[1], atol=1e-3)
-    assert np.abs(ours.logp[1] - ours.logp[0]).min() > 0.1
-    print("largest difference", np.abs(np.array(theirs) - ours.logp[1]).max())
+    np.testing.assert_allclose(theirs, ours.logp[1], atol=1e-3, rtol=0)
+    assert np.abs(ours.logp[1] - ours.logp[0]).min() > 10 * 1e-3
 
 
 WITH_BIASES = ("gpt2", "gpt_neox", "bloom", "phi", "llama")
