@@ -262,7 +262,7 @@ def save(
     rendered = {stem.with_name(f"{stem.name}.{name}"): _render(figure, name) for name in formats}
     stem.parent.mkdir(parents=True, exist_ok=True)
     for path, content in rendered.items():
-        _replace(path, content)
+        replace_file(path, content)
     return tuple(rendered)
 
 
@@ -321,7 +321,8 @@ def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
 add_font(_FONTS / "DroidSansFallback-subset.ttf")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

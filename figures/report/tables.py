@@ -1,0 +1,69 @@
+"""Tables of numbers in HTML, every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+
+from figures import theme
+from figures.alt import MACRO, Row, number
+
+
+def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """A table whose first column names its rows."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
+        for row in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>{escape(caption)}'
+        f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def plane_table(plane: pd.DataFrame) -> str:
+    """Macro rows: levels and changes with intervals."""
+    rows = []
+    for row in plane[(plane["language"] == MACRO) & ~plane["method"].map(theme.of_seed)].to_dict("records"):
+        changes = ["", ""] if row["method"] == "base" else [number(row, f"d_{m}", signed=True) for m in AXES]
+        rows.append([_label(row), *(number(row, metric) for metric in AXES), *changes])
+    header = ("method", *AXES, *(f"change of {metric}" for metric in AXES))
+    return html_table(header, rows, "Every method, mean over languages, with 95% intervals")
+
+
+def contrast_table(contrasts: pd.DataFrame) -> str:
+    """Macro contrasts with intervals and p."""
+    rows = [
+        [
+            row["metric"].replace("_", " "), _label(row), _label(row, "against"),
+            number({"d": row["estimate"], "d_lo": row["lo"], "d_hi": row["hi"]}, "d", signed=True),
+            "" if pd.isna(row["p"]) else f"{row['p']:.3f}",
+        ]
+        for row in contrasts[contrasts["language"] == MACRO].to_dict("records")
+    ]  # fmt: skip
+    header = ("metric", "method", "against", "difference", "p")
+    return html_table(header, rows, "Comparisons, paired; p by sign flips of clusters")
+
+
+def numbers_table(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[str], caption: str) -> str:
+    """Rows of a table: keys, then estimates with their intervals where the table has them."""
+    rows = []
+    for row in table.to_dict("records"):
+        cells = ["" if pd.isna(row[name]) else number(row, name, signed=name.startswith("d_")) for name in columns]
+        rows.append([*(_key(row[key]) for key in keys), *cells])
+    return html_table([name.replace("_", " ") for name in (*keys, *columns)], rows, caption)
+
+
+AXES = ("transfer", "localization")
+
+
+def _key(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _label(row: Row, column: str = "method") -> str:
+    method = str(row[column])
+    return theme.looks([method])[theme.family(method)].label
