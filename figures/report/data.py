@@ -46,7 +46,7 @@ def payload(run: RunTables) -> dict[str, Any]:
 def records(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Rows as JSON has them: missing values are null."""
     kept = table[[column for column in columns if column in table]]
-    return [{key: _plain(value) for key, value in row.items()} for row in kept.to_dict("records")]
+    return [{str(key): _plain(value) for key, value in row.items()} for row in kept.to_dict("records")]
 
 
 def as_json(value: Any) -> str:
@@ -138,7 +138,9 @@ def _layers(run: RunTables) -> dict[str, Any]:
     ends = ("", "_lo", "_hi", "_control")
     known = {
         panel.label.replace("\n", " "): [
-            [curve.column, curve.label, curve.color] for curve in panel.curves if curve.column in table
+            [curve.column, curve.label, curve.color, SYMBOLS[curve.marker] + ("-open" if curve.hollow else "")]
+            for curve in panel.curves
+            if curve.column in table
         ]
         for panel in PANELS
     }

@@ -123,7 +123,8 @@ def _summary(plane: pd.DataFrame, contrasts: pd.DataFrame | None, manifest: Mapp
     text += _paragraph(
         "Numbers are of the test split, which no choice has seen. In brackets are 95% intervals over clusters of items "
         "(facts of one entity, customs of one topic): they say how the numbers would differ with other items, not with "
-        "other models, languages or training seeds. Answers are chosen among options; what a model says freely may differ.",
+        "other models, languages or training seeds. Answers are chosen among options; what a model says freely may "
+        "differ.",
         "note",
     )
     if located:
@@ -158,10 +159,7 @@ def _layers(layers: pd.DataFrame, onsets: pd.DataFrame | None, data: Mapping[str
     controls = f'<div class="controls">{_choose("layers-language", "Language")}</div>'
     text = _figure("layers", alt.layers(layers, MACRO), numbers, controls)
     if onsets is not None and {"universal", "cultural", "separation"} <= set(onsets):
-        text += tables.numbers_table(
-            onsets, ("language",), ("universal", "cultural", "separation"), "Onsets: layers from which on signals exceed "
-            "their controls, and how far they are apart; empty where none was found",
-        )  # fmt: skip
+        text += tables.onset_table(onsets)
     return text
 
 
@@ -201,7 +199,8 @@ def _items(found: Mapping[str, Any]) -> str:
 
 def _repeat(manifest: Mapping[str, Any]) -> str:
     config = manifest.get("config", {})
-    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    given = {key: value for key, value in config.items() if value is not None}
+    text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
     told = yaml.safe_dump(dict(settings(manifest)), sort_keys=False, allow_unicode=True)
     return (
         "<p>Save the settings as <code>run.yaml</code> and run <code>interp run --config run.yaml</code>.</p>"

@@ -121,7 +121,7 @@
       at("chart-plane").on("plotly_click", (event) => choose(event.points[0].customdata));
     }
   };
-  const toHex = (color) => (color.startsWith("#") && color.length === 7 ? color : "#888888");
+  const toHex = (color) => (/^#[0-9a-f]{6}$/i.test(color) ? color : "#888888");
   const escapeHtml = (text) => String(text).replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
   const choose = (method) => {
     if (!data.chosen[method] && method !== "base") return;
@@ -216,41 +216,47 @@
     const rows = data.layers.rows.filter((row) => row.language === at("layers-language").value).sort((a, b) => a.layer - b.layer);
     const x = rows.map((row) => row.layer);
     const traces = [];
-    const layout = { ...frame(), height: 740, hovermode: "x", xaxis: axis("layer", { anchor: "free", position: 0, dtick: x.length > 24 ? undefined : 1 }) };
+    const narrow = at("chart-layers").clientWidth < 560;
+    const layout = { ...frame(), annotations: [], height: narrow ? 960 : 820, margin: { l: 52, r: 18, t: 36, b: 52 }, hovermode: "x", xaxis: axis("layer", { anchor: "free", position: 0, dtick: x.length > 24 ? undefined : 1 }) };
     const panels = data.layers.panels.filter(([, curves]) => curves.some(([name]) => rows.some((row) => row[name] !== null)));
-    const gap = 0.05;
+    const gap = 0.07;
+    const shown = new Set();
     const height = (1 - gap * (panels.length - 1)) / panels.length;
     panels.forEach(([title, curves], place) => {
       const which = place ? `y${place + 1}` : "y";
       const top = 1 - place * (height + gap);
-      layout[place ? `yaxis${place + 1}` : "yaxis"] = axis(title, { domain: [Math.max(0, top - height), top], anchor: "x" });
-      for (const [name, text, original] of curves) {
+      layout[place ? `yaxis${place + 1}` : "yaxis"] = axis("", { domain: [Math.max(0, top - height), top], anchor: "x", nticks: 5 });
+      layout.annotations.push({
+        text: `<b>${escapeHtml(title)}</b>`, showarrow: false, xref: "paper", yref: "paper", x: 0, xanchor: "left", y: top, yanchor: "bottom",
+      });
+      for (const [name, text, original, symbol] of curves) {
         if (!rows.some((row) => row[name] !== null)) continue;
         const color = ink(original);
         const band = rows.filter((row) => row[`${name}_lo`] !== null && row[`${name}_lo`] !== undefined);
         if (band.length) {
           traces.push({
             type: "scatter", mode: "lines", yaxis: which, hoverinfo: "skip", showlegend: false, line: { width: 0 }, fill: "toself",
-            fillcolor: alpha(toHex(original), 0.18), legendgroup: name,
+            fillcolor: alpha(toHex(color), 0.2), legendgroup: text + original,
             x: [...band.map((row) => row.layer), ...band.map((row) => row.layer).reverse()],
             y: [...band.map((row) => row[`${name}_hi`]), ...band.map((row) => row[`${name}_lo`]).reverse()],
           });
         }
         traces.push({
-          type: "scatter", mode: "lines+markers", yaxis: which, name: `${title}: ${text}`, legendgroup: name, x, y: rows.map((row) => row[name]),
-          line: { color, width: 2 }, marker: { color, size: 6 }, customdata: rows.map((row) => told(row, name, name.startsWith("d_"))),
+          type: "scatter", mode: "lines+markers", yaxis: which, name: text, legendgroup: text + original, showlegend: !shown.has(text + original), x, y: rows.map((row) => row[name]),
+          line: { color, width: 2 }, marker: { color, symbol, size: 7, line: { color, width: 1.5 } }, customdata: rows.map((row) => told(row, name, name.startsWith("d_"))),
           hovertemplate: `${text} %{customdata}<extra></extra>`,
         });
+        shown.add(text + original);
         if (rows.some((row) => row[`${name}_control`] != null)) {
           traces.push({
-            type: "scatter", mode: "lines", yaxis: which, name: `${text}: control`, legendgroup: name, showlegend: false, x,
+            type: "scatter", mode: "lines", yaxis: which, name: `${text}: control`, legendgroup: text + original, showlegend: false, x,
             y: rows.map((row) => row[`${name}_control`]), line: { color, width: 1.2, dash: "dash" },
             hovertemplate: `${text}, control %{y:.3f}<extra></extra>`,
           });
         }
       }
     });
-    layout.legend = { ...layout.legend, y: -0.08 };
+    layout.legend = { ...layout.legend, y: -0.09 };
     draw("chart-layers", traces, layout);
   };
   if (at("layers-language")) {

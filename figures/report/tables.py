@@ -18,9 +18,10 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
         f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
         for row in rows
     )
+    told = escape(caption)
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table><caption>{escape(caption)}'
-        f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{told}"><table><caption>{told}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -40,7 +41,7 @@ def contrast_table(contrasts: pd.DataFrame) -> str:
         [
             row["metric"].replace("_", " "), _label(row), _label(row, "against"),
             number({"d": row["estimate"], "d_lo": row["lo"], "d_hi": row["hi"]}, "d", signed=True),
-            "" if pd.isna(row["p"]) else f"{row['p']:.3f}",
+            p_value(row["p"]),
         ]
         for row in contrasts[contrasts["language"] == MACRO].to_dict("records")
     ]  # fmt: skip
@@ -58,6 +59,26 @@ def numbers_table(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[st
 
 
 AXES = ("transfer", "localization")
+
+
+def p_value(value: float) -> str:
+    """Three digits; what is below them as such."""
+    return "" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def onset_table(onsets: pd.DataFrame) -> str:
+    """Layers of the onsets per language, with their intervals."""
+    names = ("universal", "cultural", "separation")
+    rows = [[str(row["language"]), *(_layer(row, name) for name in names)] for row in onsets.to_dict("records")]
+    caption = "Onsets: layers from which on signals exceed their controls, and how far they are apart"
+    return html_table(("language", *names), rows, caption)
+
+
+def _layer(row: Row, name: str) -> str:
+    if pd.isna(row[name]):
+        return "not found"
+    ends = [row[f"{name}_{end}"] for end in ("lo", "hi")]
+    return f"{row[name]:g}" + ("" if any(map(pd.isna, ends)) else f" [{ends[0]:g}, {ends[1]:g}]")
 
 
 def _key(value: object) -> str:

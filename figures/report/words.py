@@ -46,8 +46,8 @@ def sentences(plane: pd.DataFrame, contrasts: Contrasts) -> list[str]:
         if method == "base" or theme.is_control(method) or theme.of_seed(method) or "+" in method:
             continue
         told.append(
-            f"{_label(method)} changes transfer by {number(row, 'd_transfer', signed=True)} and localization by "
-            f"{number(row, 'd_localization', signed=True)}."
+            f"{_sentence(_label(method))} changes transfer by {number(row, 'd_transfer', signed=True)} and "
+            f"localization by {number(row, 'd_localization', signed=True)}."
         )
     return [*told, *verdicts(contrasts)]
 
@@ -91,3 +91,7 @@ def _difference(row: Row) -> str:
 
 def _label(method: str) -> str:
     return theme.looks([method])[theme.family(method)].label
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""`interp figures` and `interp tables`: a finished run's figures and tables, drawn again in the form that is needed."""
+"""`interp figures`, `tables` and `report`: what a finished run shows, made again in the form that is needed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ EXAMPLES = (
     "Examples:  interp figures organism-atlas-atlas  |  interp figures runs/mine --only plane --format pdf --style acl"
     "  |  interp figures runs/mine --language ko --style slides --out talk"
 )
+REPORT_EXAMPLES = "Examples:  interp report organism-atlas-atlas  |  interp report runs/mine --out report.html"
 TABLE_EXAMPLES = "Examples:  interp tables organism-atlas-atlas  |  interp tables runs/mine --only plane --out paper"
 
 Run = Annotated[str, typer.Argument(help="A name of `interp runs`, or a run's folder.", show_default=False)]
@@ -82,6 +83,22 @@ def tables(
     for name in () if only else TABLES:
         if found.table(TABLES[name].needs) is None:
             print(f"{name} is left out: the run has no table {TABLES[name].needs}")
+
+
+def report(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: report.html in the run's folder.")] = None,
+    folder: Folder = None,
+) -> None:
+    """Write a run's report again: one HTML file that works from disk without a network."""
+    from figures.report import FILE, write_report
+    from interp.study.output import writable
+
+    tables = _open(run, folder)
+    target = out or tables.folder / FILE
+    with _mistakes("pass the folder of an `interp run`"), writable(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        print(write_report(tables, tables.manifest, target))
 
 
 def _open(run: str, folder: Path | None) -> RunTables:

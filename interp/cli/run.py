@@ -92,7 +92,8 @@ def run(
     else:
         summarise(result)
         say(result.findings)
-        print(f"\ntables  {result.folder}\npicture {result.folder / 'figures' / 'plane.png'}")
+        print(f"\ntables  {result.folder}\nreport  {result.folder / 'report.html'}")
+        print(f"picture {result.folder / 'figures' / 'plane.png'}")
 
 
 def summarise(result: RunResult) -> None:

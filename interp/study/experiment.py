@@ -27,7 +27,7 @@ from interp.study.fronts import compared_sets, front_table
 from interp.study.item_table import questions_of
 from interp.study.keeping import Outcomes, save_left_out, save_plans, save_vectors
 from interp.study.listing import read_manifest
-from interp.study.output import MANIFEST, draw_figures, run_folder, write_csv
+from interp.study.output import MANIFEST, draw_figures, draw_report, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.store import Store
@@ -192,8 +192,9 @@ def _run(
     told = beside.write(folder, cells, contrasts) if trained else []
     draw_figures(folder)
     lap("tables and figures")
-    found = {"findings": [*findings(located), *told], "files": checksums(folder)}
-    write_json(folder / MANIFEST, _manifest(study, beside, timings) | found)
+    manifest = _manifest(study, beside, timings) | {"findings": [*findings(located), *told]}
+    draw_report(folder, manifest)
+    write_json(folder / MANIFEST, manifest | {"files": checksums(folder)})
 
 
 def _manifest(study: Study, beside: Beside, timings: Mapping[str, float]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -79,3 +81,11 @@ def draw_figures(folder: Path) -> None:
 
     for name, figure in draw(RunTables(folder)):
         save(figure, folder / "figures" / name)
+
+
+def draw_report(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write `report.html` from the tables written to a folder, and what its manifest is going to say."""
+    from figures import RunTables
+    from figures.report import FILE, write_report
+
+    write_report(RunTables(folder), json.loads(json.dumps(manifest)), folder / FILE)

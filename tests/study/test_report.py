@@ -1,0 +1,291 @@
+"""`report.html` of a small run: its numbers are the tables', its texts stay texts, and a browser shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from figures import RunTables
+from figures.report import data as report_data
+from figures.report import report_html, words
+from interp.cli import app
+from interp.study.config import RunConfig, read_config
+from tests.study.conftest import CountedRun
+
+EVIL = '</script><script>document.title = "taken"</script><img src=x onerror="document.title=1">'
+PERSIAN = "پایتخت ایران کجاست؟"
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+
+
+@pytest.fixture(scope="module")
+def folder(counted_run: CountedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(counted_run.folder, tmp_path_factory.mktemp("report") / "run"))
+
+
+@pytest.fixture(scope="module")
+def spoiled(folder: Path) -> Path:
+    """The run with texts that would be obeyed if they were not escaped, and a question in Persian."""
+    items = pd.read_parquet(folder / "items.parquet")
+    first = items["item"] == items["item"].iloc[0]
+    items.loc[first, ["question", "chosen", "right"]] = EVIL
+    second = items["item"] == items.loc[~first, "item"].iloc[0]
+    items.loc[second, ["question", "language"]] = [PERSIAN, "fa"]
+    other = Path(shutil.copytree(folder, folder.parent / "spoiled"))
+    items.to_parquet(other / "items.parquet", index=False)
+    plane = pd.read_csv(other / "plane.csv").assign(model=EVIL)
+    plane.to_csv(other / "plane.csv", index=False)
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["findings"].append(EVIL)
+    manifest["config"]["model"] = EVIL
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    (other / "report.html").write_text(report_html(RunTables.of(other), manifest))
+    return other
+
+
+def embedded(page: str) -> dict[str, Any]:
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)
+    assert found
+    loaded: dict[str, Any] = json.loads(found[1])
+    return loaded
+
+
+def test_the_run_writes_it_and_the_command_repeats_its_bytes(folder: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["report", str(folder), "--out", str(tmp_path / "again.html")])
+    assert done.exit_code == 0, done.output
+    page = (folder / "report.html").read_bytes()
+    assert (tmp_path / "again.html").read_bytes() == page
+    assert len(page) < 8_000_000
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert "report.html" in manifest["files"]
+    assert manifest["host"]["name"].encode() not in page if "name" in manifest["host"] else True
+
+
+def test_nothing_is_fetched_and_plotly_is_there_once(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    own = re.sub(r"<script>/\*\*\n\* plotly.js.*?</script>", "", page, flags=re.S)
+    assert len(own) < len(page) - 3_000_000
+    assert not re.search(r'(?:src|href)="(?!#|data:)', own)
+    assert "http" not in own.replace("http-equiv", "")
+    assert page.count("* plotly.js v") == 1
+
+
+def test_numbers_drawn_and_told_are_the_tables(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    data = embedded(page)
+    plane = pd.read_csv(folder / "plane.csv")
+    assert len(data["plane"]) == len(plane)
+    for drawn, row in zip(data["plane"], plane.to_dict("records"), strict=True):
+        for name in ("method", "language", "transfer", "localization_hi", "n_cultural"):
+            assert drawn[name] == row[name]
+    sweep = pd.read_csv(folder / "sweep.csv")
+    assert [row["d_localization"] for row in data["sweep"]] == sweep["d_localization"].tolist()
+    layers = pd.read_csv(folder / "layers.csv")
+    drawn = [row["probe_universal"] for row in data["layers"]["rows"]]
+    assert pd.Series(drawn, dtype=float).equals(layers["probe_universal"])
+    items = pd.read_parquet(folder / "items.parquet")
+    assert data["items"]["total"] == len(items[items["method"] == "base"])
+    before = sum(row[6][0][1] for row in data["items"]["rows"])
+    assert before == items.loc[items["method"] == "base", "hit"].sum()
+    base = plane.query("method == 'base' and language == 'macro'").iloc[0]
+    assert f"answers {base['transfer']:.3f} [{base['transfer_lo']:.3f}, {base['transfer_hi']:.3f}]" in page
+    plans = json.loads((folder / "plan.json").read_text())["methods"]
+    steer = plans["surgical"]["el"]["steers"][0]
+    assert data["chosen"]["surgical"]["el"][0][1:] == [steer["layer"], steer["strength"]]
+
+
+def test_the_settings_of_the_page_make_the_run(folder: Path, tmp_path: Path, counted_run: CountedRun) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    found = re.search(r'<pre tabindex="0" aria-label="Settings">(.*?)</pre>', page, re.S)
+    assert found
+    (tmp_path / "run.yaml").write_text(found[1].replace("&#x27;", "'").replace("&quot;", '"'))
+    assert yaml.safe_load((tmp_path / "run.yaml").read_text())["languages"] == ["el"]
+    again = read_config(tmp_path / "run.yaml", {}, RunConfig)
+    assert again.described() == counted_run.config.described()
+
+
+def test_verdicts_say_what_fails() -> None:
+    def row(metric: str, method: str, against: str, lo: float) -> dict[str, Any]:
+        return {
+            "metric": metric, "method": method, "against": against, "language": "macro", "estimate": lo + 0.1, "lo": lo,
+            "hi": lo + 0.2,
+        }  # fmt: skip
+
+    good = [row(metric, "en", against, 0.1) for metric, against, _ in words.TRANSFER]
+    told = words.verdicts(words.contrasts_of(pd.DataFrame([*good, row("answer_language", "en", "base", -0.1)])))
+    assert told == [
+        "By the criteria set before, the effect of EN-steering may be called transfer: each one's interval is above 0."
+    ]
+    left = row("answer_language", "en", "base", -0.3)
+    told = words.verdicts(words.contrasts_of(pd.DataFrame([*good[:-1], left])))
+    assert told[0].startswith("The effect of EN-steering may not be called transfer and is called a shift of output: ")
+    assert "not measured whether it beats an EN vector of non-factual sentences" in told[0]
+    assert "answers leave the language asked (-0.200 [-0.300, -0.100])" in told[0]
+    weak = row("localization", "loc", "placebo_cue", -0.05)
+    told = words.verdicts(words.contrasts_of(pd.DataFrame([row("localization", "loc", "base", 0.1), weak])))
+    assert "not shown that it beats a placebo cue (+0.050 [-0.050, +0.150])" in told[0]
+
+
+def test_large_sets_are_cut_and_changes_come_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunTables.of(folder)
+    whole = report_data.items(run)
+    monkeypatch.setattr(report_data, "MOST_ITEMS_BYTES", 4000)
+    cut = report_data.items(run)
+    assert 0 < len(cut["rows"]) < len(whole["rows"]) == cut["total"]
+    changed = sum(map(report_data.changed, whole["rows"]))
+    assert sum(map(report_data.changed, cut["rows"])) == min(changed, len(cut["rows"]))
+    assert [row for row in whole["rows"] if row in cut["rows"]] == cut["rows"]
+    page = report_html(run, run.manifest)
+    assert f"{len(cut['rows'])} of {cut['total']} questions are here" in page
+
+
+def test_texts_are_escaped(spoiled: Path) -> None:
+    page = (spoiled / "report.html").read_text(encoding="utf-8")
+    assert EVIL not in page
+    assert 'document.title = "taken"' not in page
+    assert "&lt;/script&gt;&lt;script&gt;" in page
+    assert any(row[3] == EVIL for row in embedded(page)["items"]["rows"])
+
+
+COLOURS = re.compile(r"--(\w+): (#[0-9a-f]{6})")
+
+
+def test_contrast_is_enough_in_light_and_dark() -> None:
+    css = (Path(report_data.__file__).parent / "report.css").read_text()
+    light, dark = dict(COLOURS.findall(css.split("@media")[0])), dict(COLOURS.findall(css.split('"dark"]')[1]))
+    for theme in (light, dark):
+        for name in ("text", "muted", "link", "good", "bad"):
+            for ground in ("ground", "raised"):
+                assert ratio(theme[name], theme[ground]) >= 4.5, (name, ground)
+        assert ratio(theme["focus"], theme["ground"]) >= 3
+
+
+def ratio(first: str, second: str) -> float:
+    """WCAG 2 contrast ratio."""
+
+    def luminance(color: str) -> float:
+        channels = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("needs the system's Chromium")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def shown(browser: Any, spoiled: Path) -> Iterator[Any]:
+    """The spoiled report in a page whose console and requests are watched."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+    page.goto(f"file://{spoiled / 'report.html'}")
+    yield page
+    page.close()
+    assert problems == []
+
+
+def test_a_browser_draws_every_chart_without_an_error(shown: Any) -> None:
+    for name in ("plane", "sweep", "layers"):
+        shown.locator(f"#chart-{name}").scroll_into_view_if_needed()
+        shown.wait_for_selector(f"#chart-{name} .main-svg")
+    shown.wait_for_timeout(300)
+    plane = pd.DataFrame(shown.evaluate("JSON.parse(document.getElementById('data').textContent).plane"))
+    macro = plane[plane["language"] == "macro"]
+    assert shown.locator("#chart-plane .scatterlayer .points path").count() == len(macro)
+    assert shown.locator("#chart-sweep .hm image").count() == 2
+    assert shown.locator("#chart-layers .scatterlayer .js-line").count() > 8
+    assert shown.title().startswith("</script><script>document.title")
+
+
+def test_languages_and_methods_are_chosen(shown: Any) -> None:
+    shown.wait_for_selector("#chart-plane .main-svg")
+    shown.select_option("#plane-language", "el")
+    x = shown.evaluate("document.getElementById('chart-plane').data.find((one) => one.customdata[0] === 'base').x[0]")
+    rows = shown.evaluate("JSON.parse(document.getElementById('data').textContent).plane")
+    assert x == next(row["transfer"] for row in rows if row["method"] == "base" and row["language"] == "el")
+    shown.uncheck("#plane-controls")
+    drawn = shown.evaluate("document.getElementById('chart-plane').data.map((one) => one.customdata[0])")
+    assert "surgical" in drawn
+    assert "random" not in drawn
+    shown.evaluate("document.getElementById('chart-plane').emit('plotly_click', {points: [{customdata: 'surgical'}]})")
+    assert shown.locator("#chosen tbody tr").count() == 2
+    assert shown.locator("#plane-method").input_value() == "surgical"
+
+
+def test_the_filter_finds_texts_which_stay_texts(shown: Any, spoiled: Path) -> None:
+    total = int(shown.locator("#items-count").inner_text().split()[0])
+    shown.fill("#items-text", "<img src=x")
+    assert int(shown.locator("#items-count").inner_text().split()[0]) == 1
+    assert shown.locator("#items-table tbody th span").first.inner_text() == EVIL
+    assert shown.locator("#items-table img").count() == 0
+    shown.fill("#items-text", "")
+    shown.select_option("#items-change", "changed")
+    data = embedded((spoiled / "report.html").read_text(encoding="utf-8"))["items"]
+    place = data["methods"].index("surgical")
+    changed = sum(row[6][0][0] != row[6][place][0] for row in data["rows"])
+    assert int(shown.locator("#items-count").inner_text().split()[0]) == changed < total
+    shown.select_option("#items-change", "")
+    shown.select_option("#items-language", "fa")
+    question = shown.locator("#items-table tbody th").first
+    assert question.locator("span").first.inner_text() == PERSIAN
+    assert question.evaluate("(cell) => getComputedStyle(cell).direction") == "rtl"
+    assert question.locator("span").first.get_attribute("lang") == "fa"
+
+
+def test_the_keyboard_reaches_every_control_and_pictures_have_words(shown: Any) -> None:
+    shown.wait_for_selector("#chart-plane .main-svg")
+    wanted = shown.evaluate(
+        "[...document.querySelectorAll('select, input, button:not(:disabled)')].map((one) => one.id)"
+    )
+    reached: set[str] = set()
+    for _ in range(80):
+        shown.keyboard.press("Tab")
+        reached.add(shown.evaluate("document.activeElement.id"))
+    assert set(wanted) <= reached
+    for name in ("plane", "sweep", "layers"):
+        label = shown.locator(f"#chart-{name}").get_attribute("aria-label")
+        assert re.search(r"\d\.\d\d\d", label)
+    assert shown.evaluate("[...document.querySelectorAll('select, input')].every((one) => one.labels.length === 1)")
+    levels = shown.evaluate("[...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_no_width_scrolls_sideways_and_the_theme_can_be_turned(
+    browser: Any, spoiled: Path, scheme: str, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(f"file://{spoiled / 'report.html'}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ground = "getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(ground)
+    assert (before == "rgb(255, 255, 255)") == (scheme == "light")
+    page.click("#theme")
+    assert page.evaluate(ground) != before
+    page.close()
