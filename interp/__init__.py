@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from interp.steering.generation import generate
     from interp.steering.plans import Plan, Steer, steered
     from interp.steering.saved import load_plans
+    from interp.steering.streaming import stream
     from interp.steering.vectors import SteeringVectors
     from interp.study.config import RunConfig
     from interp.study.experiment import run
@@ -39,6 +40,7 @@ _HOME = {
     "score": "interp.steering.engine",
     "steered": "interp.steering.plans",
     "store_residuals": "interp.model.store",
+    "stream": "interp.steering.streaming",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "score",
     "steered",
     "store_residuals",
+    "stream",
 ]
 
 

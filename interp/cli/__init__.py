@@ -11,6 +11,7 @@ import typer
 from interp.cli import (
     align,
     bench,
+    chat,
     data,
     doctor,
     export,
@@ -41,6 +42,7 @@ app.command("run", epilog=run.EXAMPLES)(run.run)
 app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("score", epilog=score.EXAMPLES)(score.score)
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
+app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
 app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("matrix", epilog=matrix.EXAMPLES)(matrix.matrix)
 app.command("figures", epilog=figures.EXAMPLES)(figures.figures)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interp.cli import options
+from interp.cli.steering import SURGICAL, check_asked, load_for, plan_of, read_steering, template_for
 from interp.errors import ConfigError
 from interp.files import json_text
 
@@ -23,7 +24,6 @@ EXAMPLES = (
     'interp generate --vectors mine.gguf --layer 3 --strength 2 --raw "Once upon a time"  |  '
     'interp generate --model google/gemma-3-1b-it --language en "Where is Seoul?" --json'
 )
-SURGICAL = "surgical"
 
 
 def generate(
@@ -53,32 +53,25 @@ def generate(
     A question becomes the prompt that `interp run` makes of it: the language's word for "Answer:" behind it, in the
     chat model's template. Without a plan and vectors only the plain model answers.
     """
-    from interp.cli.steering import Bare, read_steering
-    from interp.model.sources import find_model, resolve_device
-    from interp.model.template import check_template
+    from interp.steering.plans import Plan, check_fits
 
-    if language is not None:
-        from interp.data.languages import language as known_language
-
-        known_language(language)
-    elif not raw:
+    if language is None and not raw:
         raise ConfigError("no language is given", remedy="pass --language, or --raw for texts as they stand")
-    if raw and template is not None:
-        raise ConfigError("--template makes no sense with --raw", remedy="leave one of them out")
-    check_template(template or "auto")
-    if model is not None:
-        find_model(model, dtype or "auto")
+    check_asked(language, raw, template, model, device, dtype)
     found = read_steering(plan, vectors, layer, strength, operator, positions, {"--method": method})
-    if found is not None and not isinstance(found, Bare) and language is None:
-        raise ConfigError("a plan needs a language", allowed=", ".join(found.languages(method or SURGICAL)))
-    steer = _plan(found, language, method or SURGICAL, strength)
-    if device not in (None, "auto"):
-        resolve_device(str(device))
+    steer = plan_of(found, language, method, strength)
     try:
-        saved = None if isinstance(found, Bare) else found
-        loaded = _load(saved, model, adapter=adapter, revision=revision, device=device or "auto", dtype=dtype or "auto")
-        prompts, name = _prompts(loaded, questions, "" if raw else str(language), template, saved)
-        rows = _answers(loaded, prompts, steer, max_new_tokens)
+        loaded = load_for(
+            found, model, adapter=adapter, revision=revision, device=device or "auto", dtype=dtype or "auto"
+        )
+        prompts, name = _prompts(loaded, questions, "" if raw else str(language), template, found)
+        plans = {"unsteered": Plan()} | ({"steered": steer} if steer else {})
+        for one in plans.values():
+            check_fits(loaded.model, one)
+        if not as_json and sys.stdout.isatty():
+            _watch(loaded, questions, prompts, plans, max_new_tokens)
+            return
+        rows = _answers(loaded, prompts, plans, max_new_tokens)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -88,54 +81,35 @@ def generate(
         _show(questions, rows)
 
 
-def _plan(found: SavedPlans | Bare | None, language: str | None, method: str, strength: float | None) -> Plan | None:
-    from interp.cli.steering import Bare
-
-    if found is None:
-        return None
-    if isinstance(found, Bare):
-        return found.vectors.plan(found.layer, found.strength, operator=found.operator, positions=found.positions)
-    return found.plan(str(language), method).scaled(1.0 if strength is None else strength)
-
-
-def _load(saved: SavedPlans | None, model: str | None, **settings: Any) -> LoadedModel:
-    from interp.model.loading import load_model
-    from interp.model.sources import ORGANISM
-    from interp.steering.saved import naming_model, notice_other_model
-
-    name = model or (saved.model.name if saved else ORGANISM)
-    with naming_model(saved, name):
-        loaded = load_model(name, **settings)
-    if saved:
-        notice_other_model(saved, loaded)
-    return loaded
-
-
 def _prompts(
-    loaded: LoadedModel, questions: list[str], language: str, template: str | None, saved: SavedPlans | None
+    loaded: LoadedModel, questions: list[str], language: str, template: str | None, found: SavedPlans | Bare | None
 ) -> tuple[list[str], str]:
     """What the model reads, and the template's name; without a language the texts as they stand."""
     from interp.data.prompts import question_text
-    from interp.model.template import AUTO, NONE, find_template
-    from interp.steering.saved import notice_other_template, template_choice
+    from interp.model.template import NONE
 
     if not language:
         return questions, NONE
-    through = find_template(loaded.model.tokenizer, template or (template_choice(saved) if saved else AUTO))
-    if saved:
-        notice_other_template(saved, through)
+    through = template_for(found, loaded, template)
     return [through.text(question_text(question, language)) for question in questions], through.name
 
 
+def _watch(
+    loaded: LoadedModel, questions: list[str], prompts: list[str], plans: dict[str, Plan], max_new_tokens: int
+) -> None:
+    from interp.cli.side_by_side import watch
+    from interp.steering.streaming import stream
+
+    sides = list(plans.values())
+    pieces = (stream(loaded.model, [prompt] * len(sides), sides, max_new_tokens=max_new_tokens) for prompt in prompts)
+    watch(["question", *plans], zip([[question] for question in questions], pieces, strict=True), len(sides))
+
+
 def _answers(
-    loaded: LoadedModel, prompts: list[str], steer: Plan | None, max_new_tokens: int
+    loaded: LoadedModel, prompts: list[str], plans: dict[str, Plan], max_new_tokens: int
 ) -> list[dict[str, Generated]]:
     from interp.steering.generation import generate as continued
-    from interp.steering.plans import Plan, check_fits
 
-    plans = {"unsteered": Plan()} | ({"steered": steer} if steer else {})
-    for plan in plans.values():
-        check_fits(loaded.model, plan)
     said = continued(loaded.model, prompts, list(plans.values()), max_new_tokens=max_new_tokens)
     return [dict(zip(plans, row, strict=True)) for row in zip(*said, strict=True)]
 
@@ -167,11 +141,8 @@ def _described(
 
 def _show(questions: list[str], rows: list[dict[str, Generated]]) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table("question", *rows[0])
-    for question, row in zip(questions, rows, strict=True):
-        said = [" ".join(one.text.split()) + ("" if one.ended else " …") for one in row.values()]
-        table.add_row(Text(question), *map(Text, said))
-    Console().print(table)
+    from interp.cli.side_by_side import columns, written
+
+    cells = [[question, *map(written, row.values())] for question, row in zip(questions, rows, strict=True)]
+    Console().print(columns(["question", *rows[0]], cells))

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 from interp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from interp.steering.plans import Positions
+    from interp.model.loading import LoadedModel
+    from interp.model.template import Template
+    from interp.steering.plans import Plan, Positions
     from interp.steering.saved import SavedPlans
     from interp.steering.vectors import SteeringVectors
+
+
+SURGICAL = "surgical"
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,26 @@ class Bare:
     strength: float
     operator: str
     positions: Positions
+
+
+def check_asked(
+    language: str | None, raw: bool, template: str | None, model: str | None, device: str | None, dtype: str | None
+) -> None:
+    """Raise, before anything is loaded, for what no model could meet: options of asking a model and of finding it."""
+    from interp.model.sources import find_model, resolve_device
+    from interp.model.template import check_template
+
+    if language is not None:
+        from interp.data.languages import language as known_language
+
+        known_language(language)
+    if raw and template is not None:
+        raise ConfigError("--template makes no sense with --raw", remedy="leave one of them out")
+    check_template(template or "auto")
+    if model is not None:
+        find_model(model, dtype or "auto")
+    if device not in (None, "auto"):
+        resolve_device(str(device))
 
 
 def read_steering(
@@ -71,6 +96,50 @@ def read_steering(
             f"{vectors} has no vector for layer {layer}", allowed=f"--layer {', '.join(map(str, bare.vectors.layers))}"
         )
     return bare
+
+
+def plan_of(
+    found: SavedPlans | Bare | None, language: str | None, method: str | None, strength: float | None
+) -> Plan | None:
+    """The plan of what was read, at `strength` where it is given; None where nothing steers.
+
+    Raises ConfigError for saved plans without a language, DataError for a method or language that they don't have.
+    """
+    if found is None:
+        return None
+    if isinstance(found, Bare):
+        alpha = found.strength if strength is None else strength
+        return found.vectors.plan(found.layer, alpha, operator=found.operator, positions=found.positions)
+    if language is None:
+        raise ConfigError("a plan needs a language", allowed=", ".join(found.languages(method or SURGICAL)))
+    return found.plan(language, method or SURGICAL).scaled(1.0 if strength is None else strength)
+
+
+def load_for(found: SavedPlans | Bare | None, model: str | None, **settings: Any) -> LoadedModel:
+    """The model that is named, else the saved plans', else the organism; `settings` are those of `load_model`."""
+    from interp.model.loading import load_model
+    from interp.model.sources import ORGANISM
+    from interp.steering.saved import naming_model, notice_other_model
+
+    saved = None if isinstance(found, Bare) else found
+    name = model or (saved.model.name if saved else ORGANISM)
+    with naming_model(saved, name):
+        loaded = load_model(name, **settings)
+    if saved:
+        notice_other_model(saved, loaded)
+    return loaded
+
+
+def template_for(found: SavedPlans | Bare | None, loaded: LoadedModel, choice: str | None) -> Template:
+    """The chat template that is chosen, else the saved plans', else the model's own."""
+    from interp.model.template import AUTO, find_template
+    from interp.steering.saved import notice_other_template, template_choice
+
+    saved = None if isinstance(found, Bare) else found
+    template = find_template(loaded.model.tokenizer, choice or (template_choice(saved) if saved else AUTO))
+    if saved:
+        notice_other_template(saved, template)
+    return template
 
 
 def _only(options: Mapping[str, Any], owner: str, there: bool) -> None:

@@ -112,7 +112,7 @@ class Tokens:
                 raise ModelError(
                     f"a text of {len(ids)} tokens does not fit the model's context: {text[:60]!r}...",
                     allowed=f"{self._longest} tokens",
-                    remedy="lower --shots, or choose another dataset or model",
+                    remedy="shorten it (--shots, a conversation), or choose another dataset or model",
                 )
             self._known[text] = ids or self._start()
         return self._known[text]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,41 @@ FIXED = {"date_string": "26 Jul 2024", "enable_thinking": False}
 
 _PROBE = "What the user says"
 
+Message = Mapping[str, str]
+"""A turn as chat templates take it: `role` (user, assistant) and `content`."""
+
 
 @dataclass(frozen=True)
 class Template:
     """What turns a text into what the model reads; `name` says which. The plain one changes nothing."""
 
     name: str = NONE
-    render: Callable[[str], str] | None = None
+    render: Callable[[Sequence[Message]], str] | None = None
 
     def text(self, text: str) -> str:
         """A text as the model reads it."""
-        return self.render(text) if self.render else text
+        return self.conversation((), text)
+
+    def conversation(self, exchanges: Sequence[tuple[str, str]], text: str) -> str:
+        """A text after exchanges of a user's text and an answer; the plain template knows no conversation.
+
+        Raises ModelError where the chat template fails on them.
+        """
+        if not self.render:
+            return text
+        before = [
+            message
+            for asked, answered in exchanges
+            for message in ({"role": "user", "content": asked}, {"role": "assistant", "content": answered})
+        ]
+        return self.render([*before, {"role": "user", "content": text}])
 
     def prompt(self, prompt: Prompt) -> Prompt:
         """A prompt as the model reads it; behind a template an option begins the model's turn, without a separator."""
         if not self.render:
             return prompt
         endings = tuple(ending.removeprefix(" ") for ending in prompt.continuations)
-        return replace(prompt, text=self.render(prompt.text), continuations=endings)
+        return replace(prompt, text=self.text(prompt.text), continuations=endings)
 
 
 def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
@@ -48,12 +65,11 @@ def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
         return Template()
     source = None if choice == AUTO else _read(choice)
 
-    def render(text: str) -> str:
-        messages = [{"role": "user", "content": text}]
+    def render(messages: Sequence[Message]) -> str:
         try:
             return str(
                 tokenizer.apply_chat_template(
-                    messages, chat_template=source, tokenize=False, add_generation_prompt=True, **FIXED
+                    list(messages), chat_template=source, tokenize=False, add_generation_prompt=True, **FIXED
                 )
             )
         except Exception as error:  # Jinja's errors, and whatever a template raises
@@ -64,11 +80,12 @@ def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
                 remedy="pass --template none, or mend the file",
             ) from error
 
-    if _PROBE not in render(_PROBE):
+    found = Template(CHAT if choice == AUTO else Path(choice).name, render)
+    if _PROBE not in found.text(_PROBE):
         raise ModelError(
             f"chat template {choice!r} drops the user's text", remedy="pass --template none, or mend the file"
         )
-    return Template(CHAT if choice == AUTO else Path(choice).name, render)
+    return found
 
 
 def check_template(choice: str) -> None:

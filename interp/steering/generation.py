@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,9 @@ from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, before_unembedding, device_of
 from interp.steering.plans import Plan, check_plan
 from interp.steering.scoring import Progress
+
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
+"""How SentencePiece names a token that is one byte."""
 
 
 @dataclass(frozen=True)
@@ -47,34 +51,38 @@ def generate(
     at its own end, so results do not depend on the batch. memory, batch_size, tokens and progress are those of `score`.
     Raises ValueError for a plan that doesn't fit the model, and for less than one new token.
     """
+    check_continuing(model, plans, max_new_tokens)
+    encode = tokens or Tokens(model)
+    prompts = [encode(text) for text in texts]
+    budget, finish = Budget(model, memory), Finish(model, stop)
+    found = []
+    for plan in plans:
+        rows: list[list[int]] = []
+        for step in steps(model, prompts, plan, max_new_tokens, finish, budget, batch_size, progress):
+            rows = step
+        found.append([finish.generated(new) for new in rows])
+    return found
+
+
+def check_continuing(model: HookedModel, plans: Sequence[Plan], max_new_tokens: int) -> None:
+    """Raise ValueError for a plan that doesn't fit the model, and for less than one new token."""
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
     for plan in plans:
         check_plan(model, plan)
-    encode = tokens or Tokens(model)
-    prompts = [encode(text) for text in texts]
-    budget, finish = Budget(model, memory), _Finish(model, stop)
-    return [
-        [
-            finish.generated(new)
-            for new in _continued(model, prompts, plan, max_new_tokens, finish, budget, batch_size, progress)
-        ]
-        for plan in plans
-    ]
 
 
-@torch.inference_mode()
-def _continued(
+def steps(
     model: HookedModel,
     prompts: Sequence[tuple[int, ...]],
     plan: Plan,
     most: int,
-    finish: _Finish,
+    finish: Finish,
     budget: Budget,
-    batch_size: int | None,
-    progress: Progress | None,
-) -> list[list[int]]:
-    """The new tokens of every prompt; every step reads whole sequences anew, of the rows that go on."""
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[list[list[int]]]:
+    """The new tokens of every prompt, one more at each step; a step reads whole sequences anew, of rows that go on."""
 
     def run(batch: Batch) -> list[int]:
         hooks = [*plan.hooks(batch), (before_unembedding(model), _keep_ends(batch))]
@@ -86,16 +94,19 @@ def _continued(
     new: list[list[int]] = [[] for _ in prompts]
     going = list(range(len(prompts)))
     for _ in range(most):
+        if not going:
+            return
         sequences = [(*prompts[row], *new[row]) for row in going]
         lengths = [len(prompts[row]) for row in going]
         whole = batches(sequences, lengths, batch_size or budget.rows, device_of(model))
-        for batch, found in within_memory(whole, run, budget):
-            for place, token in zip(batch.rows, found, strict=True):
-                new[going[place]].append(token)
+        with torch.inference_mode():
+            for batch, found in within_memory(whole, run, budget):
+                for place, token in zip(batch.rows, found, strict=True):
+                    new[going[place]].append(token)
         if progress:
             progress(len(going) / len(prompts) / most)
         going = [row for row in going if not finish.ended(new[row]) and len(prompts[row]) + len(new[row]) < longest]
-    return new
+        yield new
 
 
 def _keep_ends(batch: Batch) -> Callable[..., torch.Tensor]:
@@ -109,7 +120,7 @@ def _keep_ends(batch: Batch) -> Callable[..., torch.Tensor]:
     return hook
 
 
-class _Finish:
+class Finish:
     """Where a continuation ends: after a token that ends a sequence, or before a text."""
 
     def __init__(self, model: HookedModel, stop: str | None) -> None:
@@ -117,11 +128,30 @@ class _Finish:
         self._ends = end_tokens(model)
 
     def ended(self, new: Sequence[int]) -> bool:
+        """Whether a continuation has come to its end."""
         return new[-1] in self._ends or (self._stop is not None and self._stop in self._text(new))
 
     def generated(self, new: Sequence[int]) -> Generated:
+        """What there is of a continuation."""
         text = self._text(new)
         return Generated(tuple(new), text if self._stop is None else text.partition(self._stop)[0], self.ended(new))
+
+    def settled(self, new: Sequence[int]) -> str:
+        """The text that no later token changes: without half a character, and without what may begin the stop.
+
+        Where bytes that no word has are tokens of their own, a decoder that finds a wrong one takes back the whole run
+        of them: such a run is settled when another token has ended it.
+        """
+        names = self._tokenizer.convert_ids_to_tokens(list(new))
+        whole = len(new)
+        while whole and _BYTE.fullmatch(str(names[whole - 1])):
+            whole -= 1
+        text = self._text(new[:whole]).rstrip("\ufffd")
+        if self._stop is None:
+            return text
+        text = text.partition(self._stop)[0]
+        begun = (size for size in range(len(self._stop) - 1, 0, -1) if text.endswith(self._stop[:size]))
+        return text[: len(text) - next(begun, 0)]
 
     def _text(self, new: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(new), skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -27,7 +27,7 @@ def program(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
     "arguments",
     [
         ("--help",), ("run", "--help"), ("locate", "--help"), ("matrix", "--help"), ("tune", "--help"), ("bench", "--help"),
-        ("organism", "train", "--help"), ("doctor", "--help"), ("generate", "--help"), ("score", "--help"),
+        ("organism", "train", "--help"), ("doctor", "--help"), ("generate", "--help"), ("chat", "--help"), ("score", "--help"),
     ],
 )  # fmt: skip
 def test_help_shows_examples(arguments: tuple[str, ...], call: Call) -> None:
