@@ -31,8 +31,8 @@ def run_page(page: Path, folder: Path, shared: Path, *, whole: bool, check: str 
     names: dict[str, Any] = {"__name__": "__main__"}
     found = blocks(page)
     with _at_home(folder):
-        if shared.is_dir() and not any(RUN == str(one) for block in found if block.runs for one in _commands(block)):
-            shutil.copytree(shared / "run", SHARED)
+        if any(SHARED.name in block.code for block in found if block.runs):
+            _shared_run(shared)
         for block in found:
             if block.mark == "slow" and not whole:
                 return []
@@ -131,11 +131,12 @@ def _interp(arguments: tuple[str, ...]) -> str:
 
 
 def _shared_run(shared: Path) -> str:
-    """What the shared run printed; it is made when it is first asked for, and copied here."""
-    if not shared.is_dir():
-        said = _interp(tuple(RUN.split()[1:]))
-        shutil.copytree(SHARED, shared / "run")
+    """Copies the run that pages share to this page's folder, and gives what it printed; it is made at the first call."""
+    if not (shared / "said.txt").is_file():
+        shared.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(shared):
+            said = _interp(tuple(RUN.split()[1:]))
         (shared / "said.txt").write_text(said, encoding="utf-8")
-    elif not SHARED.is_dir():
-        shutil.copytree(shared / "run", SHARED)
+    if not SHARED.is_dir():
+        shutil.copytree(shared / SHARED, SHARED)
     return (shared / "said.txt").read_text(encoding="utf-8")
