@@ -15,7 +15,7 @@ EXAMPLES = (
     "Examples:  interp chat --plan runs/mine --language ko  |  "
     "interp chat --plan runs/mine --language ko --method loc --strength 1.5  |  "
     "interp chat --model google/gemma-3-1b-it --vectors mine.gguf --layer 3  |  "
-    "interp chat --plan runs/mine --language ko < questions.txt"
+    "interp chat --vectors mine.gguf --layer 3 --strength 2"
 )
 
 
