@@ -42,6 +42,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("page", QUICK)
 def test_a_page_up_to_its_first_slow_block(
     page: str, process: ProcessPoolExecutor, shared: Path, tmp_path: Path
