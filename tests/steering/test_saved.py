@@ -224,11 +224,3 @@ def test_scaling_multiplies_every_strength() -> None:
     found = plan.scaled(0.5)
     assert [steer.strength for steer in found.steers] == [1.0, -0.5]
     assert [(s.layer, s.operator, s.positions) for s in found.steers] == [(0, "add", "all"), (1, "rotate", "last")]
-
-
-def test_the_three_lines_of_the_documentation(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
-    code = text.partition("```python\n")[2].partition("```")[0]
-    monkeypatch.chdir(folder)
-    exec(code, {})
-    assert len(capsys.readouterr().out.splitlines()) == 1
