@@ -13,8 +13,7 @@ from torch import Tensor
 from interp.data.prompts import Prompt
 from interp.model.batching import Batch, Tokens, batches
 from interp.model.template import Template
-
-Ids = tuple[int, ...]
+from interp.model.tokenizer import Ids
 
 
 class Encoder:
@@ -36,12 +35,16 @@ class Encoder:
         return collate(sequences, [len(ids) for ids in sequences], self._device)
 
     def answered(self, pairs: Sequence[tuple[str, str]]) -> Batch:
-        """(prompt, answer with its separator) pairs in a batch; `last` is each prompt's last token."""
+        """(prompt, answer with its separator) pairs in a batch; `last` is the last token before what is answered.
+
+        A token that joins a prompt with its answer belongs to the answer. Every answer ends with one EOS.
+        """
         sequences, lengths = [], []
         for text, answer in pairs:
             prompt = self._template.prompt(Prompt("", "", text, (answer,)))
-            before, after = self._tokens.split(prompt.text, prompt.continuations[0])
-            sequences.append((*before, *after, *self._end))
+            before, (after,) = self._tokens.split(prompt.text, prompt.continuations)
+            end = () if after[-1:] == self._end else self._end
+            sequences.append((*before, *after, *end))
             lengths.append(len(before))
         return collate(sequences, lengths, self._device)
 

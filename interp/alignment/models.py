@@ -13,6 +13,7 @@ from interp.model.fingerprint import weights_digest
 from interp.model.hub import at_hand, check_revision
 from interp.model.placement import place
 from interp.model.sources import find_model
+from interp.model.tokenizer import described_tokenizer, own_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,7 +42,7 @@ class Trainable:
         weights = weights_digest(dict(self.model.named_parameters()))
         return {
             "name": self.name, "revision": self.revision, "weights": weights, "device": self.device,
-            "dtype": self.dtype,
+            "dtype": self.dtype, **described_tokenizer(self.tokenizer),
         }  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revisio
     source, commit = at_hand(name, revision)
     check_fits(source, placement.dtype, placement.devices)
     try:
-        model, tokenizer = transformers_model(source, name, placement), scored_tokenizer(source.location)
+        model, tokenizer = transformers_model(source, name, placement), own_tokenizer(source.location)
     except ModelError:
         raise
     except Exception as error:  # Transformers raises many kinds
@@ -69,13 +70,3 @@ def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revisio
     return Trainable(
         model, tokenizer, source.name, Path(source.location), commit, longest, placement.device, placement.dtype
     )
-
-
-def scored_tokenizer(location: str) -> Any:
-    """The tokenizer as TransformerLens gives it to a bridge: BOS in front wherever the tokenizer can put it."""
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(location, add_bos_token=True)
-    except ValueError:  # it has no BOS
-        return AutoTokenizer.from_pretrained(location)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from interp.alignment.models import Trainable
 from interp.errors import OutputError
 from interp.files import differences, whole, write_json
+from interp.model.tokenizer import copy_tokenizer
 from interp.organism.exposure import FILE as EXPOSURE
 
 if TYPE_CHECKING:
@@ -73,14 +74,12 @@ def save_merged(model: PeftModel, source: Trainable, target: Path) -> None:
 
     What the base's folder says about its training data (`exposure.csv`) comes along. The model is merged in place.
     """
-    from transformers import AutoTokenizer
-
     adapted: Any = model
     merged = adapted.merge_and_unload(safe_merge=True)
 
     def write(folder: Path) -> None:
         merged.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(source.folder).save_pretrained(folder)
+        copy_tokenizer(source.folder, folder)
         if (source.folder / EXPOSURE).is_file():
             shutil.copyfile(source.folder / EXPOSURE, folder / EXPOSURE)
 

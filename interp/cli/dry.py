@@ -181,7 +181,7 @@ def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
         names = [*RUN_TABLES, *(["generated.csv"] if settings.generate else []), *names]
         names += ["scores/*.parquet", "figures/plane.*, figures/layers.*"]
         names += TRAINED_TABLES if settings.compared.trained else ()
-    if study.universal.left_out or study.cultural.left_out:
+    if study.universal.left_out or study.cultural.left_out or study.indistinct_items:
         names.append("left_out.csv")
     there = settings.folder.exists() and any(settings.folder.iterdir())
     replaced = " (replaces the run that is there)" if there else ""

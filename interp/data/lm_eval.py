@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interp.data.prompts import option_text
 from interp.data.tasks import Task
 from interp.errors import DataError, OutputError
 
@@ -15,9 +16,10 @@ from interp.errors import DataError, OutputError
 def export(tasks: Sequence[Task], name: str, folder: Path) -> tuple[Path, Path]:
     """Write `tasks` as `<name>.jsonl` and `<name>.yaml` into `folder`; returns both paths.
 
-    A line holds prompt, choices (with the separator in front, nothing is to be added to them) and gold: the index of
-    the right or local option. The YAML names the JSON lines by absolute path, as lm_eval resolves a relative one from
-    where it is started. Raises DataError where there is nothing to write, OutputError where it can't be written.
+    A line holds prompt, separator (what stands between the prompt and any choice), choices and gold: the index of the
+    right or local option. The harness's lengths are those of the choices alone, as ours are. The YAML names the JSON
+    lines by absolute path, as lm_eval resolves a relative one from where it is started. Raises DataError where there is
+    nothing to write, OutputError where it can't be written.
     """
     if not tasks:
         raise DataError(f"no items for {name}", allowed="a split and a language that items count for")
@@ -37,6 +39,9 @@ def export(tasks: Sequence[Task], name: str, folder: Path) -> tuple[Path, Path]:
 
 def _line(task: Task) -> dict[str, Any]:
     roles = [mark.role for mark in task.marks]
+    endings = task.prompt.continuations
+    texts = [option_text(ending) for ending in endings]
+    (separator,) = {ending.removesuffix(text) for ending, text in zip(endings, texts, strict=True)}
     return {
         "item": task.prompt.item,
         "language": task.prompt.language,
@@ -44,7 +49,8 @@ def _line(task: Task) -> dict[str, Any]:
         "cue": task.cue,
         "cluster": task.cluster,
         "prompt": task.prompt.text,
-        "choices": list(task.prompt.continuations),
+        "separator": separator,
+        "choices": texts,
         "roles": roles,
         "gold": roles.index("local" if task.axis == "cultural" else "right"),
     }
@@ -64,7 +70,7 @@ def _yaml(name: str, lines: Path) -> str:
             "dataset_kwargs": {"data_files": {"test": str(lines)}},
             "test_split": "test",
             "output_type": "multiple_choice",
-            "doc_to_text": "prompt",
+            "doc_to_text": "{{prompt}}{{separator}}",
             "doc_to_choice": "choices",
             "doc_to_target": "gold",
             "target_delimiter": "",

@@ -9,9 +9,21 @@ from interp.data.items import UniversalItem
 from interp.data.languages import language
 
 
+class ChatText(str):
+    """A text that a chat template has written: no special tokens are put around it. What is appended becomes part."""
+
+    __slots__ = ()
+
+    def __add__(self, more: str) -> ChatText:
+        return ChatText(str.__add__(self, more))
+
+
 @dataclass(frozen=True)
 class Prompt:
-    """A text in a language, and the continuations to be scored, each with its separator in front."""
+    """A text in a language, and the continuations to be scored, each with its separator in front.
+
+    The continuations are the options of one item: all are scored behind the tokens that they share.
+    """
 
     item: str
     language: str
@@ -28,6 +40,11 @@ def question_text(question: str, code: str, cue: str = "", examples: str = "") -
 def continuation(text: str, code: str) -> str:
     """An option as it follows the prompt in language `code`."""
     return language(code).separator + text
+
+
+def option_text(ending: str) -> str:
+    """An option without its separator, which is a space or nothing."""
+    return ending.removeprefix(" ")
 
 
 def worked_examples(items: Sequence[UniversalItem], code: str) -> str:

@@ -58,15 +58,16 @@ class Task:
 def _marked(
     code: str, options: Sequence[tuple[Text, Role]], written: str, others: Sequence[str]
 ) -> tuple[tuple[OptionMark, ...], tuple[str, ...]]:
-    """Options rendered in `written` (their own) and in each of `others`, with endings; equal texts are one."""
-    marks: dict[str, OptionMark] = {}
-    for index, (option, role) in enumerate(options):
-        for other in dict.fromkeys((written, *others)):
-            known = marks.get(option[other])
-            if known is None:
-                marks[option[other]] = OptionMark(option[other], role, frozenset({other}), index, other == written)
-            elif known.index == index:
-                marks[option[other]] = replace(known, languages=known.languages | {other})
+    """Options rendered in `written` (their own texts, which come first) and in each of `others`, with endings.
+
+    Texts of one option that are equal are one; those of different options stay apart, so that no option is lost.
+    """
+    marks: dict[tuple[str, int], OptionMark] = {}
+    for other in dict.fromkeys((written, *others)):
+        for index, (option, role) in enumerate(options):
+            key = option[other], index
+            known = marks.get(key) or OptionMark(option[other], role, frozenset(), index, other == written)
+            marks[key] = replace(known, languages=known.languages | {other})
     return tuple(marks.values()), tuple(_ending(mark, code) for mark in marks.values())
 
 
@@ -108,7 +109,7 @@ def universal_tasks(
 
 
 def _with_candidates(task: Task, item: UniversalItem, code: str) -> Task:
-    known = {mark.text for mark in task.marks}
+    known = {mark.text for mark in task.marks if mark.own}
     extra = [c[code] for c in item.candidates if c[code] not in known]
     marks = [OptionMark(text, "candidate", frozenset({code}), -1) for text in dict.fromkeys(extra)]
     endings = (*task.prompt.continuations, *(continuation(mark.text, code) for mark in marks))

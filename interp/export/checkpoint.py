@@ -15,9 +15,10 @@ from interp.errors import ConfigError, ModelError, OutputError
 from interp.export.additions import Additions, additions
 from interp.export.modules import blocks_of, last_matrix, switched_on, with_zero_biases
 from interp.model.booting import transformers_model
+from interp.model.hub import at_hand
 from interp.model.loading import LoadedModel
 from interp.model.placement import Placement
-from interp.model.sources import find_model
+from interp.model.tokenizer import copy_tokenizer
 from interp.organism.exposure import FILE as EXPOSURE
 from interp.steering.plans import Plan, steered
 
@@ -42,9 +43,10 @@ def bake(loaded: LoadedModel, place: str, plan: Plan, folder: Path, *, dtype: st
 
     `loaded` is the same model under hooks, in float32 on the CPU. A vector after block l, added at all positions, is a
     bias of the last matrix of that block into the residual stream. Where the architecture's configuration can have such
-    biases but has none, it is switched on, and all others are zero. The folder is read back by plain Transformers and
-    its logits on random tokens compared with those under hooks: more than BOUND apart is an error, and nothing is left.
-    dtype: of the weights that are written; the comparison has a bound in float32 alone.
+    biases but has none, it is switched on, and all others are zero. Tokenizer and chat template are copied. The folder
+    is read back by plain Transformers and its logits on random tokens compared with those under hooks: more than BOUND
+    apart is an error, and nothing is left. dtype: of the weights that are written; the comparison has a bound in
+    float32 alone.
 
     Raises ConfigError for a plan that biases can't express, ModelError for an architecture without such biases,
     OutputError for a folder that exists.
@@ -52,7 +54,7 @@ def bake(loaded: LoadedModel, place: str, plan: Plan, folder: Path, *, dtype: st
     added = additions(plan, FORM)
     if folder.exists():
         raise OutputError(f"{folder} exists", allowed="a new folder", remedy="pass another --out or delete it")
-    source = find_model(place)
+    source, _ = at_hand(place, loaded.revision or None)
     model = transformers_model(source, place, Placement("cpu", "float32", None, None, None))
     biases = add_biases(model, added)
     working = folder.with_name(f".{folder.name}.partial")
@@ -60,8 +62,8 @@ def bake(loaded: LoadedModel, place: str, plan: Plan, folder: Path, *, dtype: st
     try:
         working.mkdir(parents=True)
         model.to(getattr(torch, dtype)).save_pretrained(working)
-        loaded.model.tokenizer.save_pretrained(working)
-        if source.local and (Path(source.location) / EXPOSURE).is_file():
+        copy_tokenizer(Path(source.location), working)
+        if (Path(source.location) / EXPOSURE).is_file():
             shutil.copyfile(Path(source.location) / EXPOSURE, working / EXPOSURE)
         difference = largest_difference(loaded, plan, working, dtype)
         if dtype == "float32" and not difference <= BOUND:

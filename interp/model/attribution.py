@@ -25,6 +25,7 @@ from interp.model.contrasts import batched, last_logits, require_bridge, run_las
 from interp.model.processing import processing_of
 from interp.model.protocol import HookedModel, device_of, resid_post, resid_pre
 from interp.model.residuals import read_residuals
+from interp.model.tokenizer import Ids, give_tokenizer, stand_in
 from probes.intervals import cluster_sums, cluster_weights, mean_intervals, percentile_interval, ratio_draws
 
 Unit = Literal["block", "component", "head"]
@@ -98,8 +99,9 @@ def folded(model: HookedModel) -> HookedModel:
         with torch.random.fork_rng(devices=[]):  # an empty model draws its weights before it gets others
             empty = type(source)(copy.deepcopy(source.config)).to(device, dtype)
             twin: Any = TransformerBridge.boot_transformers(
-                bridge.cfg.model_name, hf_model=empty, tokenizer=bridge.tokenizer, device=str(device), dtype=dtype
+                bridge.cfg.model_name, hf_model=empty, tokenizer=stand_in(), device=str(device), dtype=dtype
             )
+        give_tokenizer(twin, bridge.tokenizer)
         twin.load_state_dict(bridge.state_dict())
         twin.eval()
         twin.enable_compatibility_mode(disable_warnings=True)
@@ -129,7 +131,7 @@ def _unfoldable(reason: str) -> ModelError:
 @torch.no_grad()
 def logit_attribution(
     model: HookedModel,
-    texts: Sequence[str],
+    texts: Sequence[str | Ids],
     better: Sequence[int],
     worse: Sequence[int],
     *,
@@ -160,7 +162,7 @@ def logit_attribution(
     found: list[list[np.ndarray]] = [[], []]
     order: list[int] = []
     total = np.empty(len(texts))
-    for rows, ids in _same_length([tokens(text) for text in texts], batch_size):
+    for rows, ids in _same_length([tokens.prompt(text) for text in texts], batch_size):
         _, cache = bridge.run_with_cache(torch.tensor(ids, device=device), names_filter=_needed(bridge.cfg.n_layers))
         for values, options in zip(found, asked, strict=True):
             right, wrong = options[rows].T
@@ -225,9 +227,9 @@ def _check_heads(bridge: Any, cache: Any) -> None:
 
 def cue_attribution(
     model: HookedModel,
-    cued: Sequence[str],
-    placebo: Sequence[str],
-    control: Sequence[str],
+    cued: Sequence[str | Ids],
+    placebo: Sequence[str | Ids],
+    control: Sequence[str | Ids],
     better: Sequence[int],
     worse: Sequence[int],
 ) -> Effects:
@@ -245,7 +247,7 @@ def cue_attribution(
     found: list[list[list[float]]] = [[], []]
     parts: list[Part] = []
     for row, texts in enumerate(zip(cued, placebo, control, strict=True)):
-        ids = [tokens(text) for text in texts]
+        ids = [tokens.prompt(text) for text in texts]
         if len({len(sequence) for sequence in ids}) > 1:
             raise ValueError(
                 f"row {row}: cued, placebo and control prompt have {', '.join(str(len(i)) for i in ids)} tokens; "
@@ -273,8 +275,8 @@ def cue_attribution(
 @torch.inference_mode()
 def patch_residuals(
     model: HookedModel,
-    texts: Sequence[str],
-    sources: Sequence[str],
+    texts: Sequence[str | Ids],
+    sources: Sequence[str | Ids],
     better: Sequence[int],
     worse: Sequence[int],
     source_better: Sequence[int],
@@ -326,7 +328,7 @@ def _replace(base: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
 
 
 def _differences(
-    model: HookedModel, texts: Sequence[str], better: Sequence[int], worse: Sequence[int], batch_size: int = 64
+    model: HookedModel, texts: Sequence[str | Ids], better: Sequence[int], worse: Sequence[int], batch_size: int = 64
 ) -> Float[np.ndarray, " prompt"]:
     logits = last_logits(model, texts, list(zip(better, worse, strict=True)), batch_size)
     return np.array([first - second for first, second in logits], dtype=np.float64)
@@ -340,10 +342,10 @@ def _check_rows(**columns: Sequence[Any]) -> None:
         raise ValueError(f"one row per prompt is needed and at least one prompt, but {told}")
 
 
-def _partners(texts: Sequence[str], better: Sequence[int], worse: Sequence[int]) -> list[int | None]:
+def _partners(texts: Sequence[str | Ids], better: Sequence[int], worse: Sequence[int]) -> list[int | None]:
     """For each text the next one, in an order drawn by hash, with two other tokens; None where there is none."""
     pairs = list(zip(better, worse, strict=True))
-    order = sorted(range(len(texts)), key=lambda i: (draw(2**53, "attribution control", texts[i]), pairs[i]))
+    order = sorted(range(len(texts)), key=lambda i: (draw(2**53, "attribution control", str(texts[i])), pairs[i]))
     partners: list[int | None] = [None] * len(texts)
     for place, i in enumerate(order):
         others = (order[(place + step) % len(order)] for step in range(1, len(order)))

@@ -9,9 +9,11 @@ from typing import TypeVar
 import torch
 from jaxtyping import Bool, Int
 
+from interp.data.prompts import ChatText
 from interp.errors import ModelError
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel
+from interp.model.tokenizer import Around, Ids
 
 Result = TypeVar("Result")
 
@@ -91,40 +93,82 @@ def within_memory(
 
 
 class Tokens:
-    """Token ids of texts, each encoded once; special tokens as the tokenizer itself adds them, but never two BOS."""
+    """Token ids of texts, each encoded once, as the model's tokenizer encodes them.
+
+    A text that a chat template has written (`ChatText`) gets no special tokens, and a plain text that begins with the
+    special tokens in front doesn't get them twice.
+    """
 
     def __init__(self, model: HookedModel) -> None:
         self._tokenizer = model.tokenizer
         self._longest = int(model.cfg.n_ctx)
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._known: dict[tuple[str, bool], Ids] = {}
+        self._alone: dict[str, Ids] = {}
+        self._around = Around.of(model.tokenizer)
 
-    def __call__(self, text: str) -> tuple[int, ...]:
-        """Ids of a text; those of an empty one are BOS, or EOS where there is no BOS.
+    def __call__(self, text: str) -> Ids:
+        """Ids of a whole text; those of an empty one are BOS, or EOS where there is no BOS.
 
         Raises ModelError for a text that is longer than the model's context.
         """
-        if text not in self._known:
-            ids = tuple(self._tokenizer(text)["input_ids"])
-            begin = self._tokenizer.bos_token_id
-            if len(ids) > 1 and begin is not None and ids[:2] == (begin, begin):  # a chat template writes its own
-                ids = ids[1:]
+        bare = isinstance(text, ChatText)
+        if (text, bare) not in self._known:
+            ids = tuple(self._tokenizer(text, add_special_tokens=not bare)["input_ids"])
+            front = self._around.front
+            if front and not bare and ids[len(front) : 2 * len(front)] == front:
+                ids = ids[len(front) :]
             if len(ids) > self._longest:
                 raise ModelError(
                     f"a text of {len(ids)} tokens does not fit the model's context: {text[:60]!r}...",
                     allowed=f"{self._longest} tokens",
                     remedy="shorten it (--shots, a conversation), or choose another dataset or model",
                 )
-            self._known[text] = ids or self._start()
-        return self._known[text]
+            self._known[text, bare] = ids or self._start()
+        return self._known[text, bare]
 
-    def _start(self) -> tuple[int, ...]:
+    def prompt(self, text: str | Ids) -> Ids:
+        """Ids of a text that is to go on: without what the tokenizer puts behind a text (EOS, where it does).
+
+        Ids are taken as they are.
+        """
+        if not isinstance(text, str):
+            return text
+        ids, behind = self(text), self._around.behind
+        if behind and not isinstance(text, ChatText):
+            ids = ids[: len(ids) - len(behind)]
+        return ids or self._start()
+
+    def split(self, prompt: str, endings: Sequence[str]) -> tuple[Ids, list[Ids]]:
+        """The context that all endings of a prompt are scored behind, and each ending's ids.
+
+        The context is the longest beginning that the prompt's ids share with those of prompt and ending, encoded as
+        one text, for every ending. Where no token joins the prompt with an ending it is the whole prompt. Where nothing
+        is shared it is BOS, or EOS where there is no BOS. Raises ModelError for a tokenizer that has neither.
+        """
+        own, wholes = self.prompt(prompt), [self(prompt + ending) for ending in endings]
+        shared = min((_shared(own, whole) for whole in wholes), default=len(own))
+        if shared:
+            return own[:shared], [whole[shared:] for whole in wholes]
+        if not self._start():
+            raise ModelError(
+                f"every token of {prompt[:60]!r} joins an option's, and the tokenizer has no BOS or EOS",
+                allowed="prompts of more than one token",
+                remedy="choose another normalization than 'sentence', or another model",
+            )
+        return self._start(), wholes
+
+    def text(self, text: str) -> Ids:
+        """Ids of a text alone, without special tokens around it; none for one that the vocabulary can't express."""
+        if text not in self._alone:
+            self._alone[text] = tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._alone[text]
+
+    def _start(self) -> Ids:
         able = (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id)
         return tuple(token for token in able if token is not None)[:1]
 
-    def split(self, prompt: str, ending: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Ids of the prompt, and the ids that `ending` adds to them (as lm-evaluation-harness splits them)."""
-        context = self(prompt)
-        whole = self(prompt + ending)
-        if not prompt and whole[: len(context)] != context:
-            return context, whole
-        return whole[: len(context)], whole[len(context) :]
+
+def _shared(first: Ids, second: Ids) -> int:
+    """How many ids two sequences have in common from the start."""
+    pairs = zip(first, second, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))

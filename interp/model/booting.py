@@ -10,6 +10,7 @@ from interp.errors import ModelError
 from interp.model.adapters import Adapter, fits, merged
 from interp.model.placement import Placement
 from interp.model.sources import Source
+from interp.model.tokenizer import give_tokenizer, own_tokenizer, stand_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,8 +35,10 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
             model = merged(model, adapter, name)
         device = str(model.get_input_embeddings().weight.device)
         bridge: Any = TransformerBridge.boot_transformers(
-            source.location, hf_model=model, device=device, dtype=model.dtype, trust_remote_code=False
-        )
+            source.location, hf_model=model, tokenizer=stand_in(), device=device, dtype=model.dtype,
+            trust_remote_code=False,
+        )  # fmt: skip
+        give_tokenizer(bridge, own_tokenizer(source.location))
     except ModelError:
         raise
     except Exception as error:  # every loader above raises its own kind

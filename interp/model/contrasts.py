@@ -18,13 +18,17 @@ from interp.errors import ModelError
 from interp.model.batching import Batch, Tokens, batches
 from interp.model.protocol import HookedModel, NamedHook, device_of
 from interp.model.template import Template
+from interp.model.tokenizer import Ids
 
 
 @dataclass(frozen=True)
 class Contrasts:
-    """Prompts with the first tokens of two options each; `dropped` names the items whose two first tokens are one."""
+    """Prompts with the first tokens of two options each; `dropped` names the items whose two first tokens are one.
 
-    texts: tuple[str, ...]
+    prompts: token ids up to the two first tokens; those that options share with the prompt, as scoring has them.
+    """
+
+    prompts: tuple[Ids, ...]
     better: tuple[int, ...]
     worse: tuple[int, ...]
     items: tuple[str, ...]
@@ -39,9 +43,9 @@ class CuePairs:
     `unmatched` names the items for which no placebo or no wrong culture's cue has the length of the cue.
     """
 
-    cued: tuple[str, ...]
-    placebo: tuple[str, ...]
-    control: tuple[str, ...]
+    cued: tuple[Ids, ...]
+    placebo: tuple[Ids, ...]
+    control: tuple[Ids, ...]
     better: tuple[int, ...]
     worse: tuple[int, ...]
     items: tuple[str, ...]
@@ -56,11 +60,16 @@ def contrasts(model: HookedModel, tasks: Sequence[Task], better: Role, worse: Ro
     Raises ValueError for a task without an option of a role, ModelError for a model that is no TransformerBridge.
     """
     tokens = Tokens(require_bridge(model))
-    firsts = [(_first_tokens(tokens, task, better), _first_tokens(tokens, task, worse)) for task in tasks]
-    texts = [task.prompt.text for task in tasks]
+    asked = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]
+    endings = [ids for _, ids in asked]
+    firsts = [
+        (_first_tokens(ids, task, better), _first_tokens(ids, task, worse))
+        for ids, task in zip(endings, tasks, strict=True)
+    ]
+    prompts = [context for context, _ in asked]
     kept: list[int] = []
     pairs: list[tuple[int, int]] = []
-    for i, logits in enumerate(last_logits(model, texts, [[*a, *b] for a, b in firsts], batch_size)):
+    for i, logits in enumerate(last_logits(model, prompts, [[*a, *b] for a, b in firsts], batch_size)):
         a, b = firsts[i]
         liked = dict(zip([*a, *b], logits.tolist(), strict=True))
         first = max(a, key=lambda token: (liked[token], -token))
@@ -68,7 +77,7 @@ def contrasts(model: HookedModel, tasks: Sequence[Task], better: Role, worse: Ro
             kept.append(i)
             pairs.append((first, max(rest, key=lambda token: (liked[token], -token))))
     return Contrasts(
-        texts=tuple(texts[i] for i in kept),
+        prompts=tuple(prompts[i] for i in kept),
         better=tuple(first for first, _ in pairs),
         worse=tuple(second for _, second in pairs),
         items=tuple(tasks[i].prompt.item for i in kept),
@@ -77,15 +86,11 @@ def contrasts(model: HookedModel, tasks: Sequence[Task], better: Role, worse: Ro
     )
 
 
-def _first_tokens(tokens: Tokens, task: Task, role: Role) -> list[int]:
-    own = [
-        ending
-        for mark, ending in zip(task.marks, task.prompt.continuations, strict=True)
-        if mark.role == role and mark.own
-    ]
+def _first_tokens(endings: Sequence[Ids], task: Task, role: Role) -> list[int]:
+    own = [ids for mark, ids in zip(task.marks, endings, strict=True) if mark.role == role and mark.own]
     if not own:
         raise ValueError(f"item {task.prompt.item!r} has no option of role {role!r}; choose another role")
-    return [tokens.split(task.prompt.text, ending)[1][0] for ending in own]
+    return [ids[0] for ids in own]
 
 
 def cue_pairs(
@@ -102,36 +107,36 @@ def cue_pairs(
     is the cue of another culture, not the reference. Which of those that fit is drawn by hash. `template` is what the
     tasks' prompts went through. Errors as `contrasts`.
     """
-    found = contrasts(model, tasks, "local", "reference")
+    contrast = contrasts(model, tasks, "local", "reference")
     tokens, frame = Tokens(model), template or Template()
     items = {item.key: item for item in dataset.items}
-    codes = {task.prompt.item: task.prompt.language for task in tasks}
+    asked = {task.prompt.item: task.prompt for task in tasks}
     wrong = [dataset.cues[c] for c in dataset.cultures if c not in (culture, dataset.reference)]
 
-    def fitting(row: int, sentences: Sequence[Text], what: str) -> str | None:
-        key, length = found.items[row], len(tokens(found.texts[row]))
-        code = codes[key]
+    def fitting(row: int, sentences: Sequence[Text], what: str) -> Ids | None:
+        key, length = contrast.items[row], len(contrast.prompts[row])
+        code, endings = asked[key].language, asked[key].continuations
         question = items[key].questions[code]
-        asked = [frame.text(question_text(question, code, sentence[code])) for sentence in sentences]
-        able = [text for text in asked if len(tokens(text)) == length]
+        texts = [frame.text(question_text(question, code, sentence[code])) for sentence in sentences]
+        able = [ids for text in texts if len(ids := tokens.split(text, endings)[0]) == length]
         return able[draw(len(able), what, key, code)] if able else None
 
-    rows: list[tuple[int, str, str]] = []
-    for row in range(len(found.items)):
+    rows: list[tuple[int, Ids, Ids]] = []
+    for row in range(len(contrast.items)):
         placebo = fitting(row, dataset.placebos, "placebo") or fitting(row, fillers, "filler")
         control = fitting(row, wrong, "wrong cue")
         if placebo and control:
             rows.append((row, placebo, control))
     kept = {row for row, _, _ in rows}
     return CuePairs(
-        cued=tuple(found.texts[row] for row, _, _ in rows),
+        cued=tuple(contrast.prompts[row] for row, _, _ in rows),
         placebo=tuple(placebo for _, placebo, _ in rows),
         control=tuple(control for _, _, control in rows),
-        better=tuple(found.better[row] for row, _, _ in rows),
-        worse=tuple(found.worse[row] for row, _, _ in rows),
-        items=tuple(found.items[row] for row, _, _ in rows),
-        clusters=tuple(found.clusters[row] for row, _, _ in rows),
-        unmatched=tuple(key for row, key in enumerate(found.items) if row not in kept),
+        better=tuple(contrast.better[row] for row, _, _ in rows),
+        worse=tuple(contrast.worse[row] for row, _, _ in rows),
+        items=tuple(contrast.items[row] for row, _, _ in rows),
+        clusters=tuple(contrast.clusters[row] for row, _, _ in rows),
+        unmatched=tuple(key for row, key in enumerate(contrast.items) if row not in kept),
     )
 
 
@@ -155,10 +160,10 @@ def require_bridge(model: HookedModel) -> Any:
     return model
 
 
-def batched(model: HookedModel, texts: Sequence[str], batch_size: int) -> Iterator[Batch]:
-    """The texts as batches of token ids."""
+def batched(model: HookedModel, texts: Sequence[str | Ids], batch_size: int) -> Iterator[Batch]:
+    """Prompts, or their token ids, as batches."""
     tokens = Tokens(model)
-    sequences = [tokens(text) for text in texts]
+    sequences = [tokens.prompt(text) for text in texts]
     return batches(sequences, [len(s) for s in sequences], batch_size, device_of(model))
 
 
@@ -175,7 +180,7 @@ def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch voc
 
 @torch.inference_mode()
 def last_logits(
-    model: HookedModel, texts: Sequence[str], columns: Sequence[Sequence[int]], batch_size: int = 64
+    model: HookedModel, texts: Sequence[str | Ids], columns: Sequence[Sequence[int]], batch_size: int = 64
 ) -> list[Float[np.ndarray, " column"]]:
     """Logits (float32) of some tokens, `columns[i]` for text i, at each text's last token."""
     out: list[np.ndarray] = [np.empty(0)] * len(texts)

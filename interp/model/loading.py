@@ -13,6 +13,7 @@ from interp.model.capacity import check_fits
 from interp.model.hub import at_hand, check_revision
 from interp.model.placement import DeviceMap, place
 from interp.model.sources import DTYPES, ORGANISM, find_model
+from interp.model.tokenizer import described_tokenizer, notice_changed
 from interp.organism.exposure import Exposure
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ class LoadedModel:
     quantization: str = ""
 
     def described(self) -> dict[str, str]:
-        """Everything but the model itself, as a manifest states it."""
+        """Everything but the model itself, as a manifest states it, with the tokens around every plain text."""
         return {
             "name": self.name, "fingerprint": self.fingerprint, "revision": self.revision,
             "processing": self.processing, "adapter": self.adapter, "quantization": self.quantization,
+            **described_tokenizer(self.model.tokenizer),
         }  # fmt: skip
 
 
@@ -58,8 +60,10 @@ def load_model(
 ) -> LoadedModel:
     """A hooked model by Hub id or checkpoint folder, as a `TransformerBridge`; `organism` is the embedded model.
 
-    A `TransformerBridge` or `HookedTransformer` object is taken as it is. dtype `auto` is float32 on a CPU and bfloat16
-    elsewhere. n_devices spreads the blocks over that many GPUs, device_map as Transformers understands it.
+    Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
+    `HookedTransformer` object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed
+    that. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs,
+    device_map as Transformers understands it.
     quantization: `4bit` or `8bit`, by bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA
     adapter, merged into the weights. revision: branch, tag or commit on the Hub. Of a model of text and images the
     language model is loaded. Raises ModelError for settings that don't go together, a model that can't be found, opened
@@ -135,6 +139,7 @@ def _taken(
             )
     config = getattr(getattr(model, "original_model", None), "config", None)
     method = getattr(getattr(config, "quantization_config", None), "quant_method", "")
+    notice_changed(model.tokenizer)
     name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
     return _described(model, name, None, "", "", str(getattr(method, "value", method)))
 

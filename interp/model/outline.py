@@ -14,6 +14,7 @@ from interp.model.hub import CHECKPOINT, ELSEWHERE, explained
 from interp.model.protocol import HookedModel
 from interp.model.shape import Shape, shape_from_config
 from interp.model.sources import ORGANISM, Source, find_model
+from interp.model.tokenizer import own_tokenizer
 
 TIMEOUT = 20
 Place = Literal["embedded", "folder", "cached", "to download"]
@@ -58,7 +59,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
     or is no causal language model.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
     from transformers.utils import logging as hf_logging
 
     hf_logging.set_verbosity_error()
@@ -73,7 +74,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         config = AutoConfig.from_pretrained(
             str(folder or source.location), revision=None if folder else revision, trust_remote_code=False
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(folder)) if folder else None
+        tokenizer = own_tokenizer(folder) if folder else None
     except Exception as error:  # Transformers', the Hub's, the network's
         said = explained(error, source.location, revision) if folder is None else None
         reason = " ".join(str(error).split())[:200]

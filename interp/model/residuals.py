@@ -16,6 +16,7 @@ from interp.model.batching import Batch, Tokens, batches, within_memory
 from interp.model.blocks import Forwards, Stop, lean, replaced
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, NamedHook, device_of, resid_post, resid_pre
+from interp.model.tokenizer import Ids
 
 Residuals = Float[torch.Tensor, "layer text d_model"]
 Position = int | Literal["mean"]
@@ -97,7 +98,7 @@ class Reading:
 
 def read_residuals(
     model: HookedModel,
-    texts: Sequence[str],
+    texts: Sequence[str | Ids],
     *,
     layers: Sequence[int] | None = None,
     position: Position = -1,
@@ -118,7 +119,7 @@ def read_residuals(
     reading = Reading(model, layers, position, hooks)
     encode = tokens or Tokens(model)
     out = torch.empty(len(reading.names), len(texts), int(model.cfg.d_model))
-    sequences = [encode(text) for text in texts]
+    sequences = [encode.prompt(text) for text in texts]
     for rows, found in reading.stream(sequences, memory=memory, batch_size=batch_size, progress=progress):
         out[:, torch.tensor(rows)] = found.cpu()
     return out
@@ -182,7 +183,7 @@ class MomentsFitter:
 
 def residual_moments(
     model: HookedModel,
-    texts: Sequence[str],
+    texts: Sequence[str | Ids],
     *,
     layers: Sequence[int] | None = None,
     position: Position = -1,
@@ -197,7 +198,7 @@ def residual_moments(
     reading = Reading(model, layers, position)
     fitter = MomentsFitter(reading.names, int(model.cfg.d_model))
     encode = Tokens(model)
-    sequences = [encode(text) for text in texts]
+    sequences = [encode.prompt(text) for text in texts]
     for _, found in reading.stream(sequences, memory=memory, batch_size=batch_size, progress=progress):
         fitter.update(found.cpu().numpy())
     return fitter.result()

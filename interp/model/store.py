@@ -17,6 +17,7 @@ from interp.model.batching import Tokens
 from interp.model.fingerprint import fingerprint
 from interp.model.protocol import HookedModel
 from interp.model.residuals import Position, Reading
+from interp.model.tokenizer import Ids
 
 INDEX = "index.json"
 KEY = "residuals"
@@ -61,7 +62,7 @@ class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
 
 def store_residuals(
     model: HookedModel,
-    texts: Sequence[str],
+    texts: Sequence[str | Ids],
     folder: Path | str,
     *,
     layers: Sequence[int] | None = None,
@@ -82,7 +83,7 @@ def store_residuals(
         raise ValueError(f"shard_size must be at least 1, got {shard_size}")
     reading = Reading(model, layers, position)
     encode = Tokens(model)
-    sequences = [encode(text) for text in texts]
+    sequences = [encode.prompt(text) for text in texts]
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     index = {

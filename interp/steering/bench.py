@@ -26,6 +26,7 @@ from interp.model.rate import matmul_rate
 from interp.model.residuals import Reading
 from interp.model.shape import shape_from_config
 from interp.model.sources import organism_folder, resolve_device
+from interp.model.tokenizer import give_tokenizer, own_tokenizer, stand_in
 from interp.steering.cost import costs
 from interp.steering.engine import replay_of
 from interp.steering.layout import Layout, Stem, tokenise
@@ -141,10 +142,10 @@ def _model(setting: Setting, device: str) -> HookedModel:
     with torch.device(device):
         weights = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="eager")
     weights.config.architectures = [type(weights).__name__]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(organism_folder())
     bridge: Any = TransformerBridge.boot_transformers(
-        f"random/{setting.name}", hf_model=weights.eval(), tokenizer=tokenizer, dtype=dtype
+        f"random/{setting.name}", hf_model=weights.eval(), tokenizer=stand_in(), dtype=dtype
     )
+    give_tokenizer(bridge, own_tokenizer(organism_folder()))
     return bridge.eval()
 
 

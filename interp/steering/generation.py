@@ -53,7 +53,7 @@ def generate(
     """
     check_continuing(model, plans, max_new_tokens)
     encode = tokens or Tokens(model)
-    prompts = [encode(text) for text in texts]
+    prompts = [encode.prompt(text) for text in texts]
     budget, finish = Budget(model, memory), Finish(model, stop)
     found = []
     for plan in plans:

@@ -8,21 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from interp.data.prompts import Prompt
+from interp.data.prompts import Prompt, option_text
 from interp.model.batching import Tokens
+from interp.model.tokenizer import Ids
 
 
 @dataclass(frozen=True)
 class Stem:
-    """A prompt's tokens, and the token ids of every option read behind it with the option's number."""
+    """A context's tokens, and the token ids of every option read behind it with the option's number."""
 
-    context: tuple[int, ...]
-    endings: tuple[tuple[int, tuple[int, ...]], ...]
+    context: Ids
+    endings: tuple[tuple[int, Ids], ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Stems of all prompts; options are numbered through all prompts, `starts[p]` is the first of prompt p."""
+    """Stems of all prompts; options are numbered through all prompts, `starts[p]` is the first of prompt p.
+
+    tokens, bytes: length of each option: its tokens behind the context, and the UTF-8 bytes of its text alone.
+    """
 
     stems: tuple[Stem, ...]
     starts: Int[np.ndarray, "prompts_and_end"]
@@ -31,19 +35,22 @@ class Layout:
 
 
 def tokenise(prompts: Sequence[Prompt], tokens: Tokens) -> Layout:
-    """Contexts and endings of prompts, equal contexts together; ValueError for an option that adds no token."""
-    found: dict[tuple[int, ...], list[tuple[int, tuple[int, ...]]]] = {}
+    """Contexts and endings of prompts, equal contexts together; ValueError for an option that adds no token.
+
+    All options of a prompt have one context: the tokens that prompt and options share (see `Tokens.split`).
+    """
+    contexts: dict[Ids, list[tuple[int, Ids]]] = {}
     starts, counts, sizes = [0], list[int](), list[int]()
     for prompt in prompts:
-        for text in prompt.continuations:
-            context, ending = tokens.split(prompt.text, text)
-            if not ending:
+        context, endings = tokens.split(prompt.text, prompt.continuations)
+        for text, ending in zip(prompt.continuations, endings, strict=True):
+            if not ending or tokens(prompt.text + text) == tokens(prompt.text):
                 raise ValueError(f"continuation {text!r} of item {prompt.item!r} adds no token to its prompt")
-            found.setdefault(context, []).append((len(counts), ending))
+            contexts.setdefault(context, []).append((len(counts), ending))
             counts.append(len(ending))
-            sizes.append(len(text.encode()))
+            sizes.append(len(option_text(text).encode()))
         starts.append(len(counts))
-    stems = tuple(Stem(context, tuple(endings)) for context, endings in found.items())
+    stems = tuple(Stem(context, tuple(endings)) for context, endings in contexts.items())
     return Layout(stems, np.array(starts), np.array(counts, dtype=float), np.array(sizes, dtype=float))
 
 

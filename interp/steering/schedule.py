@@ -79,7 +79,7 @@ def groups(stems: Sequence[Stem]) -> list[tuple[list[Stem], int]]:
 
 
 def _size(stem: Stem) -> int:
-    return len(stem.context) + sum(len(ending) - 1 for _, ending in stem.endings)
+    return len(stem.context) + sum(len(ending) - 1 for ending in {ending for _, ending in stem.endings})
 
 
 def sizes(budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, batch_size: int | None) -> tuple[int, int]:

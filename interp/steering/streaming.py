@@ -44,7 +44,7 @@ def stream(
     check_continuing(model, plans, max_new_tokens)
     encode, finish, budget = tokens or Tokens(model), Finish(model, stop), Budget(model, memory)
     sides = [
-        steps(model, [encode(text)], plan, max_new_tokens, finish, budget)
+        steps(model, [encode.prompt(text)], plan, max_new_tokens, finish, budget)
         for text, plan in zip(texts, plans, strict=True)
     ]
     return _pieces(sides, finish)

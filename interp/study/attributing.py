@@ -60,9 +60,9 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
         for tasks, better, worse in kinds:
             advance(f"attribution {better} {code}")
             found = contrasts(model, tasks[:limit], better, worse)
-            if twin is not None and found.texts:
+            if twin is not None and found.prompts:
                 for unit in UNITS:
-                    make = partial(logit_attribution, twin, found.texts, found.better, found.worse, unit=unit)
+                    make = partial(logit_attribution, twin, found.prompts, found.better, found.worse, unit=unit)
                     add(code, f"{better} - {worse}", found.clusters, make)
         advance(f"attribution cue {code}")
         explicit = study.cultural_tasks(code, "test", "explicit")[:limit]
@@ -89,7 +89,7 @@ def _patched(study: Study, model: HookedModel, code: str, limit: int, add: Calla
     if not both:
         return
     make = partial(
-        patch_residuals, model, [found.texts[i] for i in own], [source.texts[i] for i in other],
+        patch_residuals, model, [found.prompts[i] for i in own], [source.prompts[i] for i in other],
         [found.better[i] for i in own], [found.worse[i] for i in own],
         [source.better[i] for i in other], [source.worse[i] for i in other],
     )  # fmt: skip

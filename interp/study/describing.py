@@ -29,7 +29,8 @@ def described(study: Study) -> dict[str, Any]:
         "status": "finished",
         "config": study.config.described(),
         "model": study.loaded.described(),
-        "template": study.template.name,
+        **study.template.described(),
+        "vocabulary": {"indistinct_items": len(study.indistinct_items), "unknown_tokens": study.unknown_shares},
         "data": {
             "universal": described_data(study.universal),
             "cultural": described_data(study.cultural),
@@ -45,4 +46,4 @@ def described(study: Study) -> dict[str, Any]:
 def made_of(study: Study) -> dict[str, Any]:
     """What a run's parts depend on besides its settings and data: the model and the packages that compute."""
     told = described(study)
-    return {key: told[key] for key in ("model", "template", "versions")}
+    return {key: told[key] for key in ("model", "template", "template_told", "versions") if key in told}

@@ -43,13 +43,13 @@ def score_tasks(
     )  # fmt: skip
     if config.normalisation == "letter":
         return _over_rotations(tasks, found)
-    return _beyond_neutral(tasks, found) if config.normalisation == "pmi" else found
+    return _beyond_neutral(found) if config.normalisation == "pmi" else found
 
 
 def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
     """The prompts whose continuations `score_tasks` scores.
 
-    Every rotation of a task's list under `letter`, one neutral prompt per language behind the tasks' under `pmi`.
+    Every rotation of a task's list under `letter`; under `pmi` a neutral prompt for each task, behind the tasks' own.
     """
     kind = study.config.normalisation
     if kind == "letter":
@@ -79,36 +79,20 @@ def _over_rotations(tasks: Sequence[Task], found: Scores) -> Scores:
     return Scores(logp, tokens, lengths, starts)
 
 
-def _endings(tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
-    """Language -> every ending of its tasks, numbered."""
-    endings: dict[str, dict[str, int]] = {}
-    for task in tasks:
-        known = endings.setdefault(task.prompt.language, {})
-        for ending in task.prompt.continuations:
-            known.setdefault(ending, len(known))
-    return endings
-
-
 def _neutral(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
-    """One prompt without a question per language, with every ending of its tasks."""
+    """Each task's endings behind the prompt without a question; equal contexts are run once."""
     bare = {
-        code: Prompt("neutral", code, question_text("", code, examples=study.examples(code)), tuple(known))
-        for code, known in _endings(tasks).items()
+        code: study.template.text(question_text("", code, examples=study.examples(code)))
+        for code in {task.prompt.language for task in tasks}
     }
-    return [replace(study.template.prompt(prompt), continuations=prompt.continuations) for prompt in bare.values()]
+    return [replace(task.prompt, text=bare[task.prompt.language]) for task in tasks]
 
 
-def _beyond_neutral(tasks: Sequence[Task], found: Scores) -> Scores:
-    endings = _endings(tasks)
-    first = {code: int(found.starts[len(tasks) + i]) for i, code in enumerate(endings)}
-    pairs = [
-        first[task.prompt.language] + endings[task.prompt.language][ending]
-        for task in tasks
-        for ending in task.prompt.continuations
-    ]
-    end = len(pairs)
-    logp = found.logp[:, :end] - found.logp[:, pairs]
-    return Scores(logp, found.tokens[:end], found.bytes[:end], found.starts[: len(tasks) + 1])
+def _beyond_neutral(scores: Scores) -> Scores:
+    """Scores of the tasks' prompts minus those of their neutral ones, which stand behind them."""
+    n, half = len(scores.tokens) // 2, len(scores.starts) // 2
+    logp = scores.logp[:, :n] - scores.logp[:, n:]
+    return Scores(logp, scores.tokens[:n], scores.bytes[:n], scores.starts[: half + 1])
 
 
 def _in_sentence(task: Task) -> Prompt:

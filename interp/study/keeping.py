@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from interp.data.items import LeftOut
 from interp.plane import favourite_wrong, outcomes
 from interp.steering.plans import Plan
 from interp.steering.saved import PLANS, write_plans
@@ -21,22 +22,29 @@ ITEMS = "items.parquet"
 
 
 def save_left_out(folder: Path, study: Study) -> None:
-    """What the datasets hold and the run did not use, with reasons; no file where it used everything."""
+    """What the datasets hold and the run did not use, with reasons; no file where it used everything.
+
+    Items that the model's vocabulary makes useless in a language stand behind the datasets' own.
+    """
+    every: list[tuple[str, str, LeftOut]] = [
+        *(("universal", study.universal.name, left) for left in study.universal.left_out),
+        *(("cultural", study.cultural.name, left) for left in study.cultural.left_out),
+        *(("parallel", study.parallel.name, left) for left in study.parallel.left_out),
+        *(
+            (axis, study.cultural.name if axis == "cultural" else study.universal.name, left)
+            for axis, left in study.indistinct_items
+        ),
+    ]
     rows = [
         {
-            "dataset": dataset.name,
+            "dataset": name,
             "axis": axis,
             "item": left.item,
             "where": left.where,
             "reason": left.reason,
             "count": left.count,
         }
-        for axis, dataset in (
-            ("universal", study.universal),
-            ("cultural", study.cultural),
-            ("parallel", study.parallel),
-        )
-        for left in dataset.left_out
+        for axis, name, left in every
     ]
     if rows:
         write_csv(folder / "left_out.csv", pd.DataFrame(rows))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from interp.data.items import CulturalItem, CulturalSet, ParallelText, Split, UniversalItem, UniversalSet
+from interp.data.items import CulturalItem, CulturalSet, LeftOut, ParallelText, Split, UniversalItem, UniversalSet
 from interp.data.letters import lettered_examples
 from interp.data.prompts import question_text, worked_examples
 from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, everything, universal_tasks
@@ -23,6 +23,7 @@ from interp.steering.plans import Plan, check_plan
 from interp.study.config import Config, RunConfig
 from interp.study.kept import Parts, Unkept
 from interp.study.resolve import Inputs, check_enough, following, resolve, resolve_data
+from interp.study.vocabulary import indistinct, indistinct_items, notice_vocabulary, unknown_shares
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
@@ -90,26 +91,38 @@ class Study:
         self, language: str, split: Split, *, full: bool = False, sensitive: bool = False, everywhere: bool = False
     ) -> list[Task]:
         """Universal prompts of a split that count in a language; `everywhere`: all prompts."""
-        return self._read_by_model(
-            universal_tasks(
-                self.universal, language, split, everything if everywhere else self.counts,
-                full=full and self.config.normalisation not in OWN_ONLY, sensitive=sensitive,
-                examples=self.examples(language),
-            )
+        tasks = universal_tasks(
+            self.universal, language, split, everything if everywhere else self.counts,
+            full=full and self.config.normalisation not in OWN_ONLY, sensitive=sensitive,
+            examples=self.examples(language),
         )  # fmt: skip
+        return self._read_by_model(task for task in tasks if everywhere or self.distinct(task))
 
     def cultural_tasks(
         self, language: str, split: Split, cue: Cue = "none", *, culture: str = "", full: bool = False
     ) -> list[Task]:
         """Cultural prompts of a split that count in a language, scored for a culture, by default its own."""
-        return self._read_by_model(
-            cultural_tasks(
-                self.cultural, language, culture or self.culture(language), split, self.counts, cue,
-                full=full and self.config.normalisation not in OWN_ONLY, examples=self.examples(language),
-            )
+        tasks = cultural_tasks(
+            self.cultural, language, culture or self.culture(language), split, self.counts, cue,
+            full=full and self.config.normalisation not in OWN_ONLY, examples=self.examples(language),
         )  # fmt: skip
+        return self._read_by_model(task for task in tasks if self.distinct(task))
 
-    def _read_by_model(self, tasks: Sequence[Task]) -> list[Task]:
+    def distinct(self, task: Task) -> bool:
+        """Whether the model's vocabulary tells the task's options apart."""
+        return self.loaded.model.tokenizer is None or not indistinct(task, self.tokens)
+
+    @cached_property
+    def indistinct_items(self) -> list[tuple[Axis, LeftOut]]:
+        """Items, by axis and language, that are left out because the vocabulary doesn't tell their options apart."""
+        return indistinct_items(self)
+
+    @cached_property
+    def unknown_shares(self) -> dict[str, float]:
+        """Language -> the share of unknown tokens, where it is above 1%."""
+        return unknown_shares(self)
+
+    def _read_by_model(self, tasks: Iterable[Task]) -> list[Task]:
         return [replace(task, prompt=self.template.prompt(task.prompt)) for task in tasks]
 
     @cached_property
@@ -226,9 +239,10 @@ def open_study(config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
 
 
 def check_items(study: Study, inputs: Inputs) -> None:
-    """Notice the controls that the datasets don't allow; raise DataError where a language has too few items."""
+    """Notice missing controls and what the vocabulary lacks; raise DataError where a language has too few items."""
     _notice_missing(study)
-    check_enough(inputs, study.counts, ("dev", "test"))
+    notice_vocabulary(study)
+    check_enough(inputs, study.counts, ("dev", "test"), study.distinct)
 
 
 def _notice_missing(study: Study) -> None:

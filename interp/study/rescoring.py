@@ -32,6 +32,7 @@ from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import Study, load_configured, open_study, with_model
 from interp.study.resolve import Inputs, check_enough, resolve, resolve_data
 from interp.study.testing import Plans, Prompts, score_plans
+from interp.study.vocabulary import notice_vocabulary
 
 SETTINGS = (
     "model", "adapter", "revision", "quantization", "n_devices", "universal", "cultural", "data_dir", "languages",
@@ -139,7 +140,8 @@ def rescore(
                 loaded = loaded or load_configured(config)
             study = open_study(config, loaded, inputs)
             _check(study, candidates, plans)
-            check_enough(inputs, study.counts, (split,))
+            notice_vocabulary(study)
+            check_enough(inputs, study.counts, (split,), study.distinct)
             advance(loaded.name)
         kept, prompts = Outcomes(study, folder), Prompts.of(study, split)
         with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans))) as advance:

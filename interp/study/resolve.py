@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from interp.data.registry import (
     load_universal,
     scored_languages,
 )
-from interp.data.tasks import Counts, cultural_tasks, everything, universal_tasks
+from interp.data.tasks import Counts, Task, cultural_tasks, everything, universal_tasks
 from interp.errors import DataError
 from interp.model.sources import find_model, resolve_device
 from interp.model.template import check_template
@@ -112,14 +112,20 @@ def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
     return load_training(config.training_data or (config.universal,), data_dir=where)
 
 
-def check_enough(inputs: Inputs, counts: Counts, splits: Sequence[Split] = SPLITS) -> None:
-    """Raise DataError, with the commonest reason, where a language has items of fewer than 2 clusters on a split."""
+def check_enough(
+    inputs: Inputs, counts: Counts, splits: Sequence[Split] = SPLITS, usable: Callable[[Task], bool] = lambda task: True
+) -> None:
+    """Raise DataError, with the commonest reason, where a language has items of fewer than 2 clusters on a split.
+
+    usable: whether the model can be scored on a task.
+    """
     for code in inputs.languages:
         culture = inputs.cultural.own_culture[code]
         for split in splits:
             facts = universal_tasks(inputs.universal, code, split, counts)
             customs = cultural_tasks(inputs.cultural, code, culture, split, counts)
-            for axis, tasks in (("universal", facts), ("cultural", customs)):
+            for axis, every in (("universal", facts), ("cultural", customs)):
+                tasks = [task for task in every if usable(task)]
                 if len({task.cluster for task in tasks}) < 2:
                     raise DataError(
                         f"language {code!r} has {len(tasks)} {axis} items to score on {split}"

@@ -15,6 +15,7 @@ from interp.data.items import SPLITS
 from interp.data.tasks import Task
 from interp.model.batching import Tokens
 from interp.model.shape import Shape
+from interp.model.tokenizer import Ids
 from interp.steering.cost import costs
 from interp.steering.layout import tokenise
 from interp.steering.plans import Plan, Positions, Steer
@@ -68,14 +69,22 @@ class GuessedTokens(Tokens):
     def __init__(self) -> None:
         """Nothing is kept."""
 
-    def __call__(self, text: str) -> tuple[int, ...]:
+    def __call__(self, text: str) -> Ids:
         """Chunks of four bytes, as numbers."""
         data = text.encode()
         return tuple(int.from_bytes(data[i : i + 4]) for i in range(0, len(data), 4)) or (0,)
 
-    def split(self, prompt: str, ending: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Prompt and ending on their own."""
-        return self(prompt), self(ending)
+    def prompt(self, text: str | Ids) -> Ids:
+        """As a whole text."""
+        return self(text) if isinstance(text, str) else text
+
+    def split(self, prompt: str, endings: Sequence[str]) -> tuple[Ids, list[Ids]]:
+        """Prompt and endings on their own."""
+        return self(prompt), [self(ending) for ending in endings]
+
+    def text(self, text: str) -> Ids:
+        """As a whole text."""
+        return self(text)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def test_tokens_are_those_that_scoring_reads(
     batch = encoder.answered(PAIRS)
     plain = encoder.texts([prompt for prompt, _ in PAIRS])
     for row, (prompt, answer) in enumerate(PAIRS):
-        before, after = tokens.split(prompt, answer)
+        before, (after,) = tokens.split(prompt, [answer])
         ids = batch.tokens[row][batch.real[row]].tolist()
         assert ids == [*before, *after, 2]
         assert batch.last[row] == len(before) - 1

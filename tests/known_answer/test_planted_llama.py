@@ -155,14 +155,14 @@ def test_attribution_names_the_planted_parts(loaded: LoadedModel):
     }
     el, en = found["el"], found["en"]
     assert el.items == en.items
-    recovery = patch_residuals(model, el.texts, en.texts, el.better, el.worse, en.better, en.worse)
+    recovery = patch_residuals(model, el.prompts, en.prompts, el.better, el.worse, en.better, en.worse)
     shares = recovery.table(np.array(el.clusters))["share"].to_numpy()
     assert np.abs(shares[: A + 1]).max() < 0.05
     assert np.abs(shares[A + 1 :] - 1).max() < 0.15
 
     twin = folded(model)
     for contrast, block in ((en, A + 1), (contrasts(model, explicit, "local", "reference"), B + 1)):
-        direct = logit_attribution(twin, contrast.texts, contrast.better, contrast.worse)
+        direct = logit_attribution(twin, contrast.prompts, contrast.better, contrast.worse)
         table = direct.table(np.array(contrast.clusters)).set_index(["layer", "component"])
         assert table["estimate"].idxmax() == (block, "mlp")
         assert table["share"].max() > 0.8

@@ -67,7 +67,7 @@ def hf_logits(folder: Path, model, texts: list[str]) -> torch.Tensor:
 
     reference, tokens = AutoModelForCausalLM.from_pretrained(folder).eval(), Tokens(model)
     with torch.inference_mode():
-        return torch.stack([reference(torch.tensor([tokens(text)])).logits[0, -1] for text in texts])
+        return torch.stack([reference(torch.tensor([tokens.prompt(text)])).logits[0, -1] for text in texts])
 
 
 def differences(logits: torch.Tensor) -> np.ndarray:
@@ -123,7 +123,7 @@ def test_heads_against_the_weights_of_transformers(uneven_folder: Path, uneven: 
     model.model.norm.register_forward_pre_hook(lambda module, args: kept.__setitem__("stream", args[0]))
     for column, (text, better, worse) in enumerate(zip(texts[:4], BETTER, WORSE, strict=True)):
         with torch.inference_mode():
-            model(torch.tensor([tokens(text)]))
+            model(torch.tensor([tokens.prompt(text)]))
             stream = kept["stream"][0, -1]
             scale = (stream.square().mean() + model.config.rms_norm_eps).sqrt()
             reads = (model.lm_head.weight[better] - model.lm_head.weight[worse]) * model.model.norm.weight / scale
@@ -182,10 +182,10 @@ def exact_heads(model, sources: list[str], texts: list[str], better: list[int], 
     tokens, columns = Tokens(model), []
     with torch.no_grad():
         for source, text, a, b in zip(sources, texts, better, worse, strict=True):
-            _, cache = model.run_with_cache(torch.tensor([tokens(source)]))
+            _, cache = model.run_with_cache(torch.tensor([tokens.prompt(source)]))
             patched = get_act_patch_attn_head_out_all_pos(
                 model,
-                torch.tensor([tokens(text)]),
+                torch.tensor([tokens.prompt(text)]),
                 cache,
                 lambda logits, a=a, b=b: logits[:, -1, a] - logits[:, -1, b],
                 reduce="none",
@@ -204,9 +204,9 @@ def pairs_of(model, n: int, code: str = "fa", culture: str = "IR"):
 def small_steps(model, source: str, text: str, better: int, worse: int, step: float = 0.01) -> np.ndarray:
     """Slope of the logit difference when a head moves towards the source at every position, by central differences."""
     tokens, slopes = Tokens(model), []
-    inputs = torch.tensor([tokens(text)])
+    inputs = torch.tensor([tokens.prompt(text)])
     with torch.no_grad():
-        _, there = model.run_with_cache(torch.tensor([tokens(source)]))
+        _, there = model.run_with_cache(torch.tensor([tokens.prompt(source)]))
         _, here = model.run_with_cache(inputs)
         for layer in range(model.cfg.n_layers):
             name = f"blocks.{layer}.attn.hook_z"
@@ -251,13 +251,14 @@ def test_heads_of_the_organism_that_carry_the_cue(organism: LoadedModel):
 
 
 def test_pairs_are_as_long_as_their_cue(organism: LoadedModel):
-    data, tokens = atlas.cultural(), Tokens(organism.model)
+    data = atlas.cultural()
     explicit = cultural_tasks(data, "el", "GR", "dev", everything, "explicit")
     pairs = cue_pairs(organism.model, data, "GR", explicit, atlas.chatter().sentences)
     assert len(pairs.items) == len(explicit)
     assert pairs.unmatched == ()
-    for cued, placebo, control in zip(pairs.cued, pairs.placebo, pairs.control, strict=True):
-        assert len({len(tokens(text)) for text in (cued, placebo, control)}) == 1
+    for prompts in zip(pairs.cued, pairs.placebo, pairs.control, strict=True):
+        assert len({len(ids) for ids in prompts}) == 1
+        cued, placebo, control = (organism.model.tokenizer.decode(ids[1:]) for ids in prompts)
         assert cued.startswith(data.cues["GR"]["el"])
         assert any(placebo.startswith(sentence["el"]) for sentence in atlas.chatter().sentences)
         assert any(control.startswith(data.cues[c]["el"]) for c in data.cultures if c not in ("GR", "US"))
@@ -272,7 +273,7 @@ def test_contrasts_take_the_favourite_wrong_option(organism: LoadedModel):
     tokens = Tokens(organism.model)
     assert found.items == tuple(task.prompt.item for task in tasks)
     for row, task in enumerate(tasks):
-        firsts = [tokens.split(task.prompt.text, ending)[1][0] for ending in task.prompt.continuations]
+        firsts = [ids[0] for ids in tokens.split(task.prompt.text, task.prompt.continuations)[1]]
         roles = [mark.role for mark in task.marks]
         wrong = [token for token, role in zip(firsts, roles, strict=True) if role == "wrong"]
         logits = last_logits(organism.model, [task.prompt.text], [wrong])[0]

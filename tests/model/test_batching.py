@@ -75,7 +75,7 @@ def test_batch_size_must_be_positive() -> None:
 
 def test_a_continuations_tokens_are_what_it_adds(organism: LoadedModel) -> None:
     tokens = Tokens(organism.model)
-    context, ending = tokens.split("What is the capital of France? Answer:", " Paris")
+    context, (ending,) = tokens.split("What is the capital of France? Answer:", [" Paris"])
     assert (*context, *ending) == tokens("What is the capital of France? Answer: Paris")
     assert organism.model.tokenizer.decode(list(ending)) == " Paris"
 

@@ -88,7 +88,7 @@ def measure(architecture: str, folder: Path, texts: list[str]) -> Row:
             for out, hook in ((plain, None), (steered, shift)):
                 handle = blocks[1].register_forward_hook(hook) if hook else None
                 for ending in ENDINGS:
-                    context, answer = tokens.split(text, ending)
+                    context, (answer,) = tokens.split(text, [ending])
                     scored = oracle(torch.tensor([[*context, *answer]])).logits[0, len(context) - 1 : -1]
                     out.append(float(scored.double().log_softmax(-1)[torch.arange(len(answer)), list(answer)].sum()))
                 if handle:

@@ -55,7 +55,7 @@ def study_of(organism, normalisation: str) -> SimpleNamespace:
 def logp(organism, text: str, ending: str) -> float:
     """Log-likelihood of an ending behind a text, plainly."""
     tokens = Tokens(organism.model)
-    context, rest = tokens.split(text, ending)
+    context, (rest,) = tokens.split(text, [ending])
     with torch.inference_mode():
         logits = organism.model(torch.tensor([[*context, *rest]]), return_type="logits")[0].float().log_softmax(-1)
     return sum(float(logits[len(context) - 1 + i, token]) for i, token in enumerate(rest))

@@ -133,8 +133,9 @@ def test_texts_are_what_scoring_reads_and_the_same_options_without_the_question(
             tasks = study.cultural_tasks(code, split)
             for before in ([task.prompt.text for task in tasks], [question_text("", code)] * len(tasks)):
                 for text, task in zip(before, tasks, strict=True):
-                    expected += [study.tokens.split(text, ending) for ending in task.prompt.continuations]
-    assert [study.tokens(text) for text in told] == [context + ending for context, ending in expected]
+                    context, endings = study.tokens.split(text, task.prompt.continuations)
+                    expected += [context + ending for ending in endings]
+    assert [study.tokens(text) for text in told] == expected
 
 
 def test_options_are_read_without_the_question_at_a_layer_of_their_own(

@@ -110,6 +110,6 @@ def test_guessed_tokens() -> None:
     assert len(tokens("abcdefgh")) == 2
     assert len(tokens("北京")) == 2
     assert tokens("abcdX")[:1] == tokens("abcdY")[:1]
-    prompt, ending = tokens.split("What? Answer:", " A")
+    prompt, (ending,) = tokens.split("What? Answer:", [" A"])
     assert (len(prompt), len(ending)) == (4, 1)
     assert tokens("") == (0,)
