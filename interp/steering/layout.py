@@ -14,10 +14,14 @@ from interp.model.batching import Tokens
 
 @dataclass(frozen=True)
 class Stem:
-    """A prompt's tokens, and the token ids of every option read behind it with the option's number."""
+    """A prompt's tokens, and the token ids of every option read behind it with the option's number.
+
+    front: how many special tokens stand in front of the prompt; all of them, where it has no other.
+    """
 
     context: tuple[int, ...]
     endings: tuple[tuple[int, tuple[int, ...]], ...]
+    front: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def tokenise(prompts: Sequence[Prompt], tokens: Tokens) -> Layout:
             counts.append(len(ending))
             sizes.append(len(text.encode()))
         starts.append(len(counts))
-    stems = tuple(Stem(context, tuple(endings)) for context, endings in found.items())
+    stems = tuple(Stem(context, tuple(endings), tokens.front(context)) for context, endings in found.items())
     return Layout(stems, np.array(starts), np.array(counts, dtype=float), np.array(sizes, dtype=float))
 
 

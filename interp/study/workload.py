@@ -17,7 +17,8 @@ from interp.model.batching import Tokens
 from interp.model.shape import Shape
 from interp.steering.cost import costs
 from interp.steering.layout import tokenise
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import Positions
 from interp.steering.search import layer_grid, share_grid
 from interp.study.attributing import UNITS
 from interp.study.choose import FINALISTS, Sought, sought, sought_on_top
@@ -72,6 +73,10 @@ class GuessedTokens(Tokens):
         """Chunks of four bytes, as numbers."""
         data = text.encode()
         return tuple(int.from_bytes(data[i : i + 4]) for i in range(0, len(data), 4)) or (0,)
+
+    def front(self, ids: Sequence[int]) -> int:
+        """None: nothing is known of special tokens, and they cost what others do."""
+        return 0
 
     def split(self, prompt: str, ending: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Prompt and ending on their own."""

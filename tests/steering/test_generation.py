@@ -13,7 +13,8 @@ from interp.model.loading import LoadedModel, load_model
 from interp.model.protocol import HookedModel, resid_post
 from interp.model.sources import organism_folder
 from interp.steering.generation import Generated, end_tokens, generate
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import Positions
 from tests.conftest import write_tiny
 
 NEW = 8

@@ -14,7 +14,8 @@ from interp.errors import ModelError
 from interp.model.loading import LoadedModel, load_model
 from interp.model.sources import organism_folder
 from interp.steering.generation import Finish, Generated, generate
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import Positions
 from interp.steering.streaming import Piece, stream
 from tests.conftest import write_tiny
 
