@@ -21,9 +21,9 @@ LIMITS = (
 )
 
 POSITIONS = (
-    "Positions: `text` is every token but padding and the special tokens in front of the prompt, such as BOS; `last` is "
-    "the last prompt token and every later one; `all` is every token but padding. llama.cpp, lm-evaluation-harness and "
-    "baked checkpoints know only `all`: `interp export` measures what that changes when it writes a plan for them."
+    "Positions: `text` is every token but padding and the special tokens in front of the prompt, such as BOS; `last` "
+    "is the last prompt token and every later one; `all` is every token but padding. llama.cpp, lm-evaluation-harness "
+    "and baked checkpoints know only `all`: `interp export` measures what that changes when it writes a plan for them."
 )
 
 
@@ -62,12 +62,11 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
 
 
 def checkpoint_card(name: str, plan: Plan, said: str) -> str:
-    """A README.md for a checkpoint that has a plan in its biases. said: what writing the plan's positions as all does."""
+    """A README.md for a checkpoint with a plan in its biases. said: what it changes that every token is steered."""
     from huggingface_hub import ModelCardData
 
-    meta = ModelCardData(
-        tags=list(TAGS), base_model=name if name.count("/") == 1 else None, library_name="transformers"
-    )
+    base = name if name.count("/") == 1 else None
+    meta = ModelCardData(tags=list(TAGS), base_model=base, library_name="transformers")
     rows = [f"| {steer.layer} | {steer.strength:g} | {steer.operator} | {steer.positions} |" for steer in plan.steers]
     return "\n".join(
         [

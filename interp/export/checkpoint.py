@@ -50,10 +50,11 @@ def bake(
     """Write the model of `place` with `plan` in its biases to a new folder, and check it there.
 
     `loaded` is the same model under hooks, in float32 on the CPU. A vector after block l, added at all positions (also
-    where the plan's are `text`), is a bias of the last matrix of that block into the residual stream. Where the architecture's configuration can have such
-    biases but has none, it is switched on, and all others are zero. The folder is read back by plain Transformers and
-    its logits on random tokens compared with those under hooks: more than BOUND apart is an error, and nothing is left.
-    dtype: of the weights that are written; the comparison has a bound in float32 alone. notes: more files, name -> text.
+    where the plan's are `text`), is a bias of the last matrix of that block into the residual stream. Where the
+    architecture's configuration can have such biases but has none, it is switched on, and all others are zero. The
+    folder is read back by plain Transformers and its logits on random tokens compared with those under hooks: more than
+    BOUND apart is an error, and nothing is left. dtype: of the weights that are written; the comparison has a bound in
+    float32 alone. notes: more files, name -> text.
 
     Raises ConfigError for a plan that biases can't express, ModelError for an architecture without such biases,
     OutputError for a folder that exists.

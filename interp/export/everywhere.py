@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from interp.data import atlas
 from interp.data.tasks import Task, cultural_tasks, everything, universal_tasks
@@ -69,11 +70,8 @@ def difference(loaded: LoadedModel, plan: Plan, language: str, template: Templat
     prompts = [template.prompt(task.prompt) for task in _questions(code)]
     scores = score(loaded.model, prompts, [plan, plan.at("all")])
     apart = np.abs(scores.logp[1].astype(float) - scores.logp[0].astype(float))
-    per_byte = scores.normalised()
-    picks = [
-        [int(row[a:b].argmax()) for a, b in zip(scores.starts, scores.starts[1:], strict=False)] for row in per_byte
-    ]
-    changed = float(np.mean(np.array(picks[0]) != np.array(picks[1])))
+    here, there = (_choices(row, scores.starts) for row in scores.normalised())
+    changed = float((here != there).mean())
     return Difference(
         chosen_positions(plan), code, len(prompts), len(apart), float(apart.mean()), float(apart.max()), changed
     )
@@ -83,3 +81,7 @@ def _questions(code: str) -> Sequence[Task]:
     facts = universal_tasks(atlas.universal(), code, "dev", everything)[:QUESTIONS]
     culture = atlas.OWN_CULTURE.get(code, "GB")
     return [*facts, *cultural_tasks(atlas.cultural(), code, culture, "dev", everything)[:QUESTIONS]]
+
+
+def _choices(row: Float[np.ndarray, "option"], starts: Int[np.ndarray, "prompts_and_end"]) -> Int[np.ndarray, "prompt"]:
+    return np.array([part.argmax() for part in np.split(row, starts[1:-1])])

@@ -20,8 +20,8 @@ def write_gguf(path: Path, added: Additions, model_hint: str, positions: str = "
     """Write one tensor `direction.N` [d_model] in float32 per layer, with the keys that repeng writes too.
 
     model_hint: Transformers' model type, such as llama. positions: what is known of the plan's positions, as JSON text
-    (key `translocal.positions`); empty where the plan was chosen at all of them. Raises ModelError without the package gguf, ValueError for
-    layer 0.
+    (key `translocal.positions`); empty where it was chosen at all of them. Raises ModelError without the package gguf,
+    ValueError for layer 0.
     """
     if find_spec("gguf") is None:
         raise ModelError("writing GGUF needs the package gguf", remedy="pip install 'translocal[gguf]'")

@@ -77,7 +77,7 @@ def plain_loop(model: HookedModel, prompt: tuple[int, ...], plan: Plan) -> list[
     for _ in range(NEW):
         hooks = []
         for steer in plan.steers:
-            start = 0 if steer.positions == "all" else len(prompt) - 1
+            start = {"all": 0, "text": 1, "last": len(prompt) - 1}[steer.positions]  # one BOS stands in front
 
             def hook(residual: torch.Tensor, hook: object, steer: Steer = steer, start: int = start) -> torch.Tensor:
                 moved = residual.clone()
@@ -93,7 +93,7 @@ def plain_loop(model: HookedModel, prompt: tuple[int, ...], plan: Plan) -> list[
     return ids[len(prompt) :]
 
 
-@pytest.mark.parametrize("positions", ["all", "last"])
+@pytest.mark.parametrize("positions", ["text", "last", "all"])
 def test_a_plan_steers_new_tokens_too(tiny: LoadedModel, texts: list[str], positions: Positions) -> None:
     model = tiny.model
     some = [texts[i] for i in (0, 5, 10)]
@@ -105,7 +105,7 @@ def test_a_plan_steers_new_tokens_too(tiny: LoadedModel, texts: list[str], posit
     assert tokens_of(unsteered) != expected
 
 
-@pytest.mark.parametrize("positions", ["all", "last"])
+@pytest.mark.parametrize("positions", ["text", "last", "all"])
 def test_results_depend_neither_on_the_batch_nor_on_neighbours(
     organism: LoadedModel, texts: list[str], positions: Positions
 ) -> None:

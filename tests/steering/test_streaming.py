@@ -32,7 +32,7 @@ def plans(model, positions: Positions) -> list[Plan]:
 
 
 @pytest.mark.parametrize("stop", ["\n", None, "a"])
-@pytest.mark.parametrize("positions", ["all", "last"])
+@pytest.mark.parametrize("positions", ["text", "last", "all"])
 def test_tokens_and_text_are_those_of_generate(
     organism: LoadedModel, texts: list[str], positions: Positions, stop: str | None
 ) -> None:
