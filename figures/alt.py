@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from figures import theme
+from figures.sweep import strength_label
 
 MACRO = "macro"
 
@@ -71,8 +72,9 @@ def sweep(table: pd.DataFrame, language: str) -> str:
         rows = table[(table["method"] == method) & (table["language"] == language)]
         if len(rows):
             best = _most(rows, f"d_{own}")
+            strength = strength_label(best["strength"])
             told.append(
-                f"{_label(method)} raises {own} most at layer {best['layer']:.0f}, strength {best['strength']:g}: "
+                f"{_label(method)} raises {own} most at layer {best['layer']:.0f}, strength {strength}: "
                 f"{number(best, f'd_{own}', signed=True)}, {other} {number(best, f'd_{other}', signed=True)}"
             )
     return f"On dev, {_of(language)}: {'; '.join(told)}."

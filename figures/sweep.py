@@ -66,7 +66,7 @@ def sweep(table: pd.DataFrame, *, language: str = "macro") -> Figure:
 
 
 def _heat(axes: Axes, rows: pd.DataFrame, column: str, reach: float, *, say: bool) -> QuadMesh:
-    layers, strengths = sorted(rows["layer"].unique()), sorted(rows["strength"].unique())
+    layers, strengths = sorted(rows["layer"].unique()), sorted(rows["strength"].unique(), key=_order)
     values = rows.pivot(index="strength", columns="layer", values=column).loc[strengths, layers].to_numpy(float)
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(values), cmap=_COLORS, vmin=-reach, vmax=reach, edgecolors="white", lw=0.5,
@@ -77,7 +77,7 @@ def _heat(axes: Axes, rows: pd.DataFrame, column: str, reach: float, *, say: boo
         if say:
             _say(axes, row, column, x, y, reach)
         if row["chosen"] > 0:
-            gid = f"chosen:{row['method']}:{column}:{row['layer']}:{row['strength']:g}"
+            gid = f"chosen:{row['method']}:{column}:{row['layer']}:{strength_label(row['strength'])}"
             axes.add_patch(theme.frame(x, y, gid, theme.BLACK))
             if row["language"] == "macro":
                 axes.text(
@@ -85,10 +85,21 @@ def _heat(axes: Axes, rows: pd.DataFrame, column: str, reach: float, *, say: boo
                     color=theme.ink(_COLORS(0.5 + row[column] / reach / 2)),
                 )  # fmt: skip
     axes.set_xticks(*_ticks(layers))
-    axes.set_yticks(np.arange(len(strengths)) + 0.5, [f"{strength:g}" for strength in strengths])
+    axes.set_yticks(np.arange(len(strengths)) + 0.5, [strength_label(strength) for strength in strengths])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return mesh
+
+
+def strength_label(strength: float | str) -> str:
+    """A strength as it is written: a multiple, or a share of the residual norm such as `0.1r`."""
+    return strength if isinstance(strength, str) else f"{strength:g}"
+
+
+def _order(strength: float | str) -> tuple[bool, float]:
+    """Multiples first, then shares, both by size."""
+    text = strength_label(strength)
+    return text.endswith("r"), float(text.removesuffix("r"))
 
 
 def _say(axes: Axes, row: Mapping[Any, Any], column: str, x: int, y: int, reach: float) -> None:
@@ -101,7 +112,7 @@ def _say(axes: Axes, row: Mapping[Any, Any], column: str, x: int, y: int, reach:
         x + 0.5, y + 0.5, "0" if text in ("+0", "-0") else text, ha="center", va="center", fontsize=5.5,
         fontweight="bold" if clear else "normal", fontfamily="DejaVu Sans",
         color=theme.ink(_COLORS(0.5 + value / reach / 2)),
-        gid=f"{row['method']}:{column}:{row['layer']}:{row['strength']:g}",
+        gid=f"{row['method']}:{column}:{row['layer']}:{strength_label(row['strength'])}",
     )  # fmt: skip
 
 

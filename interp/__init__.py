@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from interp.alignment.run import align
     from interp.data.registry import load_cultural, load_universal
+    from interp.model.batching import one_batch
     from interp.model.loading import load_model
     from interp.model.residuals import read_residuals, residual_moments
     from interp.model.store import ResidualStore, store_residuals
@@ -32,6 +33,7 @@ _HOME = {
     "load_model": "interp.model.loading",
     "load_plans": "interp.steering.saved",
     "load_universal": "interp.data.registry",
+    "one_batch": "interp.model.batching",
     "outcomes": "interp.plane",
     "read_residuals": "interp.model.residuals",
     "read_vectors": "interp.steering.foreign",
@@ -55,6 +57,7 @@ __all__ = [
     "load_model",
     "load_plans",
     "load_universal",
+    "one_batch",
     "outcomes",
     "read_residuals",
     "read_vectors",

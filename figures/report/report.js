@@ -169,7 +169,8 @@
   const drawSweep = () => {
     const rows = data.sweep.filter((row) => row.language === at("sweep-language").value && row.method === at("sweep-method").value);
     const layers = distinct(rows, "layer").sort((a, b) => a - b);
-    const strengths = distinct(rows, "strength").sort((a, b) => a - b);
+    const share = (strength) => Number(String(strength).endsWith("r")); // of the residual norm, such as 0.1r
+    const strengths = distinct(rows, "strength").sort((a, b) => share(a) - share(b) || parseFloat(a) - parseFloat(b));
     const find = (layer, strength) => rows.find((row) => row.layer === layer && row.strength === strength);
     const reach = Math.max(0.01, ...data.sweep.filter((row) => row.language === at("sweep-language").value)
       .flatMap((row) => [row.d_transfer, row.d_localization]).filter((value) => value !== null).map(Math.abs));

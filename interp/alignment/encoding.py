@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from interp.data.prompts import Prompt
-from interp.model.batching import Batch, Tokens, batches
+from interp.model.batching import Batch, Tokens, collate
 from interp.model.template import Template
 from interp.model.tokenizer import Ids
 
@@ -47,13 +47,6 @@ class Encoder:
             sequences.append((*before, *after, *end))
             lengths.append(len(before))
         return collate(sequences, lengths, self._device)
-
-
-def collate(sequences: Sequence[Ids], prompt_lengths: Sequence[int], device: torch.device | str) -> Batch:
-    """One right-padded batch in the order given."""
-    (batch,) = batches(sequences, prompt_lengths, len(sequences), device)
-    back = torch.tensor(sorted(range(len(batch.rows)), key=lambda i: batch.rows[i]), device=batch.tokens.device)
-    return Batch(tuple(range(len(sequences))), batch.tokens[back], batch.real[back], batch.last[back])
 
 
 def answers(batch: Batch) -> Bool[Tensor, "batch pos"]:

@@ -14,7 +14,7 @@ from interp.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from interp.steering.bench import Row
-    from interp.steering.plans import Positions
+    from interp.steering.positions import Positions
 
 EXAMPLES = (
     "Examples:  interp bench  |  interp bench --setting organism --json rows.json  |  "
@@ -22,7 +22,9 @@ EXAMPLES = (
 )
 
 
-_POSITIONS: dict[str, tuple[Positions, ...]] = {"all": ("all",), "last": ("last",), "both": ("all", "last")}
+_POSITIONS: dict[str, tuple[Positions, ...]] = {
+    "text": ("text",), "last": ("last",), "all": ("all",), "both": ("text", "last"),
+}  # fmt: skip
 
 
 def bench(
@@ -30,7 +32,7 @@ def bench(
         list[str] | None,
         typer.Option(help="One setting (repeat for more): organism, or random weights in a model's shapes."),
     ] = None,
-    positions: Annotated[str, typer.Option(help="all, last, or both.")] = "both",
+    positions: Annotated[str, typer.Option(help="text, last, all, or both: text and last.")] = "both",
     plans: Annotated[int | None, typer.Option(help="Number of plans. Default: the setting's layers x 4.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     memory: options.Memory = None,

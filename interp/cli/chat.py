@@ -24,12 +24,16 @@ def chat(
     language: Annotated[str | None, typer.Option(help="The messages' language, and the plan's.")] = None,
     method: Annotated[str | None, typer.Option(help=f"With --plan: a method of it. Default: {SURGICAL}.")] = None,
     strength: Annotated[
-        float | None, typer.Option(help="Times the plan's strengths; with --vectors times the vector. Default: 1.")
+        str | None,
+        typer.Option(
+            help="Times the plan's strengths; with --vectors times the vector or, such as 0.1r, a share of the "
+            "layer's median residual norm. Default: 1."
+        ),
     ] = None,
     vectors: options.Vectors = None,
     layer: options.Layer = None,
     operator: options.Operator = None,
-    positions: options.Positions = None,
+    positions: options.VectorPositions = None,
     model: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's, else organism.")] = None,
     adapter: options.Adapter = None,
     revision: options.Revision = None,

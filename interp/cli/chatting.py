@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from interp.steering.generation import Generated
     from interp.steering.plans import Plan
     from interp.steering.saved import SavedPlans
+    from interp.steering.strengths import Strength
 
 UNSTEERED, STEERED = "unsteered", "steered"
 
@@ -45,7 +45,7 @@ class Chat:
     found: SavedPlans | Bare | None
     language: str | None
     method: str | None
-    strength: float | None
+    strength: Strength | None
     max_new_tokens: int
     steering: bool = True
     plan: Plan | None = field(init=False)
@@ -121,7 +121,7 @@ class Chat:
             return self.template.conversation(self.histories[side], message)
         return question_text(message, self.language) if self.language else message
 
-    def _fitting(self, language: str | None, method: str | None, strength: float | None) -> Plan | None:
+    def _fitting(self, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:
         from interp.steering.plans import check_fits
 
         plan = plan_of(self.found, language, method, strength)
@@ -130,12 +130,9 @@ class Chat:
         return plan
 
     def _set_strength(self, value: str) -> str:
-        try:
-            strength = float(value)
-        except ValueError:
-            strength = math.nan
-        if not math.isfinite(strength):
-            raise ConfigError(f"strength {value!r} is not allowed", allowed="numbers, such as 0.5")
+        from interp.steering.strengths import read_strength
+
+        strength = read_strength(value)
         if self.found is None:
             raise ConfigError("nothing is steered", remedy="start with --plan, or --vectors and --layer")
         self.plan, self.strength = self._fitting(self.language, self.method, strength), strength

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interp.errors import ConfigError, OutputError, nearest
 
 if TYPE_CHECKING:
+    from interp.model.loading import LoadedModel
+    from interp.model.template import Template
     from interp.steering.plans import Plan
     from interp.steering.saved import SavedPlans
 
@@ -39,13 +41,20 @@ def export(
     repo: Annotated[str | None, typer.Option(help="With --to hub: user/name.")] = None,
     private: Annotated[bool, typer.Option("--private", help="With --to hub: a private repository.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --to hub: upload nothing.")] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            help="Measure what steering every token changes, where the plan leaves BOS alone (loads the model)."
+        ),
+    ] = True,
 ) -> None:
     """Write a plan for other tools.
 
     plan: a folder of its own for `interp generate`, `score` and `chat`. gguf: a control vector for llama.cpp.
     lm-eval: the file of lm-evaluation-harness's `--model steered`. checkpoint: the model with the plan in its biases,
     for plain Transformers. hub: the plan's folder with a model card, uploaded. gguf, lm-eval and checkpoint hold one
-    plan, and can express only vectors that are added at all positions.
+    plan, and can express only vectors that are added to every token. Of a plan at positions text, which leaves BOS
+    alone, they say how much that changes.
     """
     if to not in FORMS:
         remedy = nearest(to, FORMS, "pass one of these")
@@ -66,9 +75,9 @@ def export(
             raise ConfigError(f"--to {to} holds one plan", allowed=known, remedy="pass --language")
         chosen = saved.plan(language, method or "surgical").scaled(strength)
         if to == "checkpoint":
-            _checkpoint(saved, chosen, model, dtype, out)
+            _checkpoint(saved, chosen, language, model, dtype, measure, out)
         else:
-            _file(saved, chosen, model, to, out)
+            _file(saved, chosen, language, model, to, measure, out)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -110,10 +119,48 @@ def _folder(
         print(upload(out, repository, private=private))
 
 
-def _file(saved: SavedPlans, plan: Plan, model: str | None, to: str, out: Path) -> None:
+def _everywhere(
+    loaded: LoadedModel | None, plan: Plan, language: str, template: Template
+) -> tuple[str, dict[str, Any]]:
+    """What it changes to steer every token, in words and as plain values; nothing where the plan does so itself."""
+    from interp.export.everywhere import UNMEASURED, chosen_positions, difference
+
+    chosen = chosen_positions(plan)
+    if not chosen:
+        return "", {}
+    if loaded is None:
+        return UNMEASURED.format(", ".join(chosen)), {"positions": "all", "chosen": list(chosen)}
+    found = difference(loaded, plan, language, template)
+    return found.sentence(), found.described()
+
+
+def _template(saved: SavedPlans, loaded: LoadedModel) -> Template:
+    """The template that the plans were made behind; none for a Jinja file, which isn't at hand."""
+    from interp.model.template import AUTO, CHAT, NONE, find_template
+
+    return find_template(loaded.model.tokenizer, AUTO if saved.template == CHAT else NONE)
+
+
+def _loaded(saved: SavedPlans, plan: Plan, model: str | None, **settings: Any) -> LoadedModel:
+    from interp.model.loading import load_model
+    from interp.steering.plans import check_fits
+    from interp.steering.saved import naming_model, notice_other_model
+
+    name = model or saved.model.name
+    with naming_model(saved, name):
+        loaded = load_model(name, **settings)
+    notice_other_model(saved, loaded)
+    check_fits(loaded.model, plan)
+    return loaded
+
+
+def _file(saved: SavedPlans, plan: Plan, language: str, model: str | None, to: str, measure: bool, out: Path) -> None:
     from interp.export import gguf, harness
     from interp.export.additions import additions
+    from interp.export.everywhere import chosen_positions
     from interp.export.modules import config_of, hook_names
+    from interp.files import json_text, whole
+    from interp.model.template import Template
     from interp.study.output import writable
 
     if out.suffix != SUFFIX[to]:
@@ -124,30 +171,41 @@ def _file(saved: SavedPlans, plan: Plan, model: str | None, to: str, out: Path) 
     first = gguf.FIRST_LAYER if to == "gguf" else 0
     added = additions(plan, gguf.FORM if to == "gguf" else harness.FORM, first=first)
     config = config_of(saved, model)
+    loaded = _loaded(saved, plan, model) if measure and chosen_positions(plan) else None
+    said, notes = _everywhere(loaded, plan, language, _template(saved, loaded) if loaded else Template())
     with writable(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         if to == "gguf":
-            gguf.write_gguf(out, added, str(config.get_text_config().model_type))
+            gguf.write_gguf(out, added, str(config.get_text_config().model_type), json_text(notes) if notes else "")
         else:
             harness.write_harness(out, added, hook_names(config))
+            if notes:
+                with whole(out.with_name(f"{out.name}.json")) as working:
+                    working.write_text(json_text(notes), encoding="utf-8")
     print(out)
+    if said:
+        print(said)
 
 
-def _checkpoint(saved: SavedPlans, plan: Plan, model: str | None, dtype: str, out: Path) -> None:
-    from interp.export.checkpoint import bake
-    from interp.model.loading import load_model
-    from interp.steering.plans import check_fits
-    from interp.steering.saved import naming_model, notice_other_model
+def _checkpoint(
+    saved: SavedPlans, plan: Plan, language: str, model: str | None, dtype: str, measure: bool, out: Path
+) -> None:
+    from interp.export.additions import additions
+    from interp.export.card import checkpoint_card
+    from interp.export.checkpoint import FORM, bake
+    from interp.files import json_text
     from interp.study.output import writable
 
-    name = model or saved.model.name
-    with naming_model(saved, name):
-        loaded = load_model(name, device="cpu", dtype="float32")
-    notice_other_model(saved, loaded)
-    check_fits(loaded.model, plan)
+    additions(plan, FORM)
+    loaded = _loaded(saved, plan, model, device="cpu", dtype="float32")
+    said, values = _everywhere(loaded if measure else None, plan, language, _template(saved, loaded))
+    notes = {"README.md": checkpoint_card(saved.model.name, plan, said)}
+    notes |= {"translocal.json": json_text(values)} if values else {}
     with writable(out):
-        baked = bake(loaded, name, plan, out, dtype=dtype)
+        baked = bake(loaded, model or saved.model.name, plan, out, dtype=dtype, notes=notes)
     print(baked.folder)
     for bias in baked.biases.values():
         print(f"  {bias}")
     print(f"largest difference of a logit from the model under hooks: {baked.difference:.2g}")
+    if said:
+        print(said)

@@ -42,6 +42,8 @@ def matrix(
     template: options.Template = None,
     shots: options.Shots = None,
     normalisation: options.Normalisation = None,
+    positions: options.Positions = None,
+    strengths: options.Strengths = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     memory: options.Memory = None,

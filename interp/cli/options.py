@@ -83,8 +83,27 @@ Operator = Annotated[
     str | None,
     typer.Option(help="With --vectors: add (default), add_keep_norm, project_out, set_projection or rotate."),
 ]
+VectorPositions = Annotated[
+    str | None,
+    typer.Option(
+        "--positions",
+        help="With --vectors: text (default: all but the special tokens in front), last (the last prompt token and "
+        "what follows) or all (BOS too).",
+    ),
+]
 Positions = Annotated[
-    str | None, typer.Option(help="With --vectors: all (default), or last: the last prompt token and what follows.")
+    str | None,
+    typer.Option(
+        help="Where vectors are added: text (default: every token but the special ones in front, such as BOS), last "
+        "(the last prompt token and every later one) or all (BOS too)."
+    ),
+]
+Strengths = Annotated[
+    str | None,
+    typer.Option(
+        help="Strengths to try: multiples of the vector, such as 0.5,1,2, or shares of the layer's median residual "
+        "norm, such as 0.1r,0.2r. Default: 0.25,0.5,1,2."
+    ),
 ]
 MaxNewTokens = Annotated[int | None, typer.Option(help="Most tokens of a generated answer. Default: 16.")]
 DryRun = Annotated[

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:  interp run  |  interp run --languages es,zh --limit 100 --out runs/small  |  "
-    "interp run --methods all  |  interp run --model path/to/checkpoint --device cuda --dtype bfloat16"
+    "interp run --methods all  |  interp run --model path/to/checkpoint --device cuda --dtype bfloat16  |  "
+    "interp run --strengths 0.1r,0.2r,0.4r --positions last --out runs/shares"
 )
 
 
@@ -48,6 +49,8 @@ def run(
     template: options.Template = None,
     shots: options.Shots = None,
     normalisation: options.Normalisation = None,
+    positions: options.Positions = None,
+    strengths: options.Strengths = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     memory: options.Memory = None,

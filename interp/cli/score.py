@@ -29,10 +29,14 @@ def score(
     vectors: options.Vectors = None,
     layer: options.Layer = None,
     strength: Annotated[
-        float | None, typer.Option(help="With --vectors: what they are multiplied by. Default: 1.")
+        str | None,
+        typer.Option(
+            help="With --vectors: what they are multiplied by or, such as 0.1r, a share of the layer's median "
+            "residual norm. Default: 1."
+        ),
     ] = None,
     operator: options.Operator = None,
-    positions: options.Positions = None,
+    positions: options.VectorPositions = None,
     model: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's, else organism.")] = None,
     adapter: options.Adapter = None,
     revision: options.Revision = None,

@@ -12,8 +12,10 @@ from interp.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from interp.model.loading import LoadedModel
     from interp.model.template import Template
-    from interp.steering.plans import Plan, Positions
+    from interp.steering.plans import Plan
+    from interp.steering.positions import Positions
     from interp.steering.saved import SavedPlans
+    from interp.steering.strengths import Strength
     from interp.steering.vectors import SteeringVectors
 
 
@@ -26,7 +28,7 @@ class Bare:
 
     vectors: SteeringVectors
     layer: int
-    strength: float
+    strength: Strength
     operator: str
     positions: Positions
 
@@ -55,7 +57,7 @@ def read_steering(
     plan: Path | None,
     vectors: Path | None,
     layer: int | None,
-    strength: float | None,
+    strength: str | None,
     operator: str | None,
     positions: str | None,
     for_plans: Mapping[str, Any],
@@ -65,8 +67,9 @@ def read_steering(
     Raises ConfigError for options that don't go together and values that are not allowed, DataError for files that
     can't be read and a layer that there is no vector for.
     """
-    if strength is not None and strength != strength:
-        raise ConfigError("--strength nan is not allowed", allowed="numbers")
+    from interp.steering.strengths import read_strength
+
+    alpha = 1.0 if strength is None else read_strength(strength)
     for_vectors = {"--layer": layer, "--operator": operator, "--positions": positions}
     if plan is not None and vectors is not None:
         raise ConfigError("--plan and --vectors don't go together", allowed="one of them")
@@ -75,6 +78,7 @@ def read_steering(
     if plan is not None:
         from interp.steering.saved import load_plans
 
+        _factor(alpha)
         return load_plans(plan)
     _only({"--strength": strength}, "--plan or --vectors", vectors is not None)
     if vectors is None:
@@ -83,14 +87,14 @@ def read_steering(
         raise ConfigError("--vectors needs a layer", remedy="say after which block they are added: --layer N, from 0")
     from interp.steering.foreign import read_vectors
     from interp.steering.operators import OPERATORS
-    from interp.steering.plans import POSITIONS
+    from interp.steering.positions import POSITIONS, TEXT
 
-    chosen, where = operator or "add", positions or "all"
+    chosen, where = operator or "add", positions or TEXT
     if chosen not in OPERATORS:
         raise ConfigError(f"operator {chosen!r} is unknown", allowed=", ".join(OPERATORS))
     if where not in POSITIONS:
         raise ConfigError(f"positions {where!r} are unknown", allowed=", ".join(POSITIONS))
-    bare = Bare(read_vectors(vectors, layer=layer), layer, 1.0 if strength is None else strength, chosen, where)  # type: ignore[arg-type]
+    bare = Bare(read_vectors(vectors, layer=layer), layer, alpha, chosen, where)  # type: ignore[arg-type]
     if layer not in bare.vectors.layers:
         raise DataError(
             f"{vectors} has no vector for layer {layer}", allowed=f"--layer {', '.join(map(str, bare.vectors.layers))}"
@@ -99,20 +103,34 @@ def read_steering(
 
 
 def plan_of(
-    found: SavedPlans | Bare | None, language: str | None, method: str | None, strength: float | None
+    found: SavedPlans | Bare | None, language: str | None, method: str | None, strength: Strength | None
 ) -> Plan | None:
     """The plan of what was read, at `strength` where it is given; None where nothing steers.
 
     Raises ConfigError for saved plans without a language, DataError for a method or language that they don't have.
     """
+    from interp.steering.strengths import read_strength
+
     if found is None:
         return None
     if isinstance(found, Bare):
-        alpha = found.strength if strength is None else strength
+        alpha = found.strength if strength is None else read_strength(strength)
         return found.vectors.plan(found.layer, alpha, operator=found.operator, positions=found.positions)
     if language is None:
         raise ConfigError("a plan needs a language", allowed=", ".join(found.languages(method or SURGICAL)))
-    return found.plan(language, method or SURGICAL).scaled(1.0 if strength is None else strength)
+    return found.plan(language, method or SURGICAL).scaled(1.0 if strength is None else _factor(strength))
+
+
+def _factor(strength: Strength) -> float:
+    """What a plan's strengths are multiplied by; raises ConfigError for a share of the residual norm."""
+    from interp.steering.strengths import is_share, read_strength, size
+
+    strength = read_strength(strength)
+    if is_share(strength):
+        raise ConfigError(
+            f"strength {strength!r} makes no sense with --plan", allowed="numbers: they multiply the plan's strengths"
+        )
+    return size(strength)
 
 
 def load_for(found: SavedPlans | Bare | None, model: str | None, **settings: Any) -> LoadedModel:

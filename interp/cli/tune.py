@@ -37,7 +37,7 @@ def tune(
     operators: Annotated[
         str | None, typer.Option(help="Of add, add_keep_norm, rotate, project_out. Default: the first three.")
     ] = None,
-    searched_positions: Annotated[str | None, typer.Option(help="Of all, last. Default: both.")] = None,
+    searched_positions: Annotated[str | None, typer.Option(help="Of text, last, all. Default: the first two.")] = None,
     windows: Annotated[str | None, typer.Option(help="Layers that a vector is spread over. Default: 1,3.")] = None,
     vectors: Annotated[
         list[str] | None,
@@ -65,6 +65,7 @@ def tune(
     template: options.Template = None,
     shots: options.Shots = None,
     normalisation: options.Normalisation = None,
+    strengths: options.Strengths = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     memory: options.Memory = None,

@@ -16,16 +16,18 @@ Additions = dict[int, Float[torch.Tensor, "d_model"]]
 def additions(plan: Plan, form: str, *, first: int = 0) -> Additions:
     """The vectors that a plan adds, times their strengths; several at one layer are one.
 
-    first: the first layer that the form has a place for. Raises ConfigError, which says what can't be expressed in
-    `form`: another operator than `add`, other positions than `all`, an earlier layer, vectors of a processed model,
-    and a plan without steers.
+    They act on every token. A plan at positions `text` leaves the special tokens in front alone, and is taken all the
+    same: `interp.export.everywhere` measures what that changes. first: the first layer that the form has a place for.
+    Raises ConfigError, which says what can't be expressed in `form`: another operator than `add`, positions `last`, an
+    earlier layer, vectors of a processed model, and a plan without steers.
     """
     found: Additions = {}
     for steer in plan.steers:
         if steer.operator != "add":
             _refuse(form, f"operator {steer.operator!r} at layer {steer.layer} depends on the stream", "operator add")
-        if steer.positions != "all":
-            _refuse(form, f"positions {steer.positions!r} at layer {steer.layer}", "positions all")
+        if steer.positions == "last":
+            what = f"positions 'last' at layer {steer.layer} leave the prompt alone, and it would steer all of it"
+            _refuse(form, what, "positions text and all")
         if steer.processing not in ("", RAW):
             _refuse(form, f"a vector of a model with processing {steer.processing!r}", "models loaded unprocessed")
         if steer.layer < first:

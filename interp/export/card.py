@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from interp.rows import MACRO
+from interp.steering.plans import Plan
 from interp.steering.saved import SavedPlans
 
 TAGS = ("translocal", "steering-vectors", "interpretability", "multilingual")
@@ -17,6 +18,12 @@ COLUMNS = (("transfer", ""), ("localization", ""), ("d_transfer", "+"), ("d_loca
 LIMITS = (
     "The numbers hold for the options, languages and items they were measured on. A language is not a culture, and "
     "answers among options are not free answers. Look at what the plan does to your own prompts before you use it."
+)
+
+POSITIONS = (
+    "Positions: `text` is every token but padding and the special tokens in front of the prompt, such as BOS; `last` "
+    "is the last prompt token and every later one; `all` is every token but padding. llama.cpp, lm-evaluation-harness "
+    "and baked checkpoints know only `all`: `interp export` measures what that changes when it writes a plan for them."
 )
 
 
@@ -41,6 +48,7 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
         f"{_code(saved.model.fingerprint)}, processing {_code(saved.model.processing)}), made with translocal.\n",
         "## What is steered\n",
         _steers(saved, methods, language),
+        f"{POSITIONS}\n",
         "## Data\n",
         _data(manifest),
         "## Measured\n",
@@ -51,6 +59,25 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
         f"{LIMITS}\n",
     ]
     return "\n".join(parts)
+
+
+def checkpoint_card(name: str, plan: Plan, said: str) -> str:
+    """A README.md for a checkpoint with a plan in its biases. said: what it changes that every token is steered."""
+    from huggingface_hub import ModelCardData
+
+    base = name if name.count("/") == 1 else None
+    meta = ModelCardData(tags=list(TAGS), base_model=base, library_name="transformers")
+    rows = [f"| {steer.layer} | {steer.strength:g} | {steer.operator} | {steer.positions} |" for steer in plan.steers]
+    return "\n".join(
+        [
+            f"---\n{meta.to_yaml()}\n---\n",
+            f"# {_code(name)} with steering vectors in its biases\n",
+            "| after block | strength | operator | positions as chosen |\n|---|---|---|---|",
+            *rows,
+            f"\n{said}\n",
+            f"{LIMITS}\n",
+        ]
+    )
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

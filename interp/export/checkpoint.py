@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,23 @@ class Baked:
     difference: float
 
 
-def bake(loaded: LoadedModel, place: str, plan: Plan, folder: Path, *, dtype: str = "float32") -> Baked:
+def bake(
+    loaded: LoadedModel,
+    place: str,
+    plan: Plan,
+    folder: Path,
+    *,
+    dtype: str = "float32",
+    notes: Mapping[str, str] | None = None,
+) -> Baked:
     """Write the model of `place` with `plan` in its biases to a new folder, and check it there.
 
-    `loaded` is the same model under hooks, in float32 on the CPU. A vector after block l, added at all positions, is a
-    bias of the last matrix of that block into the residual stream. Where the architecture's configuration can have such
-    biases but has none, it is switched on, and all others are zero. Tokenizer and chat template are copied. The folder
-    is read back by plain Transformers and its logits on random tokens compared with those under hooks: more than BOUND
-    apart is an error, and nothing is left. dtype: of the weights that are written; the comparison has a bound in
-    float32 alone.
+    `loaded` is the same model under hooks, in float32 on the CPU. A vector after block l, added at all positions (also
+    where the plan's are `text`), is a bias of the last matrix of that block into the residual stream. Where the
+    architecture's configuration can have such biases but has none, it is switched on, and all others are zero.
+    Tokenizer and chat template are copied. The folder is read back by plain Transformers and its logits on random
+    tokens compared with those under hooks: more than BOUND apart is an error, and nothing is left. dtype: of the
+    weights that are written; the comparison has a bound in float32 alone. notes: more files, name -> text.
 
     Raises ConfigError for a plan that biases can't express, ModelError for an architecture without such biases,
     OutputError for a folder that exists.
@@ -65,6 +74,8 @@ def bake(loaded: LoadedModel, place: str, plan: Plan, folder: Path, *, dtype: st
         copy_tokenizer(Path(source.location), working)
         if (Path(source.location) / EXPOSURE).is_file():
             shutil.copyfile(Path(source.location) / EXPOSURE, working / EXPOSURE)
+        for name, text in (notes or {}).items():
+            (working / name).write_text(text, encoding="utf-8")
         difference = largest_difference(loaded, plan, working, dtype)
         if dtype == "float32" and not difference <= BOUND:
             raise ModelError(
@@ -106,7 +117,7 @@ def add_biases(model: Any, added: Additions) -> dict[int, str]:
 
 
 def largest_difference(loaded: LoadedModel, plan: Plan, folder: Path, dtype: str) -> float:
-    """Of any logit, on random tokens, between plain Transformers on a folder and the model under the plan's hooks."""
+    """Of any logit, on random tokens, between plain Transformers on a folder and the model with the plan everywhere."""
     from transformers import AutoModelForCausalLM
 
     plain: Any = AutoModelForCausalLM.from_pretrained(
@@ -116,7 +127,7 @@ def largest_difference(loaded: LoadedModel, plan: Plan, folder: Path, dtype: str
     tokens: Int[torch.Tensor, "row position"] = torch.randint(
         0, plain.config.vocab_size, (ROWS, LENGTH), generator=generator
     )
-    with torch.inference_mode(), steered(loaded.model, plan) as hooked:
+    with torch.inference_mode(), steered(loaded.model, plan.at("all")) as hooked:
         ours: Float[torch.Tensor, "row position vocabulary"] = hooked(tokens, return_type="logits")
         theirs = plain.eval()(tokens).logits
     return float((ours.float() - theirs.float()).abs().max())

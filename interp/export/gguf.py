@@ -16,11 +16,12 @@ FIRST_LAYER = 1
 ARCHITECTURE = "controlvector"
 
 
-def write_gguf(path: Path, added: Additions, model_hint: str) -> None:
+def write_gguf(path: Path, added: Additions, model_hint: str, positions: str = "") -> None:
     """Write one tensor `direction.N` [d_model] in float32 per layer, with the keys that repeng writes too.
 
-    model_hint: Transformers' model type, such as llama. Raises ModelError without the package gguf, ValueError for
-    layer 0.
+    model_hint: Transformers' model type, such as llama. positions: what is known of the plan's positions, as JSON text
+    (key `translocal.positions`); empty where it was chosen at all of them. Raises ModelError without the package gguf,
+    ValueError for layer 0.
     """
     if find_spec("gguf") is None:
         raise ModelError("writing GGUF needs the package gguf", remedy="pip install 'translocal[gguf]'")
@@ -32,6 +33,8 @@ def write_gguf(path: Path, added: Additions, model_hint: str) -> None:
         writer = GGUFWriter(working, ARCHITECTURE)
         writer.add_string(f"{ARCHITECTURE}.model_hint", model_hint)
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(added))
+        if positions:
+            writer.add_string("translocal.positions", positions)
         for layer, vector in added.items():
             writer.add_tensor(f"direction.{layer}", vector.contiguous().numpy())
         writer.write_header_to_file()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Int
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from interp.data.prompts import ChatText
 from interp.errors import ModelError
 from interp.model.memory import Budget, out_of_memory
-from interp.model.protocol import HookedModel
+from interp.model.protocol import HookedModel, device_of
 from interp.model.tokenizer import Around, Ids
 
 Result = TypeVar("Result")
@@ -22,24 +22,39 @@ Result = TypeVar("Result")
 class Batch:
     """Right-padded rows; pads stand behind every real token, so that a causal model never reads them.
 
-    rows: index of each row in the sequence that was batched. last: position of each row's last prompt token.
+    rows: index of each row in the sequence that was batched. last: position of each row's last prompt token. front: how
+    many special tokens stand in front of each row's text; None where nobody counted them.
     """
 
     rows: tuple[int, ...]
     tokens: Int[torch.Tensor, "batch pos"]
     real: Bool[torch.Tensor, "batch pos"]
     last: Int[torch.Tensor, "batch"]
+    front: Int[torch.Tensor, "batch"] | None = None
 
     def from_last(self) -> Bool[torch.Tensor, "batch pos"]:
         """The last prompt token and every real token after it."""
         positions = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         return self.real & (positions[None, :] >= self.last[:, None])
 
+    def text(self) -> Bool[torch.Tensor, "batch pos"]:
+        """Every real token behind the special tokens in front; raises ValueError where these were not counted."""
+        if self.front is None:
+            raise ValueError("this batch does not say how many special tokens stand in front of each text")
+        positions = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        return self.real & (positions[None, :] >= self.front[:, None])
+
     def halves(self) -> list[Batch]:
         """The same rows in two batches; a single row stays as it is."""
         middle = (len(self.rows) + 1) // 2
         parts = [slice(0, middle), slice(middle, None)] if middle < len(self.rows) else [slice(None)]
-        return [Batch(self.rows[part], self.tokens[part], self.real[part], self.last[part]) for part in parts]
+        return [
+            Batch(
+                self.rows[part], self.tokens[part], self.real[part], self.last[part],
+                None if self.front is None else self.front[part],
+            )
+            for part in parts
+        ]  # fmt: skip
 
 
 def batches(
@@ -47,10 +62,12 @@ def batches(
     prompt_lengths: Sequence[int],
     batch_size: int | Callable[[int], int],
     device: torch.device | str = "cpu",
+    fronts: Sequence[int] | None = None,
 ) -> Iterator[Batch]:
     """All sequences in batches, similar lengths together, the longest first; ValueError for an empty one.
 
-    batch_size: most rows of a batch, or what gives that number for the batch's length.
+    batch_size: most rows of a batch, or what gives that number for the batch's length. fronts: how many special tokens
+    stand in front of each sequence (`Tokens.front`); without them a batch can't be steered at positions `text`.
     """
     rows_of = batch_size if callable(batch_size) else lambda length: batch_size
     order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
@@ -70,7 +87,29 @@ def batches(
             tokens[i, : len(sequences[row])] = torch.tensor(sequences[row])
             real[i, : len(sequences[row])] = True
         last = torch.tensor([prompt_lengths[row] - 1 for row in rows])
-        yield Batch(tuple(rows), tokens.to(device), real.to(device), last.to(device))
+        front = None if fronts is None else torch.tensor([fronts[row] for row in rows]).to(device)
+        yield Batch(tuple(rows), tokens.to(device), real.to(device), last.to(device), front)
+
+
+def collate(
+    sequences: Sequence[Sequence[int]],
+    prompt_lengths: Sequence[int],
+    device: torch.device | str = "cpu",
+    fronts: Sequence[int] | None = None,
+) -> Batch:
+    """One batch in the order given; arguments as in `batches`."""
+    (batch,) = batches(sequences, prompt_lengths, len(sequences), device, fronts)
+    back = torch.tensor(sorted(range(len(batch.rows)), key=lambda i: batch.rows[i]), device=batch.tokens.device)
+    front = None if batch.front is None else batch.front[back]
+    return Batch(tuple(range(len(sequences))), batch.tokens[back], batch.real[back], batch.last[back], front)
+
+
+def one_batch(model: HookedModel, texts: Sequence[str]) -> Batch:
+    """Prompts as one batch on the model's device, in the order given: for a forward of your own under `steered`."""
+    tokens = Tokens(model)
+    sequences = [tokens(text) for text in texts]
+    lengths, fronts = [len(ids) for ids in sequences], [tokens.front(ids) for ids in sequences]
+    return collate(sequences, lengths, device_of(model), fronts)
 
 
 def within_memory(
@@ -92,6 +131,14 @@ def within_memory(
             yield batch, found
 
 
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """Ids that stand for no text: those that the tokenizer names special or marks as such, but for `<unk>`."""
+    marked = {token for token, added in getattr(tokenizer, "added_tokens_decoder", {}).items() if added.special}
+    named = ("bos_token_id", "eos_token_id", "pad_token_id", "cls_token_id", "sep_token_id")
+    own = {getattr(tokenizer, name, None) for name in named}
+    return frozenset((marked | set(tokenizer.all_special_ids)) - ({tokenizer.unk_token_id} - own))
+
+
 class Tokens:
     """Token ids of texts, each encoded once, as the model's tokenizer encodes them.
 
@@ -105,6 +152,7 @@ class Tokens:
         self._known: dict[tuple[str, bool], Ids] = {}
         self._alone: dict[str, Ids] = {}
         self._around = Around.of(model.tokenizer)
+        self._special = special_ids(model.tokenizer)
 
     def __call__(self, text: str) -> Ids:
         """Ids of a whole text; those of an empty one are BOS, or EOS where there is no BOS.
@@ -162,6 +210,13 @@ class Tokens:
         if text not in self._alone:
             self._alone[text] = tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
         return self._alone[text]
+
+    def front(self, ids: Sequence[int]) -> int:
+        """How many special tokens stand in front of a text's other tokens: BOS, and what a chat template opens with.
+
+        Ids of unknown text (`<unk>`) stand for text, although tokenizers count them among their special ones.
+        """
+        return next((place for place, token in enumerate(ids) if token not in self._special), len(ids))
 
     def _start(self) -> Ids:
         able = (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id)

@@ -68,7 +68,8 @@ class Reading:
         _refuse_short(sequences, self.position)
         budget = Budget(self.model, memory)
         lengths = [len(sequence) for sequence in sequences]
-        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(self.model))
+        fronts = list(map(Tokens(self.model).front, sequences)) if self.hooks else None
+        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(self.model), fronts)
         for batch, found in within_memory(whole, partial(self._read, forwards=lean(self.model)), budget):
             yield batch.rows, found
             if progress:

@@ -30,7 +30,8 @@ from interp.model.tokenizer import give_tokenizer, own_tokenizer, stand_in
 from interp.steering.cost import costs
 from interp.steering.engine import replay_of
 from interp.steering.layout import Layout, Stem, tokenise
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import Positions
 from interp.steering.scoring import reference_logp
 from interp.steering.settings import Setting
 
@@ -77,7 +78,7 @@ class Row:
 
 def bench(
     setting: Setting,
-    positions: Sequence[Positions] = ("all", "last"),
+    positions: Sequence[Positions] = ("text", "last"),
     *,
     device: str = "auto",
     memory: int | str | None = None,

@@ -113,16 +113,16 @@ def _checked(model: HookedModel) -> Replay:
 
 
 def _trial(model: HookedModel) -> tuple[Layout, list[Plan]]:
-    """Prompts with a shared beginning and one without; plans at several layers, at all positions and at the last."""
+    """Prompts with a shared beginning and one without; plans at several layers and at all three positions."""
     generator = torch.Generator().manual_seed(0)
     first = min(100, model.cfg.d_vocab // 2)
     words = torch.randint(first, min(10_000, model.cfg.d_vocab), (48,), generator=generator).tolist()
     shared = tuple(words[:18])
     stems = (
-        Stem((*shared, *words[18:24]), ((0, (words[0],)), (1, (words[1], words[2])))),
-        Stem((*shared, words[24]), ((2, (words[3],)), (3, (words[4], words[5], words[6])))),
-        *(Stem((*shared, *words[31 : 33 + i]), ((6 + i, (words[40 + i],)),)) for i in range(2)),
-        Stem(tuple(words[25:30]), ((4, (words[7], words[8])), (5, (words[7], words[9])))),
+        Stem((*shared, *words[18:24]), ((0, (words[0],)), (1, (words[1], words[2]))), 1),
+        Stem((*shared, words[24]), ((2, (words[3],)), (3, (words[4], words[5], words[6]))), 1),
+        *(Stem((*shared, *words[31 : 33 + i]), ((6 + i, (words[40 + i],)),), 1) for i in range(2)),
+        Stem(tuple(words[25:30]), ((4, (words[7], words[8])), (5, (words[7], words[9]))), 2),
     )
     layers = (0, model.cfg.n_layers // 2, model.cfg.n_layers - 1)
     norms: list[float] = []
@@ -135,6 +135,7 @@ def _trial(model: HookedModel) -> tuple[Layout, list[Plan]]:
         Plan(),
         Plan((early, Steer(layers[1], vectors[1], strength, positions="last"))),
         Plan((Steer(layers[1], vectors[0], strength, positions="last"),)),
+        Plan((Steer(layers[1], vectors[0], strength, positions="all"),)),
         Plan((Steer(layers[2], vectors[1], strength),)),
     ]
     return Layout(stems, np.array([0, 2, 4, 6, 7, 8]), np.ones(8), np.ones(8)), plans

@@ -31,13 +31,16 @@ class Reads:
 class Forest:
     """Right-padded trees. Tips are the nodes that are read: the last prompt token and the branches behind it.
 
-    prefix: tokens that stand before every trunk. later: the last prompt token and every token behind it.
+    prefix: tokens that stand before every trunk. later: the last prompt token and every token behind it. text,
+    prefix_text: every token but the special ones in front.
     """
 
     prefix: Int[torch.Tensor, "prefix"]
     tokens: Int[torch.Tensor, "row node"]
     positions: Int[torch.Tensor, "row node"]
     later: Bool[torch.Tensor, "row node"]
+    text: Bool[torch.Tensor, "row node"]
+    prefix_text: Bool[torch.Tensor, "prefix"]
     tips: Int[torch.Tensor, "row tip"]
     reads: Reads
     trunk: Places
@@ -68,11 +71,14 @@ class Forest:
 def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
     """The forest of some stems that share their first `prefix` tokens."""
     grown = [_grow(stem, prefix) for stem in stems]
+    in_prefix = {min(stem.front, prefix) for stem in stems}
+    assert len(in_prefix) == 1, "prompts that share a prefix differ in the special tokens in front"
     rows, nodes = len(grown), max(len(tree.tokens) for tree in grown)
     tokens = np.zeros((rows, nodes), dtype=np.int64)
     positions = np.full((rows, nodes), prefix, dtype=np.int64)
     visible = np.broadcast_to(np.eye(nodes, dtype=bool), (rows, nodes, nodes)).copy()
     later = np.zeros((rows, nodes), dtype=bool)
+    text = np.zeros((rows, nodes), dtype=bool)
     context = np.zeros((rows, nodes), dtype=bool)
     most = max(len(tree.tokens) - tree.last for tree in grown)
     tips = np.zeros((rows, most), dtype=np.int64)
@@ -83,6 +89,7 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
         n = len(tree.tokens)
         tokens[r, :n], positions[r, :n], visible[r, :n, :n] = tree.tokens, tree.positions, tree.visible
         later[r, tree.last : n], context[r, : tree.last] = True, True
+        text[r, max(stems[r].front - prefix, 0) : n] = True
         tips[r] = tree.last
         tips[r, : n - tree.last] = np.arange(tree.last, n)
         real[r, : n - tree.last] = True
@@ -107,6 +114,8 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
         tokens=there(tokens),
         positions=there(positions),
         later=there(later),
+        text=there(text),
+        prefix_text=there(np.arange(prefix) >= min(in_prefix)),
         tips=there(tips),
         reads=Reads(there(at[:, 0]), there(at[:, 1]), there(slot), there(target), option),
         trunk=Places(length, there(positions), there(keys), there(seen)),

@@ -90,7 +90,8 @@ def steps(
         found: list[int] = logits[:, 0].float().argmax(dim=-1).tolist()
         return found
 
-    longest = int(model.cfg.n_ctx)
+    longest, count = int(model.cfg.n_ctx), Tokens(model).front
+    fronts = [count(prompt) for prompt in prompts]
     new: list[list[int]] = [[] for _ in prompts]
     going = list(range(len(prompts)))
     for _ in range(most):
@@ -98,7 +99,8 @@ def steps(
             return
         sequences = [(*prompts[row], *new[row]) for row in going]
         lengths = [len(prompts[row]) for row in going]
-        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(model))
+        size = batch_size or budget.rows
+        whole = batches(sequences, lengths, size, device_of(model), [fronts[row] for row in going])
         with torch.inference_mode():
             for batch, found in within_memory(whole, run, budget):
                 for place, token in zip(batch.rows, found, strict=True):

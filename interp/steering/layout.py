@@ -15,10 +15,14 @@ from interp.model.tokenizer import Ids
 
 @dataclass(frozen=True)
 class Stem:
-    """A context's tokens, and the token ids of every option read behind it with the option's number."""
+    """A context's tokens, and the token ids of every option read behind it with the option's number.
+
+    front: how many special tokens stand in front of the context; all of them, where it has no other.
+    """
 
     context: Ids
     endings: tuple[tuple[int, Ids], ...]
+    front: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def tokenise(prompts: Sequence[Prompt], tokens: Tokens) -> Layout:
             counts.append(len(ending))
             sizes.append(len(option_text(text).encode()))
         starts.append(len(counts))
-    stems = tuple(Stem(context, tuple(endings)) for context, endings in contexts.items())
+    stems = tuple(Stem(context, tuple(endings), tokens.front(context)) for context, endings in contexts.items())
     return Layout(stems, np.array(starts), np.array(counts, dtype=float), np.array(sizes, dtype=float))
 
 

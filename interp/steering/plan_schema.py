@@ -8,7 +8,10 @@ Schema `translocal/plan/1` (docs/plans.md); every key is required but `notes`, a
      "methods": {METHOD: {LANGUAGE: {"steers": [STEER, ...], "notes": {...}}}},
      "notes": {...}}
 
-    STEER = {"vectors": FILE, "layer": INTEGER, "strength": NUMBER, "operator": NAME, "positions": "all" | "last"}
+    STEER = {"vectors": FILE, "layer": INTEGER, "strength": NUMBER, "operator": NAME, "positions": POSITIONS}
+
+POSITIONS is "text", "last" or "all". NUMBER is a multiple of the vector; where it was chosen as a share of the residual
+norm, the plan's notes have `strengths`, one per steer as it was written, such as "0.1r".
 
 FILE is a file of `SteeringVectors`, relative to the folder of plan.json and inside it. `notes` is any JSON object.
 """
@@ -24,7 +27,8 @@ from typing import Any, NoReturn
 
 from interp.errors import DataError, nearest
 from interp.steering.operators import OPERATORS
-from interp.steering.plans import POSITIONS, Positions
+from interp.steering.positions import POSITIONS, Positions
+from interp.steering.strengths import Strength, read_strength
 
 SCHEMA = "translocal/plan/1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
@@ -57,6 +61,14 @@ class SavedPlan:
 
     steers: tuple[SavedSteer, ...]
     notes: Mapping[str, Any]
+
+    @property
+    def strengths(self) -> list[Strength]:
+        """The steers' strengths as they were chosen: as the notes have them, or the multiples themselves."""
+        noted = self.notes.get("strengths")
+        if not isinstance(noted, list) or len(noted) != len(self.steers):
+            return [steer.strength for steer in self.steers]
+        return [read_strength(strength) for strength in noted]
 
 
 @dataclass(frozen=True)

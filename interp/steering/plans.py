@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from interp.errors import ModelError
 from interp.model.batching import Batch
 from interp.model.processing import processing_of
 from interp.model.protocol import HookedModel, NamedHook, resid_post
 from interp.steering.operators import OPERATORS
-
-Positions = Literal["all", "last"]
-POSITIONS: Final = ("all", "last")
+from interp.steering.positions import POSITIONS, TEXT, Positions
 
 
 @dataclass(frozen=True, eq=False)
 class Steer:
     """One vector at one layer: `operator(h, vector, strength)` on the residual stream after block `layer`.
 
-    positions: `all` (every real token) or `last` (the last prompt token and every later one). processing: how the model
-    was processed in whose stream the vector was fitted (see `processing_of`); empty where that isn't known.
+    positions: `text` (every token but padding and the special tokens in front of the prompt), `last` (the last prompt
+    token and every later one) or `all` (every token but padding, BOS too). BOS is an attention sink with a norm of its
+    own kind: steering it breaks a model more than steering its text does. processing: how the model was processed in
+    whose stream the vector was fitted (see `processing_of`); empty where that isn't known.
     """
 
     layer: int
     vector: Float[torch.Tensor, "d_model"] = field(repr=False)
     strength: float = 1.0
     operator: str = "add"
-    positions: Positions = "all"
+    positions: Positions = TEXT
     processing: str = ""
 
     def __post_init__(self) -> None:
@@ -62,15 +62,26 @@ class Plan:
         """The plan with every strength times `factor`."""
         return Plan(tuple(replace(steer, strength=factor * steer.strength) for steer in self.steers))
 
+    def at(self, positions: Positions) -> Plan:
+        """The plan with every steer at `positions`."""
+        return Plan(tuple(replace(steer, positions=positions) for steer in self.steers))
+
     def hooks(self, batch: Batch | None = None) -> list[NamedHook]:
-        """Forward hooks for a batch; without one, every position is steered (only right where nothing is padded)."""
+        """Forward hooks for a batch (`interp.model.batching.one_batch` makes one of texts).
+
+        Without a batch only positions `all` can be steered, and only right where nothing is padded; raises ValueError
+        for others, and for `text` where the batch does not count the special tokens in front.
+        """
         return [(resid_post(steer.layer), _hook(steer, batch)) for steer in self.steers]
 
 
 def _hook(steer: Steer, batch: Batch | None) -> Any:
-    if batch is None and steer.positions == "last":
-        raise ValueError("positions 'last' needs the batch, which says where each prompt ends")
-    mask = None if batch is None else batch.real if steer.positions == "all" else batch.from_last()
+    if batch is None and steer.positions != "all":
+        raise ValueError(
+            f"positions {steer.positions!r} needs the batch, which says where each prompt begins and ends; pass "
+            "one_batch(model, texts), or steer at positions 'all'"
+        )
+    mask = None if batch is None else _steered_positions(batch, steer.positions)
 
     def hook(residual: torch.Tensor, hook: Any) -> torch.Tensor:
         moved = steer(residual)
@@ -79,11 +90,17 @@ def _hook(steer: Steer, batch: Batch | None) -> Any:
     return hook
 
 
+def _steered_positions(batch: Batch, positions: Positions) -> Bool[torch.Tensor, "batch pos"]:
+    if positions == "all":
+        return batch.real
+    return batch.text() if positions == "text" else batch.from_last()
+
+
 @contextmanager
 def steered(model: HookedModel, plan: Plan, batch: Batch | None = None) -> Iterator[HookedModel]:
     """The model with the plan's hooks; they are gone when the block ends, also by an error.
 
-    Raises what `check_plan` raises.
+    Raises what `check_plan` and `Plan.hooks` raise.
     """
     check_plan(model, plan)
     with model.hooks(fwd_hooks=plan.hooks(batch)):  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from interp.model.blocks import KeysValues, Stepper, lean, replaced
 from interp.model.hooked_blocks import blocks_of
@@ -142,8 +142,23 @@ class _Pass(Walk):
 
     def _steered(self, steer: Steer, stream: Stream) -> Stream:
         moved = steer(stream.nodes)
-        if steer.positions == "all":
-            return replace(stream, nodes=moved, prefix=steer(stream.prefix))
-        if not stream.only_tips:
-            moved = torch.where(self.forest.later[..., None].to(moved.device), moved, stream.nodes)
-        return replace(stream, nodes=moved)
+        prefix = stream.prefix if steer.positions == "last" else steer(stream.prefix)
+        if steer.positions == "text":
+            moved = chosen(self._at(self.forest.text, stream), moved, stream.nodes)
+            prefix = chosen(self.forest.prefix_text[None], prefix, stream.prefix)
+        elif steer.positions == "last" and not stream.only_tips:
+            moved = chosen(self.forest.later, moved, stream.nodes)
+        return replace(stream, nodes=moved, prefix=prefix)
+
+    def _at(self, nodes: Bool[torch.Tensor, "row node"], stream: Stream) -> Bool[torch.Tensor, "row node"]:
+        """The same of the tips, where a stream has only these."""
+        return nodes.gather(1, self.forest.tips) if stream.only_tips else nodes
+
+
+def chosen(
+    mask: Bool[torch.Tensor, "row node"],
+    moved: Float[torch.Tensor, "row node d_model"],
+    kept: Float[torch.Tensor, "row node d_model"],
+) -> Float[torch.Tensor, "row node d_model"]:
+    """The moved stream where the mask is true."""
+    return torch.where(mask[..., None].to(moved.device), moved, kept)

@@ -61,10 +61,13 @@ def numbered(plans: Sequence[Plan]) -> list[Numbered]:
 
 
 def groups(stems: Sequence[Stem]) -> list[tuple[list[Stem], int]]:
-    """Stems with the same beginning together, similar lengths next to each other; with the prefix they share."""
-    by_beginning: dict[tuple[int, ...], list[Stem]] = {}
+    """Stems with the same beginning together, similar lengths next to each other; with the prefix they share.
+
+    Where stems share a prefix, as many special tokens stand in front of each of them.
+    """
+    by_beginning: dict[tuple[int, tuple[int, ...]], list[Stem]] = {}
     for stem in stems:
-        by_beginning.setdefault(stem.context[:SHORTEST_PREFIX], []).append(stem)
+        by_beginning.setdefault((stem.front, stem.context[:SHORTEST_PREFIX]), []).append(stem)
     found: list[tuple[list[Stem], int]] = []
     rest: list[Stem] = []
     for group in by_beginning.values():

@@ -50,25 +50,29 @@ class Rows:
     """What is run and what is read from it.
 
     A row is a context with all but the last token of an ending; endings that share such a row (all of one token, say)
-    are read from it together. lengths: of the contexts. reads: each row's options and their endings.
+    are read from it together. lengths: of the contexts. fronts: special tokens in front. reads: each row's options and
+    their endings.
     """
 
     sequences: tuple[tuple[int, ...], ...]
     lengths: tuple[int, ...]
+    fronts: tuple[int, ...]
     reads: tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
 
     @classmethod
     def of(cls, layout: Layout) -> Rows:
         """The rows of a layout."""
-        rows: dict[tuple[tuple[int, ...], int], list[tuple[int, tuple[int, ...]]]] = {}
+        rows: dict[tuple[tuple[int, ...], int, int], list[tuple[int, tuple[int, ...]]]] = {}
         for stem in layout.stems:
             for option, ending in stem.endings:
-                rows.setdefault(((*stem.context, *ending[:-1]), len(stem.context)), []).append((option, ending))
-        return cls(tuple(key[0] for key in rows), tuple(key[1] for key in rows), tuple(map(tuple, rows.values())))
+                row = ((*stem.context, *ending[:-1]), len(stem.context), stem.front)
+                rows.setdefault(row, []).append((option, ending))
+        sequences, lengths, fronts = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(sequences, lengths, fronts, tuple(map(tuple, rows.values())))
 
     def batches(self, batch_size: int | Callable[[int], int], device: torch.device) -> Iterator[Batch]:
         """All rows in batches."""
-        return batches(self.sequences, self.lengths, batch_size, device)
+        return batches(self.sequences, self.lengths, batch_size, device, self.fronts)
 
     def logp(self, model: HookedModel, batch: Batch, hooks: Sequence[NamedHook]) -> dict[int, float]:
         """Log-likelihoods of a batch's options, by their numbers, under forward hooks.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from interp.steering.plans import Plan, Positions
+from interp.steering.plans import Plan
+from interp.steering.positions import TEXT, Positions
+from interp.steering.strengths import Strength, label, size, times
 from interp.steering.vectors import SteeringVectors
 
 Vector = Literal["en", "loc"]
@@ -24,9 +26,9 @@ class Side:
 
     fitter: str
     layer: int
-    strength: float
+    strength: Strength
     operator: str = "add"
-    positions: Positions = "all"
+    positions: Positions = TEXT
     window: int = 1
 
     def plan(self, vectors: SteeringVectors) -> Plan:
@@ -36,7 +38,7 @@ class Side:
         layers = [layer for layer in range(self.layer - reach, self.layer + reach + 1) if 0 <= layer <= last]
         found = Plan()
         for layer in layers:
-            share = self.strength / len(layers)
+            share = times(self.strength, 1 / len(layers)) if len(layers) > 1 else self.strength
             found += vectors.plan(layer, share, operator=self.operator, positions=self.positions)
         return found
 
@@ -77,11 +79,11 @@ class SearchSpace:
     """Every value that a side may take; LOC may also be fitted by `loc_fitters`."""
 
     layers: tuple[int, ...]
-    strengths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+    strengths: tuple[Strength, ...] = (0.25, 0.5, 1.0, 2.0)
     fitters: tuple[str, ...] = ("mean", "pca", "lda", "probe")
     loc_fitters: tuple[str, ...] = ("contrast",)
     operators: tuple[str, ...] = ("add", "add_keep_norm", "rotate")
-    positions: tuple[Positions, ...] = ("all", "last")
+    positions: tuple[Positions, ...] = ("text", "last")
     windows: tuple[int, ...] = (1, 3)
 
     def sides(self, vector: Vector) -> list[Side]:
@@ -115,7 +117,7 @@ class Candidate:
     """One cell of a grid, with what it reached on dev (more is better)."""
 
     layer: int
-    strength: float
+    strength: Strength
     value: float
 
 
@@ -129,7 +131,15 @@ def share_grid(n_layers: int, shares: Sequence[float]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(min(int(share * n_layers), n_layers - 2) for share in shares))
 
 
-def ranked(cells: Sequence[tuple[int, float]], values: Sequence[float]) -> list[Candidate]:
+def ranked(cells: Sequence[tuple[int, Strength]], values: Sequence[float]) -> list[Candidate]:
     """Cells (layer, strength) by value, the best first; of equals the earlier layer and the smaller strength."""
     found = [Candidate(layer, strength, value) for (layer, strength), value in zip(cells, values, strict=True)]
-    return sorted(found, key=lambda c: (-c.value, c.layer, abs(c.strength)))
+    return sorted(found, key=lambda c: (-c.value, c.layer, abs(size(c.strength))))
+
+
+def strength_column(strengths: Iterable[Any]) -> np.ndarray:
+    """Strengths for a column of a table: numbers or, where one is a share, texts; empty where nothing is steered."""
+    known = [None if strength is None or strength != strength else strength for strength in strengths]
+    if any(isinstance(strength, str) for strength in known):
+        return np.array([None if strength is None else label(strength) for strength in known], dtype=object)
+    return np.array([np.nan if strength is None else strength for strength in known], dtype=float)

@@ -12,7 +12,9 @@ from jaxtyping import Float
 
 from interp.errors import DataError
 from interp.model.residuals import Residuals
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import TEXT, Positions
+from interp.steering.strengths import Strength, check_scaling, is_share, read_strength, size
 
 STORY = "translocal"
 """The entry of a file's metadata that has its vectors' name and provenance."""
@@ -27,11 +29,14 @@ class SteeringVectors:
 
     Its entry `processing` (as `processing_of` gives it) binds the vectors to models processed in the same way; its
     entry `layers` (such as `1,2,5`) names the layers that there are vectors for, where that is not every one.
+    residual_norms: the median norm of the stream after every block, at the last token of the prompts that the vectors
+    were fitted on; strengths such as `0.1r` are shares of it.
     """
 
     name: str
     vectors: PerLayer
     provenance: Provenance = field(default_factory=dict)
+    residual_norms: Float[torch.Tensor, "layer"] | None = None
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -39,19 +44,49 @@ class SteeringVectors:
         named = str(self.provenance.get("layers", ""))
         return tuple(int(layer) for layer in named.split(",")) if named else tuple(range(len(self.vectors)))
 
-    def plan(self, layer: int, strength: float = 1.0, *, operator: str = "add", positions: Positions = "all") -> Plan:
-        """A plan of one steer: `strength` times the vector of `layer`.
+    def plan(self, layer: int, strength: Strength = 1.0, *, operator: str = "add", positions: Positions = TEXT) -> Plan:
+        """A plan of one steer: `strength` times the vector of `layer`, or as `multiple` says for one such as `0.1r`.
 
-        Raises DataError for a layer that there is no vector for.
+        Raises DataError for a layer that there is no vector for, and what `multiple` raises; ConfigError for a share
+        with an operator whose strength is no multiple of the vector.
         """
+        self._check_layer(layer)
+        check_scaling(operator, [read_strength(strength)])
+        processing = str(self.provenance.get("processing", ""))
+        alpha = self.multiple(layer, strength)
+        return Plan((Steer(layer, self.vectors[layer], alpha, operator, positions, processing),))
+
+    def multiple(self, layer: int, strength: Strength) -> float:
+        """What the vector of `layer` is multiplied by: `0.1r` gives it 0.1 times the layer's median residual norm.
+
+        Raises ConfigError for a text of another form, DataError for a share where no norms are known or the vector is
+        zero.
+        """
+        strength = read_strength(strength)
+        if not is_share(strength):
+            return size(strength)
+        self._check_layer(layer)
+        norms, norm = self.residual_norms, float(self.vectors[layer].double().norm())
+        if norms is None or layer >= len(norms):
+            raise DataError(
+                f"strength {strength!r} is a share of the residual norm, which {self.name} does not know",
+                allowed="vectors that were fitted and saved by translocal, or numbers: multiples of the vector",
+                remedy="pass a number, or set residual_norms (interp.steering.vectors.median_norms)",
+            )
+        if norm == 0:
+            raise DataError(
+                f"strength {strength!r} can't be reached: the vector of {self.name} at layer {layer} is zero",
+                remedy="choose another layer",
+            )
+        return size(strength) * float(norms[layer]) / norm
+
+    def _check_layer(self, layer: int) -> None:
         if layer not in self.layers:
             raise DataError(
                 f"{self.name} has no vector for layer {layer}",
                 allowed=f"layers {', '.join(map(str, self.layers))}",
                 remedy="pass one of these",
             )
-        processing = str(self.provenance.get("processing", ""))
-        return Plan((Steer(layer, self.vectors[layer], strength, operator, positions, processing),))
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, the same bytes for the same vectors; name and provenance go into its metadata.
@@ -62,7 +97,10 @@ class SteeringVectors:
 
         told = {"name": self.name, "provenance": dict(self.provenance)}
         metadata = {STORY: json.dumps(told, sort_keys=True)}
-        save_file({"vectors": self.vectors.contiguous()}, path, metadata=metadata)
+        tensors = {"vectors": self.vectors.contiguous()}
+        if self.residual_norms is not None:
+            tensors["residual_norms"] = self.residual_norms.contiguous()
+        save_file(tensors, path, metadata=metadata)
 
     @classmethod
     def load(cls, path: Path) -> SteeringVectors:
@@ -72,13 +110,20 @@ class SteeringVectors:
         try:
             with safe_open(path, "pt") as file:
                 told = json.loads((file.metadata() or {})[STORY])
-                return cls(told["name"], file.get_tensor("vectors"), told["provenance"])
+                norms = file.get_tensor("residual_norms") if "residual_norms" in file.keys() else None  # noqa: SIM118
+                return cls(told["name"], file.get_tensor("vectors"), told["provenance"], norms)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path} holds no steering vectors: {error}",
                 allowed="files written by SteeringVectors.save",
                 remedy="fit the vectors again",
             ) from error
+
+
+def median_norms(*residuals: Residuals) -> Float[torch.Tensor, "layer"]:
+    """Median norm of the residual stream after every block over all texts, their row 0 (the embedding) left out."""
+    norms = torch.cat([part[1:].double().norm(dim=-1) for part in residuals], dim=1)
+    return norms.quantile(0.5, dim=1).float()
 
 
 def difference(target: Residuals, source: Residuals) -> PerLayer:

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Float
 
 from interp.data.tasks import Task
-from interp.steering.plans import Plan, Positions
+from interp.steering.plans import Plan
+from interp.steering.positions import Positions
 from interp.steering.search import Candidate, layer_grid, ranked, share_grid
+from interp.steering.strengths import Strength, is_share, read_strength
 from interp.steering.vectors import SteeringVectors
 from interp.study.evaluate import confidence, score_tasks
 from interp.study.fit import Vectors, localization_methods, transfer_methods
@@ -65,7 +67,7 @@ def sought_on_top(study: Study) -> Sought:
 class Chosen:
     """The steers of one method in one language: (method whose vector, layer, strength), and their value on dev."""
 
-    steers: tuple[tuple[str, int, float], ...]
+    steers: tuple[tuple[str, int, Strength], ...]
     value: float
 
     def plan(self, study: Study, vectors: Vectors, language: str) -> Plan:
@@ -75,16 +77,22 @@ class Chosen:
             plan += vectors[method][language].plan(layer, strength, positions=study.config.positions)
         return plan
 
-    def described(self, language: str, positions: Positions) -> dict[str, object]:
+    def described(self, vectors: Vectors, language: str, positions: Positions) -> dict[str, object]:
         """Plain values for `plan.json`: the steers that `plan` makes, and the value on dev."""
         steers = [
             {
-                "vectors": vectors_file(method, language), "layer": layer, "strength": strength,
-                "operator": "add", "positions": positions,
+                "vectors": vectors_file(method, language), "layer": layer,
+                "strength": vectors[method][language].multiple(layer, strength), "operator": "add",
+                "positions": positions,
             }
             for method, layer, strength in self.steers
         ]  # fmt: skip
-        return {"steers": steers, "notes": {"dev_value": round(self.value, 6)}}
+        return {"steers": steers, "notes": {"dev_value": round(self.value, 6)} | chosen_as(self.strengths)}
+
+    @property
+    def strengths(self) -> list[Strength]:
+        """As they stand in the grid."""
+        return [strength for _, _, strength in self.steers]
 
 
 def vectors_file(method: str, language: str) -> str:
@@ -95,6 +103,11 @@ def vectors_file(method: str, language: str) -> str:
 def method_of(file: str) -> str:
     """The method whose vectors `vectors_file` names."""
     return file.removeprefix("vectors/").split(".")[0]
+
+
+def chosen_as(strengths: Sequence[Strength]) -> dict[str, list[Strength]]:
+    """The note of a plan whose strengths were chosen as shares of the residual norm; nothing for multiples."""
+    return {"strengths": list(strengths)} if any(map(is_share, strengths)) else {}
 
 
 @dataclass
@@ -166,7 +179,7 @@ def choose_in(
 
     kept = study.parts.value(f"choose/{language}", make)
     return {
-        method: Chosen(tuple((m, int(layer), float(s)) for m, layer, s in one["steers"]), float(one["value"]))
+        method: Chosen(tuple((m, int(layer), read_strength(s)) for m, layer, s in one["steers"]), float(one["value"]))
         for method, one in kept.items()
     }
 
@@ -177,7 +190,7 @@ def _search(
     several: Mapping[str, SteeringVectors],
     axis: str,
     language: str,
-    cells: Sequence[tuple[int, float]],
+    cells: Sequence[tuple[int, Strength]],
     advance: Advance,
 ) -> dict[str, list[Candidate]]:
     """Every cell of the grid for several vectors at once, the best first."""

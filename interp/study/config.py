@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 from interp.data.tasks import NORMALISATIONS
 from interp.errors import ConfigError, nearest
 from interp.model.memory import parse_memory
+from interp.steering.positions import POSITIONS
+from interp.steering.strengths import read_strength, size
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
 
 
@@ -27,8 +29,10 @@ class RunConfig:
     they are there already. training: settings such as `steps=100` or `clo.mix=0.7`. training_data: as `interp align
     --data`; by default the universal dataset.
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
-    batch_size (prompts per pass) overrides it. strengths are multiples of the fitted vectors. control_layers and
-    control_strengths are the reduced grid of the random and label-shuffled controls (layers as shares of the depth).
+    batch_size (prompts per pass) overrides it. positions: where vectors are added (`interp.steering.plans.Steer`).
+    strengths are multiples of the fitted vectors, or shares of the layer's median residual norm, such as `0.1r`
+    (`interp.steering.strengths`). control_layers and control_strengths are the reduced grid of the random and
+    label-shuffled controls (layers as shares of the depth).
     attribution_items is how many test items per language attribution looks at; 0 leaves it out. generate: cultural
     questions are also answered freely, in at most max_new_tokens.
     """
@@ -60,11 +64,11 @@ class RunConfig:
     template: str = "auto"
     shots: int = 0
     normalisation: str = "bytes"
-    positions: Literal["all", "last"] = "all"
-    strengths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+    positions: Literal["text", "last", "all"] = "text"
+    strengths: tuple[float | str, ...] = (0.25, 0.5, 1.0, 2.0)
     control_draws: int = 20
     control_layers: tuple[float, ...] = (0.25, 0.5, 0.75)
-    control_strengths: tuple[float, ...] = (1.0,)
+    control_strengths: tuple[float | str, ...] = (1.0,)
     attribution_items: int = 32
     generate: bool = False
     max_new_tokens: int = 16
@@ -115,12 +119,13 @@ class RunConfig:
 
 _TUPLES = {
     "languages": str, "cultures": str, "methods": str, "training": str, "training_seeds": int, "training_data": str,
-    "strengths": float, "control_layers": float, "control_strengths": float,
+    "control_layers": float,
     "fitters": str, "operators": str, "windows": int, "searched_positions": str,
 }  # fmt: skip
+STRENGTHS = ("strengths", "control_strengths")
 _CHOICES = {
     "normalisation": NORMALISATIONS,
-    "positions": ("all", "last"),
+    "positions": POSITIONS,
     "engine": ("replay", "reference"),
     "quantization": ("", "4bit", "8bit"),
 }
@@ -151,10 +156,13 @@ def _check(config: RunConfig) -> None:
     parse_memory(config.memory)
     parse_cultures(config.cultures)
     _check_trained(config)
-    for key in ("strengths", "control_strengths"):
+    for key in STRENGTHS:
         values = getattr(config, key)
-        if not values or not all(isinstance(v, (int, float)) and v != 0 for v in values):
-            raise ConfigError(f"{key} {values!r} is not allowed", allowed="one or more numbers other than 0")
+        if not values or not all(size(read_strength(value)) for value in values):
+            raise ConfigError(
+                f"{key} {values!r} is not allowed",
+                allowed="one or more numbers other than 0, or shares of the residual norm, such as 0.1r",
+            )
     if not config.control_layers or not all(0 <= share < 1 for share in config.control_layers):
         raise ConfigError(
             f"control_layers {config.control_layers!r} is not allowed", allowed="shares of the depth, 0 to 1"
@@ -229,6 +237,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _cast(key: str, value: Any, default: Any) -> Any:
+    if key in STRENGTHS:
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(map(read_strength, parts if isinstance(parts, (list, tuple)) else [parts]))
     if key in _TUPLES:
         kind = _TUPLES[key]
         parts = value.split(",") if isinstance(value, str) else value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from interp.steering.vectors import SteeringVectors, difference
+from interp.steering.vectors import SteeringVectors, difference, median_norms
 from interp.study.choose import Advance
 from interp.study.fit import provenance
 from interp.study.prepare import Study
@@ -40,11 +40,12 @@ def fit_culture_vectors(study: Study, cultures: Cultures, advance: Advance) -> d
 
 def _of_language(study: Study, code: str, cultures: Cultures, advance: Advance) -> CultureVectors:
     implicit = study.cultural_residuals(code, "fit")
+    norms = median_norms(implicit)
     own: dict[str, SteeringVectors] = {}
     for culture in cultures.every:
         explicit = study.cultural_residuals(code, "fit", "explicit", culture)
         made_of = provenance(study, code, fitter="mean", n=implicit.shape[1], culture=culture)
-        own[culture] = SteeringVectors(f"loc:{code}:{culture}", difference(explicit, implicit), made_of)
+        own[culture] = SteeringVectors(f"loc:{code}:{culture}", difference(explicit, implicit), made_of, norms)
         advance(f"{code} {culture}")
     return CultureVectors(
         cultures,
@@ -62,4 +63,4 @@ def _mean(name: str, several: Sequence[SteeringVectors]) -> SteeringVectors:
     mean = torch.stack([one.vectors.double() for one in several]).mean(dim=0).float()
     named = ", ".join(str(one.provenance["culture"]) for one in several)
     made_of = dict(several[0].provenance) | {"fitter": "mean over cultures", "culture": named}
-    return SteeringVectors(name, mean, made_of)
+    return SteeringVectors(name, mean, made_of, several[0].residual_norms)

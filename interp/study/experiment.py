@@ -188,7 +188,7 @@ def _run(
         generated = generating.generated_table(study, answers, pd.concat(kept.parts))
         write_csv(folder / "generated.csv", generated)
     write_csv(folder / "layers.csv", layers)
-    save_plans(folder, study, dev, chosen)
+    save_plans(folder, study, dev, vectors, chosen)
     told = beside.write(folder, cells, contrasts) if trained else []
     draw_figures(folder)
     lap("tables and figures")

@@ -78,7 +78,10 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
     chosen = {
         method: {
             code: Chosen(
-                tuple((method_of(steer.vectors), steer.layer, steer.strength) for steer in plan.steers),
+                tuple(
+                    (method_of(steer.vectors), steer.layer, strength)
+                    for steer, strength in zip(plan.steers, plan.strengths, strict=True)
+                ),
                 float(plan.notes.get("dev_value", float("nan"))),
             )
             for code, plan in by_language.items()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 
 from interp.data.draws import draw as draw_by_hash
 from interp.model.residuals import Residuals
@@ -15,6 +16,7 @@ from interp.steering.vectors import (
     SteeringVectors,
     difference,
     language_contrast,
+    median_norms,
     rescaled,
     sign_shuffled,
 )
@@ -83,8 +85,14 @@ def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
                 parallel=study.parallel.name if method == "nonfactual_en" else "",
                 n=(fit.universal if method in transfer else fit.implicit)[code].shape[1],
             )  # fmt: skip
-            by_language[code] = SteeringVectors(f"{method}:{code}", _vector(study, fit, method, code), told)
+            fitted = _vector(study, fit, method, code)
+            by_language[code] = SteeringVectors(f"{method}:{code}", fitted, told, residual_norms(fit, code))
     return made
+
+
+def residual_norms(fit: FitResiduals, code: str) -> Float[torch.Tensor, "layer"]:
+    """Median norm of a language's residuals after every block, over its universal and its cultural prompts of fit."""
+    return median_norms(fit.universal[code], fit.implicit[code])
 
 
 def provenance(study: Study, code: str, **own: str | int) -> Provenance:
@@ -130,7 +138,8 @@ def random_vectors(
     """`n` draws in a language: Gaussian with the covariance of the layer's residuals and the norm of `like[method]`."""
     drawn = random_like(study, fit, code, like[method][code].vectors, n, method)
     told = {"processing": study.loaded.processing}
-    return [SteeringVectors(f"random-{draw}:{code}", vectors, told) for draw, vectors in enumerate(drawn)]
+    norms = residual_norms(fit, code)
+    return [SteeringVectors(f"random-{draw}:{code}", vectors, told, norms) for draw, vectors in enumerate(drawn)]
 
 
 def random_like(study: Study, fit: FitResiduals, code: str, real: PerLayer, n: int, name: str) -> list[PerLayer]:
@@ -151,11 +160,11 @@ def shuffled_vectors(
         (fit.universal["en"], fit.universal[code]) if method == "en" else (fit.explicit[code], fit.implicit[code])
     )
     generator = torch.Generator().manual_seed(control_seed(study, code, 0, f"shuffled {method}"))
-    told = {"processing": study.loaded.processing}
+    told, norms = {"processing": study.loaded.processing}, residual_norms(fit, code)
     found = []
     for draw in range(n):
         refit = rescaled(sign_shuffled(target, source, generator), like[method][code].vectors)
-        found.append(SteeringVectors(f"shuffled-{draw}:{code}", refit, told))
+        found.append(SteeringVectors(f"shuffled-{draw}:{code}", refit, told, norms))
     return found
 
 

@@ -12,7 +12,7 @@ from interp.steering.fitters import FITTERS, orthogonal
 from interp.steering.plans import Plan
 from interp.steering.search import Setting, Side, Vector
 from interp.steering.vectors import PerLayer, SteeringVectors, rescaled
-from interp.study.fit import FitResiduals, provenance, random_like
+from interp.study.fit import FitResiduals, provenance, random_like, residual_norms
 from interp.study.paired import Pairs
 from interp.study.prepare import Study
 
@@ -55,17 +55,18 @@ class Fitted:
 
     def _en(self, fitter: str, code: str) -> SteeringVectors:
         if fitter in self.given:
-            return self.given[fitter]
+            return self._given(fitter, code)
         key = ("en", code, fitter)
         if key not in self._known:
             target, source = self.pairs.en(code)
             told = provenance(self.study, code, fitter=fitter, n=target.shape[1])
-            self._known[key] = SteeringVectors(f"en:{code}", FITTERS[fitter](target, source), told)
+            made = FITTERS[fitter](target, source)
+            self._known[key] = SteeringVectors(f"en:{code}", made, told, residual_norms(self.pairs.fit, code))
         return self._known[key]
 
     def _loc(self, setting: Setting, side: Side, code: str) -> SteeringVectors:
         if side.fitter in self.given:
-            return self.given[side.fitter]
+            return self._given(side.fitter, code)
         en = setting.en
         under = en if en and setting.sequential else None
         off = en.fitter if en and setting.orthogonal else None
@@ -78,7 +79,14 @@ class Fitted:
                 self.study, code, fitter=side.fitter, n=n, culture=self.pairs.culture(code),
                 filtered=int(setting.filtered), orthogonal_to=off or "", under="" if under is None else str(under),
             )  # fmt: skip
-            self._known[key] = SteeringVectors(f"loc:{code}", made, told)
+            self._known[key] = SteeringVectors(f"loc:{code}", made, told, residual_norms(self.pairs.fit, code))
+        return self._known[key]
+
+    def _given(self, name: str, code: str) -> SteeringVectors:
+        """Vectors made elsewhere, with the residual norms of this study's prompts."""
+        key = ("given", code, name)
+        if key not in self._known:
+            self._known[key] = replace(self.given[name], residual_norms=residual_norms(self.pairs.fit, code))
         return self._known[key]
 
     def _fit_loc(self, fitter: str, code: str, filtered: bool, under: Side | None) -> tuple[PerLayer, int]:
@@ -170,4 +178,5 @@ class Noise:
 
 def _renamed(like: SteeringVectors, vectors: PerLayer) -> SteeringVectors:
     """Other vectors for a model processed in the same way; the story of `like` isn't theirs."""
-    return SteeringVectors(f"{like.name}, replaced", vectors, {"processing": like.provenance.get("processing", "")})
+    told = {"processing": like.provenance.get("processing", "")}
+    return SteeringVectors(f"{like.name}, replaced", vectors, told, like.residual_norms)

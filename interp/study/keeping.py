@@ -88,7 +88,9 @@ class Outcomes:
         pd.concat(self._items, ignore_index=True).to_parquet(self._folder / ITEMS, index=False)
 
 
-def save_plans(folder: Path, study: Study, dev: Dev, chosen: Mapping[str, Mapping[str, Chosen]]) -> None:
+def save_plans(
+    folder: Path, study: Study, dev: Dev, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]]
+) -> None:
     """`plan.json` beside `vectors`: layers and strengths per method and language, with the objectives on dev."""
     loaded, positions = study.loaded, study.config.positions
     unsteered = {
@@ -99,6 +101,8 @@ def save_plans(folder: Path, study: Study, dev: Dev, chosen: Mapping[str, Mappin
         folder / PLANS,
         model={"name": loaded.name, "fingerprint": loaded.fingerprint, "processing": loaded.processing},
         template=study.template.name,
-        methods={m: {code: c.described(code, positions) for code, c in by.items()} for m, by in chosen.items()},
+        methods={
+            m: {code: c.described(vectors, code, positions) for code, c in by.items()} for m, by in chosen.items()
+        },
         notes={"unsteered_dev_value": unsteered},
     )

@@ -14,6 +14,7 @@ from interp.errors import DataError, Notice
 from interp.rows import BASE
 from interp.steering.plans import Plan
 from interp.steering.search import Candidate, layer_grid, ranked
+from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
 from interp.study.choose import Advance
 from interp.study.culture_vectors import CultureVectors
@@ -71,7 +72,7 @@ def _needed(vectors: CultureVectors, cultures: Sequence[str]) -> dict[str, Steer
     return {one.name: one for culture in cultures for one in vectors.of(culture).values()}
 
 
-def _grid(study: Study) -> list[tuple[int, float]]:
+def _grid(study: Study) -> list[tuple[int, Strength]]:
     return [(layer, strength) for layer in layer_grid(study.n_layers) for strength in study.config.strengths]
 
 

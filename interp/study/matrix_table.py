@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from interp.plane import Cells, Effect, Resampling, outcomes
 from interp.rows import BASE, MACRO
+from interp.steering.search import strength_column
 from interp.study.matrix_cells import CONDITIONS, Choices
 from probes.intervals import Interval, holm
 
@@ -78,9 +79,10 @@ def matrix_table(right: pd.DataFrame, chosen: Choices, resampling: Resampling, s
             row |= _bounded(METRIC, level) | _bounded(f"d_{METRIC}", changes.get(condition))
             row["p"], row["p_holm"] = tests.get(condition, (np.nan, np.nan))
             best = chosen[code, culture].get(condition)
-            row |= {"layer": best.layer if best else None, "strength": best.strength if best else np.nan}
+            row |= {"layer": best.layer if best else None, "strength": best.strength if best else None}
             rows.append(row | {"n": cells.count(name, METRIC)})
-    return pd.DataFrame(rows).astype({"layer": "Int64"})
+    table = pd.DataFrame(rows).astype({"layer": "Int64"})
+    return table.assign(strength=strength_column(row["strength"] for row in rows))
 
 
 def _pairs(right: pd.DataFrame) -> list[tuple[str, str, bool]]:

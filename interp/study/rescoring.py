@@ -20,8 +20,10 @@ from interp.model.protocol import HookedModel
 from interp.plane import Cells
 from interp.progress import Stages
 from interp.rows import BASE
-from interp.steering.plans import Plan, Positions, check_fits
+from interp.steering.plans import Plan, check_fits
+from interp.steering.positions import Positions
 from interp.steering.saved import PLANS, SavedPlans, naming_model, notice_other_model, notice_other_template
+from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
 from interp.study import report
 from interp.study.config import RunConfig
@@ -83,13 +85,13 @@ class Candidates:
 
     @classmethod
     def of_vectors(
-        cls, vectors: SteeringVectors, layer: int, strength: float, operator: str, positions: Positions
+        cls, vectors: SteeringVectors, layer: int, strength: Strength, operator: str, positions: Positions
     ) -> Candidates:
         """One plan for every language; raises DataError for a layer that there is no vector for."""
         plan = vectors.plan(layer, strength, operator=operator, positions=positions)
         told = {
             "vectors": vectors.name, "provenance": dict(vectors.provenance), "layer": layer, "strength": strength,
-            "operator": operator, "positions": positions,
+            "multiple": vectors.multiple(layer, strength), "operator": operator, "positions": positions,
         }  # fmt: skip
         return cls({STEERED: lambda language: plan}, None, told)
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from interp.data.items import Split
 from interp.data.tasks import Task
 from interp.steering.goals import Goal
-from interp.steering.search import Setting, Side
+from interp.steering.search import Setting, Side, strength_column
 from interp.study.choose import Advance, halved
 from interp.study.evaluate import confidence, score_tasks
 from interp.study.fits import Fits, plan_of
@@ -211,4 +211,5 @@ def candidate_table(found: Mapping[str, Searched], goal: Goal) -> pd.DataFrame:
                     n_cultural=len(scored.clusters["cultural"]),
                 )
             )
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(**{name: strength_column(table[name]) for name in ("en_strength", "loc_strength")})

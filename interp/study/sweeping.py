@@ -11,7 +11,8 @@ import pandas as pd
 from interp.plane import Cells, Resampling, estimate
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
-from interp.steering.search import layer_grid
+from interp.steering.search import layer_grid, strength_column
+from interp.steering.strengths import Strength, label
 from interp.study.choose import Advance, Chosen, Dev, halved
 from interp.study.evaluate import choices, score_tasks
 from interp.study.fit import Vectors
@@ -21,7 +22,7 @@ from interp.study.searching import AXES
 METRICS = {"universal": "transfer", "cultural": "localization"}
 """Axis -> what its prompts measure."""
 
-Cell = tuple[str, int, float]
+Cell = tuple[str, int, Strength]
 """(en or loc, layer, strength)."""
 
 
@@ -101,9 +102,10 @@ def sweep_table(
                 change = estimate(means, [_name(cell)], language, metric, minus=BASE)
                 row |= {f"d_{metric}": change.estimate, f"d_{metric}_lo": change.lo, f"d_{metric}_hi": change.hi}
             rows.append(row | {"chosen": len(here) if language == MACRO else int(language in here)})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(strength=strength_column(table["strength"])) if len(table) else table
 
 
 def _name(cell: Cell) -> str:
     method, layer, strength = cell
-    return f"{method}@{layer}@{strength:g}"
+    return f"{method}@{layer}@{label(strength)}"

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from interp.errors import ConfigError, nearest
 from interp.steering.goals import Goal, Kind
+from interp.steering.positions import POSITIONS
+from interp.steering.strengths import check_scaling
 from interp.study.config import RunConfig
 
 FITTERS = ("mean", "pca", "lda", "probe")
@@ -29,7 +31,7 @@ class TuneConfig(RunConfig):
     candidates: int = 320
     fitters: tuple[str, ...] = FITTERS
     operators: tuple[str, ...] = ("add", "add_keep_norm", "rotate")
-    searched_positions: tuple[str, ...] = ("all", "last")
+    searched_positions: tuple[str, ...] = ("text", "last")
     windows: tuple[int, ...] = (1, 3)
     vectors: tuple[str, ...] = ()
     noise: int = 0
@@ -37,7 +39,7 @@ class TuneConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.rule, self.given
-        for key, allowed in (("fitters", FITTERS), ("operators", OPERATORS), ("searched_positions", ("all", "last"))):
+        for key, allowed in (("fitters", FITTERS), ("operators", OPERATORS), ("searched_positions", POSITIONS)):
             values = getattr(self, key)
             odd = [value for value in values if value not in allowed]
             if odd or not values or len(set(values)) < len(values):
@@ -45,6 +47,8 @@ class TuneConfig(RunConfig):
                 raise ConfigError(
                     f"{key} {','.join(values)!r} are not allowed", allowed=", ".join(allowed), remedy=remedy
                 )
+        for operator in self.operators:
+            check_scaling(operator, self.strengths)
         if not self.windows or any(w < 1 or w % 2 == 0 for w in self.windows):
             raise ConfigError(f"windows {self.windows!r} are not allowed", allowed="odd numbers of layers, from 1")
         if self.candidates < 8:

@@ -18,7 +18,8 @@ from interp.model.shape import Shape
 from interp.model.tokenizer import Ids
 from interp.steering.cost import costs
 from interp.steering.layout import tokenise
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import Positions
 from interp.steering.search import layer_grid, share_grid
 from interp.study.attributing import UNITS
 from interp.study.choose import FINALISTS, Sought, sought, sought_on_top
@@ -85,6 +86,10 @@ class GuessedTokens(Tokens):
     def text(self, text: str) -> Ids:
         """As a whole text."""
         return self(text)
+
+    def front(self, ids: Sequence[int]) -> int:
+        """None: nothing is known of special tokens, and they cost what others do."""
+        return 0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.cli.conftest import Done
 MISTAKES = {
     ("--setting", "llama"): "setting 'llama' is unknown; allowed: organism, gemma3-270m",
     ("--setting", "gemma3-12b", "--device", "cpu"): "setting 'gemma3-12b' needs a GPU",
-    ("--positions", "first"): "positions 'first' is unknown; allowed: all, last, both",
+    ("--positions", "first"): "positions 'first' is unknown; allowed: text, last, all, both",
     ("--plans", "1"): "plans 1 is not allowed",
     ("--memory", "lots"): "memory 'lots' is not allowed",
     ("--json", "no/such/rows.json"): "does not exist",

@@ -45,7 +45,7 @@ def folder(tmp_path: Path, organism: LoadedModel, vectors: torch.Tensor) -> Path
     (tmp_path / "vectors").mkdir()
     SteeringVectors("es", vectors, {"processing": "none"}).save(tmp_path / "vectors" / "es.safetensors")
     save_file({"layer.3": vectors[3].clone()}, tmp_path / "theirs.safetensors")
-    steer = {"vectors": "vectors/es.safetensors", "layer": 3, "strength": 2.0, "operator": "add", "positions": "all"}
+    steer = {"vectors": "vectors/es.safetensors", "layer": 3, "strength": 2.0, "operator": "add", "positions": "text"}
     model = {"name": "organism", "fingerprint": organism.fingerprint, "processing": "none"}
     both = {"es": {"steers": [steer]}, "ko": {"steers": [steer | {"layer": 2}]}}
     half = {"es": {"steers": [steer | {"strength": 1.0}]}}
@@ -92,18 +92,18 @@ def test_commands_change_what_steers(talk: Talk, organism: LoadedModel, vectors:
         "/off", QUESTION, "/on", "/plan", "/quit", QUESTION,
     )  # fmt: skip
     assert done.out.splitlines() == [
-        "surgical, es: layer 3, strength 1, add, positions all",
+        "surgical, es: layer 3, strength 1, add, positions text",
         *expected(organism, es, Steer(3, vectors[3], 1.0)),
-        "surgical, es: layer 3, strength 2, add, positions all",
-        "half, es: layer 3, strength 1, add, positions all",
+        "surgical, es: layer 3, strength 2, add, positions text",
+        "half, es: layer 3, strength 1, add, positions text",
         *expected(organism, es, Steer(3, vectors[3], 1.0)),
-        "surgical, es: layer 3, strength 2, add, positions all",
-        "surgical, ko: layer 2, strength 2, add, positions all",
+        "surgical, es: layer 3, strength 2, add, positions text",
+        "surgical, ko: layer 2, strength 2, add, positions text",
         *expected(organism, ko, Steer(2, vectors[2], 2.0)),
         "the steered side is off",
         *expected(organism, ko),
         "the steered side is on",
-        "surgical, ko: layer 2, strength 2, add, positions all",
+        "surgical, ko: layer 2, strength 2, add, positions text",
     ]
 
 
@@ -136,7 +136,7 @@ def test_vectors_without_a_plan_and_nothing_at_all(talk: Talk, organism: LoadedM
     done = talk(QUESTION, "/method half", "/strength 2", QUESTION, options=theirs)
     first = expected(organism, QUESTION, Steer(3, vectors[3], 1.0))
     second = expected(organism, QUESTION, Steer(3, vectors[3], 2.0))
-    told = "layer 3, strength 2, add, positions all"
+    told = "layer 3, strength 2, add, positions text"
     mistake = "error: there is no plan that has methods; to do: start with --plan"
     assert done.out.splitlines() == [*first, mistake, told, *second]
     done = talk("/off", "/plan", "/strength 2", QUESTION, options=("--language", "es"))

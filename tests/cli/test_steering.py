@@ -38,7 +38,7 @@ def plans(tmp_path: Path, organism: LoadedModel, vectors: torch.Tensor) -> Path:
     (tmp_path / "vectors").mkdir()
     SteeringVectors("es", vectors, {"processing": "none"}).save(tmp_path / "vectors" / "es.safetensors")
     save_file({"layer.3": vectors[3].clone()}, tmp_path / "theirs.safetensors")
-    steer = {"vectors": "vectors/es.safetensors", "layer": 3, "strength": 2.0, "operator": "add", "positions": "all"}
+    steer = {"vectors": "vectors/es.safetensors", "layer": 3, "strength": 2.0, "operator": "add", "positions": "text"}
     model = {"name": "organism", "fingerprint": organism.fingerprint, "processing": "none"}
     methods = {"surgical": {"es": {"steers": [steer]}}, "half": {"es": {"steers": [steer | {"strength": 1.0}]}}}
     write_plans(tmp_path / "plan.json", model=model, template="none", methods=methods)
@@ -89,7 +89,7 @@ def test_answers_are_those_of_generate(
         assert (answer["question"], answer["prompt"]) == (QUESTION, text)
         expected = answers(organism, vectors[3], strength, text)
         assert [answer["unsteered"]["text"], answer["steered"]["text"]] == expected
-        assert found["steers"] == [{"layer": 3, "strength": strength, "operator": "add", "positions": "all"}]
+        assert found["steers"] == [{"layer": 3, "strength": strength, "operator": "add", "positions": "text"}]
         assert found["model"]["fingerprint"] == organism.fingerprint
     assert set(at_hand) == {"organism"}
 
@@ -139,7 +139,7 @@ MISTAKES = {
     ("generate", "--vectors", THEIRS, "--raw", "x"): "--vectors needs a layer",
     ("generate", "--vectors", THEIRS, "--layer", "2", "--raw", "x"): "has no vector for layer 2; allowed: --layer 3",
     ("generate", "--vectors", THEIRS, "--layer", "3", "--operator", "ad", "--raw", "x"): "operator 'ad' is unknown",
-    ("generate", "--vectors", THEIRS, "--layer", "3", "--positions", "first", "--raw", "x"): "allowed: all, last",
+    ("generate", "--vectors", THEIRS, "--layer", "3", "--positions", "first", "--raw", "x"): "allowed: text, last, all",
     ("generate", "--raw", "--template", "none", "x"): "--template makes no sense with --raw",
     ("generate", "--language", "es", "--template", "absent.jinja", "x"): "template 'absent.jinja' can't be read",
     ("generate", "--language", "es", "--model", "./not/here", "x"): "folder './not/here' does not exist",

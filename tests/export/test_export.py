@@ -52,11 +52,12 @@ def plans(tmp_path: Path, organism: LoadedModel) -> Path:
         vectors(name, seed).save(folder / "vectors" / f"{name}.ko.safetensors")
         steers.append(
             {"vectors": f"vectors/{name}.ko.safetensors", "layer": layer, "strength": strength, "operator": "add",
-             "positions": "all"}
+             "positions": "text"}
         )  # fmt: skip
     methods = {
         "surgical": {"ko": {"steers": steers}, "el": {"steers": steers[:1]}},
         "last": {"ko": {"steers": [steers[0] | {"positions": "last"}]}},
+        "everywhere": {"ko": {"steers": [steer | {"positions": "all"} for steer in steers]}},
     }
     model = {"name": "organism", "fingerprint": organism.fingerprint, "processing": "none"}
     write_plans(folder / "plan.json", model=model, template="none", methods=methods)
@@ -128,7 +129,7 @@ def test_the_harness_steers_as_we_do(tmp_path: Path, organism: LoadedModel) -> N
         Prompt("1", "es", "¿Cuál es la capital de Francia? Respuesta:", (" París", " Roma")),
         Prompt("2", "ko", "프랑스의 수도는 어디입니까? 답:", (" 파리", " 로마", " 서울")),
     ]
-    ours = score(organism.model, prompts, [Plan(), plan])
+    ours = score(organism.model, prompts, [Plan(), plan.at("all")])
     model = harness.SteeredModel(
         pretrained=str(organism_folder()), steer_path=str(tmp_path / "a.pt"), device="cpu", dtype="float32",
         attn_implementation="eager", batch_size=2,
@@ -160,7 +161,7 @@ def test_plain_transformers_reads_the_baked_checkpoint(architecture: str, tmp_pa
     assert not info["unexpected_keys"]
     tokens = torch.arange(3, 40)[None]
     with torch.inference_mode():
-        steered = loaded.model.run_with_hooks(tokens, return_type="logits", fwd_hooks=plan.hooks())
+        steered = loaded.model.run_with_hooks(tokens, return_type="logits", fwd_hooks=plan.at("all").hooks())
         apart = loaded.model.run_with_hooks(tokens, return_type="logits") - steered
         torch.testing.assert_close(plain(tokens).logits, steered, atol=1e-4, rtol=0)
     assert apart.abs().max() > 0.1
@@ -229,7 +230,8 @@ def test_the_card_says_what_is_known(plans: Path, tmp_path: Path) -> None:
     assert card.data.library_name == "translocal"
     assert card.data.language == ["el", "ko"]
     assert "| `surgical` | 0.550 [0.450, 0.650] | 0.800 [0.700, 0.900] | +0.050 [-0.010, +0.100] |" in card.text
-    assert "| `surgical` | `ko` | `vectors/loc.ko.safetensors` | 2 | 1.5 | add | all |" in card.text
+    assert "| `surgical` | `ko` | `vectors/loc.ko.safetensors` | 2 | 1.5 | add | text |" in card.text
+    assert "llama.cpp, lm-evaluation-harness and baked checkpoints know only `all`" in card.text
     assert "`mine'/ <b>`, revision `r1`, 12 items, fingerprint `f00`" in card.text
 
 

@@ -48,12 +48,13 @@ def prompts() -> list[Prompt]:
 
 
 def plans(vectors: SteeringVectors) -> list[Plan]:
-    """No steer; one at all positions and one at the last; another operator; two in one plan; the last block."""
+    """No steer; one at each of the positions; another operator; two in one plan; the last block."""
     layers = len(vectors.vectors)
     first, middle, last = 0, layers // 2, layers - 1
     return [
         Plan(),
         vectors.plan(middle, 1.0),
+        vectors.plan(middle, 1.0, positions="all"),
         vectors.plan(middle, 1.5, positions="last"),
         vectors.plan(first, 1.0, operator="add_keep_norm"),
         vectors.plan(first, 0.5) + vectors.plan(middle, -0.7, positions="last"),

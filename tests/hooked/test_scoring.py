@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from interp.errors import Notice
+from interp.model.batching import one_batch
 from interp.steering.engine import score
 from interp.steering.plans import steered
 from interp.steering.scores import Scores
@@ -44,9 +45,10 @@ def test_batches_do_not_matter(hooked: Any, reference: Reference) -> None:
 
 
 def test_steering_ends_with_its_block(hooked: Any, reference: Reference) -> None:
-    tokens = torch.tensor([hooked.tokenizer("hello world")["input_ids"]])
+    batch = one_batch(hooked, ["hello world"])
+    tokens = batch.tokens
     before = hooked(tokens)
-    with steered(hooked, plans(reference.vectors)[1]):
+    with steered(hooked, plans(reference.vectors)[1], batch):
         inside = hooked(tokens)
     assert (inside - before).abs().max() > 1e-3
     assert torch.equal(hooked(tokens), before)

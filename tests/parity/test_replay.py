@@ -17,6 +17,7 @@ from interp.model.protocol import HookedModel
 from interp.steering.engine import replay_of, score
 from interp.steering.operators import OPERATORS
 from interp.steering.plans import Plan, Steer
+from interp.steering.positions import POSITIONS
 
 LIMIT = 1e-4
 BFLOAT16_LIMIT = 0.1
@@ -34,11 +35,11 @@ def prompts(texts: list[str]) -> list[Prompt]:
 
 
 def plans_for(model: HookedModel) -> list[Plan]:
-    """No steer; every operator at both positions; several steers in one plan, also in one layer and mixed; last block."""
+    """No steer; every operator at all three positions; several steers in one plan, also in one layer and mixed; last block."""
     generator = torch.Generator().manual_seed(1)
     vectors = torch.randn(6, model.cfg.d_model, generator=generator)
     plans = [Plan()]
-    for number, (operator, positions) in enumerate(product(OPERATORS, ("all", "last"))):
+    for number, (operator, positions) in enumerate(product(OPERATORS, POSITIONS)):
         layer = number % (model.cfg.n_layers - 1)
         plans += [Plan((Steer(layer, vectors[number % 6], a, operator, positions),)) for a in (0.4, 1.3)]
     first, second = Steer(0, vectors[0], 0.8), Steer(1, vectors[1], -0.6, "add_keep_norm")

@@ -94,7 +94,7 @@ def measure(architecture: str, folder: Path, texts: list[str]) -> Row:
                 if handle:
                     handle.remove()
     prompts = [Prompt(str(i), "en", text, ENDINGS) for i, text in enumerate(texts)]
-    plans = [Plan(), Plan((Steer(1, vector, 0.7),)), Plan((Steer(0, vector, 0.4, positions="last"),))]
+    plans = [Plan(), Plan((Steer(1, vector, 0.7, positions="all"),)), Plan((Steer(0, vector, 0.4, positions="last"),))]
     expected_logp = np.array([plain, steered])
     reference = score(model, prompts, plans, engine="reference").logp
     assert np.abs(expected_logp[1] - expected_logp[0]).max() > 100 * LIMIT, (

@@ -15,11 +15,12 @@ from interp.model.residuals import _picked
 from interp.model.unembedding import Unembedding
 from interp.steering.forest import Reads
 from interp.steering.plans import Plan, Steer
+from interp.steering.positions import POSITIONS
 from interp.steering.scoring import _keep_endings
 from interp.steering.walk import Answers, Stream
 
 HOME, FAR = "cuda:0", "cuda:1"
-PLANS = [Plan((Steer(0, torch.ones(4)),)), Plan((Steer(0, torch.ones(4), positions="last"),))]
+PLANS = [Plan((Steer(0, torch.ones(4), positions=positions),)) for positions in POSITIONS]
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def batch(fake: Any) -> Batch:
         (0, 1),
         torch.zeros(2, 6, dtype=torch.long, device=HOME),
         torch.ones(2, 6, dtype=torch.bool, device=HOME),
+        torch.ones(2, dtype=torch.long, device=HOME),
         torch.ones(2, dtype=torch.long, device=HOME),
     )
 

@@ -186,7 +186,7 @@ def test_direction_n_is_added_to_the_output_of_block_n(tmp_path: Path, organism:
     plain = AutoModelForCausalLM.from_pretrained(organism_folder(), dtype=torch.float32).eval()
     with torch.no_grad():
         states = plain(ids, output_hidden_states=True).hidden_states
-        with steered(organism.model, found.plan(3)) as model:
+        with steered(organism.model, found.plan(3, positions="all")) as model:
             _, cache = model.run_with_cache(ids)  # type: ignore[attr-defined]
     assert torch.allclose(cache["blocks.2.hook_resid_post"], states[3], atol=1e-4)
     assert torch.allclose(cache["blocks.3.hook_resid_post"], states[4] + vector, atol=1e-4)

@@ -13,7 +13,8 @@ from interp.model.loading import LoadedModel, load_model
 from interp.model.protocol import HookedModel, resid_post
 from interp.model.sources import organism_folder
 from interp.steering.generation import Generated, end_tokens, generate
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import Positions
 from tests.conftest import write_tiny
 
 NEW = 8
@@ -76,7 +77,7 @@ def plain_loop(model: HookedModel, prompt: tuple[int, ...], plan: Plan) -> list[
     for _ in range(NEW):
         hooks = []
         for steer in plan.steers:
-            start = 0 if steer.positions == "all" else len(prompt) - 1
+            start = {"all": 0, "text": 1, "last": len(prompt) - 1}[steer.positions]  # one BOS stands in front
 
             def hook(residual: torch.Tensor, hook: object, steer: Steer = steer, start: int = start) -> torch.Tensor:
                 moved = residual.clone()
@@ -92,7 +93,7 @@ def plain_loop(model: HookedModel, prompt: tuple[int, ...], plan: Plan) -> list[
     return ids[len(prompt) :]
 
 
-@pytest.mark.parametrize("positions", ["all", "last"])
+@pytest.mark.parametrize("positions", ["text", "last", "all"])
 def test_a_plan_steers_new_tokens_too(tiny: LoadedModel, texts: list[str], positions: Positions) -> None:
     model = tiny.model
     some = [texts[i] for i in (0, 5, 10)]
@@ -104,7 +105,7 @@ def test_a_plan_steers_new_tokens_too(tiny: LoadedModel, texts: list[str], posit
     assert tokens_of(unsteered) != expected
 
 
-@pytest.mark.parametrize("positions", ["all", "last"])
+@pytest.mark.parametrize("positions", ["text", "last", "all"])
 def test_results_depend_neither_on_the_batch_nor_on_neighbours(
     organism: LoadedModel, texts: list[str], positions: Positions
 ) -> None:

@@ -129,7 +129,7 @@ MISTAKES = [
     (f"{IN_STEER}>strength", float("inf"), "inf is no number"),
     (f"{IN_STEER}>strength", REMOVED, "the key 'strength' is missing"),
     (f"{IN_STEER}>operator", "ad", "'ad' is unknown; allowed: add, .*did you mean 'add'"),
-    (f"{IN_STEER}>positions", "first", "'first' is unknown; allowed: all, last"),
+    (f"{IN_STEER}>positions", "first", "'first' is unknown; allowed: text, last, all"),
     (f"{IN_STEER}>positions", ["all"], r"\['all'\] is unknown"),
     (f"{IN_STEER}>vectors", "/etc/passwd", "leads out of the folder"),
     (f"{IN_STEER}>vectors", "vectors/../../x", "leads out of the folder"),
@@ -223,4 +223,4 @@ def test_scaling_multiplies_every_strength() -> None:
     plan = Plan((Steer(0, VECTORS[0], 2.0), Steer(1, VECTORS[1], -1.0, "rotate", "last")))
     found = plan.scaled(0.5)
     assert [steer.strength for steer in found.steers] == [1.0, -0.5]
-    assert [(s.layer, s.operator, s.positions) for s in found.steers] == [(0, "add", "all"), (1, "rotate", "last")]
+    assert [(s.layer, s.operator, s.positions) for s in found.steers] == [(0, "add", "text"), (1, "rotate", "last")]

@@ -14,7 +14,8 @@ from interp.errors import ModelError
 from interp.model.loading import LoadedModel, load_model
 from interp.model.sources import organism_folder
 from interp.steering.generation import Finish, Generated, generate
-from interp.steering.plans import Plan, Positions, Steer
+from interp.steering.plans import Plan, Steer
+from interp.steering.positions import Positions
 from interp.steering.streaming import Piece, stream
 from tests.conftest import write_tiny
 
@@ -31,7 +32,7 @@ def plans(model, positions: Positions) -> list[Plan]:
 
 
 @pytest.mark.parametrize("stop", ["\n", None, "a"])
-@pytest.mark.parametrize("positions", ["all", "last"])
+@pytest.mark.parametrize("positions", ["text", "last", "all"])
 def test_tokens_and_text_are_those_of_generate(
     organism: LoadedModel, texts: list[str], positions: Positions, stop: str | None
 ) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from interp.cli.progress import Bars
 from interp.errors import ConfigError
+from interp.model.batching import one_batch
 from interp.model.loading import LoadedModel
 from interp.plane import outcomes
 from interp.rows import BASE, MACRO
@@ -165,8 +166,9 @@ def test_loc_under_en_is_read_from_the_steered_stream(study: Study, fits: Fitted
         texts = [study.template.text(t) for t in study.cultural_texts("el", "fit", cue, study.culture("el"))]
         rows = []
         for text in texts:
-            with steered(study.loaded.model, plan):
-                _, cache = study.loaded.model.run_with_cache(text)
+            batch = one_batch(study.loaded.model, [text])
+            with steered(study.loaded.model, plan, batch):
+                _, cache = study.loaded.model.run_with_cache(batch.tokens)
             rows.append(
                 torch.stack([cache[f"blocks.{layer}.hook_resid_post"][0, -1] for layer in range(study.n_layers)])
             )
