@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 from interp.errors import ModelError
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel
+from interp.model.switches import Switches, side
 
 Result = TypeVar("Result")
 
@@ -45,10 +46,12 @@ def batches(
     prompt_lengths: Sequence[int],
     batch_size: int | Callable[[int], int],
     device: torch.device | str = "cpu",
+    switches: Switches = (),
 ) -> Iterator[Batch]:
     """All sequences in batches, similar lengths together, the longest first; ValueError for an empty one.
 
-    batch_size: most rows of a batch, or what gives that number for the batch's length.
+    batch_size: most rows of a batch, or what gives that number for the batch's length. switches: those of the model
+    (`switches_in`); a batch's rows are all on the same side of each.
     """
     rows_of = batch_size if callable(batch_size) else lambda length: batch_size
     order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
@@ -58,8 +61,9 @@ def batches(
         size = rows_of(length)
         if size < 1:
             raise ValueError(f"batch_size must be at least 1, got {size}")
-        rows = order[start : start + size]
-        start += size
+        place = side(length, switches)
+        rows = [row for row in order[start : start + size] if side(len(sequences[row]), switches) == place]
+        start += len(rows)
         tokens = torch.zeros(len(rows), length, dtype=torch.long)
         real = torch.zeros(len(rows), length, dtype=torch.bool)
         for i, row in enumerate(rows):

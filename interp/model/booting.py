@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
 from interp.model.adapters import Adapter, fits, merged
+from interp.model.kinds import check_language_model
 from interp.model.placement import Placement
 from interp.model.sources import Source
 
@@ -52,8 +53,9 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
 def transformers_model(source: Source, name: str, placement: Placement) -> PreTrainedModel:
     """The model as Transformers has it, with eager attention; refuses a checkpoint that lacks some of its weights."""
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
+    check_language_model(AutoConfig.from_pretrained(source.location, trust_remote_code=False), name)
     dtype = getattr(torch, placement.dtype)
     settings: dict[str, Any] = {}
     if placement.device_map is not None or (placement.n_devices or 1) > 1:

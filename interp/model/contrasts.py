@@ -17,6 +17,7 @@ from interp.data.tasks import Role, Task
 from interp.errors import ModelError
 from interp.model.batching import Batch, Tokens, batches
 from interp.model.protocol import HookedModel, NamedHook, device_of
+from interp.model.switches import switches_in
 from interp.model.template import Template
 
 
@@ -159,7 +160,7 @@ def batched(model: HookedModel, texts: Sequence[str], batch_size: int) -> Iterat
     """The texts as batches of token ids."""
     tokens = Tokens(model)
     sequences = [tokens(text) for text in texts]
-    return batches(sequences, [len(s) for s in sequences], batch_size, device_of(model))
+    return batches(sequences, [len(s) for s in sequences], batch_size, device_of(model), switches_in(model))
 
 
 def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch vocab"]:

@@ -16,6 +16,7 @@ from interp.model.batching import Batch, Tokens, batches, within_memory
 from interp.model.blocks import Forwards, Stop, lean, replaced
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, NamedHook, device_of, resid_post, resid_pre
+from interp.model.switches import switches_in
 
 Residuals = Float[torch.Tensor, "layer text d_model"]
 Position = int | Literal["mean"]
@@ -67,7 +68,7 @@ class Reading:
         _refuse_short(sequences, self.position)
         budget = Budget(self.model, memory)
         lengths = [len(sequence) for sequence in sequences]
-        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(self.model))
+        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(self.model), switches_in(self.model))
         for batch, found in within_memory(whole, partial(self._read, forwards=lean(self.model)), budget):
             yield batch.rows, found
             if progress:

@@ -33,7 +33,8 @@ class Shape:
 def shape_from_config(config: Any) -> Shape:
     """The shape that a Transformers configuration describes; the language model's where it is one of text and images.
 
-    The model is built without memory for its weights. Raises ModelError for one that is no causal language model.
+    The model is built without memory for its weights. Raises ModelError for one that Transformers can't build as a
+    causal language model.
     """
     import torch
     from transformers import AutoModelForCausalLM
