@@ -52,13 +52,16 @@ SIZES: tuple[tuple[int, tuple[str, ...]], ...] = (
 LATENT = {"num_key_value_heads": HEADS, "head_dim": 4}
 OWN: dict[str, dict[str, Any]] = {
     "axk1": LATENT, "axk2": LATENT, "bailing_hybrid": LATENT, "deepseek_v2": LATENT, "deepseek_v3": LATENT,
-    "deepseek_v32": LATENT, "glm4_moe_lite": LATENT, "glm_moe_dsa": LATENT, "minicpm3": LATENT, "youtu": LATENT,
+    "deepseek_v32": LATENT, "glm4_moe_lite": LATENT, "minicpm3": LATENT, "youtu": LATENT,
     "bamba": {"attn_layer_indices": [1, 3]},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "granitemoehybrid": {"layer_types": ["mamba", "attention", "mamba", "attention"]},
     "mamba2": {"num_heads": 8},
+    "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"], "num_dense_layers": 1},
+    "glm_moe_dsa": LATENT | {"index_topk": 256},
     "reformer": {"is_decoder": True},
+    "zamba2": {"layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], "attention_head_dim": 16},
     "zaya": {"num_experts_per_tok": 1},
 }  # fmt: skip
 """What a type needs beside its sizes."""
@@ -80,13 +83,14 @@ def _tiny(kind: Any, vocabulary: int, own: dict[str, Any]) -> Any:
     values |= {"vocab_size": vocabulary, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
     if "vocab_size_per_layer_input" in known:
         values["vocab_size_per_layer_input"] = vocabulary
-    if "initializer_range" in known:
-        values["initializer_range"] = 0.2  # ten times the usual: every block and its attention must matter
+    for name in ("initializer_range", "init_std"):
+        if name in known:
+            values[name] = 0.2  # ten times the usual: every block and its attention must matter
     kinds = known.get("layer_types")
     if isinstance(kinds, list) and kinds:
         some = list(dict.fromkeys(kinds))
         values["layer_types"] = [some[i % len(some)] for i in range(BLOCKS)]
-    for name, part in (getattr(kind, "sub_configs", None) or {}).items():
-        if name in known and part.__name__ != "AutoConfig":
-            values[name] = _tiny(part, vocabulary, {}).to_dict()
+    for name in getattr(kind, "sub_configs", None) or {}:
+        if getattr(default, name, None) is not None:
+            values[name] = _tiny(type(getattr(default, name)), vocabulary, {}).to_dict()
     return kind(**values | own)

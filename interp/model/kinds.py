@@ -59,8 +59,8 @@ def check_vocabulary(tokenizer: Any, rows: int, name: str) -> None:
     if wrong:
         token, number = max(wrong.items(), key=lambda each: each[1])
         raise ModelError(
-            f"the tokenizer of {name!r} is larger than the model: token {token!r} has id {number}, and the embedding has "
-            f"{rows} rows",
+            f"the tokenizer of {name!r} is larger than the model: token {token!r} has id {number}, and the embedding "
+            f"has {rows} rows",
             allowed=f"ids from 0 to {rows - 1}",
             remedy="take the model's own tokenizer, or resize and train the embedding (resize_token_embeddings)",
         )

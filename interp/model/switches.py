@@ -1,8 +1,9 @@
 """Lengths at which a model computes a whole row otherwise: rows on different sides never share a batch.
 
-LongRoPE (Phi 3 and 4 mini with 128k) has two sets of rotary factors, one for rows up to `original_max_position_embeddings`
-and one for longer ones, and Transformers chooses by the longest row of a batch. Dynamic NTK scaling changes with every
-length beyond `max_position_embeddings`, which is the longest text that is read at all (`Tokens`), so it never acts.
+LongRoPE (Phi 3 and 4 mini with 128k) has two sets of rotary factors: one for rows up to
+`original_max_position_embeddings`, one for longer ones. Transformers chooses by the longest row of a batch. Dynamic NTK
+scaling changes with every length beyond `max_position_embeddings`; that is the longest text that is read at all
+(`Tokens`), so it never acts.
 """
 
 from __future__ import annotations

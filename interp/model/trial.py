@@ -36,7 +36,7 @@ CHAIN = 0.1
 """Norm of a steer at every block, as a share of the stream's: fifty of them add up to a quarter of it."""
 
 PLAIN, FIRST, LAST, EVERY, OTHER = range(5)
-"""Rows: unsteered; steered after the first block; after the last; after every block; unsteered with other last tokens."""
+"""Rows: unsteered; steered after the first block, after the last, after every block; unsteered, other last tokens."""
 
 Stream = Float[torch.Tensor, "row pos d_model"]
 
@@ -44,11 +44,11 @@ Stream = Float[torch.Tensor, "row pos d_model"]
 def check_hooks_work(model: HookedModel) -> None:
     """Raise ModelError unless the hooks of the residual stream work as reading and steering need them.
 
-    One forward of five rows of six tokens, however deep the model: the stream after every block and before the first is
-    read, once, as [row, pos, d_model]; on a bridge it is Transformers' own hidden state; what a hook returns is what the
-    next block gets, and a steer after the first and after the last block moves the logits; the logits are numbers, and
-    those of a token don't depend on later tokens. Where something stands between two blocks, the steer after the first
-    of them is tried on its own.
+    One forward of five rows of six tokens, however deep the model: the stream after every block and before the first
+    is read, once, as [row, pos, d_model]; on a bridge it is Transformers' own hidden state; what a hook returns is what
+    the next block gets, and a steer after the first and after the last block moves the logits; the logits are numbers,
+    and those of a token don't depend on later tokens. Where something stands between two blocks, the steer after the
+    first of them is tried on its own.
     """
     trial = _Trial(model)
     logits = trial.run()
@@ -80,7 +80,7 @@ def _refuse(reason: str, remedy: str = "choose another model") -> None:
 
 @dataclass
 class _Trial:
-    """A forward, and what its hooks were given and gave back, by layer. steered: the layers that rows are steered at."""
+    """A forward, and what its hooks were given and gave back, by layer. steered: the layers of each steered row."""
 
     model: HookedModel
     steered: dict[int, Sequence[int]] = field(default_factory=dict)
@@ -182,8 +182,8 @@ class _Trial:
     def refuse_other_streams(self, noise: float) -> None:
         """Raise ModelError where Transformers' hidden states are not what the hooks read.
 
-        The last hidden state is left out: in most architectures it has passed the final norm. Some (Mamba) leave out the
-        embedding and give the stream after the last block twice, with and without that norm.
+        The last hidden state is left out: in most architectures it has passed the final norm. Some (Mamba) leave out
+        the embedding and give the stream after the last block twice, with and without that norm.
         """
         n_layers = int(self.model.cfg.n_layers)
         if len(self.hidden) != n_layers + 1:
@@ -208,7 +208,7 @@ class _Trial:
         return self.apart(logits, PLAIN, row, slice(None)) > noise
 
     def apart(self, logits: torch.Tensor, one: int, other: int, positions: slice) -> float:
-        """The largest difference of two rows' logits, in spreads of a row's logits; words that are masked don't count."""
+        """The largest difference of two rows' logits, in spreads of a row's logits; masked words don't count."""
         pair = logits[[one, other]][:, positions]
         masked = pair.isinf().any(dim=0)
         spread = pair[0][~masked].std()
