@@ -79,17 +79,28 @@ def tiny_config(architecture: str, vocabulary: int):
     return getattr(transformers, name)(**shared, **sizes, **more.get(architecture, {}))
 
 
-def write_tiny(architecture: str, folder: Path) -> Path:
-    """A random model of an architecture with the organism's tokenizer, written as published ones are."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def vocabulary() -> int:
+    """How many tokens the organism's tokenizer has."""
+    from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(organism_folder())
+    return len(AutoTokenizer.from_pretrained(organism_folder()))
+
+
+def write_model(config, folder: Path) -> Path:
+    """A random model of a configuration with the organism's tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(tiny_config(architecture, len(tokenizer)))
-    model.float().save_pretrained(folder)
+    AutoModelForCausalLM.from_config(config).float().save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(organism_folder() / name, folder / name)
+    return folder
+
+
+def write_tiny(architecture: str, folder: Path) -> Path:
+    """A random model of an architecture with the organism's tokenizer, written as published ones are."""
+    write_model(tiny_config(architecture, vocabulary()), folder)
     if architecture == "gemma3_images":
         _as_gemma_publishes_it(folder)
     if architecture == "qwen2":

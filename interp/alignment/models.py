@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from interp.model.booting import transformers_model
 from interp.model.capacity import check_fits
 from interp.model.fingerprint import weights_digest
 from interp.model.hub import at_hand, check_revision
+from interp.model.kinds import check_vocabulary
 from interp.model.placement import place
 from interp.model.sources import find_model
+from interp.model.switches import switches_of
 from interp.model.tokenizer import described_tokenizer, own_tokenizer
 
 if TYPE_CHECKING:
@@ -65,8 +68,9 @@ def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revisio
             allowed="a causal language model",
             remedy="check the checkpoint, or choose another model",
         ) from error
+    check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], name)  # type: ignore[arg-type]
     config: Any = model.config.get_text_config()
-    longest = int(getattr(config, "max_position_embeddings", 0) or 2048) - 1
+    longest = min(int(getattr(config, "max_position_embeddings", 0) or 2048), *switches_of(config), sys.maxsize) - 1
     return Trainable(
         model, tokenizer, source.name, Path(source.location), commit, longest, placement.device, placement.dtype
     )

@@ -92,9 +92,9 @@ def bake(
 
 def add_biases(model: Any, added: Additions) -> dict[int, str]:
     """Add vectors to the biases of a plain Transformers model, in place; the names of the biases by layer."""
-    config = model.config
-    blocks = blocks_of(model, int(config.num_hidden_layers))
-    last = [last_matrix(block, int(config.hidden_size)) for block in blocks.modules]
+    config, blocks = model.config, blocks_of(model)
+    width = int(config.get_text_config(decoder=True).hidden_size)
+    last = [last_matrix(block, width) for block in blocks.modules]
     if any(matrix.bias is None for _, matrix in last):
         on = switched_on(config)
         names = {f"{blocks.name}.{layer}.{name}.bias" for layer, (name, _) in enumerate(last)}
@@ -107,7 +107,6 @@ def add_biases(model: Any, added: Additions) -> dict[int, str]:
             )
         with_zero_biases(model, on[1])
         model.config = on[0]
-    width = int(config.hidden_size)
     for layer, vector in added.items():
         if layer >= len(last) or vector.shape != (width,):
             raise ConfigError(f"the plan does not fit the model: layer {layer}, width {vector.shape[0]}")
@@ -125,7 +124,7 @@ def largest_difference(loaded: LoadedModel, plan: Plan, folder: Path, dtype: str
     )
     generator = torch.Generator().manual_seed(SEED)
     tokens: Int[torch.Tensor, "row position"] = torch.randint(
-        0, plain.config.vocab_size, (ROWS, LENGTH), generator=generator
+        0, plain.config.get_text_config(decoder=True).vocab_size, (ROWS, LENGTH), generator=generator
     )
     with torch.inference_mode(), steered(loaded.model, plan.at("all")) as hooked:
         ours: Float[torch.Tensor, "row position vocabulary"] = hooked(tokens, return_type="logits")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
+from interp.model.kinds import check_language_model
 from interp.model.sources import find_model
 from interp.steering.saved import SavedPlans, naming_model
 
@@ -26,11 +27,17 @@ class Blocks:
     modules: tuple[Any, ...]
 
 
-def blocks_of(model: PreTrainedModel, n_layers: int) -> Blocks:
-    """The blocks of a model: of its lists of `n_layers` modules, the one with the most weights."""
+def blocks_of(model: PreTrainedModel) -> Blocks:
+    """The blocks of a model's text decoder: of its lists of as many modules, the one with the most weights."""
     from torch.nn import ModuleList
 
-    lists = {name: m for name, m in model.named_modules() if isinstance(m, ModuleList) and len(m) == n_layers}
+    n_layers = int(model.config.get_text_config(decoder=True).num_hidden_layers)
+    inside = {id(module) for module in model.get_decoder().modules()}
+    lists = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, ModuleList) and len(module) == n_layers and id(module) in inside
+    }
     if not lists:
         raise ModelError(f"a {type(model).__name__} has no list of {n_layers} blocks", remedy="choose another model")
     name = max(lists, key=lambda one: sum(p.numel() for p in lists[one].parameters()))
@@ -52,10 +59,11 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
 
 
 def outline_model(config: PretrainedConfig) -> PreTrainedModel:
-    """A model of a configuration without weights."""
+    """A model of a configuration without weights; raises ModelError for one that is no causal language model's."""
     import torch
     from transformers import AutoModelForCausalLM
 
+    check_language_model(config, config.model_type)
     with torch.device("meta"):
         found: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     return found
@@ -63,11 +71,9 @@ def outline_model(config: PretrainedConfig) -> PreTrainedModel:
 
 def hook_names(config: PretrainedConfig) -> list[str]:
     """Names of the blocks among the modules of `model.base_model`, which is where lm-evaluation-harness looks."""
-    model = outline_model(config)
-    n_layers = int(config.get_text_config().num_hidden_layers)
-    base: Any = model.base_model
-    name = blocks_of(base, n_layers).name
-    return [f"{name}.{layer}" for layer in range(n_layers)]
+    base: Any = outline_model(config).base_model
+    blocks = blocks_of(base)
+    return [f"{blocks.name}.{layer}" for layer in range(len(blocks.modules))]
 
 
 def last_matrix(block: Any, d_model: int) -> tuple[str, Any]:
@@ -88,10 +94,10 @@ def last_matrix(block: Any, d_model: int) -> tuple[str, Any]:
 def switched_on(config: PretrainedConfig) -> tuple[PretrainedConfig, set[str]] | None:
     """The configuration with biases in the MLP, and the names of the parameters that this adds; None without such."""
     for switch in SWITCHES:
-        if getattr(config, switch, None) is not False:
+        if getattr(config.get_text_config(decoder=True), switch, None) is not False:
             continue
         other = copy.deepcopy(config)
-        setattr(other, switch, True)
+        setattr(other.get_text_config(decoder=True), switch, True)
         before, after = (set(dict(outline_model(one).named_parameters())) for one in (config, other))
         if after > before:
             return other, after - before

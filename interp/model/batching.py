@@ -13,6 +13,7 @@ from interp.data.prompts import ChatText
 from interp.errors import ModelError
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel, device_of
+from interp.model.switches import Switches, side
 from interp.model.tokenizer import Around, Ids
 
 Result = TypeVar("Result")
@@ -63,11 +64,13 @@ def batches(
     batch_size: int | Callable[[int], int],
     device: torch.device | str = "cpu",
     fronts: Sequence[int] | None = None,
+    switches: Switches = (),
 ) -> Iterator[Batch]:
     """All sequences in batches, similar lengths together, the longest first; ValueError for an empty one.
 
     batch_size: most rows of a batch, or what gives that number for the batch's length. fronts: how many special tokens
     stand in front of each sequence (`Tokens.front`); without them a batch can't be steered at positions `text`.
+    switches: those of the model (`switches_in`); a batch's rows are all on the same side of each.
     """
     rows_of = batch_size if callable(batch_size) else lambda length: batch_size
     order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
@@ -77,8 +80,9 @@ def batches(
         size = rows_of(length)
         if size < 1:
             raise ValueError(f"batch_size must be at least 1, got {size}")
-        rows = order[start : start + size]
-        start += size
+        place = side(length, switches)
+        rows = [row for row in order[start : start + size] if side(len(sequences[row]), switches) == place]
+        start += len(rows)
         tokens = torch.zeros(len(rows), length, dtype=torch.long)
         real = torch.zeros(len(rows), length, dtype=torch.bool)
         for i, row in enumerate(rows):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
 from interp.model.adapters import Adapter, fits, merged
+from interp.model.kinds import ALLOWED, check_language_model
 from interp.model.placement import Placement
 from interp.model.sources import Source
 from interp.model.tokenizer import give_tokenizer, own_tokenizer, stand_in
@@ -25,6 +26,7 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
 
     hf_logging.disable_progress_bar()
     logging.getLogger("transformers").setLevel(logging.ERROR)
+    _check_supported(source, name)
     try:
         model = transformers_model(source, name, placement)
         if adapter is not None and (fits(adapter, model) or not _is_composite(model)):
@@ -52,11 +54,42 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
     return bridge.eval()
 
 
+def _check_supported(source: Source, name: str) -> None:
+    """Raise ModelError, before weights are read, for a class that TransformerLens does not wrap."""
+    from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as classes
+
+    config = _configuration(source, name)
+    names = [classes.get(kind) for kind in (config.model_type, config.get_text_config(decoder=True).model_type)]
+    if not any(kind in SUPPORTED_ARCHITECTURES for kind in names):
+        raise ModelError(
+            f"model {name!r} is a {names[0]}, which TransformerLens does not support",
+            allowed="the architectures of docs/models.md",
+            remedy="choose another model",
+        )
+
+
+def _configuration(source: Source, name: str) -> Any:
+    """The checkpoint's configuration; raises ModelError where it can't be read or is not a causal language model's."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(source.location, trust_remote_code=False)
+    except Exception as error:  # Transformers raises many kinds
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"model {name!r} could not be loaded: {reason}", allowed=ALLOWED, remedy="check the checkpoint"
+        ) from error
+    check_language_model(config, name)
+    return config
+
+
 def transformers_model(source: Source, name: str, placement: Placement) -> PreTrainedModel:
     """The model as Transformers has it, with eager attention; refuses a checkpoint that lacks some of its weights."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    _configuration(source, name)
     dtype = getattr(torch, placement.dtype)
     settings: dict[str, Any] = {}
     if placement.device_map is not None or (placement.n_devices or 1) > 1:

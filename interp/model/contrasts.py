@@ -17,6 +17,7 @@ from interp.data.tasks import Role, Task
 from interp.errors import ModelError
 from interp.model.batching import Batch, Tokens, batches
 from interp.model.protocol import HookedModel, NamedHook, device_of
+from interp.model.switches import switches_in
 from interp.model.template import Template
 from interp.model.tokenizer import Ids
 
@@ -164,7 +165,8 @@ def batched(model: HookedModel, texts: Sequence[str | Ids], batch_size: int) -> 
     """Prompts, or their token ids, as batches."""
     tokens = Tokens(model)
     sequences = [tokens.prompt(text) for text in texts]
-    return batches(sequences, [len(s) for s in sequences], batch_size, device_of(model))
+    lengths = [len(sequence) for sequence in sequences]
+    return batches(sequences, lengths, batch_size, device_of(model), switches=switches_in(model))
 
 
 def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch vocab"]:

@@ -94,8 +94,10 @@ def _described(
 ) -> LoadedModel:
     from interp.model.fingerprint import fingerprint
     from interp.model.processing import processing_of
+    from interp.model.trial import check_hooks_work
 
-    check_hooked(model)
+    check_hooked(model, name)
+    check_hooks_work(model)
     return LoadedModel(model, name, fingerprint(model), exposure, revision, processing_of(model), adapter, quantization)
 
 
@@ -127,7 +129,8 @@ def _taken(
             )
     from interp.model.protocol import device_of, dtype_of
 
-    check_hooked(model)
+    name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
+    check_hooked(model, name)
     there = {"device": str(device_of(model)), "dtype": str(dtype_of(model)).removeprefix("torch.")}
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
@@ -140,12 +143,14 @@ def _taken(
     config = getattr(getattr(model, "original_model", None), "config", None)
     method = getattr(getattr(config, "quantization_config", None), "quant_method", "")
     notice_changed(model.tokenizer)
-    name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
     return _described(model, name, None, "", "", str(getattr(method, "value", method)))
 
 
-def check_hooked(model: HookedModel) -> None:
-    """Raise ModelError unless the model has a residual stream after every block and a tokenizer."""
+def check_hooked(model: HookedModel, name: str) -> None:
+    """Raise ModelError unless the model has a residual stream after every block and a tokenizer of its size."""
+    from interp.model.kinds import check_vocabulary
+    from interp.model.protocol import embedding_rows
+
     missing = [
         hook
         for layer in range(model.cfg.n_layers)
@@ -159,3 +164,4 @@ def check_hooked(model: HookedModel) -> None:
         )
     if model.tokenizer is None:
         raise ModelError("the model has no tokenizer", remedy="load it with its tokenizer files")
+    check_vocabulary(model.tokenizer, embedding_rows(model), name)

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from interp.errors import ModelError
 from interp.model.capacity import BYTES, QUANTIZED, local_folder, weight_bytes
 from interp.model.hub import CHECKPOINT, ELSEWHERE, explained
+from interp.model.kinds import check_language_model, check_vocabulary
 from interp.model.protocol import HookedModel
 from interp.model.shape import Shape, shape_from_config
 from interp.model.sources import ORGANISM, Source, find_model
@@ -57,7 +58,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     """What a model would be in `dtype` (`float32`, ...); of one on the Hub only its configuration is fetched.
 
     Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
-    or is no causal language model.
+    is no causal language model, or has a tokenizer that is larger than its embedding.
     """
     from transformers import AutoConfig
     from transformers.utils import logging as hf_logging
@@ -74,7 +75,10 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         config = AutoConfig.from_pretrained(
             str(folder or source.location), revision=None if folder else revision, trust_remote_code=False
         )
+        check_language_model(config, name)
         tokenizer = own_tokenizer(folder) if folder else None
+    except ModelError:
+        raise
     except Exception as error:  # Transformers', the Hub's, the network's
         said = explained(error, source.location, revision) if folder is None else None
         reason = " ".join(str(error).split())[:200]
@@ -82,6 +86,8 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
             f"the configuration or tokenizer of {name!r} can't be read: {reason}", remedy="check the files"
         ) from error
     shape = shape_from_config(config)
+    if tokenizer is not None:
+        check_vocabulary(tokenizer, shape.d_vocab, name)
     counted = _bytes(shape, parameters, dtype, quantization)
     place: Place = "to download" if folder is None else "cached" if not source.local else "folder"
     return Outline(

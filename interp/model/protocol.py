@@ -63,3 +63,10 @@ def device_of(model: HookedModel) -> torch.device:
 def dtype_of(model: HookedModel) -> torch.dtype:
     """The dtype of the model's embedding."""
     return next(iter(model.embed.parameters())).dtype  # type: ignore[attr-defined]
+
+
+def embedding_rows(model: HookedModel) -> int:
+    """How many token ids the model's embedding has rows for; padded ones count."""
+    if is_bridge(model):
+        return int(model.original_model.get_input_embeddings().weight.shape[0])  # type: ignore[attr-defined]
+    return int(model.embed.W_E.shape[0])  # type: ignore[attr-defined]

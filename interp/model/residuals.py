@@ -16,6 +16,7 @@ from interp.model.batching import Batch, Tokens, batches, within_memory
 from interp.model.blocks import Forwards, Stop, lean, replaced
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, NamedHook, device_of, resid_post, resid_pre
+from interp.model.switches import switches_in
 from interp.model.tokenizer import Ids
 
 Residuals = Float[torch.Tensor, "layer text d_model"]
@@ -69,7 +70,8 @@ class Reading:
         budget = Budget(self.model, memory)
         lengths = [len(sequence) for sequence in sequences]
         fronts = list(map(Tokens(self.model).front, sequences)) if self.hooks else None
-        whole = batches(sequences, lengths, batch_size or budget.rows, device_of(self.model), fronts)
+        rows, switches = batch_size or budget.rows, switches_in(self.model)
+        whole = batches(sequences, lengths, rows, device_of(self.model), fronts, switches)
         for batch, found in within_memory(whole, partial(self._read, forwards=lean(self.model)), budget):
             yield batch.rows, found
             if progress:

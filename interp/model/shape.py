@@ -33,7 +33,8 @@ class Shape:
 def shape_from_config(config: Any) -> Shape:
     """The shape that a Transformers configuration describes; the language model's where it is one of text and images.
 
-    The model is built without memory for its weights. Raises ModelError for one that is no causal language model.
+    The model is built without memory for its weights. Raises ModelError for one that Transformers can't build as a
+    causal language model.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -49,20 +50,27 @@ def shape_from_config(config: Any) -> Shape:
             allowed="decoder-only models",
             remedy="choose another model",
         ) from error
-    n_layers, heads = int(text.num_hidden_layers), int(text.num_attention_heads)
+    n_layers, width = int(text.num_hidden_layers), int(text.hidden_size)
+    heads = _size(text, "num_attention_heads", "num_heads") or 1  # state-space models have none
     blocks = _blocks(model, n_layers)
-    width = int(text.hidden_size)
     return Shape(
         n_layers=n_layers,
         d_model=width,
-        d_mlp=int(getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * width),
+        d_mlp=_size(text, "intermediate_size", "n_inner", "ffn_dim") or 4 * width,
         n_heads=heads,
-        d_head=int(getattr(text, "head_dim", None) or width // heads),
+        d_head=_size(text, "head_dim") or width // heads,
         d_vocab=int(text.vocab_size),
-        n_ctx=int(getattr(text, "max_position_embeddings", None) or UNBOUNDED),
+        n_ctx=_size(text, "max_position_embeddings") or UNBOUNDED,
         matrices=tuple(_matrices(block.parameters()) for block in blocks),
         parameters=sum(p.numel() for p in model.parameters()),
     )
+
+
+def _size(config: Any, *names: str) -> int:
+    """The first size of these names that a configuration has, the largest where blocks differ; 0 where it has none."""
+    values = (getattr(config, name, None) for name in names)
+    value = next((value for value in values if value), 0)
+    return int(max(value) if isinstance(value, (list, tuple)) else value)
 
 
 def _blocks(model: Any, n_layers: int) -> torch.nn.ModuleList:

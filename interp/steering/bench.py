@@ -26,6 +26,7 @@ from interp.model.rate import matmul_rate
 from interp.model.residuals import Reading
 from interp.model.shape import shape_from_config
 from interp.model.sources import organism_folder, resolve_device
+from interp.model.switches import switches_in
 from interp.model.tokenizer import give_tokenizer, own_tokenizer, stand_in
 from interp.steering.cost import costs
 from interp.steering.engine import replay_of
@@ -203,7 +204,7 @@ def _plain(
     size = max(1, min(held, Budget(model, memory).tokens(longest) // longest))
     found = np.zeros((len(plans), len(layout.tokens)), dtype=np.float32)
     for p, plan in enumerate(plans):
-        for batch in batches(sequences, [key[1] for key in rows], size, device_of(model)):
+        for batch in batches(sequences, [key[1] for key in rows], size, device_of(model), switches=switches_in(model)):
             logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=plan.hooks(batch))
             most = max(len(ending) for row in batch.rows for _, ending in reads[row])
             steps = batch.last[:, None] + torch.arange(most, device=batch.last.device)
@@ -225,7 +226,7 @@ def _read_ratio(model: HookedModel, sequences: Sequence[tuple[int, ...]], memory
             pass
 
     def bare() -> None:
-        for batch in batches(sequences, lengths, Budget(model, memory).rows, device_of(model)):
+        for batch in batches(sequences, lengths, Budget(model, memory).rows, device_of(model), switches=switches_in(model)):
             model.original_model.base_model(batch.tokens, use_cache=False)  # type: ignore[attr-defined]
 
     with torch.inference_mode(), replaced(lean(model)):

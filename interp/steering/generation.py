@@ -13,6 +13,7 @@ from jaxtyping import Int
 from interp.model.batching import Batch, Tokens, batches, within_memory
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, before_unembedding, device_of
+from interp.model.switches import switches_in
 from interp.steering.plans import Plan, check_plan
 from interp.steering.scoring import Progress
 
@@ -99,8 +100,8 @@ def steps(
             return
         sequences = [(*prompts[row], *new[row]) for row in going]
         lengths = [len(prompts[row]) for row in going]
-        size = batch_size or budget.rows
-        whole = batches(sequences, lengths, size, device_of(model), [fronts[row] for row in going])
+        size, fronted = batch_size or budget.rows, [fronts[row] for row in going]
+        whole = batches(sequences, lengths, size, device_of(model), fronted, switches_in(model))
         with torch.inference_mode():
             for batch, found in within_memory(whole, run, budget):
                 for place, token in zip(batch.rows, found, strict=True):

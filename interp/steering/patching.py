@@ -19,6 +19,7 @@ from interp.model.batching import Batch, Tokens, within_memory
 from interp.model.blocks import lean, replaced
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of, resid_post
+from interp.model.switches import switches_in
 from interp.steering.engine import ENGINES, Engine, usable_replay
 from interp.steering.forest import plant
 from interp.steering.layout import Layout, Stem, tokenise
@@ -94,7 +95,7 @@ class _Reference:
             return [rows.logp(self.trained, batch, some) for some in hooks]
 
         found = np.zeros((len(patches), len(layout.tokens)), dtype=np.float32)
-        whole = rows.batches(batch_size or budget.rows, device_of(self.trained))
+        whole = rows.batches(batch_size or budget.rows, self.trained)
         for batch, parts in within_memory(whole, run, budget):
             for p, logp in enumerate(parts):
                 found[p, list(logp)] = list(logp.values())
@@ -142,7 +143,7 @@ class _Replayed:
     ) -> Float[np.ndarray, "patch option"]:
         base, trained = self.base, self.trained
         answers = Answers(trained.unembedding, len(patches), len(layout.tokens))
-        budget = Budget(trained.model, memory)
+        budget, switches = Budget(trained.model, memory), switches_in(trained.model)
         placed = sorted(enumerate(patches), key=lambda each: -1 if each[1] is None else each[1].layer)
 
         def run(stems: Sequence[Stem], prefix: int, group: Sequence[Placed]) -> Ends:
@@ -150,7 +151,7 @@ class _Replayed:
             return _walked(walks[0], walks[1], group, budget)
 
         with replaced(lean(base.model) | lean(trained.model)):
-            for ends, done in passes(layout.stems, placed, budget, batch_size, run):
+            for ends, done in passes(layout.stems, placed, budget, batch_size, run, switches):
                 answers.take(ends)
                 if progress:
                     progress(done)

@@ -19,6 +19,7 @@ from interp.model.blocks import KeysValues, Stepper, lean, replaced
 from interp.model.hooked_blocks import blocks_of
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of, dtype_of, hooks_on
+from interp.model.switches import switches_in
 from interp.model.unembedding import Unembedding
 from interp.steering.forest import Forest, plant
 from interp.steering.layout import Layout, Stem
@@ -39,6 +40,7 @@ class Replay:
         self.model = model
         self.hooks = hooks_on(model)
         self.compiled = False
+        self.switches = switches_in(model)
         self._place = _place(model)
         self.blocks = blocks_of(model)
         self.unembedding = Unembedding(model)
@@ -69,7 +71,7 @@ class Replay:
             return _Pass(self.blocks, plant(stems, prefix, self.blocks.device), group, budget).run()
 
         with replaced(lean(self.model, self.compiled)):
-            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run):
+            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches):
                 answers.take(ends)
                 if progress:
                     progress(done)

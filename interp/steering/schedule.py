@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from interp.model.memory import Budget, out_of_memory
+from interp.model.switches import Switches, side
 from interp.steering.layout import Stem, shared_prefix
 from interp.steering.plans import Plan, Steer
 
@@ -60,25 +61,35 @@ def numbered(plans: Sequence[Plan]) -> list[Numbered]:
     return sorted(found, key=lambda p: (p.first, p.place))
 
 
-def groups(stems: Sequence[Stem]) -> list[tuple[list[Stem], int]]:
+def groups(stems: Sequence[Stem], switches: Switches = ()) -> list[tuple[list[Stem], int]]:
     """Stems with the same beginning together, similar lengths next to each other; with the prefix they share.
 
-    Where stems share a prefix, as many special tokens stand in front of each of them.
+    Where stems share a prefix, as many special tokens stand in front of each of them. A group's rows are all on the
+    same side of each of the model's switches; so a stem whose options are not is split.
     """
-    by_beginning: dict[tuple[int, tuple[int, ...]], list[Stem]] = {}
-    for stem in stems:
-        by_beginning.setdefault((stem.front, stem.context[:SHORTEST_PREFIX]), []).append(stem)
+    by_beginning: dict[tuple[int, int, tuple[int, ...]], list[Stem]] = {}
+    for place, stem in _by_side(stems, switches):
+        by_beginning.setdefault((place, stem.front, stem.context[:SHORTEST_PREFIX]), []).append(stem)
     found: list[tuple[list[Stem], int]] = []
-    rest: list[Stem] = []
-    for group in by_beginning.values():
+    rest: dict[int, list[Stem]] = {}
+    for (place, _, _), group in by_beginning.items():
         prefix = shared_prefix(group) if len(group) >= FEWEST_SHARING else 0
         if prefix >= SHORTEST_PREFIX:
             found.append((group, prefix))
         else:
-            rest.extend(group)
-    if rest:
-        found.append((rest, 0))
+            rest.setdefault(place, []).extend(group)
+    found += [(group, 0) for group in rest.values()]
     return [(sorted(group, key=lambda stem: (_size(stem), stem.context)), prefix) for group, prefix in found]
+
+
+def _by_side(stems: Sequence[Stem], switches: Switches) -> Iterator[tuple[int, Stem]]:
+    """Stems whose rows, a context with all but the last token of an ending, are on one side, with that side."""
+    for stem in stems:
+        sides: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        for option, ending in stem.endings:
+            sides.setdefault(side(len(stem.context) + len(ending) - 1, switches), []).append((option, ending))
+        for place, endings in sides.items():
+            yield place, replace(stem, endings=tuple(endings))
 
 
 def _size(stem: Stem) -> int:
@@ -99,12 +110,13 @@ def passes(
     budget: Budget,
     batch_size: int | None,
     run: Callable[[Sequence[Stem], int, Sequence[Each]], Result],
+    switches: Switches,
 ) -> Iterator[tuple[Result, float]]:
     """What `run` makes of some stems, their prefix and some plans, pass by pass, with the plans done (in parts).
 
     A pass that takes too much memory is done again in smaller ones, with a notice.
     """
-    work = deque((part, prefix, list(plans)) for part, prefix in groups(stems))
+    work = deque((part, prefix, list(plans)) for part, prefix in groups(stems, switches))
     while work:
         some, prefix, group = work.popleft()
         rows, versions = sizes(budget, some, prefix, len(group), batch_size)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from interp.model.batching import Batch, batches, within_memory
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, NamedHook, before_unembedding, device_of
+from interp.model.switches import switches_in
 from interp.steering.layout import Layout
 from interp.steering.plans import Plan
 
@@ -38,7 +39,7 @@ def reference_logp(
         def run(batch: Batch, plan: Plan = plan) -> dict[int, float]:
             return rows.logp(model, batch, plan.hooks(batch))
 
-        for batch, logp in within_memory(rows.batches(batch_size or budget.rows, device_of(model)), run, budget):
+        for batch, logp in within_memory(rows.batches(batch_size or budget.rows, model), run, budget):
             found[p, list(logp)] = list(logp.values())
             if progress:
                 progress(len(batch.rows) / len(rows.sequences))
@@ -70,9 +71,9 @@ class Rows:
         sequences, lengths, fronts = zip(*rows, strict=True) if rows else ((), (), ())
         return cls(sequences, lengths, fronts, tuple(map(tuple, rows.values())))
 
-    def batches(self, batch_size: int | Callable[[int], int], device: torch.device) -> Iterator[Batch]:
-        """All rows in batches."""
-        return batches(self.sequences, self.lengths, batch_size, device, self.fronts)
+    def batches(self, batch_size: int | Callable[[int], int], model: HookedModel) -> Iterator[Batch]:
+        """All rows in batches for a model, on its device."""
+        return batches(self.sequences, self.lengths, batch_size, device_of(model), self.fronts, switches_in(model))
 
     def logp(self, model: HookedModel, batch: Batch, hooks: Sequence[NamedHook]) -> dict[int, float]:
         """Log-likelihoods of a batch's options, by their numbers, under forward hooks.

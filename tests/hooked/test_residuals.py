@@ -70,7 +70,7 @@ def test_it_loads_as_an_object(hooked: Any) -> None:
     assert loaded.model is hooked
     assert loaded.name == hooked.cfg.model_name
     assert loaded.exposure is None
-    check_hooked(hooked)
+    check_hooked(hooked, "organism")
 
 
 def test_attribution_says_what_it_needs(hooked: Any) -> None:
