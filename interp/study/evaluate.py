@@ -14,6 +14,7 @@ from interp.data.items import BLANK
 from interp.data.letters import rotations
 from interp.data.prompts import Prompt, question_text
 from interp.data.tasks import Task
+from interp.plane.choices import chosen_share
 from interp.steering.engine import score
 from interp.steering.scores import Scores
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from interp.study.prepare import Study
 
 COLUMNS = (
-    "method", "axis", "cue", "language", "item", "cluster",
-    "option", "role", "own", "languages", "text", "logp", "tokens", "bytes",
+    "method", "axis", "cue", "language", "item", "cluster", "relation",
+    "option", "role", "own", "languages", "text", "logp", "tokens", "bytes", "neutral",
 )  # fmt: skip
+"""`neutral`: the option's log-likelihood behind the neutral prompt under `pmi`, NaN under every other normalisation."""
 
 
 def score_tasks(
@@ -32,9 +34,9 @@ def score_tasks(
 ) -> Scores:
     """Scores of every task's options under every plan, for the run's normalisation.
 
-    `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `pmi`
-    minus that behind the neutral prompt (the same language, steered in the same way), under `sentence` that of the
-    item's sentence with the option in it (of the option where an item has no sentence).
+    `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `sentence`
+    that of the item's sentence with the option in it (of the option where an item has no sentence). `neutral`, under
+    `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way).
     """
     config = study.config
     found = score(
@@ -43,7 +45,7 @@ def score_tasks(
     )  # fmt: skip
     if config.normalisation == "letter":
         return _over_rotations(tasks, found)
-    return _beyond_neutral(tasks, found) if config.normalisation == "pmi" else found
+    return _with_neutral(tasks, found) if config.normalisation == "pmi" else found
 
 
 def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
@@ -98,7 +100,7 @@ def _neutral(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
     return [replace(study.template.prompt(prompt), continuations=prompt.continuations) for prompt in bare.values()]
 
 
-def _beyond_neutral(tasks: Sequence[Task], found: Scores) -> Scores:
+def _with_neutral(tasks: Sequence[Task], found: Scores) -> Scores:
     endings = _endings(tasks)
     first = {code: int(found.starts[len(tasks) + i]) for i, code in enumerate(endings)}
     pairs = [
@@ -107,8 +109,8 @@ def _beyond_neutral(tasks: Sequence[Task], found: Scores) -> Scores:
         for ending in task.prompt.continuations
     ]
     end = len(pairs)
-    logp = found.logp[:, :end] - found.logp[:, pairs]
-    return Scores(logp, found.tokens[:end], found.bytes[:end], found.starts[: len(tasks) + 1])
+    starts = found.starts[: len(tasks) + 1]
+    return Scores(found.logp[:, :end], found.tokens[:end], found.bytes[:end], starts, neutral=found.logp[:, pairs])
 
 
 def _in_sentence(task: Task) -> Prompt:
@@ -124,12 +126,12 @@ class ScoreTables:
 
     def __init__(self, tasks: Sequence[Task], scores: Scores) -> None:
         rows = [
-            (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster,
+            (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster, t.relation,
              m.index, m.role, m.own, " ".join(sorted(m.languages)), m.text)
             for t in tasks
             for m in t.marks
         ]  # fmt: skip
-        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:11]))
+        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:12]))
         self._scores = scores
 
     def tables(self, methods: Sequence[str]) -> pd.DataFrame:
@@ -139,7 +141,10 @@ class ScoreTables:
     def table(self, plan: int, method: str) -> pd.DataFrame:
         """The rows of one plan under a method's name."""
         scores = self._scores
-        filled = self._options.assign(logp=scores.logp[plan], tokens=scores.tokens, bytes=scores.bytes, method=method)
+        neutral = np.nan if scores.neutral is None else scores.neutral[plan]
+        filled = self._options.assign(
+            logp=scores.logp[plan], tokens=scores.tokens, bytes=scores.bytes, neutral=neutral, method=method
+        )
         return filled[list(COLUMNS)]
 
 
@@ -154,12 +159,10 @@ def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: 
     return np.add.reduceat(np.where(wanted, weights, 0.0), starts, axis=1) / np.add.reduceat(weights, starts, axis=1)
 
 
-def choices(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Bool[np.ndarray, "plan task"]:
-    """Whether the best-scoring of the task's own options (the first of equals) has `role`, as `outcomes` decides it."""
+def choices(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
+    """Share of the choice among the task's own options that falls on `role`, by the rule of `outcomes`."""
     values, wanted = _own(tasks, scores, role, normalisation)
-    parts = zip(scores.starts[:-1], scores.starts[1:], strict=True)
-    rows = np.arange(len(values))
-    return np.stack([wanted[a:b][values[rows, a:b].argmax(axis=1)] for a, b in parts], axis=1)
+    return chosen_share(values, np.repeat(np.arange(len(tasks)), np.diff(scores.starts)), wanted)
 
 
 def _own(
