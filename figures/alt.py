@@ -103,7 +103,8 @@ def mechanism(table: pd.DataFrame) -> str:
                 f"{number(best, 'restored', signed=True)}{_against(table, best, 'restored', ['method', 'layer'])}, of "
                 f"{number(best, 'erasure', signed=True)} lost"
             )
-    return f"{'; '.join(told) or 'Nothing was moved'}.".capitalize()
+    text = "; ".join(told) or "nothing was moved"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def matrix(table: pd.DataFrame) -> str:

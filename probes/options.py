@@ -31,7 +31,8 @@ class Options:
 class OptionReading:
     """Share of the probe's choice that is right, per layer and item, items in order of their first option.
 
-    It is 0 or 1, or k/n where k of n options that tie for the highest score are right. shuffled: the same of probes whose labels were shuffled within items, one draw after another.
+    It is 0 or 1, or k/n where k of n options that tie for the highest score are right. shuffled: the same of probes
+    whose labels were shuffled within items, one draw after another.
     """
 
     items: Shaped[np.ndarray, " item"]

@@ -23,14 +23,15 @@ def beyond_other_questions(rows: pd.DataFrame) -> pd.Series:
     """
     option = [*ASKED, "text"]
     score = rows["score"].astype("float64")
-    sums, counts = (_elsewhere(rows, score, option, how) for how in ("sum", "size"))
-    return ((score - sums / counts.where(counts > 0)).where(counts >= FEWEST)).where(_whole(rows))
+    sums = _elsewhere(rows, score, option)
+    counts = _elsewhere(rows, score.notna().astype("int64"), option)
+    return (score - sums / counts.where(counts > 0)).where((counts >= FEWEST) & _whole(rows))
 
 
-def _elsewhere(rows: pd.DataFrame, score: pd.Series, option: list[str], how: str) -> pd.Series:
-    """Sum (or number) of the option's scores behind questions of other clusters."""
+def _elsewhere(rows: pd.DataFrame, values: pd.Series, option: list[str]) -> pd.Series:
+    """Sum of the option's values behind questions of other clusters."""
     everywhere, here = (
-        score.groupby([rows[key] for key in keys], sort=False, observed=True).transform(how)
+        values.groupby([rows[key] for key in keys], sort=False, observed=True).transform("sum")
         for keys in (option, [*option, "cluster"])
     )
     return everywhere - here

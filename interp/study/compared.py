@@ -65,7 +65,8 @@ def comparison_lines(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
             against = other_way(most["difference"], same.to_dict("records"), "difference", digits=2)
             change = number(most, "difference", signed=True, digits=2)
             told.append(
-                f"{signal} {change} at layer {most['layer']:.0f} (differs at {sure.sum()} of {len(some)} layers{against})"
+                f"{signal} {change} at layer {most['layer']:.0f} "
+                f"(differs at {sure.sum()} of {len(some)} layers{against})"
             )
         if told:
             lines.append(f"{name}, signals' excess against base's: {'; '.join(told)}.")

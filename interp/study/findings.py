@@ -134,14 +134,14 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
     if attribution.empty:
         return lines
     for kind, contrast, components, told in (
-        ("direct", "right - wrong", ("attention", "mlp"), "The right answer's lead over the default is raised most by"),
+        ("direct", "right - wrong", ("attention", "mlp"), "contributes most to the right answer's lead"),
         (
             "direct",
             "local - reference",
             ("attention", "mlp"),
-            "The local answer's lead over the US one is raised most by",
+            "contributes most to the local answer's lead over the US's",
         ),
-        ("cue", "local - reference", ("head",), "The cue is carried most by"),
+        ("cue", "local - reference", ("head",), "carries the cue most"),
     ):
         rows = attribution[
             (attribution["kind"] == kind)
@@ -153,15 +153,15 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
         means = rows.groupby(["layer", "component", "head"], dropna=False, as_index=False)[
             ["estimate", "lo", "hi", "control"]
         ].mean()
-        row = means.sort_values("estimate", kind="stable").iloc[-1]
+        row = means.sort_values("estimate", kind="stable").to_dict("records")[-1]
         layer, component, head = row["layer"], row["component"], row["head"]
-        part = f"head {head} of block {layer}" if component == "head" else f"the {component} of block {layer}"
+        part = f"Head {head}" if component == "head" else "The MLP" if component == "mlp" else "Attention"
         own = " (not above its control)" if row["lo"] <= max(0.0, row["control"]) else ""
         same = rows[(rows["layer"] == layer) & (rows["component"] == component)]
         same = same[same["head"] == head] if component == "head" else same
         against = other_way(row["estimate"], same.to_dict("records"), "estimate", digits=2)
         lines.append(
-            f"{told} {part}: {number(row, 'estimate', signed=True, digits=2)} logits, control "
+            f"{part} of block {layer} {told}: {number(row, 'estimate', signed=True, digits=2)} logits, control "
             f"{row['control']:+.2f}{own}{against}."
         )
     return lines

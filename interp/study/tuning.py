@@ -286,13 +286,13 @@ def lines(result: TuneResult) -> Iterator[str]:
     from interp.study.ablations import better_rows
 
     regret = result.regret
-    rows = {plan: some.to_dict("records") for plan, some in regret.groupby("plan", sort=False)}
+    rows = {str(plan): some.to_dict("records") for plan, some in regret.groupby("plan", sort=False)}
     for plan in (plan for plan in rows if plan != ORACLE):
-        crossed = next(row for row in rows[plan] if row["language"] == MACRO)["regret_crossed"]
+        own = rows[plan]
+        crossed = next(row for row in own if row["language"] == MACRO)["regret_crossed"]
         yield (
-            f"{plan}: transfer {_mean(rows[plan], 'd_transfer')}, localization {_mean(rows[plan], 'd_localization')}; "
-            f"regret {_mean(rows[plan], 'regret')} against the best on test, {crossed:+.3f} against one chosen on other "
-            "items"
+            f"{plan}: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
+            f"{_mean(own, 'regret')} against the best on test, {crossed:+.3f} against one chosen on other items"
         )
     searched = rows[SEARCHED]
     yield (

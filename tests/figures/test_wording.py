@@ -84,7 +84,7 @@ def test_the_reports_sentences_name_them_and_show_holms_p(plane: pd.DataFrame) -
     )
     told = words.sentences(plane, contrasts, verdicts)
     assert told[1] == (
-        "Surgical Steering changes transfer by +0.000 [-0.100, +0.100] and localization by +0.115 [+0.064, +0.166] "
+        "Surgical steering changes transfer by +0.000 [-0.100, +0.100] and localization by +0.115 [+0.064, +0.166] "
         "(Holm's p < 0.001; the other way in Chinese -0.269 [-0.350, -0.190])."
     )
     assert told[2:] == ["EN-steering raises accuracy."]
@@ -113,6 +113,7 @@ def test_texts_for_figures_name_them_too() -> None:
     layers = sweep.rename(columns={"d_localization": "d_localization_loc"})
     assert "the other way in Chinese -0.269" in alt.layers(layers, "macro")
     moved = lost.assign(layer=2, restored=lost["erasure"], method="clo")
-    assert "the other way in chinese -0.269" in alt.mechanism(moved).lower()
+    assert "the other way in Chinese -0.269" in alt.mechanism(moved)
+    assert alt.mechanism(moved).startswith("Undoing the shift")
     ablated = sweep.assign(ablation="searched", group="searched")
     assert alt.ablations(ablated).count("the other way in Chinese -0.269") == 2
