@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from figures import theme
 from figures.sweep import strength_label
-
-MACRO = "macro"
-
-
-Row = Mapping[Any, Any]
-
-
-def number(row: Row, column: str, *, signed: bool = False) -> str:
-    """An estimate with its interval: `0.480 [0.451, 0.512]`."""
-    form = "+.3f" if signed else ".3f"
-    bounds = [row.get(f"{column}_{end}") for end in ("lo", "hi")]
-    if any(pd.isna(bound) for bound in bounds):
-        return f"{row[column]:{form}}"
-    return f"{row[column]:{form}} [{bounds[0]:{form}}, {bounds[1]:{form}}]"
+from figures.wording import MACRO, Row, number, other_way
 
 
 def plane(table: pd.DataFrame, language: str) -> str:
@@ -61,7 +45,8 @@ def layers(table: pd.DataFrame, language: str) -> str:
     for column, label in names.items():
         if column in rows and rows[column].notna().any():
             best = _most(rows, column)
-            told.append(f"{label} is highest at layer {best['layer']:.0f}, {number(best, column)}")
+            against = _against(table, best, column, ["layer"]) if column.startswith("d_") else ""
+            told.append(f"{label} is highest at layer {best['layer']:.0f}, {number(best, column)}{against}")
     return f"By layer, {_of(language)}: {'; '.join(told)}."
 
 
@@ -72,10 +57,14 @@ def sweep(table: pd.DataFrame, language: str) -> str:
         rows = table[(table["method"] == method) & (table["language"] == language)]
         if len(rows):
             best = _most(rows, f"d_{own}")
+            changes = [
+                number(best, column, signed=True) + _against(table, best, column, ["method", "layer", "strength"])
+                for column in (f"d_{own}", f"d_{other}")
+            ]
             strength = strength_label(best["strength"])
             told.append(
                 f"{_label(method)} raises {own} most at layer {best['layer']:.0f}, strength {strength}: "
-                f"{number(best, f'd_{own}', signed=True)}, {other} {number(best, f'd_{other}', signed=True)}"
+                f"{changes[0]}, {other} {changes[1]}"
             )
     return f"On dev, {_of(language)}: {'; '.join(told)}."
 
@@ -98,8 +87,8 @@ def erasure(table: pd.DataFrame) -> str:
     """What each trained method lost, and what LOC gives back beyond base."""
     rows = table[table["language"] == MACRO]
     told = [
-        f"{_label(row['method'])} lost {number(row, 'erasure', signed=True)} of localization, and LOC gives "
-        f"{number(row, 'recoverable', signed=True)} back beyond what it gives base"
+        f"{_label(row['method'])} lost {_changed(table, row, 'erasure')} of localization, and LOC gives "
+        f"{_changed(table, row, 'recoverable')} back beyond what it gives base"
         for row in _each(rows)
     ]
     return f"{'; '.join(told)}."
@@ -113,9 +102,11 @@ def mechanism(table: pd.DataFrame) -> str:
             best = _most(rows, "restored")
             told.append(
                 f"undoing the shift of {_label(str(method))} after layer {best['layer']:.0f} restores most, "
-                f"{number(best, 'restored', signed=True)}, of {number(best, 'erasure', signed=True)} lost"
+                f"{number(best, 'restored', signed=True)}{_against(table, best, 'restored', ['method', 'layer'])}, of "
+                f"{number(best, 'erasure', signed=True)} lost"
             )
-    return f"{'; '.join(told) or 'Nothing was moved'}.".capitalize()
+    text = "; ".join(told) or "nothing was moved"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def matrix(table: pd.DataFrame) -> str:
@@ -131,15 +122,16 @@ def matrix(table: pd.DataFrame) -> str:
 
 def ablations(table: pd.DataFrame) -> str:
     """The searched plan, and how many ablations are below it on each axis."""
-    searched = next(row for row in _each(table) if row["group"] == "searched")
-    others = table[table["group"] != "searched"]
+    rows = table[table["language"] == MACRO]
+    searched = next(row for row in _each(rows) if row["group"] == "searched")
+    others = rows[rows["group"] != "searched"]
     told = [
         f"{(others[f'd_{axis}'] < searched[f'd_{axis}']).sum()} of {len(others)} ablations are below it in {axis}"
         for axis in ("transfer", "localization")
     ]
     return (
-        f"The searched plan gains {number(searched, 'd_transfer', signed=True)} in transfer and "
-        f"{number(searched, 'd_localization', signed=True)} in localization; {'; '.join(told)}."
+        f"The searched plan gains {_changed(table, searched, 'd_transfer', 'ablation')} in transfer and "
+        f"{_changed(table, searched, 'd_localization', 'ablation')} in localization; {'; '.join(told)}."
     )
 
 
@@ -160,6 +152,18 @@ def _each(rows: pd.DataFrame) -> list[Row]:
 def _most(rows: pd.DataFrame, column: str) -> Row:
     """The row with the largest value, the first of equals."""
     return _each(rows.sort_values(column, ascending=False, kind="stable", na_position="last").head(1))[0]
+
+
+def _against(table: pd.DataFrame, macro: Row, column: str, keys: list[str]) -> str:
+    """The languages that go the other way than a macro row, in the rows that share its keys; empty for other rows."""
+    if macro["language"] != MACRO:
+        return ""
+    same = table[(table[keys] == [macro[key] for key in keys]).all(axis=1)]
+    return other_way(macro[column], _each(same), column)
+
+
+def _changed(table: pd.DataFrame, macro: Row, column: str, key: str = "method") -> str:
+    return number(macro, column, signed=True) + _against(table, macro, column, [key])
 
 
 def _label(method: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from figures import theme
-from figures.alt import MACRO, Row, number
 from figures.run_tables import RunTables
 from figures.theme import DrawingError
+from figures.wording import ADJUSTED, MACRO, Row, difference, number, p_value, shown_p
 
 
 @dataclass(frozen=True)
@@ -105,18 +105,14 @@ def _contrasts(table: pd.DataFrame) -> pd.DataFrame:
             "Metric": row["metric"].replace("_", " "),
             "Method": _label(row),
             "Against": _label(row, "against"),
-            "Difference": _difference(row),
-            "p": "" if pd.isna(row["p"]) else f"{row['p']:.3f}",
+            "Difference": difference(row),
+            "p": p_value(shown_p(row)),
         },
     )
 
 
 def _each(rows: pd.DataFrame, cells: Callable[[Row], dict[str, str]]) -> pd.DataFrame:
     return pd.DataFrame([cells(row) for row in rows.to_dict("records")])
-
-
-def _difference(row: Row) -> str:
-    return number({"d": row["estimate"], "d_lo": row["lo"], "d_hi": row["hi"]}, "d", signed=True)
 
 
 def _label(row: Row, column: str = "method") -> str:
@@ -142,7 +138,7 @@ def _of_test(what: str) -> Callable[[RunTables], str]:
 
 TABLES: Mapping[str, Tabular] = {
     "plane": Tabular("plane", _plane, _of_test("Transfer and localization.")),
-    "contrasts": Tabular("contrasts", _contrasts, _of_test("Comparisons, paired; p by sign flips of clusters.")),
+    "contrasts": Tabular("contrasts", _contrasts, _of_test(ADJUSTED)),
     "erasure": Tabular("erasure", _erasure, _of_test("Localization that training lost, and what gives it back.")),
     "ablations": Tabular("ablations", _ablations, _of_test("The searched plan and its ablations.")),
 }

@@ -100,7 +100,7 @@ FIGURES: Mapping[str, Drawing] = {
         ("ablations", "regret"),
         "The searched plan and every ablation of it, on test",
         lambda run, _: ablations(_macro(run, "ablations"), _macro(run, "regret")),
-        lambda run, _: alt.ablations(_macro(run, "ablations")),
+        lambda run, _: alt.ablations(run.require("ablations")),
     ),
     "noise": Drawing(
         ("noise",),

@@ -29,14 +29,15 @@ class Options:
 
 @dataclass(frozen=True)
 class OptionReading:
-    """Whether the probe's first choice is right, per layer and item, items in order of their first option.
+    """Share of the probe's choice that is right, per layer and item, items in order of their first option.
 
-    shuffled: the same of probes whose labels were shuffled within items, one draw after another.
+    It is 0 or 1, or k/n where k of n options that tie for the highest score are right. shuffled: the same of probes
+    whose labels were shuffled within items, one draw after another.
     """
 
     items: Shaped[np.ndarray, " item"]
-    correct: Bool[np.ndarray, "layer item"]
-    shuffled: Bool[np.ndarray, "draw layer item"]
+    correct: Float[np.ndarray, "layer item"]
+    shuffled: Float[np.ndarray, "draw layer item"]
 
 
 def read_options(
@@ -53,7 +54,8 @@ def read_options(
 
     Residuals are centred within their item, so that nothing but a difference between its options can be read; the
     probe is a logistic regression on standardised features, as in `LinearProbe`. Its choice is the item's option of
-    the highest probability, the first of equals. Results do not depend on the order or the names of fit items.
+    the highest probability; where n options tie, each counts 1/n. Results do not depend on the order of an item's
+    options, nor on the order or the names of fit items.
 
     Raises ValueError as `LinearProbe.fit` does, and for an item without exactly one right option or with a single
     option, unequal layers or widths, and `n_shuffles` below 0.
@@ -74,7 +76,7 @@ def read_options(
     order = canonical_order(as_numpy(reader.load(reader.shape[0] - 1)), known.right)
     known = _Grouped(known.names, known.codes[order], known.right[order])
     draws = np.random.default_rng(seed).random((n_shuffles, len(order)))
-    labellings = [known.right, *(known.highest(draw) for draw in draws)]
+    labellings = [known.right, *(known.drawn(draw) for draw in draws)]
 
     def probe(row: int) -> tuple[bool, dict[str, Bool[np.ndarray, "labelling item"]]]:
         x = reader.load(row, order)
@@ -86,10 +88,8 @@ def read_options(
             model = fit_logistic(z, labels.astype(np.int64), C, max_iter)
             for (name, groups), features in zip(asked.items(), held, strict=True):
                 score = as_numpy(model.decision_function(features)).astype(np.float64)
-                chosen[name].append((groups.highest(score) & groups.right)[groups.order])
-        return varied, {
-            name: np.add.reduceat(np.array(rows), asked[name].starts, axis=1) > 0 for name, rows in chosen.items()
-        }
+                chosen[name].append(groups.right_share(score))
+        return varied, {name: np.array(rows) for name, rows in chosen.items()}
 
     fits = over_layers(probe, reader, n_jobs)
     check_variation([varied for varied, _ in fits], "the stack of fit")
@@ -124,15 +124,17 @@ class _Grouped:
         sums = np.add.reduceat(array[self.order], self.starts, axis=0)
         return np.asarray(array - (sums / np.bincount(self.codes)[:, None].astype(array.dtype))[self.codes])
 
-    def highest(self, score: Float[np.ndarray, " option"]) -> Bool[np.ndarray, " option"]:
-        """The option of each item with the highest score, the first of equals."""
+    def drawn(self, draw: Float[np.ndarray, " option"]) -> Bool[np.ndarray, " option"]:
+        """The option of each item with the highest of random numbers."""
+        return np.asarray(draw == np.maximum.reduceat(draw[self.order], self.starts)[self.codes])
+
+    def right_share(self, score: Float[np.ndarray, " option"]) -> Float[np.ndarray, " item"]:
+        """Share of right ones among the options with the highest score of their item."""
         order, starts = self.order, self.starts
-        best = np.maximum.reduceat(score[order], starts)[self.codes]
-        equal = score >= best - _ROUNDING * np.maximum(1.0, np.abs(best))
-        places = np.where(equal[order], np.arange(len(order)), len(order))
-        chosen = np.zeros(len(order), dtype=bool)
-        chosen[order[np.minimum.reduceat(places, starts)]] = True
-        return chosen
+        highest = np.maximum.reduceat(score[order], starts)[self.codes]
+        best = score >= highest - _ROUNDING * np.maximum(1.0, np.abs(highest))
+        right, ties = (np.add.reduceat(rows[order].astype(np.int64), starts) for rows in (best & self.right, best))
+        return np.asarray(right / ties)
 
 
 def _grouped(options: Options, n: int, name: str) -> _Grouped:

@@ -60,6 +60,8 @@ def as_json(value: Any) -> str:
 def items(run: RunTables) -> dict[str, Any]:
     """Items as a table: `rows` of [axis, language, item, question, right, us, [chosen, hit] per method].
 
+    A hit is 0, 1, or a share where options tie.
+
     Where all would take more than MOST_ITEMS_BYTES, those whose answer some method changes come first, in the order of
     the table, and then the others; `total` says how many there are.
     """
@@ -75,7 +77,7 @@ def items(run: RunTables) -> dict[str, Any]:
         key = tuple(str(row[name]) for name in keys)
         if key not in found:
             found[key] = [*key, row["question"], row["right"], row["us"], [None] * len(methods)]
-        found[key][6][methods.index(row["method"])] = [row["chosen"], int(row["hit"])]
+        found[key][6][methods.index(row["method"])] = [row["chosen"], float(row["hit"])]
     rows = list(found.values())
     return {"methods": methods, "rows": _cut(rows), "total": len(rows)}
 

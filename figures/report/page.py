@@ -14,10 +14,10 @@ import pandas as pd
 import yaml
 
 from figures import alt
-from figures.alt import MACRO
 from figures.report import tables, words
 from figures.report.data import as_json, payload, settings
 from figures.run_tables import RunTables
+from figures.wording import MACRO
 
 FILE = "report.html"
 POLICY = (
@@ -73,7 +73,7 @@ def _names(plane: pd.DataFrame) -> tuple[str, str]:
 
 def _sections(run: RunTables, manifest: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
     plane, contrasts = run.require("plane"), run.table("contrasts")
-    found = [_section("summary", "What was found", _summary(plane, contrasts, manifest))]
+    found = [_section("summary", "What was found", _summary(run, manifest))]
     found.append(_section("plane", "The plane", _plane(plane)))
     if contrasts is not None:
         found.append(_section("contrasts", "Comparisons", tables.contrast_table(contrasts)))
@@ -116,8 +116,8 @@ def _choose(name: str, label: str) -> str:
     return f'<label for="{name}">{escape(label)} <select id="{name}"></select></label>'
 
 
-def _summary(plane: pd.DataFrame, contrasts: pd.DataFrame | None, manifest: Mapping[str, Any]) -> str:
-    told = words.sentences(plane, words.contrasts_of(contrasts))
+def _summary(run: RunTables, manifest: Mapping[str, Any]) -> str:
+    told = words.sentences(run.require("plane"), run.table("contrasts"), run.table("verdicts"))
     located = [str(line) for line in manifest.get("findings", [])]
     text = _paragraph(told[0], "lead") + _list(told[1:])
     text += _paragraph(

@@ -285,8 +285,8 @@
       if (!before || !then) return false;
       if ((language && row[1] !== language) || (axisName && row[0] !== axisName)) return false;
       if (change === "changed" && before[0] === then[0]) return false;
-      if (change === "gained" && (before[1] || !then[1])) return false;
-      if (change === "lost" && (!before[1] || then[1])) return false;
+      if (change === "gained" && then[1] <= before[1]) return false;
+      if (change === "lost" && then[1] >= before[1]) return false;
       return !text || [row[3], row[4], row[5], before[0], then[0]].some((one) => String(one).toLowerCase().includes(text));
     }).map((row) => [row, row[6][0], row[6][after]]);
   };
@@ -304,13 +304,13 @@
       line.append(question, written("td", row[4], row[1]), written("td", row[5], row[1]));
       for (const [text, hit] of [before, then]) {
         const cell = make("td");
-        cell.append(written("span", text, row[1], hit ? "right" : "wrong"));
+        cell.append(written("span", hit > 0 && hit < 1 ? `${text} (tied: ${hit.toFixed(2)} right)` : text, row[1], hit === 1 ? "right" : "wrong"));
         if (rightToLeft.has(row[1])) cell.dir = "rtl";
         line.append(cell);
       }
       return line;
     }));
-    const right = (which) => rows.filter((one) => one[which][1]).length;
+    const right = (which) => Number(rows.reduce((sum, one) => sum + one[which][1], 0).toFixed(2));
     at("items-count").textContent = `${rows.length} questions; right before ${right(1)}, after ${right(2)}`;
     at("items-page").textContent = `page ${page + 1} of ${pages}`;
     at("items-back").disabled = page === 0;

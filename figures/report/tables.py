@@ -8,7 +8,7 @@ from html import escape
 import pandas as pd
 
 from figures import theme
-from figures.alt import MACRO, Row, number
+from figures.wording import ADJUSTED, MACRO, Row, difference, number, p_value, shown_p
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
@@ -40,13 +40,13 @@ def contrast_table(contrasts: pd.DataFrame) -> str:
     rows = [
         [
             row["metric"].replace("_", " "), _label(row), _label(row, "against"),
-            number({"d": row["estimate"], "d_lo": row["lo"], "d_hi": row["hi"]}, "d", signed=True),
-            p_value(row["p"]),
+            difference(row),
+            p_value(shown_p(row)),
         ]
         for row in contrasts[contrasts["language"] == MACRO].to_dict("records")
     ]  # fmt: skip
     header = ("metric", "method", "against", "difference", "p")
-    return html_table(header, rows, "Comparisons, paired; p by sign flips of clusters")
+    return html_table(header, rows, ADJUSTED)
 
 
 def numbers_table(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[str], caption: str) -> str:
@@ -59,11 +59,6 @@ def numbers_table(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[st
 
 
 AXES = ("transfer", "localization")
-
-
-def p_value(value: float) -> str:
-    """Three digits; what is below them as such."""
-    return "" if pd.isna(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def onset_table(onsets: pd.DataFrame) -> str:

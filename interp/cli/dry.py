@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from interp.study.resolve import Inputs
 
 TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
-RUN_TABLES = ("plane.csv", "contrasts.csv", "controls.csv", "fronts.csv", "plan.json")
+RUN_TABLES = ("plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "plan.json")
 TRAINED_TABLES = ("erasure.csv", "mechanism.csv", "signals.csv", "trained_onsets.csv", "trained/")
 MOST_REASONS = 5
 NAME = 11

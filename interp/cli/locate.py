@@ -75,15 +75,17 @@ def locate(
     if quiet:
         print(result.folder)
     else:
-        say(result.findings)
+        say(FOUND, result.findings)
         print(f"tables  {result.folder}")
 
 
-def say(findings: Sequence[str]) -> None:
-    """Print findings, one item each."""
+FOUND = "Where directions separate (means over languages; 95% intervals)"
+
+
+def say(heading: str, lines: Sequence[str]) -> None:
+    """Print lines below a heading, one item each; nothing where there are none."""
     from rich.console import Console
 
     console = Console()
-    console.print("\nWhere directions separate (macro over languages; 95% intervals)")
-    for finding in findings:
-        console.print(f"- {finding}", markup=False, highlight=False)
+    for text in (f"\n{heading}", *(f"- {line}" for line in lines)) if lines else ():
+        console.print(text, markup=False, highlight=False)

@@ -9,7 +9,7 @@ import typer
 
 from interp.cli import options
 from interp.cli.dry import say_plan
-from interp.cli.locate import say
+from interp.cli.locate import FOUND, say
 from interp.cli.planes import layer_range, show_plane
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def run(
         print(result.folder)
     else:
         summarise(result)
-        say(result.findings)
+        say("What the effects may be called (docs/method.md has the criteria)", result.verdicts)
+        say(FOUND, result.findings)
         print(f"\ntables  {result.folder}\nreport  {result.folder / 'report.html'}")
         print(f"picture {result.folder / 'figures' / 'plane.png'}")
 

@@ -43,7 +43,7 @@ class Task:
     """A prompt with its marks, one per continuation; `cluster` is what intervals resample.
 
     `question` is the prompt's text without examples and without the word for "Answer:"; `sentence`, where the source
-    has one, holds BLANK in the answer's place.
+    has one, holds BLANK in the answer's place. `relation` is that of a universal item.
     """
 
     axis: Axis
@@ -53,6 +53,7 @@ class Task:
     marks: tuple[OptionMark, ...]
     question: str = ""
     sentence: str = ""
+    relation: str = ""
 
 
 def _marked(
@@ -103,7 +104,7 @@ def universal_tasks(
         question = item.question(code)
         prompt = Prompt(item.key, code, question_text(question, code, examples=examples), endings)
         sentence = item.sentences.get(code, "")
-        task = Task(axis, "none", item.cluster, prompt, marks, question, sentence)
+        task = Task(axis, "none", item.cluster, prompt, marks, question, sentence, item.relation)
         tasks.append(_with_candidates(task, item, code) if full else task)
     return tasks
 

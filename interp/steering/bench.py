@@ -226,7 +226,9 @@ def _read_ratio(model: HookedModel, sequences: Sequence[tuple[int, ...]], memory
             pass
 
     def bare() -> None:
-        for batch in batches(sequences, lengths, Budget(model, memory).rows, device_of(model), switches=switches_in(model)):
+        for batch in batches(
+            sequences, lengths, Budget(model, memory).rows, device_of(model), switches=switches_in(model)
+        ):
             model.original_model.base_model(batch.tokens, use_cache=False)  # type: ignore[attr-defined]
 
     with torch.inference_mode(), replaced(lean(model)):

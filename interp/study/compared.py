@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from figures.wording import number, other_way
 from interp.study.locate import Located
 from probes.onsets import Signal, simultaneous_band
 
@@ -58,11 +59,14 @@ def comparison_lines(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
         rows = table[(table["model"] == name) & (table["language"] == "macro")]
         told = []
         for signal, some in rows.groupby("signal", sort=False):
-            most = some.iloc[int(some["difference"].abs().to_numpy().argmax())]
+            most = some.to_dict("records")[int(some["difference"].abs().to_numpy().argmax())]
             sure = (some["difference_lo"] > 0) | (some["difference_hi"] < 0)
+            same = table[(table["model"] == name) & (table["signal"] == signal) & (table["layer"] == most["layer"])]
+            against = other_way(most["difference"], same.to_dict("records"), "difference", digits=2)
+            change = number(most, "difference", signed=True, digits=2)
             told.append(
-                f"{signal} {most['difference']:+.2f} [{most['difference_lo']:+.2f}, {most['difference_hi']:+.2f}] at "
-                f"layer {most['layer']:.0f} (differs at {sure.sum()} of {len(some)} layers)"
+                f"{signal} {change} at layer {most['layer']:.0f} "
+                f"(differs at {sure.sum()} of {len(some)} layers{against})"
             )
         if told:
             lines.append(f"{name}, signals' excess against base's: {'; '.join(told)}.")

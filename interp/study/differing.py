@@ -139,12 +139,12 @@ def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
     """Outcomes of the unsteered model and of every method with a table of scores of its own; None without scores."""
     import pandas as pd
 
-    from interp.plane import favourite_wrong, outcomes
+    from interp.plane import outcomes
 
     files = sorted((folder / "scores").glob("*.parquet"), key=lambda path: (path.stem != BASE, path.name))
     if not files or files[0].stem != BASE:
         return None
-    parts, favourites = [], None
+    parts = []
     methods = set(_macro(folder).index)
     try:
         for path in files:
@@ -154,9 +154,7 @@ def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
             if set(scores["method"]) != {path.stem}:  # the draws of a control
                 continue
             scores = scores[(scores["axis"] != "sensitive") & (scores["cue"] == "none")]
-            if favourites is None:
-                favourites = favourite_wrong(scores, normalisation)
-            parts.append(outcomes(scores, normalisation, favourites))
+            parts.append(outcomes(scores, normalisation))
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{path} can't be read: {error}", remedy="run it again, into another folder") from error
     return pd.concat(parts, ignore_index=True)

@@ -39,7 +39,8 @@ def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int)
       the border), and returned_over_wrong, the first minus the second; returned_cue, that m gets right behind the
       explicit cue: these were not forgotten. gained: of the pairs that both got wrong (n_never), the share that m+loc
       gets right: how often LOC turns an answer that was never there. NaN where there are no such pairs, and bounds are
-      NaN where they lie in one cluster.
+      NaN where they lie in one cluster. Where options tie, a pair is right by a share; ties are then broken by one coin
+      per pair, the same for every model, so that models with the same answers never differ, and counts are fractions.
 
     Raises ValueError for a model that `cells` lacks, or a method scored on other items of a language than base.
     """
@@ -132,29 +133,34 @@ def _joint(erasure: Effect, recoverable: Effect) -> dict[str, object]:
 
 
 def _pairs(cells: Cells, members: Sequence[str]) -> Cells:
-    """Per member and (item, language) pair: the columns SHARES, NaN where it doesn't count; `lost`; `never`."""
+    """Per member and (item, language) pair: `lost` and `never`, the parts of a pair that are so (0 or 1 without ties).
+
+    Each of SHARES is the part of them that is right, and `of_` it the part that it is a share of, both NaN where that
+    was not scored. A pair is right where its coin, uniform between 0 and 1, lies below its share of right choices.
+    """
     implicit = cells.by_item("localization")
     explicit = cells.by_item("explicit_localization").reindex(implicit.index)
     missing = pd.Series(np.nan, index=implicit.index)
     parts = []
     for member in members:
-        lost = (implicit[BASE] == 1) & (implicit[member] == 0)
-        never = (implicit[BASE] == 0) & (implicit[member] == 0)
+        before, after = implicit[BASE], implicit[member]
+        either = np.maximum(before, after)
+        lost, never = either - after, 1.0 - either
         steered, wrong = (implicit.get(f"{member}+{plan}", missing) for plan in (LOC, WRONG))
-        parts.append(
-            pd.DataFrame(
-                {
-                    "method": member,
-                    "returned": steered.where(lost),
-                    "returned_wrong": wrong.where(lost),
-                    "returned_over_wrong": (steered - wrong).where(lost),
-                    "returned_cue": explicit[member].where(lost),
-                    "gained": steered.where(never),
-                    "lost": lost.astype(float),
-                    "never": never.astype(float),
-                }
-            ).reset_index()
+        returned, returned_wrong, returned_cue = (
+            np.minimum(np.maximum(right, after), either) - after for right in (steered, wrong, explicit[member])
         )
+        values = {
+            "returned": (returned, lost),
+            "returned_wrong": (returned_wrong, lost),
+            "returned_over_wrong": (returned - returned_wrong, lost),
+            "returned_cue": (returned_cue, lost),
+            "gained": (np.maximum(steered, either) - either, never),
+        }
+        columns = {"method": member, "lost": lost, "never": never}
+        for share, (part, whole) in values.items():
+            columns |= {share: part, f"of_{share}": whole.where(part.notna())}
+        parts.append(pd.DataFrame(columns).reset_index())
     return Cells(pd.concat(parts, ignore_index=True), cells.resampling)
 
 
@@ -163,8 +169,8 @@ def _returns(pairs: Cells, members: Sequence[str], language: str) -> dict[str, o
     codes = pairs.languages if language == MACRO else [language]
     for share in SHARES:
         sums, counts = (
-            np.array([sum(pairs.sums(member, code, share)[part] for code in codes) for member in members])
-            for part in (0, 1)
+            np.array([sum(pairs.sums(member, code, column)[0] for code in codes) for member in members])
+            for column in (share, f"of_{share}")
         )
         total = counts.sum(axis=1)
         values = np.divide(sums.sum(axis=1), total, out=np.full(len(members), np.nan), where=total > 0)
@@ -173,7 +179,7 @@ def _returns(pairs: Cells, members: Sequence[str], language: str) -> dict[str, o
         lo, hi = percentile_interval(_mean_of_known(draws)) if spread else (np.nan, np.nan)
         row |= {share: float(_mean_of_known(values)), f"{share}_lo": float(lo), f"{share}_hi": float(hi)}
     for count, column in (("n_lost", "lost"), ("n_never", "never")):
-        row[count] = int(sum(pairs.sums(member, code, column)[0].sum() for member in members for code in codes))
+        row[count] = float(sum(pairs.sums(member, code, column)[0].sum() for member in members for code in codes))
     return row
 
 

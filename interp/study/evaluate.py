@@ -14,6 +14,7 @@ from interp.data.items import BLANK
 from interp.data.letters import rotations
 from interp.data.prompts import Prompt, question_text
 from interp.data.tasks import Task
+from interp.plane.choices import chosen_share
 from interp.steering.engine import score
 from interp.steering.scores import Scores
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from interp.study.prepare import Study
 
 COLUMNS = (
-    "method", "axis", "cue", "language", "item", "cluster",
-    "option", "role", "own", "languages", "text", "logp", "tokens", "bytes",
+    "method", "axis", "cue", "language", "item", "cluster", "relation",
+    "option", "role", "own", "languages", "text", "logp", "tokens", "bytes", "neutral",
 )  # fmt: skip
+"""`neutral`: the option's log-likelihood behind the neutral prompt under `pmi`, NaN under every other normalisation."""
 
 
 def score_tasks(
@@ -32,9 +34,9 @@ def score_tasks(
 ) -> Scores:
     """Scores of every task's options under every plan, for the run's normalisation.
 
-    `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `pmi`
-    minus that behind the neutral prompt (the same language, steered in the same way), under `sentence` that of the
-    item's sentence with the option in it (of the option where an item has no sentence).
+    `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `sentence`
+    that of the item's sentence with the option in it (of the option where an item has no sentence). `neutral`, under
+    `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way).
     """
     config = study.config
     found = score(
@@ -43,7 +45,7 @@ def score_tasks(
     )  # fmt: skip
     if config.normalisation == "letter":
         return _over_rotations(tasks, found)
-    return _beyond_neutral(found) if config.normalisation == "pmi" else found
+    return _with_neutral(found) if config.normalisation == "pmi" else found
 
 
 def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
@@ -88,11 +90,11 @@ def _neutral(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
     return [replace(task.prompt, text=bare[task.prompt.language]) for task in tasks]
 
 
-def _beyond_neutral(scores: Scores) -> Scores:
-    """Scores of the tasks' prompts minus those of their neutral ones, which stand behind them."""
+def _with_neutral(scores: Scores) -> Scores:
+    """Scores of the tasks' prompts, with those of their neutral ones, which stand behind them."""
     n, half = len(scores.tokens) // 2, len(scores.starts) // 2
-    logp = scores.logp[:, :n] - scores.logp[:, n:]
-    return Scores(logp, scores.tokens[:n], scores.bytes[:n], scores.starts[: half + 1])
+    neutral = scores.logp[:, n:]
+    return Scores(scores.logp[:, :n], scores.tokens[:n], scores.bytes[:n], scores.starts[: half + 1], neutral=neutral)
 
 
 def _in_sentence(task: Task) -> Prompt:
@@ -108,12 +110,12 @@ class ScoreTables:
 
     def __init__(self, tasks: Sequence[Task], scores: Scores) -> None:
         rows = [
-            (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster,
+            (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster, t.relation,
              m.index, m.role, m.own, " ".join(sorted(m.languages)), m.text)
             for t in tasks
             for m in t.marks
         ]  # fmt: skip
-        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:11]))
+        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:12]))
         self._scores = scores
 
     def tables(self, methods: Sequence[str]) -> pd.DataFrame:
@@ -123,7 +125,10 @@ class ScoreTables:
     def table(self, plan: int, method: str) -> pd.DataFrame:
         """The rows of one plan under a method's name."""
         scores = self._scores
-        filled = self._options.assign(logp=scores.logp[plan], tokens=scores.tokens, bytes=scores.bytes, method=method)
+        neutral = np.nan if scores.neutral is None else scores.neutral[plan]
+        filled = self._options.assign(
+            logp=scores.logp[plan], tokens=scores.tokens, bytes=scores.bytes, neutral=neutral, method=method
+        )
         return filled[list(COLUMNS)]
 
 
@@ -138,12 +143,10 @@ def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: 
     return np.add.reduceat(np.where(wanted, weights, 0.0), starts, axis=1) / np.add.reduceat(weights, starts, axis=1)
 
 
-def choices(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Bool[np.ndarray, "plan task"]:
-    """Whether the best-scoring of the task's own options (the first of equals) has `role`, as `outcomes` decides it."""
+def choices(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
+    """Share of the choice among the task's own options that falls on `role`, by the rule of `outcomes`."""
     values, wanted = _own(tasks, scores, role, normalisation)
-    parts = zip(scores.starts[:-1], scores.starts[1:], strict=True)
-    rows = np.arange(len(values))
-    return np.stack([wanted[a:b][values[rows, a:b].argmax(axis=1)] for a, b in parts], axis=1)
+    return chosen_share(values, np.repeat(np.arange(len(tasks)), np.diff(scores.starts)), wanted)
 
 
 def _own(

@@ -13,7 +13,7 @@ import pandas as pd
 from interp.files import write_json
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
-from interp.plane import Cells
+from interp.plane import Cells, macro_sentences, verdict_table
 from interp.progress import Stages
 from interp.study import generating, locate, report, testing
 from interp.study.beside import Beside
@@ -178,6 +178,9 @@ def _run(
     kept.write_items()
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
+    verdicts = verdict_table(contrasts)
+    if len(verdicts):
+        write_csv(folder / "verdicts.csv", verdicts)
     if draws:
         write_csv(folder / "controls.csv", report.control_table(cells, draws))
     real = report.compared(plane["method"].unique())
@@ -192,7 +195,10 @@ def _run(
     told = beside.write(folder, cells, contrasts) if trained else []
     draw_figures(folder)
     lap("tables and figures")
-    manifest = _manifest(study, beside, timings) | {"findings": [*findings(located), *told]}
+    manifest = _manifest(study, beside, timings) | {
+        "findings": [*findings(located), *told],
+        "verdicts": macro_sentences(verdicts),
+    }
     draw_report(folder, manifest)
     write_json(folder / MANIFEST, manifest | {"files": checksums(folder)})
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from figures.wording import difference, named_p, number, other_way, p_equals
+from interp.plane.verdicts import direction
 from interp.rows import BASE, MACRO
 from interp.study.locate import Located
 from probes.onsets import Onset
@@ -43,17 +45,17 @@ def findings(located: Located) -> list[str]:
 
 def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
     """What each trained method does to transfer and to localization, over all languages."""
-    rows = contrasts[(contrasts["language"] == MACRO) & (contrasts["against"] == BASE)]
+    against_base = contrasts[contrasts["against"] == BASE]
     lines = []
     for name in trained:
-        told = []
+        effects = []
         for metric in ("transfer", "localization"):
-            row = rows[(rows["method"] == name) & (rows["metric"] == metric)]
-            value, lo, hi = row[["estimate", "lo", "hi"]].to_numpy(dtype=float)[0]
-            verdict = "raises" if lo > 0 else "lowers" if hi < 0 else "does not move"
-            adjusted = _p(float(row["p_holm"].iloc[0]))
-            told.append(f"{verdict} {metric} ({value:+.3f} [{lo:+.3f}, {hi:+.3f}], adjusted {adjusted})")
-        lines.append(f"{name} {' and '.join(told)}.")
+            rows = against_base[(against_base["method"] == name) & (against_base["metric"] == metric)]
+            row = rows[rows["language"] == MACRO].to_dict("records")[0]
+            verb = {1: "raises", -1: "lowers", 0: "does not clearly change"}[direction(row)]
+            against = other_way(row["estimate"], rows.to_dict("records"), "estimate")
+            effects.append(f"{verb} {metric} ({difference(row)}, {named_p(row)}{against})")
+        lines.append(f"On average over the languages, {name} {' and '.join(effects)}.")
     return lines
 
 
@@ -68,7 +70,7 @@ def _probe(probes: pd.DataFrame, name: str, told: str) -> str:
         f"[{row['accuracy_lo']:.2f}, {row['accuracy_hi']:.2f}], shuffled labels {row['shuffled']:.2f}. "
     )
     if not sure:
-        return text + "It does NOT beat its control at any layer in most languages: read nothing into it."
+        return text + "It does no better than its control at any layer in most languages, so it is not evidence."
     where = "every layer" if sure == len(beaten) else f"{sure} of {len(beaten)} layers"
     return text + f"It beats its controls at {where} in most languages."
 
@@ -93,13 +95,9 @@ def _separation(found: Separation) -> list[str]:
 
 def _onset(onset: Onset) -> str:
     if onset.layer is None:
-        return f"not found, {_p(onset.p)}"
+        return f"not found, {p_equals(onset.p)}"
     firm = "at no layer" if onset.firm is None else f"from {_layer(onset.firm)} on"
-    return f"{_layer(onset.layer)} [{onset.lo}, {onset.hi}], {_p(onset.p)}, bands above the control {firm}"
-
-
-def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+    return f"{_layer(onset.layer)} [{onset.lo}, {onset.hi}], {p_equals(onset.p)}, bands above the control {firm}"
 
 
 def _layer(number: int) -> str:
@@ -113,10 +111,11 @@ def _directions(directions: pd.DataFrame) -> list[str]:
     means = rows.groupby("layer")[["cosine", "cosine_lo", "cosine_hi", "cosine_null_lo", "cosine_null_hi"]].mean()
     middle = means.index[len(means) // 2]
     at = means.loc[middle]
+    against = other_way(at["cosine"], rows[rows["layer"] == middle].to_dict("records"), "cosine", digits=2)
     inside = ((means["cosine"] >= means["cosine_null_lo"]) & (means["cosine"] <= means["cosine_null_hi"])).sum()
     lines = [
-        f"cos(EN, LOC) at layer {middle}: {at['cosine']:+.2f} [{at['cosine_lo']:+.2f}, {at['cosine_hi']:+.2f}]; random "
-        f"directions of the same covariance lie within [{at['cosine_null_lo']:+.2f}, {at['cosine_null_hi']:+.2f}]. "
+        f"cos(EN, LOC) at layer {middle}: {number(at, 'cosine', signed=True, digits=2)}{against}; random directions of "
+        f"the same covariance lie within [{at['cosine_null_lo']:+.2f}, {at['cosine_null_hi']:+.2f}]. "
         f"At {inside} of {len(means)} layers EN and LOC are as orthogonal as chance."
     ]
     angles = directions[(directions["language"] == MACRO)].set_index("layer")
@@ -135,9 +134,14 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
     if attribution.empty:
         return lines
     for kind, contrast, components, told in (
-        ("direct", "right - wrong", ("attention", "mlp"), "The difference of right and default is written most by"),
-        ("direct", "local - reference", ("attention", "mlp"), "The difference of local and US is written most by"),
-        ("cue", "local - reference", ("head",), "The cue is carried most by"),
+        ("direct", "right - wrong", ("attention", "mlp"), "contributes most to the right answer's lead"),
+        (
+            "direct",
+            "local - reference",
+            ("attention", "mlp"),
+            "contributes most to the local answer's lead over the US's",
+        ),
+        ("cue", "local - reference", ("head",), "carries the cue most"),
     ):
         rows = attribution[
             (attribution["kind"] == kind)
@@ -149,12 +153,15 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
         means = rows.groupby(["layer", "component", "head"], dropna=False, as_index=False)[
             ["estimate", "lo", "hi", "control"]
         ].mean()
-        row = means.sort_values("estimate", kind="stable").iloc[-1]
+        row = means.sort_values("estimate", kind="stable").to_dict("records")[-1]
         layer, component, head = row["layer"], row["component"], row["head"]
-        part = f"head {head} of block {layer}" if component == "head" else f"the {component} of block {layer}"
+        part = f"Head {head}" if component == "head" else "The MLP" if component == "mlp" else "Attention"
         own = " (not above its control)" if row["lo"] <= max(0.0, row["control"]) else ""
+        same = rows[(rows["layer"] == layer) & (rows["component"] == component)]
+        same = same[same["head"] == head] if component == "head" else same
+        against = other_way(row["estimate"], same.to_dict("records"), "estimate", digits=2)
         lines.append(
-            f"{told} {part}: {row['estimate']:+.2f} [{row['lo']:+.2f}, {row['hi']:+.2f}] logits, control "
-            f"{row['control']:+.2f}{own}."
+            f"{part} of block {layer} {told}: {number(row, 'estimate', signed=True, digits=2)} logits, control "
+            f"{row['control']:+.2f}{own}{against}."
         )
     return lines

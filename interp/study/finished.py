@@ -25,13 +25,17 @@ VERSION = "translocal"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves behind; `again` is true where it was there already and nothing was done."""
+    """What a run leaves behind; `again` is true where it was there already and nothing was done.
+
+    verdicts: what EN's and LOC's effects may be called, over all languages.
+    """
 
     folder: Path
     plane: pd.DataFrame
     contrasts: pd.DataFrame
     chosen: Mapping[str, Mapping[str, Chosen]]
     findings: list[str]
+    verdicts: list[str]
     generated: pd.DataFrame | None = None
     again: bool = False
 
@@ -95,6 +99,7 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
         pd.read_csv(folder / "contrasts.csv"),
         chosen,
         list(manifest.get("findings", [])),
+        list(manifest.get("verdicts", [])),
         pd.read_csv(said) if said.is_file() else None,
         again,
     )

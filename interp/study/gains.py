@@ -33,7 +33,7 @@ def gain_table(items: Items, code: str, plans: Mapping[str, Plan], advance: Adva
     for axis, role in AXES.items():
         tasks = items.tasks(axis, code)
         scores = score_tasks(study, tasks, [Plan(), *plans.values()], partial(halved, advance, f"{axis} {code}"))
-        right = choices(tasks, scores, role, study.config.normalisation).astype(float)
+        right = choices(tasks, scores, role, study.config.normalisation)
         likely = confidence(tasks, scores, role, study.config.normalisation)
         names = [BASE, *plans]
         rows = pd.DataFrame([(axis, t.cue, code, t.prompt.item, t.cluster) for t in tasks], columns=list(COLUMNS[1:6]))

@@ -107,7 +107,8 @@ def generated_table(study: Study, answers: pd.DataFrame, outcomes: pd.DataFrame)
     """The rows of `generated.csv`: one per method and language, and `macro`, with intervals over clusters.
 
     `outcomes` are those of the scored options (`interp.plane.outcomes`). agreement: share of uncued items where the
-    chosen option and what was said are both local, or both not. kappa: Cohen's, of the same two judgements.
+    chosen option and what was said are both local, or both not; an item whose options tie agrees by a share. kappa:
+    Cohen's, of the same two judgements.
     """
     cells = Cells(_measured(answers, outcomes), study.resampling)
     rows = []
@@ -137,7 +138,7 @@ def _measured(answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
         explicit_localization_generated=local.where(~implicit),
         us_generated=table["us"].astype(float).where(implicit),
         option=table["option"].where(implicit),
-        agreement=local.eq(table["option"]).astype(float).where(implicit & table["option"].notna()),
+        agreement=(1.0 - (local - table["option"]).abs()).where(implicit),
         cut_off=(~table["ended"].astype(bool)).astype(float),
     )
 

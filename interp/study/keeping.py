@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from interp.data.items import LeftOut
-from interp.plane import favourite_wrong, outcomes
+from interp.plane import outcomes
 from interp.steering.plans import Plan
 from interp.steering.saved import PLANS, write_plans
 from interp.study.choose import Chosen, Dev, vectors_file
@@ -58,7 +58,7 @@ def save_vectors(folder: Path, vectors: Vectors) -> None:
 
 
 class Outcomes:
-    """Outcomes of the tables scored so far; the scores themselves go to disk and out of memory. `base` comes first.
+    """Outcomes of the tables scored so far; the scores themselves go to disk and out of memory.
 
     questions: with them, what was chosen item by item is kept too, but for controls.
     """
@@ -67,15 +67,11 @@ class Outcomes:
         self.parts: list[pd.DataFrame] = []
         self._items: list[pd.DataFrame] = []
         self._study, self._folder, self._questions = study, folder, questions
-        self._favourites: pd.Series | None = None
 
     def of(self, name: str, scores: pd.DataFrame) -> pd.DataFrame:
         """Write a table of scores and return its outcomes."""
         scores.to_parquet(self._folder / "scores" / f"{name}.parquet", index=False)
-        normalisation = self._study.config.normalisation
-        if self._favourites is None:
-            self._favourites = favourite_wrong(scores, normalisation)
-        return outcomes(scores, normalisation, self._favourites)
+        return outcomes(scores, self._study.config.normalisation)
 
     def add(self, name: str, scores: pd.DataFrame) -> None:
         """Keep the outcomes of a table, and of a method's its items."""

@@ -78,17 +78,17 @@ class Pairs:
         return self._read[code, plan]
 
     def _informative(self, code: str) -> Bool[np.ndarray, "item"]:
-        """Items that the unsteered model answers locally with the cue and not without; all where they are too few."""
+        """Items that the unsteered model answers locally more with the cue than without; all where they are too few."""
         if code not in self._kept:
             keys = [item.key for _, item in self.study.cultural_items(code, "fit")]
-            local: dict[str, set[str]] = {}
+            local: dict[str, dict[str, float]] = {}
             cues: tuple[Cue, Cue] = ("explicit", "none")
             for cue in cues:
                 tasks = self.study.cultural_tasks(code, "fit", cue)
                 scores = score_tasks(self.study, tasks, [Plan()])
                 chosen = choices(tasks, scores, "local", self.study.config.normalisation)
-                local[cue] = {task.prompt.item for task, yes in zip(tasks, chosen[0], strict=True) if yes}
-            kept = np.array([key in local["explicit"] - local["none"] for key in keys])
+                local[cue] = {task.prompt.item: share for task, share in zip(tasks, chosen[0].tolist(), strict=True)}
+            kept = np.array([local["explicit"].get(key, 0.0) > local["none"].get(key, 0.0) for key in keys])
             self._kept[code] = kept if kept.sum() >= FEWEST else np.ones(len(keys), dtype=bool)
         return self._kept[code]
 

@@ -17,10 +17,12 @@ REAL = ("en", "loc", "loc_contrast", "surgical")
 CONTROLS = ("random", "shuffled", "third_language", "nonfactual_en", "wrong_culture", "placebo_cue")
 CRITERIA = (
     ("transfer", "en", BASE),
-    ("transfer_reduced", "en", BASE),
+    ("transfer_specific", "en", BASE),
     ("transfer_all", "en", BASE),
     ("transfer", "en", "third_language"),
+    ("transfer_specific", "en", "third_language"),
     ("transfer", "en", "nonfactual_en"),
+    ("transfer_specific", "en", "nonfactual_en"),
     ("answer_language", "en", BASE),
     ("localization", "en", BASE),
     ("localization", "loc", BASE),
@@ -29,16 +31,17 @@ CRITERIA = (
     ("transfer", "loc", BASE),
     ("localization", "loc_contrast", BASE),
     ("transfer", "surgical", BASE),
+    ("transfer_specific", "surgical", BASE),
     ("localization", "surgical", BASE),
     ("transfer", "surgical", "loc"),
     ("localization", "surgical", "en"),
 )
-"""(metric, method, against): what has to hold before an effect may be called transfer or localization."""
+"""(metric, method, against): what has to hold before an effect may be called transfer or localization, and more."""
 
 
 TRAINED_METRICS = (
-    "transfer", "transfer_sensitive", "localization", "explicit_localization", "us_bias", "preference",
-    "answer_language",
+    "transfer", "transfer_specific", "transfer_sensitive", "localization", "explicit_localization", "us_bias",
+    "preference", "answer_language",
 )  # fmt: skip
 """What a trained method, and a saved plan, is compared with base on."""
 

@@ -46,7 +46,8 @@ def sweep(study: Study, dev: Dev, vectors: Vectors, cells: Sequence[Cell], advan
 def sweep_in(
     study: Study, dev: Dev, vectors: Vectors, cells: Sequence[Cell], code: str, advance: Advance
 ) -> pd.DataFrame:
-    """One row per cell, base included, and dev prompt in a language: whether the right (local) option was chosen.
+    """One row per cell, base included, and dev prompt in a language: the share of the choice that falls on
+    the right (local) option.
 
     Columns: method (`en@3@0.5`, or base), axis, language, item, cluster, hit.
     """
@@ -88,7 +89,7 @@ def sweep_table(
 
     found: rows of `sweep`. chosen: 1 where the cell was chosen for the language, for `macro` the number of languages.
     """
-    hit = found["hit"].astype(float)
+    hit = found["hit"]
     rated = {metric: hit.where(found["axis"] == axis) for axis, metric in METRICS.items()}
     means = Cells(found.assign(**rated), resampling)
     picked = {(m, code, *choice.steers[0][1:]) for m, by in chosen.items() for code, choice in by.items()}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from figures.wording import number, other_way
 from interp.errors import ConfigError
 from interp.files import write_json
 from interp.model.loading import LoadedModel
@@ -284,23 +285,26 @@ def lines(result: TuneResult) -> Iterator[str]:
     """What was found, in sentences: regret, optimism, ablations; over all languages."""
     from interp.study.ablations import better_rows
 
-    macro = {row["plan"]: row for row in result.regret.to_dict("records") if row["language"] == MACRO}
-    for plan in (plan for plan in macro if plan != ORACLE):
-        row = macro[plan]
+    regret = result.regret
+    rows = {str(plan): some.to_dict("records") for plan, some in regret.groupby("plan", sort=False)}
+    for plan in (plan for plan in rows if plan != ORACLE):
+        own = rows[plan]
+        crossed = next(row for row in own if row["language"] == MACRO)["regret_crossed"]
         yield (
-            f"{plan}: transfer {_told(row, 'd_transfer')}, localization {_told(row, 'd_localization')}; regret "
-            f"{_told(row, 'regret')} against the best on test, {row['regret_crossed']:+.3f} against one chosen on "
-            "other items"
+            f"{plan}: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
+            f"{_mean(own, 'regret')} against the best on test, {crossed:+.3f} against one chosen on other items"
         )
-    row = macro[SEARCHED]
+    searched = rows[SEARCHED]
     yield (
-        f"dev flattered the searched plan by {_told(row, 'optimism_transfer')} in transfer and "
-        f"{_told(row, 'optimism_localization')} in localization (probability of the right and of the local option)"
+        f"dev flattered the searched plan by {_mean(searched, 'optimism_transfer')} in transfer and "
+        f"{_mean(searched, 'optimism_localization')} in localization (probability of the right and of the local option)"
     )
     better = better_rows(result.ablations)
     n = result.ablations["ablation"].nunique() - 1
     yield f"of {n} ablations, better than the searched plan on both axes (Holm): {', '.join(better) or 'none'}"
 
 
-def _told(row: Mapping[Any, Any], name: str) -> str:
-    return f"{row[name]:+.3f} [{row[f'{name}_lo']:+.3f}, {row[f'{name}_hi']:+.3f}]"
+def _mean(rows: Sequence[Mapping[Any, Any]], name: str) -> str:
+    """The macro value with its interval, and the languages that go the other way."""
+    row = next(row for row in rows if row["language"] == MACRO)
+    return number(row, name, signed=True) + other_way(row[name], rows, name)

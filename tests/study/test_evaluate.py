@@ -88,10 +88,12 @@ def test_pmi_takes_off_what_the_neutral_prompt_gives_under_the_same_plan(organis
             organism.model, [Prompt("n", code, language(code).answer, task.prompt.continuations)], [Plan(), plan]
         )
         for p in range(2):
-            assert np.allclose(scores.of(t, p), plain.of(t, p) - neutral.of(0, p), atol=1e-4)
+            own = slice(scores.starts[t], scores.starts[t + 1])
+            assert np.allclose(scores.normalised("pmi")[p, own], plain.of(t, p) - neutral.of(0, p), atol=1e-4)
+            assert np.allclose(scores.of(t, p), plain.of(t, p), atol=1e-4)
     expected = logp(organism, mixed_tasks[0].prompt.text, mixed_tasks[0].prompt.continuations[0])
     expected -= logp(organism, "Απάντηση:", mixed_tasks[0].prompt.continuations[0])
-    assert np.isclose(scores.of(0)[0], expected, atol=1e-4)
+    assert np.isclose(scores.normalised("pmi")[0, 0], expected, atol=1e-4)
 
 
 def test_a_sentence_is_scored_whole_with_the_option_in_its_blank(organism, mixed_tasks: list[Task]) -> None:

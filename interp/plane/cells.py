@@ -1,4 +1,4 @@
-"""The transfer-localization plane: what was chosen, and where methods land, with paired intervals."""
+"""Means of a metric per method and language, with paired intervals over clusters: the points of the plane."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from interp.plane.outcomes import METRICS
 from interp.rows import BASE, MACRO
 from probes.intervals import (
     Interval,
@@ -19,124 +20,8 @@ from probes.intervals import (
     sign_flip_test,
 )
 
-METRICS = (
-    "transfer",
-    "transfer_sensitive",
-    "transfer_found",
-    "localization",
-    "explicit_localization",
-    "us_bias",
-    "preference",
-    "answer_language",
-)
-EXTRA_METRICS = ("transfer_reduced", "transfer_all")
-"""Accuracy without the base model's favourite wrong option, and among all answers of the relation."""
-
-TASK = ["axis", "cue", "language", "item", "cluster"]
-
-
-def normalise(scores: pd.DataFrame, normalisation: str) -> pd.Series:
-    """The score that choices go by: log-likelihood per byte, per token, or in all (see `NORMALISATIONS`)."""
-    lengths = {"bytes": "bytes", "mean": "tokens", "sentence": "tokens"}
-    return scores["logp"] / scores[lengths[normalisation]] if normalisation in lengths else scores["logp"]
-
-
-def outcomes(scores: pd.DataFrame, normalisation: str = "bytes", favourites: pd.Series | None = None) -> pd.DataFrame:
-    """One row per method and task, a column per metric (NaN where a task doesn't measure it).
-
-    `scores` has the columns of `interp.study.evaluate.COLUMNS`. `favourites` are the base model's favourite wrong
-    options (`favourite_wrong`); without them they are taken from the rows of the method `base`.
-    """
-    rows = _prepared(scores, normalisation)
-    if favourites is None:
-        favourites = _favourites(rows[rows["method"] == BASE])
-    universal, sensitive, cultural = (rows[rows["axis"] == axis] for axis in ("universal", "sensitive", "cultural"))
-    implicit, explicit = cultural[cultural["cue"] == "none"], cultural[cultural["cue"] == "explicit"]
-    parts = [_universal(universal, favourites), _cultural(implicit)]
-    own = sensitive[sensitive["own"] & sensitive["listed"]]
-    parts.append(pd.DataFrame({"transfer_sensitive": _right(own)}))
-    parts.append(
-        pd.DataFrame({"explicit_localization": _chosen(explicit[explicit["own"]], "role").eq("local").astype(float)})
-    )
-    keys = rows.drop_duplicates("task").set_index("task")[["method", *TASK]]
-    table = keys.join(pd.concat([part for part in parts if len(part)]))
-    return table.reset_index(drop=True).reindex(columns=["method", *TASK, *METRICS, *EXTRA_METRICS])
-
-
-def favourite_wrong(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.Series:
-    """The wrong option that the model of `scores` likes best, per universal task (index: TASK)."""
-    return _favourites(_prepared(scores, normalisation))
-
-
-def _prepared(scores: pd.DataFrame, normalisation: str) -> pd.DataFrame:
-    """Rows with score, number of the (method, task), and what its option is (English, listed)."""
-    rows = scores.reset_index(drop=True)
-    written = rows["languages"].astype(str).str.split()
-    return rows.assign(
-        score=normalise(rows, normalisation),
-        task=rows.groupby(["method", *TASK], sort=False, observed=True).ngroup(),
-        english=["en" in codes for codes in written],
-        listed=rows["option"] >= 0,
-    )
-
-
-def _chosen(rows: pd.DataFrame, column: str) -> pd.Series:
-    """A column of the best-scoring row of each task (the first of equals)."""
-    best = rows.loc[rows.groupby("task", sort=False)["score"].idxmax()]
-    return best.set_index("task")[column]
-
-
-def _favourites(rows: pd.DataFrame) -> pd.Series:
-    wrong = rows[(rows["axis"] == "universal") & rows["own"] & rows["listed"] & (rows["role"] == "wrong")]
-    best = wrong.loc[wrong.groupby("task", sort=False)["score"].idxmax()]
-    return best.set_index(TASK)["option"].rename("favourite")
-
-
-def _right(rows: pd.DataFrame) -> pd.Series:
-    return _chosen(rows, "role").eq("right").astype(float)
-
-
-def _universal(rows: pd.DataFrame, favourites: pd.Series) -> pd.DataFrame:
-    asked, english = rows[rows["own"] & rows["listed"]], rows[rows["english"] & rows["listed"]]
-    reduced = asked.join(favourites, on=TASK)
-    per_task = rows.assign(candidate=rows["role"] == "candidate").groupby("task", sort=False)["candidate"].any()
-    in_english, in_own = (part.groupby("task", sort=False)["option"].nunique() for part in (english, asked))
-    complete = in_english.reindex(in_own.index).eq(in_own)
-    method = asked.drop_duplicates("task").set_index("task")["method"]
-    complete = complete.groupby(method).transform("all")  # options were rendered in English for all tasks or for none
-    return pd.DataFrame(
-        {
-            "transfer": _right(asked),
-            "transfer_found": _right(english).where(complete),
-            "transfer_reduced": _right(reduced[reduced["option"] != reduced["favourite"]]),
-            "transfer_all": _right(rows[rows["own"]]).where(per_task),
-            "answer_language": _answer_language(rows[rows["listed"]]),
-        }
-    )
-
-
-def _cultural(rows: pd.DataFrame) -> pd.DataFrame:
-    asked = rows[rows["own"]]
-    role = _chosen(asked, "role")
-    logp = {role: asked[asked["role"] == role].set_index("task")["logp"] for role in ("local", "reference")}
-    compared = role.index.isin(logp["reference"].index)
-    return pd.DataFrame(
-        {
-            "localization": role.eq("local").astype(float),
-            "us_bias": role.eq("reference").astype(float).where(compared),
-            "preference": logp["local"] - logp["reference"],
-            "answer_language": _answer_language(rows),
-        }
-    )
-
-
-def _answer_language(rows: pd.DataFrame) -> pd.Series:
-    """Whether the best option over all languages is written in the asked one.
-
-    NaN where it says nothing: options that look the same in every language, or were scored in one only.
-    """
-    foreign = ~rows.groupby("task", sort=False)["own"].all()
-    return _chosen(rows, "own").astype(float).where(foreign)
+CHANGES = ("transfer", "transfer_specific", "localization")
+"""Metrics that also have `d_`, the difference from base."""
 
 
 @dataclass(frozen=True)
@@ -307,7 +192,7 @@ def points(
             row: dict[str, object] = {"method": name, "language": language, "culture": cultures.get(language, "")}
             for metric in METRICS:
                 _put(row, metric, estimate(cells, members, language, metric))
-            for metric in ("transfer", "localization"):
+            for metric in CHANGES:
                 _put(row, f"d_{metric}", estimate(cells, members, language, metric, minus=BASE))
             row["n_universal"] = cells.count(language, "transfer")
             row["n_cultural"] = cells.count(language, "localization")
@@ -330,21 +215,3 @@ def contrast(
         "estimate": found.estimate, "lo": found.interval.lo, "hi": found.interval.hi, "p": found.p_value(seed),
         "n_clusters": len(found.contributions),
     }  # fmt: skip
-
-
-def pareto(table: Float[np.ndarray, "point 2"]) -> np.ndarray:
-    """Which points no other point beats on both axes (more is better)."""
-    at_least = np.all(table[None, :, :] >= table[:, None, :], axis=-1)
-    above = np.any(table[None, :, :] > table[:, None, :], axis=-1)
-    return ~np.any(at_least & above, axis=1)
-
-
-def hypervolume(table: Float[np.ndarray, "point 2"], reference: tuple[float, float]) -> float:
-    """Area that the points dominate above `reference`."""
-    kept = table[pareto(table) & (table > np.array(reference)).all(axis=1)]
-    area, floor = 0.0, reference[1]
-    for x, y in sorted(map(tuple, kept), reverse=True):
-        if y > floor:
-            area += (x - reference[0]) * (y - floor)
-            floor = y
-    return area

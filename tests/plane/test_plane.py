@@ -12,7 +12,7 @@ from interp.rows import MACRO
 
 def option(method, axis, cue, language, item, cluster, index, role, written, text, logp):
     return {
-        "method": method, "axis": axis, "cue": cue, "language": language, "item": item, "cluster": cluster, "option": index,
+        "method": method, "axis": axis, "cue": cue, "language": language, "item": item, "cluster": cluster, "relation": "r", "option": index,
         "role": role, "own": language == written, "languages": written, "text": text, "logp": logp, "tokens": 1.0, "bytes": float(len(text.encode())),
     }  # fmt: skip
 
@@ -62,20 +62,6 @@ def test_another_answer_of_the_relation_counts_in_transfer_all_alone() -> None:
     assert found(table, "base", "transfer") == 1
     assert found(table, "base", "transfer_all") == 0
     assert found(table, "base", "answer_language") == 1
-
-
-def test_the_favourite_wrong_option_is_the_base_models() -> None:
-    """Base prefers b; steering lowers b alone: accuracy rises, and without b nothing has changed."""
-    base = BASE | {"b": 0.0, "c": -0.5}
-    rows = universal_rows("base", "i", base) + universal_rows("en", "i", base | {"b": -9.0})
-    table = outcomes(pd.DataFrame(rows), "sum")
-    assert found(table, "base", "transfer") == found(table, "en", "transfer") == 0
-    assert found(table, "base", "transfer_reduced") == found(table, "en", "transfer_reduced") == 0
-    rows = universal_rows("base", "i", BASE | {"b": 0.0}) + universal_rows("en", "i", BASE | {"b": -9.0})
-    table = outcomes(pd.DataFrame(rows), "sum")
-    assert found(table, "base", "transfer") == 0
-    assert found(table, "en", "transfer") == 1
-    assert found(table, "base", "transfer_reduced") == found(table, "en", "transfer_reduced") == 1
 
 
 def cultural_rows(
@@ -155,6 +141,7 @@ def test_contrast_finds_an_effect_and_its_absence() -> None:
 def test_points_have_the_promised_columns() -> None:
     table = random_table(0.5, 3)
     for metric in (
+        "transfer_specific",
         "transfer_sensitive",
         "transfer_found",
         "localization",

@@ -1,0 +1,166 @@
+"""What an effect may be called: the criteria of docs/method.md, decided from contrasts and said in a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from figures.wording import Row, difference, language_name, listed, named_p, other_way, shown_p
+from interp.rows import BASE, MACRO
+
+LEVEL = 0.05
+"""Holm's p has to be below it, where a contrast has one."""
+
+COLUMNS = ("method", "language", "metric", "called", "estimate", "lo", "hi", "p", "sentence")
+
+Contrasts = Mapping[tuple[str, str], Row]
+"""(metric, against) -> the row of one method in one language."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A contrast that has to rise, or, with `stays`, only must not fall; and what holds where it does, or does not."""
+
+    metric: str
+    against: str
+    holds: str
+    fails: str
+    stays: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a method's gain on a metric may be called, `otherwise` what it is called where a criterion fails."""
+
+    method: str
+    label: str
+    metric: str
+    gain: str
+    name: str
+    otherwise: str
+    criteria: tuple[Criterion, ...]
+
+
+CLAIMS = (
+    Claim(
+        "en", "EN-steering", "transfer", "accuracy", "transfer", "shift of output",
+        (
+            Criterion(
+                "transfer_specific", BASE, "question-specific accuracy rises too",
+                "question-specific accuracy does not clearly rise, so the model prefers some answers whatever is asked",
+            ),
+            Criterion(
+                "transfer", "third_language", "it beats a vector to a third language",
+                "it does not clearly beat a vector to a third language",
+            ),
+            Criterion(
+                "transfer", "nonfactual_en", "it beats a vector fitted on sentences without facts",
+                "it does not clearly beat a vector fitted on sentences without facts",
+            ),
+            Criterion(
+                "answer_language", BASE, "the answers stay in the language asked",
+                "fewer answers are in the language asked", stays=True,
+            ),
+        ),
+    ),
+    Claim(
+        "loc", "LOC-steering", "localization", "localization", "localization", "unspecific gain",
+        (
+            Criterion(
+                "localization", "wrong_culture", "it beats the vector of a wrong culture",
+                "it does not clearly beat the vector of a wrong culture",
+            ),
+            Criterion(
+                "localization", "placebo_cue", "it beats the vector of a placebo cue",
+                "it does not clearly beat the vector of a placebo cue",
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+
+def direction(row: Row) -> int:
+    """1 where a contrast is shown to be above 0, -1 where below, else 0.
+
+    Shown: the 95% interval lies on one side of 0 and, where several methods are compared, Holm's p is below LEVEL.
+    """
+    adjusted = row.get("p_holm")
+    if adjusted is not None and not pd.isna(adjusted) and adjusted >= LEVEL:
+        return 0
+    return int(row["lo"] > 0) - int(row["hi"] < 0)
+
+
+def verdict_table(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `verdicts.csv`: for EN and LOC, over all languages (`macro`) and in each, what the effect is called.
+
+    `contrasts` has the columns of `contrasts.csv`. called: `transfer` or `localization` where every criterion holds;
+    `shift of output` (EN) or `unspecific gain` (LOC) where the metric rises and a criterion fails; `no clear gain`
+    where it does not rise; `undecided` where it rises, none fails and one was not measured. estimate, lo, hi, p: of the
+    metric against base, p by Holm's rule.
+    """
+    rows = []
+    for claim in CLAIMS:
+        own = contrasts[contrasts["method"] == claim.method]
+        for language, some in own.groupby("language", sort=False):
+            found = {(row["metric"], row["against"]): row for row in some.to_dict("records")}
+            if (claim.metric, BASE) in found and not pd.isna(found[claim.metric, BASE]["estimate"]):
+                rows.append(_row(claim, str(language), found, own))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def macro_sentences(table: pd.DataFrame) -> list[str]:
+    """What a `verdict_table` says over all languages."""
+    return [str(sentence) for sentence in table.loc[table["language"] == MACRO, "sentence"]]
+
+
+def _row(claim: Claim, language: str, found: Contrasts, own: pd.DataFrame) -> dict[str, object]:
+    effect = found[claim.metric, BASE]
+    failing: list[str] = []
+    unmeasured: list[str] = []
+    holding: list[str] = []
+    for criterion in claim.criteria:
+        row = found.get((criterion.metric, criterion.against))
+        if row is None or pd.isna(row["lo"]):
+            unmeasured.append(criterion.holds)
+        elif direction(row) < 0 if criterion.stays else direction(row) <= 0:
+            failing.append(f"{criterion.fails} ({difference(row)})")
+        else:
+            holding.append(criterion.holds)
+    called = _called(claim, direction(effect), failing, unmeasured)
+    told = _told(effect, language, own)
+    rises = f"{_where(language)}, {claim.label} raises {claim.gain} ({told})"
+    sentence = {
+        claim.name: f"{rises}, and this counts as {claim.name}: {listed(holding)}.",
+        claim.otherwise: f"{rises}, but this does not count as {claim.name}: {listed(failing)}.",
+        "undecided": f"{rises}. Whether this counts as {claim.name} is open: the run did not measure whether "
+        f"{listed(unmeasured)}.",
+        "no clear gain": f"{_where(language)}, {claim.label} does not clearly raise {claim.gain} ({told}).",
+    }[called]
+    return {
+        "method": claim.method, "language": language, "metric": claim.metric, "called": called,
+        "estimate": effect["estimate"], "lo": effect["lo"], "hi": effect["hi"], "p": shown_p(effect),
+        "sentence": sentence,
+    }  # fmt: skip
+
+
+def _called(claim: Claim, rises: int, failing: list[str], unmeasured: list[str]) -> str:
+    if rises <= 0:
+        return "no clear gain"
+    if failing:
+        return claim.otherwise
+    return "undecided" if unmeasured else claim.name
+
+
+def _told(effect: Row, language: str, own: pd.DataFrame) -> str:
+    """Difference, p, and of a mean the languages that go the other way."""
+    told = f"{difference(effect)}, {named_p(effect)}"
+    if language != MACRO:
+        return told
+    same = own[(own["metric"] == effect["metric"]) & (own["against"] == effect["against"])]
+    return told + other_way(effect["estimate"], same.to_dict("records"), "estimate")
+
+
+def _where(language: str) -> str:
+    return "On average over the languages" if language == MACRO else f"In {language_name(language)}"
