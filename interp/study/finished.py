@@ -25,7 +25,11 @@ VERSION = "translocal"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves behind; `again` is true where it was there already and nothing was done."""
+    """What a run leaves behind.
+
+    checks: what robustness, consistency with English and damage say in words. again: it was there already, and nothing
+    was done.
+    """
 
     folder: Path
     plane: pd.DataFrame
@@ -33,6 +37,7 @@ class RunResult:
     chosen: Mapping[str, Mapping[str, Chosen]]
     findings: list[str]
     generated: pd.DataFrame | None = None
+    checks: tuple[str, ...] = ()
     again: bool = False
 
 
@@ -93,5 +98,6 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
         chosen,
         list(manifest.get("findings", [])),
         pd.read_csv(said) if said.is_file() else None,
+        tuple(line for lines in manifest.get("checks", {}).values() for line in lines),
         again,
     )
