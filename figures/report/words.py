@@ -40,7 +40,7 @@ def sentences(plane: pd.DataFrame, contrasts: Contrasts) -> list[str]:
     told = [
         f"Unsteered, the model answers {number(base, 'transfer')} of {base['n_universal']} universal questions right "
         f"(transfer) and {number(base, 'localization')} of {base['n_cultural']} cultural questions as the language's "
-        f"own culture would (localization); chance is {base['chance']:.2f}."
+        f"own culture would (localization); {_chance(base)}."
     ]
     for method, row in rows.items():
         if method == "base" or theme.is_control(method) or theme.of_seed(method) or "+" in method:
@@ -50,6 +50,17 @@ def sentences(plane: pd.DataFrame, contrasts: Contrasts) -> list[str]:
             f"localization by {number(row, 'd_localization', signed=True)}."
         )
     return [*told, *verdicts(contrasts)]
+
+
+def _chance(base: Row) -> str:
+    """What chance is: for localization in effect, where that was measured."""
+    nominal = f"chance is {base['chance']:.2f}"
+    if pd.isna(base.get("chance_effective")):
+        return nominal
+    return (
+        f"{nominal}, for localization in effect {number(base, 'chance_effective')}, as options that are neither local "
+        f"nor the US's are chosen in {number(base, 'neither')} of the cases"
+    )
 
 
 def verdicts(contrasts: Contrasts) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,25 +115,19 @@ def robustness_lines(table: pd.DataFrame | None, normalisation: str) -> list[str
         return [f"Whether signs depend on the normalisation is not known: {NOT_SCORED[normalisation]}."]
     of_what = " of the whole sentence" if normalisation == "sentence" else ""
     changing = table[table["sign"] != "same"]
-    reversed_ = int((changing["sign"] == "reverses").sum())
+    reversing = int((changing["sign"] == "reverses").sum())
     lines = [
-        f"{len(changing)} of {len(table)} effects change sign between sum, bytes and mean{of_what}, "
-        f"{reversed_} of them with intervals that exclude 0 on both sides (robustness.csv)."
+        f"Of {len(table)} effects (macro and per language) {len(changing)} change sign between sum, bytes and "
+        f"mean{of_what}; {reversing} of these have an interval above 0 under one and below 0 under another "
+        "(robustness.csv)."
     ]
-    return lines + [_line(row) for row in _headline(changing)]
+    rows = changing[(changing["language"] == MACRO) & ~changing["method"].map(is_control)]
+    return lines + [_line(row) for row in rows.to_dict("records")]
 
 
-def _headline(table: pd.DataFrame) -> Iterable[Mapping[str, object]]:
-    rows = table[(table["language"] == MACRO) & ~table["method"].map(is_control)]
-    found: list[Mapping[str, object]] = rows.to_dict("records")  # type: ignore[assignment]
-    return found
-
-
-def _line(row: Mapping[str, object]) -> str:
+def _line(row: Mapping[Hashable, Any]) -> str:
     numbers = ", ".join(
-        f"{name} {float(str(row[name])):+.3f} [{float(str(row[f'{name}_lo'])):+.3f}, "
-        f"{float(str(row[f'{name}_hi'])):+.3f}]"
-        for name in UNDER
+        f"{name} {row[name]:+.3f} [{row[f'{name}_lo']:+.3f}, {row[f'{name}_hi']:+.3f}]" for name in UNDER
     )
-    metric = str(row["metric"]).replace("_", " ")
-    return f"The effect of {row['method']} on {metric} (against {row['against']}) changes sign: {numbers}."
+    metric = row["metric"].replace("_", " ")
+    return f"The effect of {row['method']} on {metric} against {row['against']} changes sign: {numbers}."
