@@ -81,9 +81,7 @@ def _trained(name: str) -> TrainedMethod:
             raise ConfigError(
                 f"method {name!r} is not allowed",
                 allowed="name=checkpoint, the name a new one of letters, digits, - _ and .",
-                remedy=f"choose another name than {', '.join(FILES)}: a run's files have these"
-                if label in FILES
-                else "",
+                remedy=f"choose another name: a run's files are called {', '.join(FILES)}" if label in FILES else "",
             )
         return TrainedMethod(label, place=place)
     method = name.removesuffix(KEEP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pandas as pd
@@ -30,9 +30,7 @@ def direct(here: list[int], there: list[int]) -> float:
 def orders(scores: np.ndarray) -> list[list[int]]:
     """Every order, best first, that the scores allow."""
     options = range(len(scores))
-    return [
-        list(p) for p in permutations(options) if all(scores[a] >= scores[b] for a, b in zip(p, p[1:], strict=False))
-    ]
+    return [list(p) for p in permutations(options) if all(scores[a] >= scores[b] for a, b in pairwise(p))]
 
 
 def test_rankc_by_hand() -> None:

@@ -130,7 +130,7 @@ def test_every_normalisation_counts_the_runs_own_scores(counted_run: CountedRun)
             shares = {}
             for method in ("base", *table["method"].unique()):
                 rows = pd.read_parquet(counted_run.folder / "scores" / f"{method}.parquet")
-                rows = rows.query("axis == @axis and cue == @cue and own and option >= 0")
+                rows = rows[(rows["axis"] == axis) & (rows["cue"] == cue) & rows["own"] & (rows["option"] >= 0)]
                 if rows.empty:
                     continue
                 found = []
