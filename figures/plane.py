@@ -35,7 +35,8 @@ def plane(
     """Draw the plane of one language, or of the macro-average: transfer to the right, localization upwards.
 
     Needs the columns `method, language, transfer, localization` (shares, 0 to 1), the last two also with `_lo` and
-    `_hi`, and `chance`; one row per method, among them `base`. `methods` picks methods; base is always drawn.
+    `_hi`, and `chance`; one row per method, among them `base`. Where there is `chance_effective`, it is localization's
+    dotted line. `methods` picks methods; base is always drawn.
     Without it, rows of single training seeds, and EN and controls on top of trained models, are left out.
     `culture` picks one culture of a language that has several. Raises ValueError for missing columns, an empty
     table, an unknown language, culture or method, more than one row of a method, or a point that is not finite.
@@ -154,11 +155,18 @@ def _span(rows: pd.DataFrame, column: str) -> tuple[float, float]:
     values = rows[[column, f"{column}_lo", f"{column}_hi"]].to_numpy(float)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     reach = max(high - low, 0.02)
-    for chance in rows["chance"].dropna().unique():
+    for chance in _chances(rows, column):
         if low - reach / 2 < chance < high + reach / 2:
-            low, high = min(low, float(chance)), max(high, float(chance))
+            low, high = min(low, chance), max(high, chance)
     pad = 0.1 * max(high - low, 0.02)
     return low - pad, high + pad
+
+
+def _chances(rows: pd.DataFrame, axis: str) -> list[float]:
+    """Where chance lies on an axis: for localization in effect, where that was measured."""
+    nominal = rows["chance"]
+    chance = rows["chance_effective"].fillna(nominal) if axis == Y and "chance_effective" in rows else nominal
+    return [float(value) for value in chance.dropna().unique()]
 
 
 def _draw(
@@ -171,8 +179,8 @@ def _draw(
     scale: float = 1.0,
 ) -> None:
     axes.set(xlim=limits[0], ylim=limits[1])
-    for chance in rows["chance"].dropna().unique():
-        for axis, line in ((X, axes.axvline), (Y, axes.axhline)):
+    for axis, line in ((X, axes.axvline), (Y, axes.axhline)):
+        for chance in _chances(rows, axis):
             line(chance, color=theme.GREY, lw=0.7, ls=":", zorder=1, gid=f"{name}:chance-{axis}:{chance:.3g}")
     _draw_front(axes, rows, name)
     start = rows.loc[rows["method"] == BASE, [X, Y]].to_numpy(float)[0]
@@ -239,7 +247,8 @@ def _legend_columns(looks: Mapping[str, Look], most: int) -> int:
 
 
 def _legend(looks: Mapping[str, Look], rows: pd.DataFrame) -> list[Artist]:
-    chances = "/".join(f"{chance:.2f}" for chance in sorted(rows["chance"].dropna().unique()))
+    known = {f"{chance:.2f}" for axis in (X, Y) for chance in _chances(rows, axis)}
+    chances = "/".join(sorted(known))
     ordered = sorted(looks.values(), key=lambda look: look.control)
     handles: list[Artist] = [_marker(look, [], []) for look in ordered]
     handles.append(Line2D([], [], color="#444444", lw=0.6, ls=(0, (6, 2)), label="Pareto front"))

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from figures import alt
-from figures.report import tables, words
+from figures.report import checks, tables, words
 from figures.report.data import as_json, payload, settings
 from figures.run_tables import RunTables
 from figures.wording import MACRO
@@ -77,6 +77,7 @@ def _sections(run: RunTables, manifest: Mapping[str, Any], data: Mapping[str, An
     found.append(_section("plane", "The plane", _plane(plane)))
     if contrasts is not None:
         found.append(_section("contrasts", "Comparisons", tables.contrast_table(contrasts)))
+    found += [_section(*section) for section in checks.checked(run, manifest)]
     if (sweep := run.table("sweep")) is not None:
         found.append(_section("sweep", "Layers and strengths", _sweep(sweep)))
     if (layers := run.table("layers")) is not None and len(layers):

@@ -17,7 +17,7 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
     found = [
         f"Unsteered, the model answers {number(base, 'transfer')} of {base['n_universal']} universal questions right "
         f"(transfer) and {number(base, 'localization')} of {base['n_cultural']} cultural questions as the language's "
-        f"own culture would (localization); chance is {base['chance']:.2f}."
+        f"own culture would (localization); {_chance(base)}."
     ]
     for method, row in rows.items():
         if method == "base" or theme.is_control(method) or theme.of_seed(method) or "+" in method:
@@ -29,6 +29,17 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
         )
     called = [] if verdicts is None else verdicts.loc[verdicts["language"] == MACRO, "sentence"].tolist()
     return [*found, *map(str, called)]
+
+
+def _chance(base: Row) -> str:
+    """What chance is: for localization in effect, where that was measured."""
+    nominal = f"chance is {base['chance']:.2f}"
+    if pd.isna(base.get("chance_effective")):
+        return nominal
+    return (
+        f"{nominal}, for localization in effect {number(base, 'chance_effective')}, as options that are neither local "
+        f"nor the US's are chosen in {number(base, 'neither')} of the cases"
+    )
 
 
 def _change(plane: pd.DataFrame, contrasts: pd.DataFrame | None, row: Row, metric: str) -> str:

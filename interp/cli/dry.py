@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from interp.study.resolve import Inputs
 
 TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
-RUN_TABLES = ("plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "plan.json")
+RUN_TABLES = (
+    "plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "consistency.csv", "plan.json",
+)  # fmt: skip
 TRAINED_TABLES = ("erasure.csv", "mechanism.csv", "signals.csv", "trained_onsets.csv", "trained/")
 MOST_REASONS = 5
 NAME = 11
@@ -178,7 +180,8 @@ def _space_lines(cost: Estimate, found: Outline, device: str, free: int, disk: i
 def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
     names = [*TABLES, *(["attribution.csv"] if settings.attribution_items else [])]
     if whole:
-        names = [*RUN_TABLES, *(["generated.csv"] if settings.generate else []), *names]
+        names = [*_checks(settings, study), *(["generated.csv"] if settings.generate else []), *names]
+        names = [*RUN_TABLES, *names]
         names += ["scores/*.parquet", "figures/plane.*, figures/layers.*"]
         names += TRAINED_TABLES if settings.compared.trained else ()
     if study.universal.left_out or study.cultural.left_out or study.indistinct_items:
@@ -190,6 +193,14 @@ def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
         _line("", ", ".join([*names, "vectors/*.safetensors", "manifest.json"])),
         "nothing was run or written",
     ]
+
+
+def _checks(settings: RunConfig, study: Study) -> list[str]:
+    from interp.study.damage import sentence_prompts
+    from interp.study.robustness import NOT_SCORED
+
+    names = [] if settings.normalisation in NOT_SCORED else ["robustness.csv"]
+    return names + (["damage.csv"] if any(sentence_prompts(study, code) for code in study.languages) else [])
 
 
 def problems(cost: Estimate, found: Outline, device: str, free: int, disk: int | None) -> list[str]:

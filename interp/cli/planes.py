@@ -35,7 +35,17 @@ def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> No
     first = macro.iloc[0]
     console.print(
         f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
-        f"chance {first['chance']:.2f}."
+        f"chance {first['chance']:.2f}.{_effective(first)}"
+    )
+
+
+def _effective(row: pd.Series) -> str:
+    """What chance is for localization, in words; nothing where it was not measured."""
+    if "neither" not in row or row["neither"] != row["neither"]:
+        return ""
+    return (
+        f" Unsteered, {row['neither']:.1%} of the choices on cultural items are neither local nor the US's: for "
+        f"localization chance is in effect {row['chance_effective']:.2f}."
     )
 
 

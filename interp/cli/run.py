@@ -109,6 +109,8 @@ def summarise(result: RunResult) -> None:
         from interp.study.generating import said_line
 
         print(said_line(result.generated))
+    for line in result.checks:
+        print(line)
 
 
 def _layers(method: str, result: RunResult) -> str:

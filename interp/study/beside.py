@@ -12,7 +12,8 @@ import pandas as pd
 from interp.plane import Cells
 from interp.progress import Stages
 from interp.rows import BASE
-from interp.study import generating, local_answers, locate, mechanism
+from interp.study import consistency, damage, generating, local_answers, locate, mechanism
+from interp.study.checks import Checks
 from interp.study.compared import comparison_lines, onset_comparison, signal_table
 from interp.study.erasure import erasure_table
 from interp.study.findings import trained_lines
@@ -22,15 +23,17 @@ from interp.study.local_answers import LocalAnswers, with_probe
 from interp.study.locate import Located
 from interp.study.output import write_csv
 from interp.study.prepare import Study
-from interp.study.testing import Prompts
+from interp.study.testing import Prompts, plans_of
 from interp.study.trained import Member, OnTop, groups, steered
 
 
 class Beside:
     """Collects what is found in one trained model after another; the base's study, vectors and `located` are given."""
 
-    def __init__(self, study: Study, fit: FitResiduals, vectors: Vectors, located: Located, prompts: Prompts) -> None:
-        self.study, self.fit, self.vectors, self.prompts = study, fit, vectors, prompts
+    def __init__(
+        self, study: Study, fit: FitResiduals, vectors: Vectors, located: Located, prompts: Prompts, checks: Checks
+    ) -> None:
+        self.study, self.fit, self.vectors, self.prompts, self.checks = study, fit, vectors, prompts, checks
         self.members: list[Member] = []
         self._located = {BASE: located}
         self._answers: dict[str, LocalAnswers] = {}
@@ -44,9 +47,15 @@ class Beside:
         folder.mkdir(parents=True)
         found = steered(self.study, one, stages)
         languages, rows = len(self.study.languages), 1 + len(found.chosen)
-        with stages.stage(f"scoring {one.name}", languages * rows) as advance:
+        with stages.stage(f"scoring {one.name}", 1 + 2 * languages * rows) as advance:
+            english = consistency.english_scores(found.study, advance)
+            self.checks.add_model(english.assign(method=one.name))
+            plans = plans_of(found.study, found.vectors, found.chosen)
+            sentences = damage.score_sentences(found.study, plans, advance)
+            self.checks.add_sentences(sentences.assign(method=sentences["method"].map(found.row)))
             for row, table in found.scored(self.prompts, advance):
                 kept.add(row, table)
+                self.checks.add(table, english)
         said = []
         if self.study.config.generate:
             with stages.stage(f"generating {one.name}", generating.steps(found.study, rows)) as advance:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from interp.study import generating, locate, testing
+from interp.study import consistency, damage, generating, locate, testing
 from interp.study.choose import Dev, Sought, choose_in, sought, unsaid
 from interp.study.config import RunConfig
 from interp.study.describing import made_of
@@ -48,6 +48,7 @@ def compute(unit: Unit) -> None:
     base, store = _opened(unit)
     begun = time.perf_counter()
     if unit.name == LOCATE:
+        consistency.english_scores(base.study, unsaid)
         locate.locate(base.study, base.fit, unsaid)
     else:
         make_language(base, unit.name.removeprefix("language:"))
@@ -56,13 +57,14 @@ def compute(unit: Unit) -> None:
 
 
 def make_language(base: Base, code: str) -> None:
-    """Everything that is scored in one language: choice and sweep on dev, test, layers, controls, generated answers."""
+    """All that is scored in a language: choice and sweep on dev, test, sentences, layers, controls, free answers."""
     study, vectors, tasks = base.study, base.vectors, base.prompts
     here = choose_in(study, base.dev, vectors, base.methods, code, unsaid) if base.methods.names else {}
     chosen = {method: {code: choice} for method, choice in here.items()}
     if cells := sweep_cells(study, chosen):
         sweep_in(study, base.dev, vectors, cells, code, unsaid)
     plans = {method: {code: choice.plan(study, vectors, code)} for method, choice in here.items()}
+    damage.score_sentences_in(study, plans, code, unsaid)
     testing.score_plans_in(study, tasks, plans, code, unsaid)
     if at := testing.layer_cells(study, chosen):
         testing.score_layers_in(study, tasks, vectors, at, code, unsaid)

@@ -21,9 +21,10 @@ class RunConfig:
 
     adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out.
     universal, cultural: a dataset's name or a file of your own. parallel: sentences that state no fact, for the
-    non-factual control. data_dir: a folder with published files, in place of the Hub. cultures: `es=MX` scores Spanish
-    for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file. shots: worked examples in front of
-    every prompt. normalisation: what choices go by (`interp.steering.scores.NORMALISATIONS`).
+    non-factual control (fit) and for damage (test). data_dir: a folder with published files, in place of the Hub.
+    cultures: `es=MX` scores Spanish for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file.
+    shots: worked examples in front of every prompt. normalisation: what choices go by
+    (`interp.steering.scores.NORMALISATIONS`).
     methods: what is compared with the base model (see `interp.study.methods`). Those that are trained go into
     trained_dir (default: `trained` beside the run's folder), one model per training seed, and are taken from there when
     they are there already. training: settings such as `steps=100` or `clo.mix=0.7`. training_data: as `interp align
@@ -33,7 +34,8 @@ class RunConfig:
     strengths are multiples of the fitted vectors, or shares of the layer's median residual norm, such as `0.1r`
     (`interp.steering.strengths`). control_layers and control_strengths are the reduced grid of the random and
     label-shuffled controls (layers as shares of the depth).
-    attribution_items is how many test items per language attribution looks at; 0 leaves it out. generate: cultural
+    attribution_items is how many test items per language attribution looks at; 0 leaves it out. damage_sentences is
+    how many of the parallel test sentences' likelihood is taken under every method; 0 leaves it out. generate: cultural
     questions are also answered freely, in at most max_new_tokens.
     """
 
@@ -70,6 +72,7 @@ class RunConfig:
     control_layers: tuple[float, ...] = (0.25, 0.5, 0.75)
     control_strengths: tuple[float | str, ...] = (1.0,)
     attribution_items: int = 32
+    damage_sentences: int = 200
     generate: bool = False
     max_new_tokens: int = 16
     bootstrap_draws: int = 2000
@@ -139,6 +142,7 @@ _AT_LEAST = {
     "seed": 0,
     "shots": 0,
     "attribution_items": 0,
+    "damage_sentences": 0,
     "max_new_tokens": 1,
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 from importlib.metadata import version
 from typing import Any
 
-from interp.data.items import CulturalSet, UniversalSet, fingerprint
+from interp.data.items import CulturalSet, ParallelText, UniversalSet, fingerprint
 from interp.study.prepare import Study
 
 
@@ -22,6 +24,16 @@ def described_data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
     }
 
 
+def described_text(parallel: ParallelText) -> dict[str, Any]:
+    """What was read of parallel sentences: revision, how many, and a hash of them with their splits."""
+    rows = [[split, dict(sentence)] for split, sentence in zip(parallel.splits, parallel.sentences, strict=True)]
+    digest = hashlib.sha256(json.dumps(rows, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+    return {
+        "name": parallel.name, "revision": parallel.revision, "sentences": len(parallel.sentences),
+        "fingerprint": digest,
+    }  # fmt: skip
+
+
 def described(study: Study) -> dict[str, Any]:
     """Settings, model, data and versions of a finished run."""
     packages = ("translocal", "torch", "transformers", "transformer-lens", "scikit-learn", "numpy", "pandas", "babel")
@@ -34,7 +46,7 @@ def described(study: Study) -> dict[str, Any]:
         "data": {
             "universal": described_data(study.universal),
             "cultural": described_data(study.cultural),
-            "parallel": {"name": study.parallel.name, "revision": study.parallel.revision},
+            "parallel": described_text(study.parallel),
             "scored": "items the model's corpus did not show" if study.loaded.exposure else "all items",
         },
         "languages": {code: study.culture(code) for code in study.languages},

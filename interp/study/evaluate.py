@@ -38,14 +38,21 @@ def score_tasks(
     that of the item's sentence with the option in it (of the option where an item has no sentence). `neutral`, under
     `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way).
     """
-    config = study.config
-    found = score(
-        study.loaded.model, scored_prompts(study, tasks), plans, engine=config.engine, memory=config.memory,
-        batch_size=config.batch_size, tokens=study.tokens, progress=progress,
-    )  # fmt: skip
-    if config.normalisation == "letter":
+    found = score_prompts(study, scored_prompts(study, tasks), plans, progress)
+    if study.config.normalisation == "letter":
         return _over_rotations(tasks, found)
-    return _with_neutral(found) if config.normalisation == "pmi" else found
+    return _with_neutral(found) if study.config.normalisation == "pmi" else found
+
+
+def score_prompts(
+    study: Study, prompts: Sequence[Prompt], plans: Sequence[Plan], progress: Callable[[float], None] | None = None
+) -> Scores:
+    """Log-likelihoods of prompts' continuations under every plan, by the run's engine and memory."""
+    config = study.config
+    return score(
+        study.loaded.model, prompts, plans, engine=config.engine, memory=config.memory, batch_size=config.batch_size,
+        tokens=study.tokens, progress=progress,
+    )  # fmt: skip
 
 
 def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:

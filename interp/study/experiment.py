@@ -15,8 +15,10 @@ from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells, macro_sentences, verdict_table
 from interp.progress import Stages
-from interp.study import generating, locate, report, testing
+from interp.study import consistency, damage, generating, locate, report, testing
 from interp.study.beside import Beside
+from interp.study.chance import with_neither
+from interp.study.checks import Checks
 from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations, sought
 from interp.study.config import RunConfig
 from interp.study.describing import described, made_of
@@ -132,12 +134,17 @@ def _run(
             swept = sweep(study, dev, vectors, grid, advance)
         write_csv(folder / "sweep.csv", sweep_table(swept, grid, chosen, study.resampling_of("dev")))
     lap("sweep")
-    prompts = testing.Prompts.of(study)
+    prompts, plans = testing.Prompts.of(study), testing.plans_of(study, vectors, chosen)
+    with progress.stage("English, sentences", 1 + n_languages * (1 + len(plans))) as advance:
+        checks = Checks(study, consistency.english_scores(study, advance))
+        checks.add_sentences(damage.score_sentences(study, plans, advance))
+    lap("English and sentences")
     kept = Outcomes(study, folder, questions_of(prompts.full))
     layer_cells = testing.layer_cells(study, chosen)
     with progress.stage("scoring on test", n_languages * (1 + len(chosen) + len(layer_cells))) as advance:
-        for method, table in testing.score_methods(study, prompts, vectors, chosen, advance):
+        for method, table in testing.score_plans(study, prompts, plans, advance):
             kept.add(method, table)
+            checks.add(table)
         effects = kept.parts[:1]
         if layer_cells:
             table = testing.score_layers(study, prompts, vectors, layer_cells, advance)
@@ -150,6 +157,7 @@ def _run(
             for control, table in testing.score_controls(study, dev, prompts, fit, vectors, advance):
                 draws[control] = list(dict.fromkeys(table["method"]))
                 kept.add(control, table)
+                checks.add(table)
     lap("controls")
     said: list[pd.DataFrame] = []
     if config.generate:
@@ -163,14 +171,14 @@ def _run(
     save_left_out(folder, study)
     located.write(folder)
 
-    beside = Beside(study, fit, vectors, located, prompts)
+    beside = Beside(study, fit, vectors, located, prompts, checks)
     for number, one in enumerate(members(study, inputs.training, vectors, progress)):
         lap(one.name if number else "training")
         said += beside.add(one, kept, folder / "trained" / one.name, progress)
         lap(one.name)
 
     trained = list(groups(config))
-    cells = Cells(pd.concat(kept.parts), study.resampling, means(config))
+    cells = Cells(with_neither(pd.concat(kept.parts)), study.resampling, means(config))
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
     plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
     contrasts = report.contrast_table(cells, trained, config.seed)
@@ -193,11 +201,13 @@ def _run(
     write_csv(folder / "layers.csv", layers)
     save_plans(folder, study, dev, vectors, chosen)
     told = beside.write(folder, cells, contrasts) if trained else []
+    said_of = checks.write(folder, draws, means(config), trained)
     draw_figures(folder)
     lap("tables and figures")
     manifest = _manifest(study, beside, timings) | {
         "findings": [*findings(located), *told],
         "verdicts": macro_sentences(verdicts),
+        "checks": said_of,
     }
     draw_report(folder, manifest)
     write_json(folder / MANIFEST, manifest | {"files": checksums(folder)})

@@ -25,9 +25,10 @@ VERSION = "translocal"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves behind; `again` is true where it was there already and nothing was done.
+    """What a run leaves behind.
 
-    verdicts: what EN's and LOC's effects may be called, over all languages.
+    verdicts: what EN's and LOC's effects may be called, over all languages. checks: what robustness, consistency with
+    English and damage say in words. again: it was there already, and nothing was done.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class RunResult:
     findings: list[str]
     verdicts: list[str]
     generated: pd.DataFrame | None = None
+    checks: tuple[str, ...] = ()
     again: bool = False
 
 
@@ -101,5 +103,6 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
         list(manifest.get("findings", [])),
         list(manifest.get("verdicts", [])),
         pd.read_csv(said) if said.is_file() else None,
+        tuple(line for lines in manifest.get("checks", {}).values() for line in lines),
         again,
     )

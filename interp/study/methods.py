@@ -19,6 +19,9 @@ KEEP = "_keep"
 
 ALL = (BASE, *STEERING, *TRAINED, f"midalign{KEEP}")
 DEFAULT = (BASE, *STEERING)
+FILES = ("english", "sentences", "layers", "generated", "random", "shuffled")
+"""Tables in a run's folder `scores` that are no method's: a checkpoint can't have their names."""
+
 ALLOWED = f"{', '.join(ALL)}, another method with {KEEP}, name=checkpoint, or all"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -74,10 +77,11 @@ def parse_methods(names: Sequence[str]) -> Methods:
 def _trained(name: str) -> TrainedMethod:
     label, given, place = name.partition("=")
     if given:
-        if not _NAME.fullmatch(label) or label in ALL or not place:
+        if not _NAME.fullmatch(label) or label in (*ALL, *FILES) or not place:
             raise ConfigError(
                 f"method {name!r} is not allowed",
                 allowed="name=checkpoint, the name a new one of letters, digits, - _ and .",
+                remedy=f"choose another name: a run's files are called {', '.join(FILES)}" if label in FILES else "",
             )
         return TrainedMethod(label, place=place)
     method = name.removesuffix(KEEP)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from interp.plane import Cells, contrast, estimate, points
 from interp.rows import BASE, MACRO
+from interp.study.chance import chance_table
 from interp.study.fronts import front_shares
 from interp.study.methods import KEEP, of_seed, on_top
 from probes.intervals import holm
@@ -89,11 +90,12 @@ def plane_table(
 ) -> pd.DataFrame:
     """The rows of `plane.csv`: every method, then the controls as medians of their draws.
 
-    front: of the resampled planes, the share in which a method is on the Pareto front of those that are `compared`.
+    cells: of outcomes `with_neither`. front: of the resampled planes, the share in which a method is on the Pareto
+    front of those that are `compared`.
     """
     drawn = {draw for members in draws.values() for draw in members}
     methods = {m: [m] for m in cells.methods if m not in drawn} | dict(draws)
-    table = points(cells, methods, cultures, chance)
+    table = points(cells, methods, cultures, chance).merge(chance_table(cells), on="language", how="left")
     real = compared(methods)
     shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}
     table["front"] = [shares[code].get(m, np.nan) for code, m in zip(table["language"], table["method"], strict=True)]

@@ -26,6 +26,7 @@ from interp.steering.saved import PLANS, SavedPlans, naming_model, notice_other_
 from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
 from interp.study import report
+from interp.study.chance import with_neither
 from interp.study.config import RunConfig
 from interp.study.describing import described
 from interp.study.keeping import Outcomes, save_left_out
@@ -149,7 +150,7 @@ def rescore(
         with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans))) as advance:
             for method, table in score_plans(study, prompts, plans, advance):
                 kept.add(method, table)
-        cells = Cells(pd.concat(kept.parts), study.resampling_of(split))
+        cells = Cells(with_neither(pd.concat(kept.parts)), study.resampling_of(split))
         names = {"model": loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
         plane = report.plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
         contrasts = report.base_contrasts(cells, config.seed)

@@ -62,11 +62,15 @@ def score_methods(
     study: Study, tasks: Prompts, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], advance: Advance
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """`score_plans` of what was chosen."""
-    plans = {
+    return score_plans(study, tasks, plans_of(study, vectors, chosen), advance)
+
+
+def plans_of(study: Study, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]]) -> Plans:
+    """The plans of what was chosen."""
+    return {
         method: {code: by_language[code].plan(study, vectors, code) for code in study.languages}
         for method, by_language in chosen.items()
     }
-    return score_plans(study, tasks, plans, advance)
 
 
 def score_plans(study: Study, tasks: Prompts, plans: Plans, advance: Advance) -> Iterator[tuple[str, pd.DataFrame]]:

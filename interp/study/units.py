@@ -20,7 +20,8 @@ RECORDS = "units"
 class Unit:
     """A piece of a run that a process of its own may do; config: settings of a RunConfig, with `out`.
 
-    name: `language:ko` (choose on dev, score on test, controls, layers, generate), or `locate`.
+    name: `language:ko` (choose on dev, score on test, sentences, controls, layers, generate), or `locate` (with the
+    scores in English).
     """
 
     config: Mapping[str, Any]

@@ -15,7 +15,7 @@ from typing import Any
 from interp.errors import ConfigError
 from interp.files import differences
 from interp.study.config import RunConfig
-from interp.study.describing import described_data
+from interp.study.describing import described_data, described_text
 from interp.study.finished import plain
 from interp.study.holding import LOCK
 from interp.study.output import MANIFEST, check_folder, partial_folder, writable
@@ -28,7 +28,11 @@ OURS = (PARTS, IDENTITY, LOCK)
 
 def identity_of(config: RunConfig, inputs: Inputs) -> dict[str, Any]:
     """What tells a run from others before its model is loaded: settings, data and our version."""
-    data = {"universal": described_data(inputs.universal), "cultural": described_data(inputs.cultural)}
+    data = {
+        "universal": described_data(inputs.universal),
+        "cultural": described_data(inputs.cultural),
+        "parallel": described_text(inputs.parallel),
+    }
     languages = list(inputs.languages)
     return {"config": plain(config), "languages": languages, "data": data, "version": version("translocal")}
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from interp.data.items import SPLITS
+from interp.data.prompts import Prompt
 from interp.data.tasks import Task
 from interp.model.batching import Tokens
 from interp.model.shape import Shape
@@ -23,6 +24,7 @@ from interp.steering.positions import Positions
 from interp.steering.search import layer_grid, share_grid
 from interp.study.attributing import UNITS
 from interp.study.choose import FINALISTS, Sought, sought, sought_on_top
+from interp.study.damage import sentence_prompts
 from interp.study.evaluate import scored_prompts
 from interp.study.mechanism import patches_per_layer
 from interp.study.methods import TrainedMethod, training_settings
@@ -192,13 +194,17 @@ class Workload:
         """`kept`: how many of the plans' scores are written down."""
         sample = _sample(tasks)
         prompts = scored_prompts(self.study, sample)
-        scale = len(tasks) / len(sample)
+        rows = round(kept * sum(len(task.marks) for task in tasks))
+        return self._counted(stage, kind, prompts, plans, rows=rows, scale=len(tasks) / len(sample))
+
+    def _counted(
+        self, stage: str, kind: str, prompts: Sequence[Prompt], plans: Sequence[Plan], *, rows: int, scale: float = 1.0
+    ) -> Part:
+        """Prompts whose continuations are scored; they stand for `scale` times as many."""
         needed, plain = costs(self.shape, tokenise(prompts, self.tokens), plans)
         cost = needed if self.study.config.engine == "replay" else plain
-        rows = round(kept * sum(len(task.marks) for task in tasks))
-        number = round(len(prompts) * scale)
         tokens, flops, words = (value * scale for value in (cost.tokens, cost.flops, cost.unembedding))
-        return Part(stage, kind, number, len(plans), tokens, flops, words, rows)
+        return Part(stage, kind, round(len(prompts) * scale), len(plans), tokens, flops, words, rows)
 
     def _choose(self, methods: Sought | None = None) -> Iterator[Part]:
         study = self.study
@@ -267,7 +273,7 @@ class Workload:
         return Prompts.of(self.study)
 
     def _tested(self, rows: int) -> Iterator[Part]:
-        """Every test prompt under base and the chosen plans."""
+        """Every test prompt and sentence under base and the chosen plans, and English unsteered."""
         for code in self.study.languages:
             plans = [Plan(), *self._plans(self._spread(rows - 1))]
             kinds: dict[tuple[str, str], list[Task]] = {}
@@ -275,6 +281,10 @@ class Workload:
                 kinds.setdefault((task.axis, task.cue), []).append(task)
             for (axis, cue), tasks in kinds.items():
                 yield self._scored("test", f"{axis} {cue} {code}", tasks, plans, kept=len(plans))
+            if sentences := list(sentence_prompts(self.study, code).values()):
+                yield self._counted("test", f"sentences {code}", sentences, plans, rows=len(plans) * len(sentences))
+        english = self.study.universal_tasks("en", "test", everywhere=True)
+        yield self._scored("test", "universal en", english, [Plan()], kept=1)
 
     def _test(self) -> Iterator[Part]:
         prompts, found = self._prompts, sought(self.study).names

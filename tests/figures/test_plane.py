@@ -111,6 +111,15 @@ def test_chance_lines_and_controls_in_grey() -> None:
         assert point.get_color() == theme.GREY
 
 
+def test_the_line_of_localization_is_its_effective_chance() -> None:
+    figure = plane(make_table().assign(chance_effective=0.5))
+    artist(figure, "macro:chance-transfer:0.25")
+    artist(figure, "macro:chance-localization:0.5")
+    assert not figure.findobj(lambda each: each.get_gid() == "macro:chance-localization:0.25")
+    (legend,) = figure.legends
+    assert legend.get_texts()[-1].get_text() == "chance (0.25/0.50)"
+
+
 def test_markers_differ_and_the_legend_explains_each() -> None:
     figure = plane(make_table())
     points = [artist(figure, f"macro:{method}:point") for method in POINTS]

@@ -51,6 +51,9 @@ def test_units_in_two_processes_give_the_same_bytes(kind: str, tmp_path: Path) -
     program = "import sys; from interp.cli import main; sys.argv[0] = 'interp'; main()"
     done = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    for name in ("plane.csv", "contrasts.csv", "probes.csv", "plan.json", "scores/base.parquet"):
+    for name in (
+        "plane.csv", "contrasts.csv", "probes.csv", "plan.json", "scores/base.parquet", "robustness.csv",
+        "consistency.csv", "damage.csv", "scores/english.parquet", "scores/sentences.parquet",
+    ):  # fmt: skip
         found = tmp_path / "s" / "organism-atlas-atlas-seed0" / name
         assert found.read_bytes() == (undisturbed / name).read_bytes(), name

@@ -44,6 +44,7 @@ def test_a_training_run_stands_for_the_checkpoint_in_it(tmp_path: Path) -> None:
         (("../x=a",), "not allowed"),
         (("x+y=a",), "not allowed"),
         (("x=",), "not allowed"),
+        (("english=a",), "files are called english, sentences"),
     ],
 )
 def test_names_that_are_refused(names: tuple[str, ...], told: str) -> None:

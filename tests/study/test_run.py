@@ -42,7 +42,8 @@ def test_everything_promised_is_there(both: Path) -> None:
     for name in (
         "manifest.json", "plan.json", "plane.csv", "contrasts.csv", "controls.csv",
         "probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv", "layers.csv",
-        "sweep.csv", "items.parquet", "scores/base.parquet", "vectors/en.es.safetensors",
+        "sweep.csv", "items.parquet", "scores/base.parquet", "vectors/en.es.safetensors", "robustness.csv",
+        "consistency.csv", "damage.csv", "scores/english.parquet", "scores/sentences.parquet",
         *(f"figures/{figure}.{suffix}" for figure in ("plane", "layers") for suffix in ("pdf", "svg", "png")),
     ):  # fmt: skip
         assert (both / name).stat().st_size > 0, name
@@ -54,7 +55,10 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
     expected = ["model", "universal", "cultural", "method", "language", "culture"]
     for metric in (*METRICS, "d_transfer", "d_localization"):
         expected += [metric, f"{metric}_lo", f"{metric}_hi"]
-    assert list(plane.columns) == [*expected, "n_universal", "n_cultural", "chance", "front"]
+    expected += ["n_universal", "n_cultural", "chance"]
+    for measure in ("chance_effective", "neither"):
+        expected += [measure, f"{measure}_lo", f"{measure}_hi"]
+    assert list(plane.columns) == [*expected, "front"]
     methods = {
         "base", "en", "loc", "loc_contrast", "surgical", "random", "shuffled", "third_language", "nonfactual_en",
         "wrong_culture", "placebo_cue",
@@ -118,7 +122,8 @@ def test_the_same_command_gives_the_same_bytes(es: Path, tmp_path: Path) -> None
     again = run(RunConfig(languages=("es",), out=str(tmp_path / "again"), **SMALL), Bars(quiet=True)).folder
     for name in (
         "plane.csv", "contrasts.csv", "controls.csv", "layers.csv", "probes.csv", "directions.csv", "onsets.csv",
-        "attribution.csv", "sweep.csv", "items.parquet", "plan.json", "figures/plane.svg",
+        "attribution.csv", "sweep.csv", "items.parquet", "plan.json", "figures/plane.svg", "robustness.csv",
+        "consistency.csv", "damage.csv", "scores/english.parquet", "scores/sentences.parquet",
     ):  # fmt: skip
         assert (again / name).read_bytes() == (es / name).read_bytes(), name
 
