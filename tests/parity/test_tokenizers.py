@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ from interp.model.template import Template
 from interp.steering.engine import ENGINES, score
 from interp.steering.generation import generate
 from interp.steering.plans import Plan, Steer
+from interp.study.config import RunConfig
+from interp.study.evaluate import score_tasks
 from tests.parity.vocabularies import BOS, EOS, KINDS, write_checkpoint
 
 BOUND = 1e-3
@@ -236,3 +239,17 @@ def test_training_sees_the_tokens_that_scoring_sees(kind: Kind, prompts: list[Pr
         assert batch.tokens[row][batch.real[row]].tolist() == ids + end
         context, _ = Tokens(kind.ours.model).split(text, [answer])
         assert batch.last[row] == len(context) - 1
+
+
+def test_the_neutral_prompts_options_begin_where_the_tasks_do(kind: Kind) -> None:
+    """pmi: an item's log-likelihood minus that of the same options behind the word for "Answer:" alone."""
+    tasks = universal_tasks(atlas.universal(), "en", "test", everything)[:5]
+    study: Any = SimpleNamespace(
+        config=RunConfig(normalisation="pmi"), loaded=kind.ours, tokens=Tokens(kind.ours.model), template=Template(),
+        examples=lambda code: "",
+    )  # fmt: skip
+    scores = score_tasks(study, tasks, [Plan()])
+    for number, task in enumerate(tasks):
+        asked, _ = plain_scores(kind, task.prompt)
+        neutral, _ = plain_scores(kind, Prompt("n", "en", "Answer:", task.prompt.continuations))
+        assert np.abs(np.array(asked) - neutral - scores.of(number)).max() < BOUND
