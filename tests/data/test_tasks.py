@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from interp.data import atlas
 from interp.data.tasks import cultural_tasks, everything, universal_tasks
 
@@ -41,3 +43,22 @@ def test_what_does_not_count_is_left_out() -> None:
     split = atlas.universal().items[0].split
     tasks = universal_tasks(atlas.universal(), "es", split, lambda axis, item, code: item != dropped)
     assert len(tasks) == sum(i.split == split for i in atlas.universal().items) - 1
+
+
+def test_an_option_whose_text_is_anothers_in_another_language_is_not_lost() -> None:
+    """Option 0 is called in English what option 2 is called in Spanish; and a candidate what option 1 is in English."""
+    dataset = atlas.universal()
+    item = next(item for item in dataset.items if item.split == "dev")
+    options = [dict.fromkeys(dataset.languages, name) for name in ("Aa", "Bb", "Cc", "Dd")]
+    options[0]["en"], options[1]["en"] = "Cc", "Ee"
+    candidate = dict.fromkeys(dataset.languages, "Ee")
+    odd = replace(item, options=tuple(options), answer=2, candidates=(*options, candidate))
+    [task] = universal_tasks(replace(dataset, items=(odd,)), "es", "dev", everything, full=True)
+    own = [(m.text, m.index, m.role) for m in task.marks if m.own]
+    assert own == [
+        ("Aa", 0, "wrong"), ("Bb", 1, "wrong"), ("Cc", 2, "right"), ("Dd", 3, "wrong"), ("Ee", -1, "candidate")
+    ]  # fmt: skip
+    english = {m.index: m.text for m in task.marks if "en" in m.languages and m.index >= 0}
+    assert english == {0: "Cc", 1: "Ee", 2: "Cc", 3: "Dd"}
+    assert [m.own for m in task.marks] == [True] * 4 + [False] * 2 + [True]  # own texts come first
+    assert task.prompt.continuations == tuple(" " + m.text for m in task.marks)

@@ -22,6 +22,7 @@ from interp.data.prompts import Prompt
 from interp.model.loading import load_model
 from interp.model.sources import organism_folder
 from interp.steering.engine import score
+from tests.parity.vocabularies import write_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +68,12 @@ def _number(sample: dict[str, Any]) -> int:
     return int(sample["doc_id"])
 
 
+def prompt_of(row: dict[str, Any]) -> Prompt:
+    """The prompt of an exported line."""
+    endings = tuple(row["separator"] + choice for choice in row["choices"])
+    return Prompt(row["item"], row["language"], row["prompt"], endings)
+
+
 def compare(model: Path, folder: Path) -> None:
     """Asserts that log-likelihoods and choices, by sum and by bytes, are the harness's."""
     tasks = exported(folder / "tasks")
@@ -75,7 +82,7 @@ def compare(model: Path, folder: Path) -> None:
         lines = (tasks / f"{name}.jsonl").read_text("utf-8").split("\n")
         rows = [json.loads(line) for line in lines if line]
         assert [sample["doc"]["item"] for sample in samples] == [row["item"] for row in rows]
-        ours = score(hooked, [Prompt(r["item"], r["language"], r["prompt"], tuple(r["choices"])) for r in rows])
+        ours = score(hooked, [prompt_of(row) for row in rows])
         by_bytes = ours.normalised("bytes")[0]
         largest, same_sum, same_bytes = 0.0, 0, 0
         for p, (sample, row) in enumerate(zip(samples, rows, strict=True)):
@@ -101,3 +108,8 @@ def test_on_the_embedded_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tiny_folder", ["gemma3", "gpt2"], indirect=True)
 def test_on_random_models(tiny_folder: Path, tmp_path: Path) -> None:
     compare(tiny_folder, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["bos_never_added", "begins_with_eos", "byte_level", "prefix_space", "lower_casing"])
+def test_on_tokenizers_that_differ(kind: str, tmp_path: Path) -> None:
+    compare(write_checkpoint(kind, tmp_path / kind), tmp_path)
