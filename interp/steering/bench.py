@@ -198,10 +198,10 @@ def _plain(
     rows: dict[tuple[tuple[int, ...], int, int], list[tuple[int, tuple[int, ...]]]] = {}
     for stem in layout.stems:
         for option, ending in stem.endings:
-            row = ((*stem.context, *ending[:-1]), len(stem.context), stem.front)
-            rows.setdefault(row, []).append((option, ending))
-    sequences, reads = [row[0] for row in rows], list(rows.values())
-    lengths, fronts = [row[1] for row in rows], [row[2] for row in rows]
+            key = ((*stem.context, *ending[:-1]), len(stem.context), stem.front)
+            rows.setdefault(key, []).append((option, ending))
+    sequences, reads = [key[0] for key in rows], list(rows.values())
+    lengths, fronts = [key[1] for key in rows], [key[2] for key in rows]
     longest = max(len(sequence) for sequence in sequences)
     held = LOGITS_BYTES // (longest * int(model.cfg.d_vocab) * 4)
     size = max(1, min(held, Budget(model, memory).tokens(longest) // longest))
