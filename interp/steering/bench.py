@@ -159,7 +159,10 @@ def _organism_prompts(model: HookedModel) -> Layout:
 
 
 def _random_prompts(setting: Setting, vocabulary: int) -> Layout:
-    """Prompts of 44 to 52 tokens with four options of one token, behind five shared examples of 50 where asked."""
+    """Prompts of 44 to 52 tokens with four options of one token, behind five shared examples of 50 where asked.
+
+    The first token stands for BOS.
+    """
     draw = np.random.default_rng(0)
 
     def words(count: int) -> tuple[int, ...]:
@@ -170,7 +173,7 @@ def _random_prompts(setting: Setting, vocabulary: int) -> Layout:
     for number in range(setting.prompts):
         context = (*shared, *words(44 + number % 9))
         endings = tuple((4 * number + i, (word,)) for i, word in enumerate(words(4)))
-        stems.append(Stem(context, endings))
+        stems.append(Stem(context, endings, front=1))
     ones = np.ones(4 * setting.prompts)
     return Layout(tuple(stems), np.arange(setting.prompts + 1) * 4, ones, ones)
 
@@ -194,17 +197,19 @@ def _plain(
     model: HookedModel, layout: Layout, plans: Sequence[Plan], memory: int | str | None
 ) -> Float[np.ndarray, "plan option"]:
     """What one writes with TransformerLens alone: a forward per plan and batch, full logits, four numbers read."""
-    rows: dict[tuple[tuple[int, ...], int], list[tuple[int, tuple[int, ...]]]] = {}
+    rows: dict[tuple[tuple[int, ...], int, int], list[tuple[int, tuple[int, ...]]]] = {}
     for stem in layout.stems:
         for option, ending in stem.endings:
-            rows.setdefault(((*stem.context, *ending[:-1]), len(stem.context)), []).append((option, ending))
+            key = ((*stem.context, *ending[:-1]), len(stem.context), stem.front)
+            rows.setdefault(key, []).append((option, ending))
     sequences, reads = [key[0] for key in rows], list(rows.values())
+    lengths, fronts = [key[1] for key in rows], [key[2] for key in rows]
     longest = max(len(sequence) for sequence in sequences)
     held = LOGITS_BYTES // (longest * int(model.cfg.d_vocab) * 4)
     size = max(1, min(held, Budget(model, memory).tokens(longest) // longest))
     found = np.zeros((len(plans), len(layout.tokens)), dtype=np.float32)
     for p, plan in enumerate(plans):
-        for batch in batches(sequences, [key[1] for key in rows], size, device_of(model), switches=switches_in(model)):
+        for batch in batches(sequences, lengths, size, device_of(model), fronts, switches_in(model)):
             logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=plan.hooks(batch))
             most = max(len(ending) for row in batch.rows for _, ending in reads[row])
             steps = batch.last[:, None] + torch.arange(most, device=batch.last.device)

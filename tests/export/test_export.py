@@ -13,16 +13,20 @@ from typer.testing import CliRunner, Result
 
 from interp.cli import app
 from interp.data.prompts import Prompt
+from interp.data.tasks import Task, cultural_tasks, everything, universal_tasks
 from interp.errors import ConfigError, ModelError, OutputError
 from interp.export.additions import additions
 from interp.export.card import model_card
 from interp.export.checkpoint import bake
+from interp.export.everywhere import QUESTIONS, chosen_positions, difference
 from interp.export.gguf import write_gguf
 from interp.export.harness import write_harness
 from interp.export.hub import check_repository, upload
 from interp.export.modules import hook_names
+from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
 from interp.model.sources import organism_folder
+from interp.model.template import Template
 from interp.steering.engine import score
 from interp.steering.foreign import read_vectors
 from interp.steering.plans import Plan, Steer
@@ -190,10 +194,92 @@ def test_a_wrong_bake_is_found_and_leaves_nothing(tmp_path: Path, monkeypatch: p
 def test_the_organism_is_baked_by_the_command(plans: Path, tmp_path: Path) -> None:
     done = interp(plans, "--to", "checkpoint", "--language", "ko", "--out", tmp_path / "baked")
     assert done.exit_code == 0, done.output
+    assert SAID in done.output
+    told = json.loads((tmp_path / "baked" / "translocal.json").read_text())
+    assert (told["positions"], told["chosen"], told["language"]) == ("all", ["text"], "ko")
+    assert SAID in (tmp_path / "baked" / "README.md").read_text()
     assert "model.layers.2.mlp.down_proj.bias" in done.output
     config = json.loads((tmp_path / "baked" / "config.json").read_text())
     assert config["mlp_bias"] is True
     assert (tmp_path / "baked" / "exposure.csv").is_file()
+
+
+SAID = "Every token is steered here, BOS too; the plan was chosen at positions text."
+
+
+def by_hand(model: Any, plan: Plan, tasks: list[Task]) -> tuple[float, float, float]:
+    """Mean and largest difference of a log-likelihood, and changed choices, by a forward per option and plan."""
+    encode, apart, changed = Tokens(model), [], 0
+    for task in tasks:
+        scores: dict[str, list[float]] = {"text": [], "all": []}
+        for ending in task.prompt.continuations:
+            before, after = encode.split(task.prompt.text, ending)
+            ids = torch.tensor([[*before, *after]])
+            for positions, values in scores.items():
+                start = 1 if positions == "text" else 0  # one BOS stands in front
+
+                def add(stream: torch.Tensor, hook: Any, start: int = start) -> torch.Tensor:
+                    layer = int(hook.name.split(".")[1])
+                    moved = stream.clone()
+                    for steer in plan.steers:
+                        if steer.layer == layer:
+                            moved[:, start:] += steer.strength * steer.vector
+                    return moved
+
+                hooks = [(f"blocks.{layer}.hook_resid_post", add) for layer in {s.layer for s in plan.steers}]
+                with torch.inference_mode():
+                    logits = model.run_with_hooks(ids, return_type="logits", fwd_hooks=hooks)
+                logp = logits[0, len(before) - 1 : -1].log_softmax(-1)
+                values.append(float(logp[torch.arange(len(after)), list(after)].sum()))
+        apart += [abs(a - b) for a, b in zip(*scores.values(), strict=True)]
+        sizes = [len(ending.encode()) for ending in task.prompt.continuations]
+        picks = [int(np.argmax(np.array(values) / sizes)) for values in scores.values()]
+        changed += picks[0] != picks[1]
+    return float(np.mean(apart)), max(apart), changed / len(tasks)
+
+
+def test_what_steering_bos_too_changes_is_measured(plans: Path, organism: LoadedModel) -> None:
+    from interp.data import atlas
+
+    plan = load_plans(plans).plan("ko")
+    found = difference(organism, plan, "ko", Template())
+    tasks = [
+        *universal_tasks(atlas.universal(), "ko", "dev", everything)[:QUESTIONS],
+        *cultural_tasks(atlas.cultural(), "ko", "KR", "dev", everything)[:QUESTIONS],
+    ]
+    assert (found.chosen, found.language, found.questions) == (("text",), "ko", len(tasks))
+    assert found.options == sum(len(task.prompt.continuations) for task in tasks)
+    mean, largest, changed = by_hand(organism.model, plan, tasks)
+    assert found.mean == pytest.approx(mean, abs=1e-4)
+    assert found.largest == pytest.approx(largest, abs=1e-3)
+    assert found.changed == pytest.approx(changed, abs=1e-9)
+    assert found.mean > 1e-3
+    nothing = difference(organism, plan.at("all"), "ko", Template())
+    assert (nothing.mean, nothing.largest, nothing.changed) == (0.0, 0.0, 0.0)
+    assert chosen_positions(plan.at("all")) == ()
+    assert difference(organism, plan, "sw", Template()).language == "en"
+
+
+def test_a_text_plan_is_exported_with_the_size_of_the_difference(plans: Path, tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    done = interp(plans, "--to", "gguf", "--language", "ko", "--out", tmp_path / "a.gguf")
+    assert done.exit_code == 0, done.exception
+    assert SAID in done.output
+    told = json.loads(gguf.GGUFReader(tmp_path / "a.gguf").get_field("translocal.positions").contents())
+    assert (told["positions"], told["chosen"], told["language"], told["questions"]) == ("all", ["text"], "ko", 64)
+    assert f"{told['mean']:.2g} on average and {told['largest']:.2g} at most" in done.output
+    done = interp(plans, "--to", "lm-eval", "--language", "ko", "--out", tmp_path / "a.pt")
+    assert json.loads((tmp_path / "a.pt.json").read_text()) == told
+    done = interp(plans, "--to", "lm-eval", "--language", "ko", "--no-measure", "--out", tmp_path / "b.pt")
+    assert "How much that changes was not measured" in done.output
+    assert json.loads((tmp_path / "b.pt.json").read_text()) == {"positions": "all", "chosen": ["text"]}
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+    for to, name in (("gguf", "c.gguf"), ("lm-eval", "c.pt")):
+        done = interp(plans, "--to", to, "--method", "everywhere", "--language", "ko", "--out", tmp_path / name)
+        assert done.output.strip() == str(tmp_path / name)
+    assert gguf.GGUFReader(tmp_path / "c.gguf").get_field("translocal.positions") is None
+    assert not (tmp_path / "c.pt.json").exists()
+    assert (tmp_path / "c.pt").read_bytes() == (tmp_path / "a.pt").read_bytes()
 
 
 def test_a_folder_of_plans_stands_alone(plans: Path, tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""A run whose grid has shares of the residual norm: what it tries, chooses, writes and reads back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interp.cli.progress import Bars
+from interp.errors import ConfigError
+from interp.model.loading import LoadedModel
+from interp.steering.saved import load_plans
+from interp.steering.strengths import read_strength, size
+from interp.steering.vectors import SteeringVectors
+from interp.study.config import RunConfig, read_config
+from interp.study.experiment import run
+from interp.study.finished import finished
+from interp.study.prepare import prepare
+from interp.study.tuning_config import TuneConfig
+
+GRID = ("0.1r", "0.4r", 1.0)
+SMALL = {"limit": 60, "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 0}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    out = tmp_path_factory.mktemp("runs") / "el"
+    config = RunConfig(languages=("el",), strengths=GRID, control_strengths=("0.2r",), out=str(out), **SMALL)
+    run(config, Bars(quiet=True))
+    return config
+
+
+def test_vectors_keep_the_median_norm_of_their_languages_fit_prompts(shared: RunConfig, organism: LoadedModel) -> None:
+    study = prepare(shared, organism)
+    rows = [study.universal_residuals("el", "fit"), study.cultural_residuals("el", "fit")]
+    norms = np.concatenate([np.linalg.norm(part[1:].numpy().astype(float), axis=-1) for part in rows], axis=1)
+    for method in ("en", "loc", "placebo_cue"):
+        vectors = SteeringVectors.load(shared.folder / f"vectors/{method}.el.safetensors")
+        assert vectors.residual_norms is not None
+        np.testing.assert_allclose(vectors.residual_norms.numpy(), np.median(norms, axis=1), rtol=1e-5)
+
+
+def test_the_plan_has_multiples_and_notes_how_they_were_chosen(shared: RunConfig) -> None:
+    saved = load_plans(shared.folder)
+    shares = 0
+    for method in saved.methods:
+        plan = saved.saved("el", method)
+        for steer, strength in zip(plan.steers, plan.strengths, strict=True):
+            assert strength in GRID
+            vectors = SteeringVectors.load(shared.folder / steer.vectors)
+            assert vectors.residual_norms is not None
+            if isinstance(strength, str):
+                shares += 1
+                added = steer.strength * float(vectors.vectors[steer.layer].norm())
+                assert added == pytest.approx(size(strength) * float(vectors.residual_norms[steer.layer]), rel=1e-5)
+            else:
+                assert steer.strength == strength
+        assert (plan.notes.get("strengths") is not None) == any(isinstance(s, str) for s in plan.strengths)
+    assert shares
+
+
+def test_the_sweep_names_strengths_as_they_are_written_and_frames_the_chosen(shared: RunConfig) -> None:
+    table = pd.read_csv(shared.folder / "sweep.csv")
+    assert set(table["strength"]) == {"0.1r", "0.4r", "1"}
+    plans = json.loads((shared.folder / "plan.json").read_text())["methods"]
+    for method in ("en", "loc"):
+        own = table[(table["method"] == method) & (table["language"] == "el") & (table["chosen"] == 1)]
+        [steer] = plans[method]["el"]["steers"]
+        noted = plans[method]["el"]["notes"].get("strengths", [steer["strength"]])
+        assert own[["layer", "strength"]].to_numpy().tolist() == [[steer["layer"], f"{noted[0]}".removesuffix(".0")]]
+    assert (shared.folder / "figures" / "sweep.svg").stat().st_size > 0
+    assert "0.4r" in (shared.folder / "report.html").read_text()
+
+
+def test_a_finished_run_is_found_again_with_its_grid(shared: RunConfig, tmp_path: Path) -> None:
+    found = finished(shared)
+    assert found is not None
+    assert {s for by in found.chosen.values() for choice in by.values() for s in choice.strengths} <= set(GRID)
+    settings = tmp_path / "run.yaml"
+    settings.write_text("strengths: [0.1r, 0.4r, 1]\ncontrol_strengths: 0.2r\n")
+    read = read_config(settings, {"languages": "el"} | SMALL, RunConfig)
+    assert (read.strengths, read.control_strengths) == (GRID, ("0.2r",))
+    assert read_config(None, {"strengths": "0.1r, 0.40r,1"}, RunConfig).strengths == GRID
+    assert read_strength(json.loads(json.dumps(shared.described()))["strengths"][0]) == "0.1r"
+
+
+@pytest.mark.parametrize("wrong", ["0r", "r", "0.1x", "", "0.1r,,1"])
+def test_other_strengths_are_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError, match="is not allowed"):
+        read_config(None, {"strengths": wrong}, RunConfig)
+
+
+def test_a_search_over_shares_needs_operators_that_scale() -> None:
+    with pytest.raises(ConfigError, match=r"strength '0\.1r' and operator 'rotate' do not go together"):
+        TuneConfig(strengths=("0.1r",))
+    assert TuneConfig(strengths=("0.1r",), operators=("add", "add_keep_norm")).strengths == ("0.1r",)
