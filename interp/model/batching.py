@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from interp.errors import ModelError
+from interp.model.kinds import check_ids
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel
 from interp.model.switches import Switches, side
@@ -100,12 +102,13 @@ class Tokens:
     def __init__(self, model: HookedModel) -> None:
         self._tokenizer = model.tokenizer
         self._longest = int(model.cfg.n_ctx)
+        self._rows = int(getattr(model.cfg, "d_vocab", 0)) or sys.maxsize
         self._known: dict[str, tuple[int, ...]] = {}
 
     def __call__(self, text: str) -> tuple[int, ...]:
         """Ids of a text; those of an empty one are BOS, or EOS where there is no BOS.
 
-        Raises ModelError for a text that is longer than the model's context.
+        Raises ModelError for a text that is longer than the model's context or has a token without an embedding.
         """
         if text not in self._known:
             ids = tuple(self._tokenizer(text)["input_ids"])
@@ -118,6 +121,7 @@ class Tokens:
                     allowed=f"{self._longest} tokens",
                     remedy="shorten it (--shots, a conversation), or choose another dataset or model",
                 )
+            check_ids(self._tokenizer, ids, self._rows)
             self._known[text] = ids or self._start()
         return self._known[text]
 

@@ -56,7 +56,7 @@ def _check_supported(source: Source, name: str) -> None:
     from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as classes
 
-    config = _configuration(source, name)
+    config = read_configuration(source, name)
     names = [classes.get(kind) for kind in (config.model_type, config.get_text_config(decoder=True).model_type)]
     if not any(kind in SUPPORTED_ARCHITECTURES for kind in names):
         raise ModelError(
@@ -66,7 +66,7 @@ def _check_supported(source: Source, name: str) -> None:
         )
 
 
-def _configuration(source: Source, name: str) -> Any:
+def read_configuration(source: Source, name: str) -> Any:
     """The checkpoint's configuration; raises ModelError where it can't be read or is not a causal language model's."""
     from transformers import AutoConfig
 
@@ -86,7 +86,7 @@ def transformers_model(source: Source, name: str, placement: Placement) -> PreTr
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    _configuration(source, name)
+    read_configuration(source, name)
     dtype = getattr(torch, placement.dtype)
     settings: dict[str, Any] = {}
     if placement.device_map is not None or (placement.n_devices or 1) > 1:
