@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def tiny_config(architecture: str, vocabulary: int):
     return getattr(transformers, name)(**shared, **sizes, **more.get(architecture, {}))
 
 
+@cache
 def vocabulary() -> int:
     """How many tokens the organism's tokenizer has."""
     from transformers import AutoTokenizer

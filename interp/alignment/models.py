@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
-from interp.model.booting import transformers_model
+from interp.model.booting import read_configuration, transformers_model
 from interp.model.capacity import check_fits
 from interp.model.fingerprint import weights_digest
 from interp.model.hub import at_hand, check_revision
@@ -57,6 +57,7 @@ def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revisio
     check_revision(find_model(name, dtype), revision)
     placement = place(device, dtype, None, None, None)
     source, commit = at_hand(name, revision)
+    read_configuration(source, name)
     check_fits(source, placement.dtype, placement.devices)
     try:
         model, tokenizer = transformers_model(source, name, placement), own_tokenizer(source.location)

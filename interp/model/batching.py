@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Int
 
 from interp.data.prompts import ChatText
 from interp.errors import ModelError
+from interp.model.kinds import check_ids
 from interp.model.memory import Budget, out_of_memory
 from interp.model.protocol import HookedModel, device_of
 from interp.model.switches import Switches, side
@@ -153,6 +155,7 @@ class Tokens:
     def __init__(self, model: HookedModel) -> None:
         self._tokenizer = model.tokenizer
         self._longest = int(model.cfg.n_ctx)
+        self._rows = int(getattr(model.cfg, "d_vocab", 0)) or sys.maxsize
         self._known: dict[tuple[str, bool], Ids] = {}
         self._alone: dict[str, Ids] = {}
         self._around = Around.of(model.tokenizer)
@@ -161,7 +164,7 @@ class Tokens:
     def __call__(self, text: str) -> Ids:
         """Ids of a whole text; those of an empty one are BOS, or EOS where there is no BOS.
 
-        Raises ModelError for a text that is longer than the model's context.
+        Raises ModelError for a text that is longer than the model's context or has a token without an embedding.
         """
         bare = isinstance(text, ChatText)
         if (text, bare) not in self._known:
@@ -175,6 +178,7 @@ class Tokens:
                     allowed=f"{self._longest} tokens",
                     remedy="shorten it (--shots, a conversation), or choose another dataset or model",
                 )
+            check_ids(self._tokenizer, ids, self._rows)
             self._known[text, bare] = ids or self._start()
         return self._known[text, bare]
 

@@ -55,21 +55,21 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
 
 
 def _check_supported(source: Source, name: str) -> None:
-    """Raise ModelError, before weights are read, for a class that TransformerLens does not wrap."""
+    """Raise ModelError, before weights are read, where TransformerLens does not wrap the class of the language model."""
     from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as classes
 
-    config = _configuration(source, name)
-    names = [classes.get(kind) for kind in (config.model_type, config.get_text_config(decoder=True).model_type)]
-    if not any(kind in SUPPORTED_ARCHITECTURES for kind in names):
+    config = read_configuration(source, name)
+    kind = classes.get(config.get_text_config(decoder=True).model_type, classes[config.model_type])
+    if kind not in SUPPORTED_ARCHITECTURES:
         raise ModelError(
-            f"model {name!r} is a {names[0]}, which TransformerLens does not support",
+            f"model {name!r} is a {kind}, which TransformerLens does not support",
             allowed="the architectures of docs/models.md",
             remedy="choose another model",
         )
 
 
-def _configuration(source: Source, name: str) -> Any:
+def read_configuration(source: Source, name: str) -> Any:
     """The checkpoint's configuration; raises ModelError where it can't be read or is not a causal language model's."""
     from transformers import AutoConfig
 
@@ -89,7 +89,7 @@ def transformers_model(source: Source, name: str, placement: Placement) -> PreTr
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    _configuration(source, name)
+    read_configuration(source, name)
     dtype = getattr(torch, placement.dtype)
     settings: dict[str, Any] = {}
     if placement.device_map is not None or (placement.n_devices or 1) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from interp.errors import ModelError
@@ -31,6 +32,18 @@ def check_language_model(config: Any, name: str) -> None:
             *causal.values(),
         ):
             _refuse(name, f"its weights are of a {architecture}, which has no language model's head")
+
+
+def check_ids(tokenizer: Any, ids: Sequence[int], rows: int) -> None:
+    """Raise ModelError for the ids of a text that has a token for which the embedding, of `rows` rows, has none."""
+    beyond = [number for number in ids if number >= rows]
+    if beyond:
+        token = tokenizer.convert_ids_to_tokens(beyond[0])
+        raise ModelError(
+            f"a text has the token {token!r}, for which the model's embedding has no row (id {beyond[0]})",
+            allowed=f"ids from 0 to {rows - 1}",
+            remedy="take it out of the text",
+        )
 
 
 def _refuse(name: str, reason: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from interp.errors import ModelError
 from interp.model.adapters import find_adapter
-from interp.model.booting import boot
+from interp.model.booting import boot, read_configuration
 from interp.model.capacity import check_fits
 from interp.model.hub import at_hand, check_revision
 from interp.model.placement import DeviceMap, place
@@ -82,6 +82,7 @@ def load_model(
         )
     found = None if adapter is None else find_adapter(str(adapter))
     source, commit = at_hand(name, revision)
+    read_configuration(source, name)
     check_fits(source, placement.dtype, placement.devices, quantization=quantization)
     hooked = boot(source, name, placement, found)
     exposure = Exposure.read(Path(source.location))

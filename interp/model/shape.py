@@ -67,10 +67,16 @@ def shape_from_config(config: Any) -> Shape:
 
 
 def _size(config: Any, *names: str) -> int:
-    """The first size of these names that a configuration has, the largest where blocks differ; 0 where it has none."""
-    values = (getattr(config, name, None) for name in names)
-    value = next((value for value in values if value), 0)
-    return int(max(value) if isinstance(value, (list, tuple)) else value)
+    """The first size of these names that a configuration has, the largest where blocks differ; 0 where it has none.
+
+    Gemma 4 has configurations of single blocks, and refuses to name one size of them all.
+    """
+    blocks = getattr(config, "per_layer_config", None) or [config]
+    for name in names:
+        values = [value for block in blocks if (value := getattr(block, name, None))]
+        if values:
+            return max(int(max(value) if isinstance(value, (list, tuple)) else value) for value in values)
+    return 0
 
 
 def _blocks(model: Any, n_layers: int) -> torch.nn.ModuleList:

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from interp.cli import app
 from interp.cli.units import bytes_text, count_text, seconds_text
+from interp.errors import ModelError
+from tests.conftest import tiny_config, vocabulary, write_model, write_tiny
 
 SMALL = ("--dry-run", "--limit", "60", "--languages", "el")
 
@@ -62,6 +64,35 @@ def test_what_does_not_fit_is_exit_code_1(tmp_path: Path, monkeypatch: pytest.Mo
     done = CliRunner().invoke(app, ["locate", *SMALL])
     assert done.exit_code == 1
     assert "would fail: 20.9 MiB of weights, 1.0 MiB free on cpu" in done.output
+
+
+def test_a_model_of_text_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sizes are the language model's, and its blocks are timed."""
+    monkeypatch.chdir(tmp_path)
+    place = write_tiny("gemma3_images", tmp_path / "model")
+    done = CliRunner().invoke(app, ["locate", *SMALL, "--model", str(place)])
+    assert done.exit_code == 0, done.output
+    assert "3 blocks of width 32" in done.output
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [(-40, "is larger than the model"), (None, "is an encoder-decoder model")]
+)
+def test_a_model_that_would_not_do_is_refused(
+    rows: int | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers
+
+    monkeypatch.chdir(tmp_path)
+    if rows is None:
+        transformers.WhisperConfig().save_pretrained(tmp_path / "model")
+        (tmp_path / "model" / "model.safetensors").write_bytes(b"never read")
+    else:
+        write_model(tiny_config("llama", vocabulary() + rows), tmp_path / "model")
+    done = CliRunner().invoke(app, ["locate", *SMALL, "--model", str(tmp_path / "model")])
+    assert done.exit_code != 0
+    assert isinstance(done.exception, ModelError)
+    assert message in str(done.exception)
 
 
 def test_numbers_as_people_read_them() -> None:

@@ -173,13 +173,65 @@ def test_plain_transformers_reads_the_baked_checkpoint(architecture: str, tmp_pa
     assert (again.folder / "model.safetensors").read_bytes() == (done.folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("architecture", ["qwen2", "gemma2"])
+@pytest.mark.parametrize("architecture", ["qwen2", "gemma2", "gemma3_images"])
 def test_architectures_without_biases_are_refused(architecture: str, tmp_path: Path) -> None:
     place = write_tiny(architecture, tmp_path / "model")
     loaded = load_model(str(place), device="cpu", dtype="float32")
     with pytest.raises(ModelError, match=r"no bias in the last matrix of its blocks \(mlp\.down_proj\)"):
         bake(loaded, str(place), two_steers(32, 3), tmp_path / "baked")
     assert not list(tmp_path.glob("*baked*"))
+
+
+def test_of_text_and_images_the_text_decoder_is_named(tmp_path: Path) -> None:
+    """Also where the vision tower has as many blocks, and larger ones; a hook there does what ours does."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    place = write_tiny("gemma3_images", tmp_path / "model")
+    config = AutoConfig.from_pretrained(place)
+    config.vision_config.num_hidden_layers, config.vision_config.intermediate_size = 3, 4096
+    assert hook_names(config) == [f"language_model.layers.{layer}" for layer in range(3)]
+    plan = two_steers(32, 3)
+    added, loaded = additions(plan, "harness"), load_model(str(place), device="cpu")
+    plain = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, attn_implementation="eager").eval()
+    names = hook_names(AutoConfig.from_pretrained(place))
+    for layer, vector in added.items():
+        block = plain.base_model.get_submodule(names[layer])
+        block.register_forward_hook(
+            lambda module, args, output, vector=vector: (
+                (output[0] + vector, *output[1:]) if isinstance(output, tuple) else output + vector
+            )
+        )
+    tokens = torch.arange(3, 40)[None]
+    with torch.inference_mode():
+        steered = loaded.model.run_with_hooks(tokens, return_type="logits", fwd_hooks=plan.hooks())
+        assert (steered - loaded.model(tokens, return_type="logits")).abs().max() > 0.1
+        torch.testing.assert_close(plain(tokens).logits, steered, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("to", "name"), [("gguf", "a.gguf"), ("lm-eval", "a.pt"), ("checkpoint", "baked")])
+def test_plans_of_a_model_of_text_and_images_by_the_command(to: str, name: str, tmp_path: Path) -> None:
+    """A file, or one line that says why not; never a traceback."""
+    place = write_tiny("gemma3_images", tmp_path / "model")
+    fingerprint = load_model(str(place), device="cpu").fingerprint
+    (tmp_path / "run" / "vectors").mkdir(parents=True)
+    vectors("en", 0, 32, 3).save(tmp_path / "run" / "vectors" / "en.safetensors")
+    steer = {"vectors": "vectors/en.safetensors", "layer": 1, "strength": 1.0, "operator": "add", "positions": "all"}
+    model = {"name": "model", "fingerprint": fingerprint, "processing": "none"}
+    write_plans(
+        tmp_path / "run" / "plan.json", model=model, template="none", methods={"en": {"es": {"steers": [steer]}}}
+    )
+    done = interp(
+        tmp_path / "run", "--to", to, "--method", "en", "--language", "es", "--model", place, "--out", tmp_path / name
+    )
+    if to == "checkpoint":
+        assert done.exit_code == 1
+        assert "no bias in the last matrix of its blocks" in str(done.exception)
+        return
+    assert done.exit_code == 0, done.output
+    if to == "gguf":
+        gguf = pytest.importorskip("gguf")
+        fields = gguf.GGUFReader(tmp_path / name).fields
+        assert bytes(fields["controlvector.model_hint"].parts[-1]).decode() == "gemma3_text"
 
 
 def test_a_wrong_bake_is_found_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,8 @@ def measure(architecture: str, folder: Path, texts: list[str]) -> Row:
     model = load_model(str(folder), device="cpu").model
     oracle = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     tokens, vector = Tokens(model), torch.randn(model.cfg.d_model, generator=torch.Generator().manual_seed(0))
-    blocks = next(m for m in oracle.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == model.cfg.n_layers)
+    decoder = oracle.get_decoder().modules()
+    blocks = next(m for m in decoder if isinstance(m, torch.nn.ModuleList) and len(m) == model.cfg.n_layers)
     steered, plain = [], []
     found = read_residuals(model, texts)
     logits = residuals = 0.0
@@ -199,7 +200,7 @@ def test_every_type_is_right_or_refused(tmp_path: Path, texts: list[str]) -> Non
     for name in types:
         folder = tmp_path / name
         try:
-            lines.append(outcome(name, folder, texts[:3]))
+            lines.append(outcome(name, folder, texts[:2]))
         except ImportError as error:  # Transformers can't build it without a package that is not here
             print(name, error)
             continue
