@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("data", "model", "steering", "export", "alignment", "study", "cli")
+ROOMS = ("data", "model", "steering", "plane", "export", "alignment", "study", "cli")
 """Rooms of `interp` in the order in which data flows: each may import itself and those before it."""
 
 

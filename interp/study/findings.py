@@ -139,7 +139,7 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
             "direct",
             "local - reference",
             ("attention", "mlp"),
-            "contributes most to the local answer's lead over the US's",
+            "contributes most to the local answer's lead over the US",
         ),
         ("cue", "local - reference", ("head",), "carries the cue most"),
     ):

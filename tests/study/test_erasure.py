@@ -109,6 +109,42 @@ def test_no_pair_lost_gives_no_share() -> None:
     assert row["gained"] == 1.0
 
 
+def tied(shares: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
+    """Outcomes of items whose options tie: method -> each item's share, implicit; all are right behind the cue."""
+    rows: list[dict[str, Any]] = []
+    for method, values in shares["ko"].items():
+        for item, share in zip("abcd", values, strict=True):
+            row = {"method": method, "axis": "cultural", "language": "ko", "item": item, "cluster": item}
+            rows.append(row | {"cue": "none", "localization": share, "preference": 0.0})
+            if method in ("base", "m"):
+                rows.append(row | {"cue": "explicit", "explicit_localization": 1.0})
+    return pd.DataFrame(rows)
+
+
+def test_pairs_whose_options_tie_count_by_shares() -> None:
+    """a: half lost, nothing back; b: half lost, half of that back; c: all lost, all back; d: never there, a third won."""
+    shares = {
+        "base": [1.0, 1.0, 1.0, 0.0], "m": [0.5, 0.5, 0.0, 0.0], "m+loc": [0.5, 0.75, 1.0, 1 / 3],
+        "loc": [1.0, 1.0, 1.0, 0.0], "wrong_culture": [1.0, 1.0, 1.0, 0.0], "m+wrong_culture": [0.25, 0.5, 0.0, 0.0],
+    }  # fmt: skip
+    row = row_of(erasure_table(cells_of(tied({"ko": shares})), {"trained": ["m"]}, seed=0), "ko")
+    assert row["erasure"] == pytest.approx(2.0 / 4)
+    assert (row["n_lost"], row["n_never"]) == (2.0, 1.0)
+    assert row["returned"] == pytest.approx(1.25 / 2)
+    assert row["returned_wrong"] == 0
+    assert row["returned_cue"] == 1
+    assert row["gained"] == pytest.approx(1 / 3)
+
+
+def test_models_with_the_same_ties_lose_nothing() -> None:
+    half = [0.5, 0.25, 1.0, 0.0]
+    names = ("base", "m", "m+loc", "loc", "wrong_culture", "m+wrong_culture")
+    row = row_of(erasure_table(cells_of(tied({"ko": dict.fromkeys(names, half)})), {"trained": ["m"]}, seed=0), "ko")
+    assert (row["erasure"], row["n_lost"], row["n_never"]) == (0.0, 0.0, 2.25)
+    assert np.isnan(row["returned"])
+    assert row["gained"] == 0
+
+
 @pytest.mark.parametrize("plan", ["loc", "wrong_culture"])
 def test_a_plan_that_is_lacking_leaves_its_columns_nan_and_the_others_as_they_were(
     by_hand: pd.DataFrame, plan: str

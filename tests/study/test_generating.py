@@ -11,7 +11,7 @@ import pytest
 from interp.data.items import Accepted, CulturalItem
 from interp.steering.generation import Generated
 from interp.study.config import RunConfig, read_config
-from interp.study.generating import accepted, judged, kappa
+from interp.study.generating import _measured, accepted, judged, kappa
 from tests.study.conftest import CountedRun
 
 
@@ -73,6 +73,18 @@ def test_kappa_of_known_tables() -> None:
     assert kappa(np.array([1.0]), np.array([0.3]), np.array([0.3])) == pytest.approx([1.0])
     assert kappa(np.array([1.0]), np.array([1.0]), np.array([1.0])).tolist() == [0.0]
     assert np.isnan(kappa(np.array([np.nan]), np.array([np.nan]), np.array([0.3]))).all()
+
+
+def test_an_item_whose_options_tie_agrees_by_a_share() -> None:
+    keys = {"method": "base", "axis": "cultural", "cue": "none", "language": "el"}
+    answers = pd.DataFrame(
+        [
+            keys | {"item": str(i), "cluster": str(i), "local": local, "weighted": 0.0, "us": False, "ended": True}
+            for i, local in enumerate((True, False, True))
+        ]
+    )
+    chosen = pd.DataFrame([keys | {"item": str(i), "localization": share} for i, share in enumerate((0.25, 0.25, 1.0))])
+    assert _measured(answers, chosen)["agreement"].tolist() == [0.25, 0.75, 1.0]
 
 
 def test_the_table_follows_from_the_answers_and_the_scored_options(counted_run: CountedRun) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from typer.testing import CliRunner
 
 from figures import RunTables
 from figures.report import data as report_data
-from figures.report import report_html, words
+from figures.report import report_html
 from interp.cli import app
+from interp.plane import macro_sentences, verdict_table
 from interp.study.config import RunConfig, read_config
 from tests.study.conftest import CountedRun
 
@@ -115,26 +117,26 @@ def test_the_settings_of_the_page_make_the_run(folder: Path, tmp_path: Path, cou
     assert again.described() == counted_run.config.described()
 
 
-def test_verdicts_say_what_fails() -> None:
-    def row(metric: str, method: str, against: str, lo: float) -> dict[str, Any]:
-        return {
-            "metric": metric, "method": method, "against": against, "language": "macro", "estimate": lo + 0.1, "lo": lo,
-            "hi": lo + 0.2,
-        }  # fmt: skip
+def test_verdicts_are_those_of_the_contrasts_in_table_manifest_and_page(folder: Path) -> None:
+    contrasts = pd.read_csv(folder / "contrasts.csv")
+    table, expected = pd.read_csv(folder / "verdicts.csv"), verdict_table(contrasts)
+    assert table["called"].tolist() == expected["called"].tolist()
+    assert table["language"].tolist() == ["macro", "el"] * 2
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["verdicts"] == macro_sentences(table)
+    assert len(manifest["verdicts"]) == 2
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for sentence in manifest["verdicts"]:
+        assert escape(sentence) in page
 
-    good = [row(metric, "en", against, 0.1) for metric, against, _ in words.TRANSFER]
-    told = words.verdicts(words.contrasts_of(pd.DataFrame([*good, row("answer_language", "en", "base", -0.1)])))
-    assert told == [
-        "By the criteria set before, the effect of EN-steering may be called transfer: each one's interval is above 0."
-    ]
-    left = row("answer_language", "en", "base", -0.3)
-    told = words.verdicts(words.contrasts_of(pd.DataFrame([*good[:-1], left])))
-    assert told[0].startswith("The effect of EN-steering may not be called transfer and is called a shift of output: ")
-    assert "not measured whether it beats an EN vector of non-factual sentences" in told[0]
-    assert "answers leave the language asked (-0.200 [-0.300, -0.100])" in told[0]
-    weak = row("localization", "loc", "placebo_cue", -0.05)
-    told = words.verdicts(words.contrasts_of(pd.DataFrame([row("localization", "loc", "base", 0.1), weak])))
-    assert "not shown that it beats a placebo cue (+0.050 [-0.050, +0.150])" in told[0]
+
+def test_the_page_shows_ties_as_shares(folder: Path, tmp_path: Path) -> None:
+    items = pd.read_parquet(folder / "items.parquet")
+    items.loc[0, ["chosen", "hit"]] = ["one | other", 0.5]
+    other = Path(shutil.copytree(folder, tmp_path / "tied"))
+    items.to_parquet(other / "items.parquet", index=False)
+    rows = report_data.items(RunTables.of(other))["rows"]
+    assert rows[0][6][0] == ["one | other", 0.5]
 
 
 def test_large_sets_are_cut_and_changes_come_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
