@@ -53,7 +53,7 @@ def part(code: str) -> Part:
     """A language's file."""
     name = f"{code}.tsv"
     published = ("1_easyrun/BMLAMA53", "2_reimplement_step_by_step/BMLAMA53")
-    return Part((*(f"{folder}/{name}" for folder in published), f"BMLAMA53/{name}", name))
+    return Part((*(f"{folder}/{name}" for folder in published), f"BMLAMA53/{name}", name), quoted=False)
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> UniversalSet:

@@ -22,13 +22,14 @@ TIMEOUT = 60
 class Part:
     """One table of a dataset: its file in the source (alternatives in order), and its place on the Hub.
 
-    `repository` is the Hub repository that holds it, where that is not the dataset's own.
+    `repository` is the Hub repository that holds it, where that is not the dataset's own. quoted: as `read_records`.
     """
 
     paths: tuple[str, ...]
     config: str = ""
     split: str = ""
     repository: str = ""
+    quoted: bool = True
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Folder:
 
     def records(self, part: Part) -> list[Record]:
         """Records of the table's file."""
-        return read_records(self.path(part))
+        return read_records(self.path(part), quoted=part.quoted)
 
     def lines(self, part: Part) -> list[str]:
         """Lines of the table's file."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from figures.tables import read_table
 from interp.rows import MACRO
 from interp.steering.saved import SavedPlans
 
@@ -95,7 +96,7 @@ def _numbers(folder: Path, methods: Sequence[str], language: str | None, split: 
     path = folder / "plane.csv"
     if not path.is_file():
         return "Nothing was measured beside these plans: no numbers are known.\n"
-    plane = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    plane = read_table(path)
     rows = plane[plane["method"].isin(["base", *methods]) & (plane["language"] == (language or MACRO))]
     lines = [
         f"{split.capitalize()} split, {_code(language) if language else 'mean over languages'}, 95% intervals over "

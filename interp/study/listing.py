@@ -91,11 +91,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
     """The rows of a run's plane.csv (text: as it writes them); raises OutputError where it isn't there or is broken."""
-    import pandas as pd
+    from figures.tables import read_table
 
     path = folder / PLANE
     try:
-        table = pd.read_csv(path, dtype=str if text else None, keep_default_na=not text)
+        table = read_table(path, text=text)
         for column in ("method", "language", "universal", "cultural", "n_universal", "transfer", "d_transfer_lo"):
             table[column]
     except (OSError, ValueError, KeyError) as error:

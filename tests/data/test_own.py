@@ -71,13 +71,8 @@ def cultural_rows(items: int = 8) -> list[dict[str, str]]:
 
 def write(folder: Path, rows: list[dict[str, str]], name: str = "mine.csv") -> Path:
     path, table = folder / name, pd.DataFrame(rows)
-    if name.endswith(".csv"):
-        table.to_csv(path, index=False)
-    elif name.endswith(".tsv"):
-        path.write_text(
-            "\n".join("\t".join(map(str, row)) for row in [list(table.columns), *table.to_numpy().tolist()]) + "\n",
-            encoding="utf-8",
-        )
+    if name.endswith((".csv", ".tsv")):
+        table.to_csv(path, index=False, sep="\t" if name.endswith(".tsv") else ",")
     elif name.endswith(".jsonl"):
         path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     else:
