@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from figures import theme
+from figures.numbers import estimate
 
 MACRO = "macro"
 
@@ -16,12 +18,9 @@ Row = Mapping[Any, Any]
 
 
 def number(row: Row, column: str, *, signed: bool = False) -> str:
-    """An estimate with its interval: `0.480 [0.451, 0.512]`."""
-    form = "+.3f" if signed else ".3f"
-    bounds = [row.get(f"{column}_{end}") for end in ("lo", "hi")]
-    if any(pd.isna(bound) for bound in bounds):
-        return f"{row[column]:{form}}"
-    return f"{row[column]:{form}} [{bounds[0]:{form}}, {bounds[1]:{form}}]"
+    """An estimate with its interval: `0.480 [0.451, 0.512]`; `not measured` where it is missing."""
+    value, lo, hi = (row.get(f"{column}{end}") for end in ("", "_lo", "_hi"))
+    return estimate(*(math.nan if pd.isna(number) else float(number) for number in (value, lo, hi)), signed=signed)
 
 
 def plane(table: pd.DataFrame, language: str) -> str:
@@ -42,7 +41,7 @@ def plane_by_language(table: pd.DataFrame) -> str:
         if "base" not in named or pd.isna(named["base"]["localization"]):
             continue
         places = [named[method] for method in ("base", "surgical") if method in named]
-        steps = [f"{row['transfer']:.2f}, {row['localization']:.2f}" for row in places]
+        steps = [", ".join(estimate(row[axis], digits=2) for axis in ("transfer", "localization")) for row in places]
         told.append(f"{language} {' to '.join(steps)}")
     return f"Transfer, localization of base and of Surgical Steering per language: {'; '.join(told)}."
 
@@ -113,7 +112,8 @@ def mechanism(table: pd.DataFrame) -> str:
                 f"undoing the shift of {_label(str(method))} after layer {best['layer']:.0f} restores most, "
                 f"{number(best, 'restored', signed=True)}, of {number(best, 'erasure', signed=True)} lost"
             )
-    return f"{'; '.join(told) or 'Nothing was moved'}.".capitalize()
+    text = "; ".join(told) or "nothing was moved"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def matrix(table: pd.DataFrame) -> str:
@@ -122,7 +122,8 @@ def matrix(table: pd.DataFrame) -> str:
     for condition, rows in table.groupby("condition", sort=False):
         own = rows["own_culture"].astype(bool)
         told.append(
-            f"{condition} {rows.loc[own, 'localization'].mean():.2f} and {rows.loc[~own, 'localization'].mean():.2f}"
+            f"{condition} {estimate(rows.loc[own, 'localization'].mean(), digits=2)} and "
+            f"{estimate(rows.loc[~own, 'localization'].mean(), digits=2)}"
         )
     return f"Mean localization to a language's own culture and to others: {'; '.join(told)}."
 

@@ -46,7 +46,7 @@ class RunTables:
         return found
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """The table `name.csv` or `name.parquet`, as `read_table`; None where the run has none. A name is not a path."""
+        """The table `name.csv` or `name.parquet`; None where the run has none. A name is not a path."""
         if not name.replace("_", "").isalnum():
             raise ValueError(f"a table's name has letters, digits and _ alone, got {name!r}")
         files = [self.folder / f"{name}.{suffix}" for suffix in ("csv", "parquet")]

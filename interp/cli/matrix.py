@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from figures.numbers import estimate
 from interp.cli import options
 
 if TYPE_CHECKING:
@@ -103,9 +104,9 @@ def summarise(summary: pd.DataFrame) -> None:
         cells = []
         for name in over:
             change = found.get((name, condition, "base"))
-            cells.append(f"{found[name, condition, '']['estimate']:.3f}")
+            cells.append(estimate(found[name, condition, ""]["estimate"]))
             cells.append(
-                f"{change['estimate']:+.3f} [{change['lo']:+.3f}, {change['hi']:+.3f}]" if change is not None else ""
+                "" if change is None else estimate(change["estimate"], change["lo"], change["hi"], signed=True)
             )
         table.add_row(condition, *cells)
     console = Console(width=max(Console().width, 150))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from figures.numbers import estimate
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -35,7 +37,7 @@ def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> No
     first = macro.iloc[0]
     console.print(
         f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
-        f"chance {first['chance']:.2f}."
+        f"chance {estimate(first['chance'], digits=2)}."
     )
 
 
@@ -50,4 +52,4 @@ def _share(value: float) -> str:
 
 def _change(row: Mapping[Hashable, object], name: str) -> str:
     value, lo, hi = (float(str(row[f"{name}{suffix}"])) for suffix in ("", "_lo", "_hi"))
-    return "" if value != value else f"{value:+.3f} [{lo:+.3f}, {hi:+.3f}]"
+    return "" if value != value else estimate(value, lo, hi, signed=True)

@@ -4,11 +4,11 @@ BLEnD (Myung et al. 2024) counts a response as right where it contains an annota
 in English. Its code brings both to lemmas first, with one tool per language. Here they are only normalised: Unicode
 form, case, digits, punctuation, spaces, articles. **This deviates from the published scores**: an inflected form
 that a lemmatiser would have undone is missed (a plural, a case ending of Azerbaijani), so scores are a little lower.
-Where words have spaces an answer must match whole words; Korean words may carry particles. Chinese, Japanese, Thai, Lao,
-Khmer and Burmese write no spaces between words: there an answer is searched without spaces, but never across
-punctuation, within a syllable, or within a run of katakana. A short word that begins or ends a longer one is found in it
-all the same (Thai "นม", milk, in "ขนม", a sweet). Tibetan marks every syllable, so its answers are whole syllables.
-A number matches as a whole number, whatever counter is glued to it ("12살").
+Where words have spaces an answer must match whole words; Korean words may carry particles. Chinese, Japanese, Thai,
+Lao, Khmer and Burmese write no spaces between words. There an answer is searched without spaces, but not across
+punctuation, not within a syllable, and not within a longer run of katakana. A short word that begins or ends a longer
+one is still found in it (Thai "นม", milk, in "ขนม", a sweet). Tibetan marks its syllables: answers are whole ones. A
+number matches as a whole number, whatever counter is glued to it ("12살").
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def contains(response: str, answer: str, language: str) -> bool:
 
 
 def _contains_unspaced(response: str, answer: str, language: str) -> bool:
-    """`contains` for an answer in a script without spaces between words; punctuation may stand where the answer has it."""
+    """`contains` for an answer in a script without spaces between words; its own punctuation may be missing."""
     parts, within = (
         ["".join(part.split()) for part in _spaced(_JOINING.sub("", text), language).split(_BREAK)]
         for text in (answer, response)
@@ -156,7 +156,7 @@ def _spaced(text: str, language: str) -> str:
 
 
 def _plain(letter: str) -> str:
-    """A letter, an ASCII digit, a space or a break; "" for apostrophes, joiners and vowel signs of the Arabic script."""
+    """A letter, an ASCII digit, a space or a break; "" for apostrophes, joiners and Arabic vowel signs."""
     kind = unicodedata.category(letter)
     if kind == "Nd":
         return str(unicodedata.decimal(letter))

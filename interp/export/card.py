@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from figures.numbers import estimate
 from figures.tables import read_table
 from interp.rows import MACRO
 from interp.steering.saved import SavedPlans
@@ -113,7 +114,7 @@ def _numbers(folder: Path, methods: Sequence[str], language: str | None, split: 
 def _cell(row: Mapping[Any, Any], name: str, sign: str) -> str:
     if pd.isna(row[name]) or (sign and row["method"] == "base"):
         return ""
-    return f"{row[name]:{sign}.3f} [{row[f'{name}_lo']:{sign}.3f}, {row[f'{name}_hi']:{sign}.3f}]"
+    return estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"], signed=bool(sign))
 
 
 def _code(text: object) -> str:

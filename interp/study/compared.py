@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from figures.numbers import estimate
 from interp.study.locate import Located
 from probes.onsets import Signal, simultaneous_band
 
@@ -58,11 +59,15 @@ def comparison_lines(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
         rows = table[(table["model"] == name) & (table["language"] == "macro")]
         told = []
         for signal, some in rows.groupby("signal", sort=False):
+            some = some.dropna(subset="difference")
+            if some.empty:
+                continue
             most = some.iloc[int(some["difference"].abs().to_numpy().argmax())]
             sure = (some["difference_lo"] > 0) | (some["difference_hi"] < 0)
+            bounds = (most[f"difference{end}"] for end in ("", "_lo", "_hi"))
             told.append(
-                f"{signal} {most['difference']:+.2f} [{most['difference_lo']:+.2f}, {most['difference_hi']:+.2f}] at "
-                f"layer {most['layer']:.0f} (differs at {sure.sum()} of {len(some)} layers)"
+                f"{signal} {estimate(*bounds, signed=True, digits=2)} at layer {most['layer']:.0f} "
+                f"(differs at {sure.sum()} of {len(some)} layers)"
             )
         if told:
             lines.append(f"{name}, signals' excess against base's: {'; '.join(told)}.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from figures.numbers import estimate
 from interp.rows import BASE, MACRO
 from interp.study.locate import Located
 from probes.onsets import Onset
@@ -52,20 +53,23 @@ def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
             value, lo, hi = row[["estimate", "lo", "hi"]].to_numpy(dtype=float)[0]
             verdict = "raises" if lo > 0 else "lowers" if hi < 0 else "does not move"
             adjusted = _p(float(row["p_holm"].iloc[0]))
-            told.append(f"{verdict} {metric} ({value:+.3f} [{lo:+.3f}, {hi:+.3f}], adjusted {adjusted})")
+            told.append(f"{verdict} {metric} ({estimate(value, lo, hi, signed=True)}, adjusted {adjusted})")
         lines.append(f"{name} {' and '.join(told)}.")
     return lines
 
 
 def _probe(probes: pd.DataFrame, name: str, told: str) -> str:
-    rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)]
+    rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)].dropna(subset="accuracy")
+    if rows.empty:
+        return f"Not measured: how well a linear probe reads {told}."
     means = rows.groupby("layer")[["accuracy", "accuracy_lo", "accuracy_hi", "shuffled", "selectivity_lo"]].mean()
     row = means.reset_index().sort_values("accuracy", kind="stable").iloc[-1]
     beaten = rows.groupby("layer")["beats_control"].mean()
     sure = int((beaten > 0.5).sum())
     text = (
-        f"A linear probe reads {told} best at layer {row['layer']:.0f}: accuracy {row['accuracy']:.2f} "
-        f"[{row['accuracy_lo']:.2f}, {row['accuracy_hi']:.2f}], shuffled labels {row['shuffled']:.2f}. "
+        f"A linear probe reads {told} best at layer {row['layer']:.0f}: accuracy "
+        f"{estimate(row['accuracy'], row['accuracy_lo'], row['accuracy_hi'], digits=2)}, shuffled labels "
+        f"{estimate(row['shuffled'], digits=2)}. "
     )
     if not sure:
         return text + "It does NOT beat its control at any layer in most languages: read nothing into it."
@@ -99,7 +103,7 @@ def _onset(onset: Onset) -> str:
 
 
 def _p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+    return "p < 0.001" if p < 0.001 else f"p {estimate(p)}"
 
 
 def _layer(number: int) -> str:
@@ -143,7 +147,7 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
             (attribution["kind"] == kind)
             & (attribution["contrast"] == contrast)
             & attribution["component"].isin(components)
-        ]
+        ].dropna(subset="estimate")
         if rows.empty:
             continue
         means = rows.groupby(["layer", "component", "head"], dropna=False, as_index=False)[
@@ -152,9 +156,8 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
         row = means.sort_values("estimate", kind="stable").iloc[-1]
         layer, component, head = row["layer"], row["component"], row["head"]
         part = f"head {head} of block {layer}" if component == "head" else f"the {component} of block {layer}"
+        control = f"control {estimate(row['control'], signed=True, digits=2)}"
         own = " (not above its control)" if row["lo"] <= max(0.0, row["control"]) else ""
-        lines.append(
-            f"{told} {part}: {row['estimate']:+.2f} [{row['lo']:+.2f}, {row['hi']:+.2f}] logits, control "
-            f"{row['control']:+.2f}{own}."
-        )
+        effect = estimate(row["estimate"], row["lo"], row["hi"], signed=True, digits=2)
+        lines.append(f"{told} {part}: {effect} logits, {control}{own}.")
     return lines

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from figures.numbers import estimate
 from interp.errors import ConfigError
 from interp.files import write_json
 from interp.model.loading import LoadedModel
@@ -289,8 +290,8 @@ def lines(result: TuneResult) -> Iterator[str]:
         row = macro[plan]
         yield (
             f"{plan}: transfer {_told(row, 'd_transfer')}, localization {_told(row, 'd_localization')}; regret "
-            f"{_told(row, 'regret')} against the best on test, {row['regret_crossed']:+.3f} against one chosen on "
-            "other items"
+            f"{_told(row, 'regret')} against the best on test, {estimate(row['regret_crossed'], signed=True)} "
+            "against one chosen on other items"
         )
     row = macro[SEARCHED]
     yield (
@@ -303,4 +304,4 @@ def lines(result: TuneResult) -> Iterator[str]:
 
 
 def _told(row: Mapping[Any, Any], name: str) -> str:
-    return f"{row[name]:+.3f} [{row[f'{name}_lo']:+.3f}, {row[f'{name}_hi']:+.3f}]"
+    return estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"], signed=True)
