@@ -66,7 +66,7 @@ def matrix(
     from interp.study.resolve import resolve
     from interp.study.steered import Cultures
 
-    inputs = resolve(settings)
+    inputs = resolve(settings, locating=False)
     asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
     Cultures.of(inputs.cultural, inputs.languages, asked)
     try:

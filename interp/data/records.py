@@ -135,8 +135,9 @@ def read_lines(path: Path) -> list[str]:
 
 
 def _table(path: Path, text: str, delimiter: str, quoted: bool) -> Iterator[Record]:
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    lines = io.StringIO(text, newline="")
+    plain = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True) if quoted else plain
     header: list[str] | None = None
     number = 0
     try:

@@ -125,8 +125,9 @@ _CHOICES = {
     "quantization": ("", "4bit", "8bit"),
 }
 _OPTIONAL = ("limit", "batch_size", "n_devices")
+LEAST_LIMIT = 20
 _AT_LEAST = {
-    "limit": 20,
+    "limit": LEAST_LIMIT,
     "batch_size": 1,
     "n_devices": 1,
     "control_draws": 20,
