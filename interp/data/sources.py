@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from interp.data.records import Record, read_lines, read_records
 from interp.errors import DataError, causes
-from interp.files import whole
+from interp.files import not_a_folder, whole
 
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT = 60
@@ -278,14 +278,14 @@ def cache_folder() -> Path:
 def open_reader(name: str, origin: Origin, data_dir: Path | None) -> Reader:
     """The reader of a dataset: of its files in `data_dir` (or a folder of its name in there), else of its origin.
 
-    Raises DataError where `data_dir` is no folder or holds none of the dataset's folders.
+    Raises DataError where `data_dir` is not a folder or holds none of the dataset's folders.
     """
     if data_dir is None:
         if origin.site == "hub":
             return Hub(name, origin)
         return GitHub(name, cache_folder() / name / origin.revision, origin, origin.revision)
     if not data_dir.is_dir():
-        raise DataError(f"--data-dir {data_dir} is no folder", allowed="a folder", remedy="check the path")
+        raise DataError(f"--data-dir {data_dir} {not_a_folder(data_dir)}", allowed="a folder", remedy="check the path")
     names = origin.folders or (name,)
     for folder in names:
         if (data_dir / folder).is_dir():

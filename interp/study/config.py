@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from interp.data.tasks import NORMALISATIONS
 from interp.errors import ConfigError, nearest
+from interp.files import folder_name
 from interp.model.memory import parse_memory
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
 
@@ -76,12 +77,13 @@ class RunConfig:
     @property
     def model_name(self) -> str:
         """The model in names of folders: without what is in front of it, with its adapter."""
-        return Path(self.model).name + (f"+{Path(self.adapter.partition('@')[0]).name}" if self.adapter else "")
+        adapter = f"+{folder_name(self.adapter.partition('@')[0])}" if self.adapter else ""
+        return folder_name(self.model) + adapter
 
     @property
     def data_name(self) -> str:
         """The datasets in names of folders."""
-        return f"{Path(self.universal).stem}-{Path(self.cultural).stem}"
+        return "-".join(Path(folder_name(name)).stem for name in (self.universal, self.cultural))
 
     @property
     def name(self) -> str:

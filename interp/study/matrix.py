@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -76,7 +77,7 @@ def run_matrix(
             advance("matrix")
         for code, of_language in vectors.items():
             for culture, fitted in of_language.own.items():
-                fitted.save(folder / "vectors" / f"loc.{code}.{culture}.safetensors")
+                fitted.save(folder / "vectors" / f"loc.{code}.{quote(culture, safe='')}.safetensors")
         save_left_out(folder, study)
         manifest = described(study) | {"cultures": list(cultures.every), "steered": list(cultures.steered)}
         write_json(folder / MANIFEST, manifest | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})

@@ -28,7 +28,7 @@ def test_a_data_folder_holds_the_dataset_or_is_it(tmp_path: Path) -> None:
     assert not reader.has(Part(("en.csv",)))
     with pytest.raises(DataError, match=r"toy53/en\.csv is missing; allowed: the files of https://github.com/org/data"):
         reader.records(Part(("en.csv",)))
-    for wrong, told in ((tmp_path / "none", "is no folder"), (tmp_path / "toy53" / "..", "holds no folder")):
+    for wrong, told in ((tmp_path / "none", "none does not exist"), (tmp_path / "toy53" / "..", "holds no folder")):
         if told == "holds no folder":
             (tmp_path / "toy53" / "ko.csv").unlink()
             (tmp_path / "toy53").rmdir()
