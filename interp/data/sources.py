@@ -22,7 +22,8 @@ TIMEOUT = 60
 class Part:
     """One table of a dataset: its file in the source (alternatives in order), and its place on the Hub.
 
-    `repository` is the Hub repository that holds it, where that is not the dataset's own. quoted: as `read_records`.
+    `repository` is the Hub repository that holds it, where that is not the dataset's own. quoted: as `read_records`. csv:
+    the Hub has CSV files, in which "None" and "NA" are texts and only an empty cell is empty.
     """
 
     paths: tuple[str, ...]
@@ -30,6 +31,7 @@ class Part:
     split: str = ""
     repository: str = ""
     quoted: bool = True
+    csv: bool = False
 
 
 @dataclass(frozen=True)
@@ -220,8 +222,11 @@ class Hub:
         repository = part.repository or self.origin.repository
         where = "/".join(word for word in (repository, part.config, part.split) if word)
         revision = self._commit(repository)
+        as_text = {"keep_default_na": False} if part.csv else {}
         try:
-            rows = datasets.load_dataset(repository, part.config or None, split=part.split, revision=revision)
+            rows = datasets.load_dataset(
+                repository, part.config or None, split=part.split, revision=revision, **as_text
+            )
         except Exception as error:  # the library and the network below it raise many kinds
             raise self._failed(error, where) from error
         return [Record(row, f"{where}, row {number}") for number, row in enumerate(rows, start=1)]

@@ -194,7 +194,7 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("mine.csv", "./mine.csv", "~/mine.csv", str(tmp_path / "mine.csv"))
     assert {len(load_universal(name).items) for name in names} == {8}
     for name in ("absent.csv", "no/such/file", str(tmp_path) + "/"):
-        with pytest.raises(DataError, match="does not exist|is a folder, not a file"):
+        with pytest.raises(DataError, match=r"does not exist|is a folder, not a file"):
             load_universal(name)
     assert own.is_file("data.parquet")
     assert own.is_file("data.jsonl.gz")
