@@ -22,8 +22,8 @@ TIMEOUT = 60
 class Part:
     """One table of a dataset: its file in the source (alternatives in order), and its place on the Hub.
 
-    `repository` is the Hub repository that holds it, where that is not the dataset's own. quoted: as `read_records`. csv:
-    the Hub has CSV files, in which "None" and "NA" are texts and only an empty cell is empty.
+    `repository` is the Hub repository that holds it, where that is not the dataset's own. quoted: as `read_records`.
+    csv: the Hub has CSV files, in which "None" and "NA" are texts and only an empty cell is empty.
     """
 
     paths: tuple[str, ...]
