@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from figures.registry import draw
     from figures.run_tables import RunTables
     from figures.sweep import sweep
+    from figures.tables import read_table
     from figures.theme import on_page, save, style
 
 __all__ = [
     "RunTables", "ablations", "draw", "erasure", "geometry", "layers", "matrix", "mechanism", "noise", "on_page",
-    "plane", "plane_by_language", "save", "style", "sweep",
+    "plane", "plane_by_language", "read_table", "save", "style", "sweep",
 ]  # fmt: skip
 
 _MODULE_OF = {
@@ -37,6 +38,7 @@ _MODULE_OF = {
     "on_page": "figures.theme",
     "plane": "figures.plane",
     "plane_by_language": "figures.plane",
+    "read_table": "figures.tables",
     "save": "figures.theme",
     "style": "figures.theme",
     "sweep": "figures.sweep",

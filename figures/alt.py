@@ -27,7 +27,7 @@ def plane_by_language(table: pd.DataFrame) -> str:
         if "base" not in named or pd.isna(named["base"]["localization"]):
             continue
         places = [named[method] for method in ("base", "surgical") if method in named]
-        steps = [f"{row['transfer']:.2f}, {row['localization']:.2f}" for row in places]
+        steps = [", ".join(estimate(row[axis], digits=2) for axis in ("transfer", "localization")) for row in places]
         told.append(f"{language} {' to '.join(steps)}")
     return f"Transfer, localization of base and of Surgical Steering per language: {'; '.join(told)}."
 
@@ -115,7 +115,8 @@ def matrix(table: pd.DataFrame) -> str:
     for condition, rows in table.groupby("condition", sort=False):
         own = rows["own_culture"].astype(bool)
         told.append(
-            f"{condition} {rows.loc[own, 'localization'].mean():.2f} and {rows.loc[~own, 'localization'].mean():.2f}"
+            f"{condition} {estimate(rows.loc[own, 'localization'].mean(), digits=2)} and "
+            f"{estimate(rows.loc[~own, 'localization'].mean(), digits=2)}"
         )
     return f"Mean localization to a language's own culture and to others: {'; '.join(told)}."
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from figures.tables import read_table
 from figures.theme import DrawingError
 
 MANIFEST, PLAN = "manifest.json", "plan.json"
@@ -45,16 +46,11 @@ class RunTables:
         return found
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """The table `name.csv` or `name.parquet`; None where the run has none. A name is not a path.
-
-        Language codes stay text (`no` is Norwegian), and only empty cells are missing values (`NA` is Namibia).
-        """
+        """The table `name.csv` or `name.parquet`; None where the run has none. A name is not a path."""
         if not name.replace("_", "").isalnum():
             raise ValueError(f"a table's name has letters, digits and _ alone, got {name!r}")
-        csv, parquet = (self.folder / f"{name}.{suffix}" for suffix in ("csv", "parquet"))
-        if csv.is_file():
-            return pd.read_csv(csv, keep_default_na=False, na_values=[""])
-        return pd.read_parquet(parquet) if parquet.is_file() else None
+        files = [self.folder / f"{name}.{suffix}" for suffix in ("csv", "parquet")]
+        return next((read_table(file) for file in files if file.is_file()), None)
 
     def require(self, name: str) -> pd.DataFrame:
         """`table`, or a DrawingError that says that the run has none."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 from babel import Locale
+
+from figures.numbers import estimate
 
 MACRO = "macro"
 
@@ -21,13 +24,9 @@ def number(row: Row, column: str, *, signed: bool = False, digits: int = 3) -> s
 
     The bounds are in `column_lo` and `column_hi`, those of `estimate` in `lo` and `hi`.
     """
-    form = f"{'+' if signed else ''}.{digits}f"
-    if pd.isna(row[column]):
-        return "not measured"
-    bounds = [row.get(end if column == "estimate" else f"{column}_{end}") for end in ("lo", "hi")]
-    if any(pd.isna(bound) for bound in bounds):
-        return f"{row[column]:{form}}"
-    return f"{row[column]:{form}} [{bounds[0]:{form}}, {bounds[1]:{form}}]"
+    ends = ("lo", "hi") if column == "estimate" else (f"{column}_lo", f"{column}_hi")
+    values = (row.get(name) for name in (column, *ends))
+    return estimate(*(math.nan if pd.isna(v) else float(v) for v in values), signed=signed, digits=digits)
 
 
 def difference(row: Row) -> str:

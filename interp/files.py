@@ -1,9 +1,10 @@
-"""How files are written: the same bytes for the same values, each whole or not there; and how JSON differs."""
+"""How files are written and named: the same bytes for the same values, whole or not there. How JSON differs."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,27 @@ def whole(target: Path, writer: str = "") -> Iterator[Path]:
             os.close(folder)
     finally:
         working.unlink(missing_ok=True)
+
+
+def folder_name(source: str) -> str:
+    """What a folder is called after a path or a Hub id: its last part, as one name that no path can be made of.
+
+    Of a path that ends in `.`, `..` or `/` it is the name of the folder meant. Letters, digits and `._+-` stay, others
+    become `_`, and none of `.+-` is in front.
+    """
+    path = Path(source).expanduser()
+    name = path.name if path.name not in ("", "..") else path.resolve().name
+    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".+-") or "_"
+
+
+def not_a_folder(path: Path) -> str:
+    """Why there is no folder at a path, as the end of a sentence."""
+    return "is a file, not a folder" if path.exists() else "does not exist"
+
+
+def not_a_file(path: Path) -> str:
+    """Why there is no file at a path, as the end of a sentence."""
+    return "is a folder, not a file" if path.is_dir() else "does not exist"
 
 
 def json_text(value: Mapping[str, Any], *, sort_keys: bool = False) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from interp.data.languages import language
 from interp.data.records import Record, read_records
 from interp.errors import DataError
+from interp.files import not_a_file
 
 FIELDS = ("id", "language", "instruction", "response")
 
@@ -36,7 +37,7 @@ def read_instructions(path: Path) -> dict[str, dict[str, Instruction]]:
     that an id has twice, and for a file without rows.
     """
     if not path.is_file():
-        raise DataError(f"{path} does not exist", allowed="a .jsonl file", remedy="check the path")
+        raise DataError(f"{path} {not_a_file(path)}", allowed="a .jsonl file", remedy="check the path")
     found: dict[str, dict[str, Instruction]] = {}
     for record in read_records(path):
         key, code, instruction, response = (_field(record, name) for name in FIELDS)

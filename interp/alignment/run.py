@@ -38,7 +38,7 @@ from interp.alignment.writing import (
     write_curve,
 )
 from interp.errors import OutputError
-from interp.files import write_json
+from interp.files import folder_name, write_json
 from interp.model.template import check_template, find_template
 from interp.progress import Stages
 from interp.steering.vectors import SteeringVectors
@@ -145,7 +145,7 @@ class Training:
         """A folder's name that another result never has."""
         digest = hashlib.sha256(json.dumps(self.asked(), sort_keys=True).encode()).hexdigest()
         kept = "-keep" if self.kept.vectors else ""
-        return f"{Path(self.trainable.name).name}-{self.settings.method}{kept}-{self.settings.seed}-{digest[:8]}"
+        return f"{folder_name(self.trainable.name)}-{self.settings.method}{kept}-{self.settings.seed}-{digest[:8]}"
 
     def into(self, folder: Path, progress: Stages | None = None) -> AlignResult:
         """Train, and write everything into a folder, unless it is there; see `align`."""

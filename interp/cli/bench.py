@@ -11,6 +11,7 @@ import typer
 
 from interp.cli import options
 from interp.errors import ConfigError, OutputError
+from interp.files import not_a_folder
 
 if TYPE_CHECKING:
     from interp.steering.bench import Row
@@ -47,8 +48,9 @@ def bench(
         raise ConfigError(f"positions {positions!r} is unknown", allowed=", ".join(_POSITIONS))
     if plans is not None and plans < 2:
         raise ConfigError(f"plans {plans} is not allowed", allowed="whole numbers from 2")
-    if json_file is not None and not json_file.resolve().parent.is_dir():
-        raise OutputError(f"folder of {json_file} does not exist", remedy="make it, or pass another --json")
+    folder = json_file.resolve().parent if json_file is not None else Path()
+    if not folder.is_dir():
+        raise OutputError(f"{folder} {not_a_folder(folder)}", remedy="make it, or pass another --json")
     from interp.model.memory import parse_memory
     from interp.model.sources import resolve_device
     from interp.steering.settings import settings

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from figures.numbers import estimate
 from interp.cli import options
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def matrix(
     from interp.study.resolve import resolve
     from interp.study.steered import Cultures
 
-    inputs = resolve(settings)
+    inputs = resolve(settings, locating=False)
     asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
     Cultures.of(inputs.cultural, inputs.languages, asked)
     try:
@@ -105,9 +106,9 @@ def summarise(summary: pd.DataFrame) -> None:
         cells = []
         for name in over:
             change = found.get((name, condition, "base"))
-            cells.append(f"{found[name, condition, '']['estimate']:.3f}")
+            cells.append(estimate(found[name, condition, ""]["estimate"]))
             cells.append(
-                f"{change['estimate']:+.3f} [{change['lo']:+.3f}, {change['hi']:+.3f}]" if change is not None else ""
+                "" if change is None else estimate(change["estimate"], change["lo"], change["hi"], signed=True)
             )
         table.add_row(condition, *cells)
     console = Console(width=max(Console().width, 150))

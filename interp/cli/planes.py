@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from figures.numbers import estimate
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -35,7 +37,7 @@ def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> No
     first = macro.iloc[0]
     console.print(
         f"{first['n_universal']} universal and {first['n_cultural']} cultural (item, language) pairs; "
-        f"chance {first['chance']:.2f}.{_effective(first)}"
+        f"chance {estimate(first['chance'], digits=2)}.{_effective(first)}"
     )
 
 
@@ -45,7 +47,7 @@ def _effective(row: pd.Series) -> str:
         return ""
     return (
         f" Unsteered, {row['neither']:.1%} of the choices on cultural items are neither local nor the US's: for "
-        f"localization chance is in effect {row['chance_effective']:.2f}."
+        f"localization chance is in effect {estimate(row['chance_effective'], digits=2)}."
     )
 
 
@@ -60,4 +62,4 @@ def _share(value: float) -> str:
 
 def _change(row: Mapping[Hashable, object], name: str) -> str:
     value, lo, hi = (float(str(row[f"{name}{suffix}"])) for suffix in ("", "_lo", "_hi"))
-    return "" if value != value else f"{value:+.3f} [{lo:+.3f}, {hi:+.3f}]"
+    return "" if value != value else estimate(value, lo, hi, signed=True)

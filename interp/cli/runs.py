@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from figures.numbers import estimate
 from interp.cli.units import seconds_text
 
 if TYPE_CHECKING:
@@ -180,10 +181,9 @@ def _say_difference(found: list[Listed], difference: Difference) -> None:
             print(_plain(f"only in {one.name}: {', '.join(only)}"))
     rows = []
     for row in difference.results.to_dict("records"):
-        cells = [f"{row[x]:.3f} [{row[f'{x}_lo']:.3f}, {row[f'{x}_hi']:.3f}]" for x in "ab"]
-        change = f"{row['difference']:+.3f}"
-        if row["paired"]:
-            change += f" [{row['difference_lo']:+.3f}, {row['difference_hi']:+.3f}]"
+        cells = [estimate(row[x], row[f"{x}_lo"], row[f"{x}_hi"]) for x in "ab"]
+        bounds = (row["difference_lo"], row["difference_hi"]) if row["paired"] else ()
+        change = estimate(row["difference"], *bounds, signed=True)
         rows.append([_plain(str(row["method"])), str(row["metric"]), *cells, change])
     _table(("method", "metric", f"A: {_plain(found[0].name)}", f"B: {_plain(found[1].name)}", "B - A"), rows)
     print("Mean over languages [95% interval].")

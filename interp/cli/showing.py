@@ -130,5 +130,5 @@ def _role(mark: OptionMark) -> str:
 
 def left_out_lines(left_out: Iterable[LeftOut]) -> list[str]:
     """One line for each: item (and how many it stands for), where, reason."""
-    names = ((one, one.item if one.count == 1 else f"{one.item} and {one.count - 1} more") for one in left_out)
+    names = ((one, one.item if one.count < 2 else f"{one.item} and {one.count - 1} more") for one in left_out)
     return [f"{name}  {one.where}  {one.reason}" for one, name in names]

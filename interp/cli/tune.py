@@ -86,7 +86,7 @@ def tune(
         settings = replace(settings, out=f"{settings.folder}-{'noise' if settings.noise else 'tuned'}")
     from interp.study.resolve import resolve
 
-    inputs = resolve(settings)
+    inputs = resolve(settings, locating=False)
     try:
         from interp.cli.progress import Bars
 

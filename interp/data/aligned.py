@@ -45,9 +45,8 @@ class Sorted:
 
 
 def several(keys: Sequence[str], where: str, reason: str) -> LeftOut:
-    """One record for items that are left out for one reason; `where` is the place of the first."""
-    name = keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
-    return LeftOut(name, where, reason, len(keys))
+    """One record for items that are left out for one reason; `item` and `where` are of the first."""
+    return LeftOut(keys[0], where, reason, len(keys))
 
 
 def check_lengths(rows: Mapping[str, Sequence[Placed]]) -> None:

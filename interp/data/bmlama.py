@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from interp.data.aligned import Sorted, check_lengths
 from interp.data.draws import draw
 from interp.data.entries import Entry, parallel_languages
+from interp.data.folding import folded
 from interp.data.items import BLANK, LeftOut, Split, UniversalItem, UniversalSet, shuffled
 from interp.data.records import Record
 from interp.data.sources import Origin, Part, Reader
@@ -53,7 +54,7 @@ def part(code: str) -> Part:
     """A language's file."""
     name = f"{code}.tsv"
     published = ("1_easyrun/BMLAMA53", "2_reimplement_step_by_step/BMLAMA53")
-    return Part((*(f"{folder}/{name}" for folder in published), f"BMLAMA53/{name}", name))
+    return Part((*(f"{folder}/{name}" for folder in published), f"BMLAMA53/{name}", name), quoted=False)
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> UniversalSet:
@@ -150,7 +151,7 @@ def _drawn(candidates: Sequence[Mapping[str, str]], right: int, key: str) -> lis
 
 
 def _differ(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
-    return all(a[code].casefold() != b[code].casefold() for code in a)
+    return all(folded(a[code], code) != folded(b[code], code) for code in a)
 
 
 def _candidates(rows: Mapping[str, Row], names: Mapping[str, set[str]]) -> tuple[list[dict[str, str]], int] | None:

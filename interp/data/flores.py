@@ -68,7 +68,7 @@ def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
 
 def _metadata(reader: Reader, split: str, english: list[Line]) -> list[str]:
     """The address of each sentence's article, or "" where there is no table of them."""
-    part = Part((f"metadata_{split}.tsv",))
+    part = Part((f"metadata_{split}.tsv",), quoted=False)
     if not reader.has(part):
         return [""] * len(english)
     records = reader.records(part)

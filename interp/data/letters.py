@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from interp.data.items import UniversalItem
+from interp.data.items import CulturalSet, UniversalItem, UniversalSet
 from interp.data.languages import language
 from interp.data.prompts import Prompt, continuation
 from interp.data.tasks import Task
@@ -43,6 +43,16 @@ def lettered_examples(items: Sequence[UniversalItem], code: str) -> str:
         + "\n\n"
         for item in items
     )
+
+
+def check_letters(facts: UniversalSet, customs: CulturalSet, codes: Sequence[str], shots: int = 0) -> None:
+    """Raise DataError for the first item, or worked example, with more options than a language has letters."""
+    for code in codes:
+        for fact in (*facts.items, *facts.examples[:shots]):
+            _letters(code, len(fact.options), fact.key)
+        for custom in customs.items:
+            given = custom.given.get(customs.own_culture[code], ())
+            _letters(code, len(given) or customs.option_count, custom.key)
 
 
 def _letters(code: str, count: int, item: str) -> tuple[str, ...]:

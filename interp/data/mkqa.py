@@ -15,6 +15,7 @@ from typing import Any
 from interp.data.aligned import Sorted
 from interp.data.draws import draw
 from interp.data.entries import Entry, parallel_languages
+from interp.data.folding import folded
 from interp.data.items import LeftOut, Split, UniversalItem, UniversalSet, shuffled
 from interp.data.records import Record, by_key, clean
 from interp.data.sources import Origin, Part, Reader
@@ -91,10 +92,10 @@ def _answered(key: str, record: Record, codes: Sequence[str]) -> Answered | Left
         if not texts[code]:
             return LeftOut(key, record.where, f"{code!r} has no text for English's answer")
         accepted[code] = frozenset(
-            folded
+            known_text
             for a in known
             for text in (a.get("text"), *(a.get("aliases") or ()))
-            if (folded := clean(str(text or "")).casefold())
+            if (known_text := folded(clean(str(text or "")), code))
         )
     questions = {code: _question(record, code) for code in codes}
     return Answered(key, kind, str(first.get("entity") or ""), questions, texts, accepted, record.where)
@@ -171,15 +172,14 @@ def _apart(a: Answered, b: Answered) -> bool:
         return False
     return all(
         a.accepted[code].isdisjoint(b.accepted[code])
-        and not _within(a.texts[code], b.accepted[code])
-        and not _within(b.texts[code], a.accepted[code])
+        and not _within(folded(a.texts[code], code), b.accepted[code])
+        and not _within(folded(b.texts[code], code), a.accepted[code])
         for code in a.texts
     )
 
 
 def _within(text: str, accepted: frozenset[str]) -> bool:
-    folded = text.casefold()
-    return any(folded in other or other in folded for other in accepted)
+    return any(text in other or other in text for other in accepted)
 
 
 ENTRY = Entry(

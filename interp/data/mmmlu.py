@@ -37,7 +37,7 @@ def part(code: str) -> Part:
         return Part(("all/test-00000-of-00001.parquet", *names), config, "test", ENGLISH)
     published = config.replace("_", "-")
     stems = [f"test/mmlu_{published}", f"mmlu_{published}", f"mmlu_{config}", config, code, f"{code}_test"]
-    return Part(tuple(f"{stem}.{kind}" for stem in stems for kind in kinds), config, "test")
+    return Part(tuple(f"{stem}.{kind}" for stem in stems for kind in kinds), config, "test", csv=True)
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> UniversalSet:

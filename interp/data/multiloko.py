@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from interp.data.cues import cues, placebos
 from interp.data.entries import Entry, wanted
+from interp.data.folding import folded
 from interp.data.items import Accepted, CulturalItem, CulturalSet, LeftOut, Text, shuffled
 from interp.data.records import Record
 from interp.data.sources import Origin, Part, Reader
@@ -99,11 +100,11 @@ def _targets(record: Record) -> list[str]:
 def _others(code: str, number: int, found: Mapping[int, Record]) -> list[int]:
     """Questions of the same output type that share no answer with this one or each other, drawn by hash."""
     own = found[number]
-    taken = {text.casefold() for text in _targets(own)}
+    taken = {folded(text, code) for text in _targets(own)}
     others = []
     for key in shuffled([str(n) for n in found], "option", code, str(number)):
         other = found[int(key)]
-        texts = {text.casefold() for text in _targets(other)}
+        texts = {folded(text, code) for text in _targets(other)}
         if other.maybe("output_type") == own.maybe("output_type") and not taken & texts:
             others.append(int(key))
             taken |= texts

@@ -33,7 +33,8 @@ class Record:
     def maybe(self, column: str) -> str:
         """A cell's text, or "" where it is empty; DataError where the column is missing."""
         value = self.value(column)
-        return "" if value is None else clean(str(value))
+        missing = value is None or value != value  # NaN: how tables of numbers write an empty cell
+        return "" if missing else clean(str(value))
 
     def value(self, column: str) -> Any:
         """A cell as it is; DataError where the column is missing."""
@@ -90,11 +91,13 @@ def clean(text: str) -> str:
     return _CONTROLS.sub("", text).strip()
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: Path, *, quoted: bool = True) -> list[Record]:
     """All records of a file; raises DataError, which names file and row, for one that can't be read.
 
     A JSON file may hold a list of records, an object of records by ID (the ID becomes the column `ID`), or one record
-    per line. CSV and TSV have a header. Lines end with a line feed (or CR LF) and nothing else.
+    per line. CSV and TSV have a header and are quoted alike: a cell in double quotes may hold delimiters, line ends and
+    doubled quotes, as spreadsheets and pandas write it. quoted=False is for published tables in which a quote is a
+    letter like any other. Lines end with a line feed (or CR LF) and nothing else.
     """
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
     if f".{kind}" not in SUFFIXES:
@@ -103,7 +106,7 @@ def read_records(path: Path) -> list[Record]:
         return list(_parquet(path))
     text = read_text(path)
     if kind in ("csv", "tsv"):
-        return list(_table(path, text, "\t" if kind == "tsv" else ","))
+        return list(_table(path, text, "\t" if kind == "tsv" else ",", quoted))
     return list(_lines(path, text) if kind == "jsonl" else _json(path, text))
 
 
@@ -131,10 +134,10 @@ def read_lines(path: Path) -> list[str]:
     return lines[:-1] if lines and not lines[-1] else lines
 
 
-def _table(path: Path, text: str, delimiter: str) -> Iterator[Record]:
+def _table(path: Path, text: str, delimiter: str, quoted: bool) -> Iterator[Record]:
     lines = io.StringIO(text, newline="")
-    tabs = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    reader = tabs if delimiter == "\t" else csv.reader(lines, strict=True)
+    plain = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True) if quoted else plain
     header: list[str] | None = None
     number = 0
     try:
@@ -152,7 +155,11 @@ def _table(path: Path, text: str, delimiter: str) -> Iterator[Record]:
                 )  # fmt: skip
             yield Record(dict(zip(header, cells, strict=True)), f"{path}, row {number}")
     except csv.Error as error:
-        raise DataError(f"{path}, row {number + 1}: {error}", allowed="CSV with a header", remedy="mend it") from error
+        raise DataError(
+            f"{path}, row {number + 1}: {error}",
+            allowed="cells in double quotes as spreadsheets write them",
+            remedy="close or double the quotes",
+        ) from error
     if header is None:
         raise DataError(f"{path} is empty", allowed="a header and rows", remedy="check the file")
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from interp.data.records import Record, read_lines, read_records
 from interp.errors import DataError, causes
-from interp.files import whole
+from interp.files import not_a_folder, whole
 
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT = 60
@@ -22,13 +22,16 @@ TIMEOUT = 60
 class Part:
     """One table of a dataset: its file in the source (alternatives in order), and its place on the Hub.
 
-    `repository` is the Hub repository that holds it, where that is not the dataset's own.
+    `repository` is the Hub repository that holds it, where that is not the dataset's own. quoted: as `read_records`.
+    csv: the Hub has CSV files, in which "None" and "NA" are texts and only an empty cell is empty.
     """
 
     paths: tuple[str, ...]
     config: str = ""
     split: str = ""
     repository: str = ""
+    quoted: bool = True
+    csv: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Folder:
 
     def records(self, part: Part) -> list[Record]:
         """Records of the table's file."""
-        return read_records(self.path(part))
+        return read_records(self.path(part), quoted=part.quoted)
 
     def lines(self, part: Part) -> list[str]:
         """Lines of the table's file."""
@@ -219,8 +222,11 @@ class Hub:
         repository = part.repository or self.origin.repository
         where = "/".join(word for word in (repository, part.config, part.split) if word)
         revision = self._commit(repository)
+        as_text = {"keep_default_na": False} if part.csv else {}
         try:
-            rows = datasets.load_dataset(repository, part.config or None, split=part.split, revision=revision)
+            rows = datasets.load_dataset(
+                repository, part.config or None, split=part.split, revision=revision, **as_text
+            )
         except Exception as error:  # the library and the network below it raise many kinds
             raise self._failed(error, where) from error
         return [Record(row, f"{where}, row {number}") for number, row in enumerate(rows, start=1)]
@@ -277,14 +283,14 @@ def cache_folder() -> Path:
 def open_reader(name: str, origin: Origin, data_dir: Path | None) -> Reader:
     """The reader of a dataset: of its files in `data_dir` (or a folder of its name in there), else of its origin.
 
-    Raises DataError where `data_dir` is no folder or holds none of the dataset's folders.
+    Raises DataError where `data_dir` is not a folder or holds none of the dataset's folders.
     """
     if data_dir is None:
         if origin.site == "hub":
             return Hub(name, origin)
         return GitHub(name, cache_folder() / name / origin.revision, origin, origin.revision)
     if not data_dir.is_dir():
-        raise DataError(f"--data-dir {data_dir} is no folder", allowed="a folder", remedy="check the path")
+        raise DataError(f"--data-dir {data_dir} {not_a_folder(data_dir)}", allowed="a folder", remedy="check the path")
     names = origin.folders or (name,)
     for folder in names:
         if (data_dir / folder).is_dir():

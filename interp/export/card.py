@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from figures.numbers import estimate
+from figures.tables import read_table
 from interp.rows import MACRO
 from interp.steering.plans import Plan
 from interp.steering.saved import SavedPlans
@@ -122,7 +124,7 @@ def _numbers(folder: Path, methods: Sequence[str], language: str | None, split: 
     path = folder / "plane.csv"
     if not path.is_file():
         return "Nothing was measured beside these plans: no numbers are known.\n"
-    plane = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    plane = read_table(path)
     rows = plane[plane["method"].isin(["base", *methods]) & (plane["language"] == (language or MACRO))]
     lines = [
         f"{split.capitalize()} split, {_code(language) if language else 'mean over languages'}, 95% intervals over "
@@ -139,7 +141,7 @@ def _numbers(folder: Path, methods: Sequence[str], language: str | None, split: 
 def _cell(row: Mapping[Any, Any], name: str, sign: str) -> str:
     if pd.isna(row[name]) or (sign and row["method"] == "base"):
         return ""
-    return f"{row[name]:{sign}.3f} [{row[f'{name}_lo']:{sign}.3f}, {row[f'{name}_hi']:{sign}.3f}]"
+    return estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"], signed=bool(sign))
 
 
 def _code(text: object) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
+from interp.files import not_a_folder
 from interp.model.hub import ADAPTER, fetch
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def find_adapter(name: str) -> Adapter:
     folder, revision = Path(os.path.expanduser(name)), ""
     shown = f"adapter folder {name!r}"
     if not folder.is_dir():
-        if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-            raise ModelError(f"{shown} does not exist", allowed="a folder, or a Hub id", remedy="check the path")
+        if folder.exists() or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+            problem = f"adapter {name!r} {not_a_folder(folder)}" if folder.exists() else f"{shown} does not exist"
+            raise ModelError(problem, allowed="a folder, or a Hub id", remedy="check the path")
         repository, _, wanted = name.partition("@")
         snapshot = fetch(repository, wanted or None, files=ADAPTER, kind="adapter")
         folder, revision, shown = snapshot.folder, snapshot.revision, f"adapter {name!r}"

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from interp.errors import ModelError
+from interp.files import not_a_folder
 
 ORGANISM = "organism"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -48,9 +49,10 @@ def find_model(name: str, dtype: str = "auto") -> Source:
         return Source(name, str(organism_folder()), True)
     folder = Path(os.path.expanduser(name))
     if not name or not folder.is_dir():
-        if not name or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        there = bool(name) and folder.exists()
+        if not name or there or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
             raise ModelError(
-                f"folder {name!r} does not exist",
+                f"model {name!r} {not_a_folder(folder)}" if there else f"folder {name!r} does not exist",
                 allowed="a checkpoint folder, a Hub id such as org/name, or 'organism'",
                 remedy="check the path",
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 from interp.data.draws import unit
 from interp.data.items import CulturalSet, UniversalSet
 from interp.data.tables import read_table
+from interp.data.tasks import Counts, everything
 
 ENGLISH_ONLY = 0.6
 """Share of the universal facts that the corpus states in English alone."""
@@ -44,6 +45,11 @@ class Exposure:
             return None
         rows = read_table(path, COLUMNS)
         return cls(frozenset((r["axis"], r["item"], r["language"]) for r in rows if r["seen"] == "yes"))
+
+
+def counts_of(exposure: Exposure | None) -> Counts:
+    """Which items are scored of a model: those that it is not known to have seen."""
+    return everything if exposure is None else lambda axis, item, language: not exposure(axis, item, language)
 
 
 def english_only(item: str) -> bool:

@@ -135,8 +135,8 @@ class Finish:
         return new[-1] in self._ends or (self._stop is not None and self._stop in self._text(new))
 
     def generated(self, new: Sequence[int]) -> Generated:
-        """What there is of a continuation."""
-        text = self._text(new)
+        """What there is of a continuation, without a character at its end that is not whole."""
+        text = self._whole(new)
         return Generated(tuple(new), text if self._stop is None else text.partition(self._stop)[0], self.ended(new))
 
     def settled(self, new: Sequence[int]) -> str:
@@ -155,6 +155,24 @@ class Finish:
         text = text.partition(self._stop)[0]
         begun = (size for size in range(len(self._stop) - 1, 0, -1) if text.endswith(self._stop[:size]))
         return text[: len(text) - next(begun, 0)]
+
+    def _whole(self, new: Sequence[int]) -> str:
+        """The text without the bytes of an unfinished character at its end.
+
+        Where bytes are tokens, the decoder gives up the whole run of them for one that is unfinished. So they are taken
+        away one by one, at most the three bytes that a character may begin with and not end.
+        """
+        text = self._text(new)
+        kept = list(new)
+        while kept and kept[-1] in self._ends and self._text(kept[:-1]) == text:
+            kept.pop()
+        names = self._tokenizer.convert_ids_to_tokens(kept[-3:])
+        for name in reversed(names):
+            if not text.endswith("\ufffd") or not _BYTE.fullmatch(str(name)):
+                break
+            kept.pop()
+            text = self._text(kept)
+        return text.rstrip("\ufffd")
 
     def _text(self, new: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(new), skip_special_tokens=True, clean_up_tokenization_spaces=False))

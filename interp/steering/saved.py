@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import ConfigError, DataError, ModelError, Notice, nearest
-from interp.files import write_json
+from interp.files import not_a_file, write_json
 from interp.model.loading import LoadedModel
 from interp.model.template import AUTO, CHAT, NONE, Template
 from interp.steering.plan_schema import SCHEMA, MadeFor, SavedPlan, checked
@@ -80,7 +80,8 @@ class SavedPlans:
         """The file of vectors that a steer names; raises DataError where it is missing or leads out of the folder."""
         path = self.file.parent / name
         if not path.is_file():
-            raise DataError(f"vectors file {path} does not exist", remedy=f"keep it beside {PLANS}, as it was written")
+            problem = f"vectors file {path} {not_a_file(path)}"
+            raise DataError(problem, remedy=f"keep it beside {PLANS}, as it was written")
         if not path.resolve().is_relative_to(self.file.parent.resolve()):
             raise DataError(f"vectors file {path} leads out of its folder", allowed=f"files below {self.file.parent}")
         return path

@@ -59,6 +59,9 @@ def comparison_lines(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
         rows = table[(table["model"] == name) & (table["language"] == "macro")]
         told = []
         for signal, some in rows.groupby("signal", sort=False):
+            some = some.dropna(subset="difference")
+            if some.empty:
+                continue
             most = some.to_dict("records")[int(some["difference"].abs().to_numpy().argmax())]
             sure = (some["difference_lo"] > 0) | (some["difference_hi"] < 0)
             same = table[(table["model"] == name) & (table["signal"] == signal) & (table["layer"] == most["layer"])]

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from interp.data.tasks import NORMALISATIONS
 from interp.errors import ConfigError, nearest
+from interp.files import folder_name
 from interp.model.memory import parse_memory
 from interp.steering.positions import POSITIONS
 from interp.steering.strengths import read_strength, size
@@ -83,12 +84,13 @@ class RunConfig:
     @property
     def model_name(self) -> str:
         """The model in names of folders: without what is in front of it, with its adapter."""
-        return Path(self.model).name + (f"+{Path(self.adapter.partition('@')[0]).name}" if self.adapter else "")
+        adapter = f"+{folder_name(self.adapter.partition('@')[0])}" if self.adapter else ""
+        return folder_name(self.model) + adapter
 
     @property
     def data_name(self) -> str:
         """The datasets in names of folders."""
-        return f"{Path(self.universal).stem}-{Path(self.cultural).stem}"
+        return "-".join(Path(folder_name(name)).stem for name in (self.universal, self.cultural))
 
     @property
     def name(self) -> str:
@@ -133,8 +135,9 @@ _CHOICES = {
     "quantization": ("", "4bit", "8bit"),
 }
 _OPTIONAL = ("limit", "batch_size", "n_devices")
+LEAST_LIMIT = 20
 _AT_LEAST = {
-    "limit": 20,
+    "limit": LEAST_LIMIT,
     "batch_size": 1,
     "n_devices": 1,
     "control_draws": 20,

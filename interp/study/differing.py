@@ -139,6 +139,7 @@ def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
     """Outcomes of the unsteered model and of every method with a table of scores of its own; None without scores."""
     import pandas as pd
 
+    from figures.tables import read_table
     from interp.plane import outcomes
 
     files = sorted((folder / "scores").glob("*.parquet"), key=lambda path: (path.stem != BASE, path.name))
@@ -150,7 +151,7 @@ def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
         for path in files:
             if path.stem not in methods:
                 continue
-            scores = pd.read_parquet(path)
+            scores = read_table(path)
             if set(scores["method"]) != {path.stem}:  # the draws of a control
                 continue
             scores = scores[(scores["axis"] != "sensitive") & (scores["cue"] == "none")]

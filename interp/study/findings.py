@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from figures.numbers import estimate
 from figures.wording import difference, named_p, number, other_way, p_equals
 from interp.plane.verdicts import direction
 from interp.rows import BASE, MACRO
@@ -60,14 +61,17 @@ def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
 
 
 def _probe(probes: pd.DataFrame, name: str, told: str) -> str:
-    rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)]
+    rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)].dropna(subset="accuracy")
+    if rows.empty:
+        return f"Not measured: how well a linear probe reads {told}."
     means = rows.groupby("layer")[["accuracy", "accuracy_lo", "accuracy_hi", "shuffled", "selectivity_lo"]].mean()
     row = means.reset_index().sort_values("accuracy", kind="stable").iloc[-1]
     beaten = rows.groupby("layer")["beats_control"].mean()
     sure = int((beaten > 0.5).sum())
     text = (
-        f"A linear probe reads {told} best at layer {row['layer']:.0f}: accuracy {row['accuracy']:.2f} "
-        f"[{row['accuracy_lo']:.2f}, {row['accuracy_hi']:.2f}], shuffled labels {row['shuffled']:.2f}. "
+        f"A linear probe reads {told} best at layer {row['layer']:.0f}: accuracy "
+        f"{estimate(row['accuracy'], row['accuracy_lo'], row['accuracy_hi'], digits=2)}, shuffled labels "
+        f"{estimate(row['shuffled'], digits=2)}. "
     )
     if not sure:
         return text + "It does no better than its control at any layer in most languages, so it is not evidence."
@@ -147,7 +151,7 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
             (attribution["kind"] == kind)
             & (attribution["contrast"] == contrast)
             & attribution["component"].isin(components)
-        ]
+        ].dropna(subset="estimate")
         if rows.empty:
             continue
         means = rows.groupby(["layer", "component", "head"], dropna=False, as_index=False)[
@@ -162,6 +166,6 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
         against = other_way(row["estimate"], same.to_dict("records"), "estimate", digits=2)
         lines.append(
             f"{part} of block {layer} {told}: {number(row, 'estimate', signed=True, digits=2)} logits, control "
-            f"{row['control']:+.2f}{own}{against}."
+            f"{estimate(row['control'], signed=True, digits=2)}{own}{against}."
         )
     return lines

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from figures.tables import read_table
 from interp.errors import OutputError
 from interp.files import differences
 from interp.study.config import RunConfig
@@ -97,12 +98,12 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
     said = folder / "generated.csv"
     return RunResult(
         folder,
-        pd.read_csv(folder / "plane.csv", keep_default_na=True),
-        pd.read_csv(folder / "contrasts.csv"),
+        read_table(folder / "plane.csv"),
+        read_table(folder / "contrasts.csv"),
         chosen,
         list(manifest.get("findings", [])),
         list(manifest.get("verdicts", [])),
-        pd.read_csv(said) if said.is_file() else None,
+        read_table(said) if said.is_file() else None,
         tuple(line for lines in manifest.get("checks", {}).values() for line in lines),
         again,
     )

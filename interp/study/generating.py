@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from figures.numbers import estimate as estimated
 from interp.data.items import Accepted, CulturalItem
 from interp.data.matching import score
 from interp.plane import Cells, estimate
@@ -81,7 +82,7 @@ def generated_in(
 
 def judged(item: CulturalItem, language: str, culture: str, reference: str, said: Generated) -> dict[str, object]:
     """A response and its scores: whether it names an answer of `culture` (and how common a one), or of `reference`."""
-    text = " ".join(said.text.split()).rstrip("\ufffd").strip()
+    text = " ".join(said.text.split())
     own = score(text, language, accepted(item, culture, language))
     other = score(text, language, accepted(item, reference, language))
     return {
@@ -174,8 +175,9 @@ def kappa(
 def said_line(table: pd.DataFrame) -> str:
     """One line for the console: base, free answers beside options."""
     row = table[(table["method"] == BASE) & (table["language"] == MACRO)].iloc[0]
+    local = estimated(*(row[f"localization_generated{end}"] for end in ("", "_lo", "_hi")))
     return (
-        f"generated answers: base is local in {row['localization_generated']:.3f} "
-        f"[{row['localization_generated_lo']:.3f}, {row['localization_generated_hi']:.3f}]; it agrees with the chosen "
-        f"option in {row['agreement']:.2f} of {row['n']} (item, language) pairs (kappa {row['kappa']:.2f})"
+        f"generated answers: base is local in {local}; it agrees with the chosen option in "
+        f"{estimated(row['agreement'], digits=2)} of {row['n']} (item, language) pairs "
+        f"(kappa {estimated(row['kappa'], digits=2)})"
     )

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from interp.errors import ConfigError, OutputError, nearest
-from interp.files import PARTIAL
+from interp.files import PARTIAL, not_a_folder
 from interp.study.holding import LOCK
 from interp.study.output import MANIFEST
 from interp.study.store import DAMAGED, IDENTITY, PARTS
@@ -57,10 +57,10 @@ class Listed:
 def find_runs(root: Path) -> list[Listed]:
     """Finished runs in `root` and the working folders of others, by name: at most DEPTH folders down.
 
-    Raises OutputError where `root` is no folder.
+    Raises OutputError where `root` is not a folder.
     """
     if not root.is_dir():
-        raise OutputError(f"folder {root} does not exist", remedy="pass --dir with the folder that holds runs")
+        raise OutputError(f"{root} {not_a_folder(root)}", remedy="pass --dir with the folder that holds runs")
     return sorted(_below(root, root, DEPTH), key=lambda one: (one.name, not one.whole))
 
 
@@ -91,11 +91,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
     """The rows of a run's plane.csv (text: as it writes them); raises OutputError where it isn't there or is broken."""
-    import pandas as pd
+    from figures.tables import read_table
 
     path = folder / PLANE
     try:
-        table = pd.read_csv(path, dtype=str if text else None, keep_default_na=not text)
+        table = read_table(path, text=text)
         for column in ("method", "language", "universal", "cultural", "n_universal", "transfer", "d_transfer_lo"):
             table[column]
     except (OSError, ValueError, KeyError) as error:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
 from interp.files import write_json
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
+from interp.organism.exposure import counts_of
 from interp.progress import Stages
 from interp.study.config import RunConfig
 from interp.study.culture_vectors import fit_culture_vectors
@@ -21,7 +23,7 @@ from interp.study.matrix_cells import CONDITIONS, choose_cells, evaluations, sco
 from interp.study.matrix_table import answers, matrix_table, summary_table
 from interp.study.output import MANIFEST, draw_figures, run_folder, write_csv
 from interp.study.prepare import prepare, with_model
-from interp.study.resolve import Inputs, resolve, resolve_data
+from interp.study.resolve import Inputs, named_counts, resolve, resolve_data
 from interp.study.steered import Cultures
 
 
@@ -49,13 +51,14 @@ def run_matrix(
     """
     config, loaded = with_model(config, model)
     if inputs is None:
-        inputs = resolve(config) if loaded is None else resolve_data(config)
+        inputs = (resolve if loaded is None else resolve_data)(config, locating=False)
     cultures = Cultures.of(inputs.cultural, inputs.languages, steered)
+    counts = named_counts(config) if loaded is None else counts_of(loaded.exposure)
+    cells = scored_cells(inputs.cultural, inputs.languages, counts, cultures)
     with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
             study = prepare(config, loaded, inputs)
-            cells = scored_cells(study, cultures)
             advance(study.loaded.name)
         with progress.stage("fitting vectors", len(study.languages) * len(cultures.every)) as advance:
             vectors = fit_culture_vectors(study, cultures, advance)
@@ -74,7 +77,7 @@ def run_matrix(
             advance("matrix")
         for code, of_language in vectors.items():
             for culture, fitted in of_language.own.items():
-                fitted.save(folder / "vectors" / f"loc.{code}.{culture}.safetensors")
+                fitted.save(folder / "vectors" / f"loc.{code}.{quote(culture, safe='')}.safetensors")
         save_left_out(folder, study)
         manifest = described(study) | {"cultures": list(cultures.every), "steered": list(cultures.steered)}
         write_json(folder / MANIFEST, manifest | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})

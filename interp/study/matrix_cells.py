@@ -8,8 +8,8 @@ from functools import partial
 
 import pandas as pd
 
-from interp.data.items import Split
-from interp.data.tasks import Cue
+from interp.data.items import CulturalSet, Split
+from interp.data.tasks import Counts, Cue, cultural_tasks
 from interp.errors import DataError, Notice
 from interp.rows import BASE
 from interp.steering.plans import Plan
@@ -18,6 +18,7 @@ from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
 from interp.study.choose import Advance
 from interp.study.culture_vectors import CultureVectors
+from interp.study.enough import CLUSTERS
 from interp.study.evaluate import ScoreTables, confidence, score_tasks
 from interp.study.prepare import Study
 from interp.study.steered import Cultures
@@ -37,13 +38,17 @@ CUE = "cue"
 CONDITIONS = (BASE, *STEERED, CUE)
 
 
-def scored_cells(study: Study, cultures: Cultures) -> list[Cell]:
+def scored_cells(dataset: CulturalSet, languages: Sequence[str], counts: Counts, cultures: Cultures) -> list[Cell]:
     """Cells with items of two clusters or more on dev and on test; a notice names the others.
 
     Raises DataError where none is left.
     """
-    cells = [(code, culture) for code in study.languages for culture in cultures.steered]
-    able = [cell for cell in cells if all(_clusters(study, cell, split) > 1 for split in ("dev", "test"))]
+
+    def clusters(cell: Cell, split: Split) -> int:
+        return len({task.cluster for task in cultural_tasks(dataset, *cell, split, counts)})
+
+    cells = [(code, culture) for code in languages for culture in cultures.steered]
+    able = [cell for cell in cells if all(clusters(cell, split) >= CLUSTERS for split in ("dev", "test"))]
     if lacking := [f"{code} {culture}" for code, culture in cells if (code, culture) not in able]:
         text = f"too few items to score on dev or test in {', '.join(lacking)}"
         if not able:
@@ -52,11 +57,6 @@ def scored_cells(study: Study, cultures: Cultures) -> list[Cell]:
             )
         warnings.warn(f"left out of the matrix: {text}", Notice, stacklevel=2)
     return able
-
-
-def _clusters(study: Study, cell: Cell, split: Split) -> int:
-    code, culture = cell
-    return len({task.cluster for task in study.cultural_tasks(code, split, culture=culture)})
 
 
 def _columns(cells: Sequence[Cell]) -> dict[str, list[str]]:

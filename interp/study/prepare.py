@@ -17,12 +17,14 @@ from interp.model.loading import LoadedModel, load_model
 from interp.model.protocol import HookedModel, device_of, dtype_of
 from interp.model.residuals import Residuals, read_residuals
 from interp.model.template import Template, find_template
+from interp.organism.exposure import counts_of
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
 from interp.steering.plans import Plan, check_plan
-from interp.study.config import Config, RunConfig
+from interp.study.config import LEAST_LIMIT, Config, RunConfig
+from interp.study.enough import check_enough
 from interp.study.kept import Parts, Unkept
-from interp.study.resolve import Inputs, check_enough, following, resolve, resolve_data
+from interp.study.resolve import Inputs, following, resolve, resolve_data
 from interp.study.vocabulary import indistinct, indistinct_items, notice_vocabulary, unknown_shares
 
 OWN_ONLY = ("letter", "sentence")
@@ -49,8 +51,7 @@ class Study:
 
     def counts(self, axis: Axis, item: str, language: str) -> bool:
         """Whether an item is scored in a language: not where the model's corpus is known to have shown it."""
-        exposure = self.loaded.exposure
-        return exposure is None or not exposure(axis, item, language)
+        return counts_of(self.loaded.exposure)(axis, item, language)
 
     def culture(self, language: str) -> str:
         """The language's own culture."""
@@ -242,7 +243,7 @@ def check_items(study: Study, inputs: Inputs) -> None:
     """Notice missing controls and what the vocabulary lacks; raise DataError where a language has too few items."""
     _notice_missing(study)
     notice_vocabulary(study)
-    check_enough(inputs, study.counts, ("dev", "test"), study.distinct)
+    check_enough(inputs, study.counts, ("dev", "test"), study.distinct, least=LEAST_LIMIT)
 
 
 def _notice_missing(study: Study) -> None:

@@ -29,11 +29,12 @@ from interp.study import report
 from interp.study.chance import with_neither
 from interp.study.config import RunConfig
 from interp.study.describing import described
+from interp.study.enough import check_enough
 from interp.study.keeping import Outcomes, save_left_out
 from interp.study.methods import DEFAULT
 from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import Study, load_configured, open_study, with_model
-from interp.study.resolve import Inputs, check_enough, resolve, resolve_data
+from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.testing import Plans, Prompts, score_plans
 from interp.study.vocabulary import notice_vocabulary
 
@@ -133,7 +134,7 @@ def rescore(
     _check_asked(config, candidates)
     among = None if config.languages else candidates.languages
     with naming_model(candidates.saved, config.model):
-        inputs = (resolve if loaded is None else resolve_data)(config, among, (split,))
+        inputs = (resolve if loaded is None else resolve_data)(config, among, (split,), locating=False)
     _notice_left_out(candidates, inputs, config)
     plans = {name: {code: make(code) for code in inputs.languages} for name, make in candidates.plans.items()}
     with run_folder(config.folder, ["scores"]) as folder:

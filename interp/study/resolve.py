@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interp.alignment.settings import check_installed
-from interp.data.counting import counted
-from interp.data.items import SPLITS, CulturalSet, ParallelText, Split, UniversalSet
+from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, Split, UniversalItem, UniversalSet
+from interp.data.letters import check_letters
 from interp.data.registry import (
     CULTURAL,
     UNIVERSAL,
+    limited,
     load_cultural,
     load_parallel,
     load_universal,
     scored_languages,
 )
-from interp.data.tasks import Counts, Task, cultural_tasks, everything, universal_tasks
+from interp.data.tasks import Counts, everything
 from interp.errors import DataError
 from interp.model.sources import find_model, resolve_device
 from interp.model.template import check_template
-from interp.study.config import RunConfig
+from interp.organism.exposure import Exposure, counts_of
+from interp.study.config import LEAST_LIMIT, RunConfig
+from interp.study.enough import check_enough
 
 if TYPE_CHECKING:
     from interp.alignment.pairs import TrainingData
@@ -31,22 +33,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The datasets, in their common languages, the languages to be scored, and what models are trained on, if any."""
+    """The datasets, in their common languages, the languages to be scored, and what models are trained on, if any.
+
+    unlimited: the items of both datasets that `limit` cut.
+    """
 
     universal: UniversalSet
     cultural: CulturalSet
     parallel: ParallelText
     languages: tuple[str, ...]
     training: TrainingData | None = None
+    unlimited: tuple[tuple[UniversalItem, ...], tuple[CulturalItem, ...]] = ((), ())
+
+    def limited_to(self, limit: int | None) -> Inputs:
+        """The same with `limit` items of each dataset."""
+        universal = replace(self.universal, items=limited(self.unlimited[0], limit))
+        return replace(
+            self, universal=universal, cultural=replace(self.cultural, items=limited(self.unlimited[1], limit))
+        )
 
 
-def resolve(config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS) -> Inputs:
+def resolve(
+    config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS, *, locating: bool = True
+) -> Inputs:
     """Datasets and languages of a run, as `resolve_data`; its model, device and template are checked too.
 
     Raises a TranslocalError that names what is unknown or missing.
     """
     check_model(config)
-    return resolve_data(config, among, splits)
+    return resolve_data(config, among, splits, counts=named_counts(config), locating=locating)
 
 
 def check_model(config: RunConfig) -> None:
@@ -56,19 +71,30 @@ def check_model(config: RunConfig) -> None:
         resolve_device(config.device)
 
 
-def resolve_data(config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS) -> Inputs:
+def named_counts(config: RunConfig) -> Counts:
+    """Which items are scored: not those that the folder of the named model says it was trained on."""
+    source = find_model(config.model, config.dtype)
+    return counts_of(Exposure.read(Path(source.location)) if source.local else None)
+
+
+def resolve_data(
+    config: RunConfig,
+    among: Sequence[str] | None = None,
+    splits: Sequence[Split] = SPLITS,
+    *,
+    counts: Counts = everything,
+    locating: bool = True,
+) -> Inputs:
     """Datasets and languages of a run, and its template; raises a TranslocalError for what is unknown or missing.
 
     among: of these the languages that the datasets score, in place of those that `config` names, all of which must be
-    scored. splits: on which every language must have items.
+    scored. splits, counts, locating: what every language must have items for, as in `check_enough`.
     """
     check_template(config.template)
     where = Path(config.data_dir).expanduser() if config.data_dir else None
     asked = _to_load(config, config.languages if among is None else among)
-    universal = load_universal(config.universal, config.limit, languages=asked, data_dir=where)
-    cultural = load_cultural(
-        config.cultural, config.limit, languages=asked, data_dir=where, cultures=config.own_cultures
-    )
+    universal = load_universal(config.universal, languages=asked, data_dir=where)
+    cultural = load_cultural(config.cultural, languages=asked, data_dir=where, cultures=config.own_cultures)
     if among is None:
         languages = scored_languages(universal, cultural, config.languages)
     else:
@@ -82,8 +108,11 @@ def resolve_data(config: RunConfig, among: Sequence[str] | None = None, splits: 
         parallel,
         languages,
         _training(config, where),
-    )
-    check_enough(inputs, everything, splits)
+        (universal.items, cultural.items),
+    ).limited_to(config.limit)
+    check_enough(inputs, counts, splits, least=LEAST_LIMIT, locating=locating)
+    if config.normalisation == "letter":
+        check_letters(inputs.universal, inputs.cultural, languages, config.shots)
     return inputs
 
 
@@ -110,37 +139,6 @@ def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
 
     check_installed()
     return load_training(config.training_data or (config.universal,), data_dir=where)
-
-
-def check_enough(
-    inputs: Inputs, counts: Counts, splits: Sequence[Split] = SPLITS, usable: Callable[[Task], bool] = lambda task: True
-) -> None:
-    """Raise DataError, with the commonest reason, where a language has items of fewer than 2 clusters on a split.
-
-    usable: whether the model can be scored on a task.
-    """
-    for code in inputs.languages:
-        culture = inputs.cultural.own_culture[code]
-        for split in splits:
-            facts = universal_tasks(inputs.universal, code, split, counts)
-            customs = cultural_tasks(inputs.cultural, code, culture, split, counts)
-            for axis, every in (("universal", facts), ("cultural", customs)):
-                tasks = [task for task in every if usable(task)]
-                if len({task.cluster for task in tasks}) < 2:
-                    raise DataError(
-                        f"language {code!r} has {len(tasks)} {axis} items to score on {split}"
-                        + (_why(inputs.cultural, code, culture) if axis == "cultural" else ""),
-                        allowed="items from at least 2 clusters",
-                        remedy="raise --limit, add items, or choose other datasets",
-                    )
-
-
-def _why(dataset: CulturalSet, code: str, culture: str) -> str:
-    kept, left_out = counted(dataset, code, culture)
-    if not left_out:
-        return ""
-    reason, n = Counter(left.reason for left in left_out).most_common(1)[0]
-    return f" ({len(kept)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
 
 
 def _to_load(config: RunConfig, languages: Sequence[str]) -> tuple[str, ...]:

@@ -15,12 +15,13 @@ from interp.errors import OutputError, TranslocalError
 from interp.files import whole
 from interp.model.template import check_template
 from interp.progress import Stages
-from interp.study.config import RunConfig
+from interp.study.config import LEAST_LIMIT, RunConfig
+from interp.study.enough import check_enough
 from interp.study.finished import finished_manifest
 from interp.study.holding import hold
 from interp.study.listing import PLANE, read_plane
 from interp.study.output import MANIFEST, writable, write_csv
-from interp.study.resolve import Inputs, check_model, resolve_data
+from interp.study.resolve import Inputs, check_model, named_counts, resolve_data
 from interp.study.study_file import StudyFile, StudyRun
 from interp.study.units import Unit, units_of
 
@@ -97,6 +98,7 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
             if key not in read:
                 read[key] = resolve_data(run.config)
             inputs = read[key]
+            check_enough(inputs, named_counts(run.config), least=LEAST_LIMIT, locating=True)
             planned.append(PlannedRun(run, inputs, tuple(units_of(run.config, inputs)), _finished(run, inputs)))
         except TranslocalError as error:
             raise type(error)(f"{run.name}: {error}") from error

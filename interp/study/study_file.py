@@ -180,18 +180,13 @@ def _run(
     values = {**settings, **own, "seed": seed}
     try:
         config = read_config(None, values, RunConfig)
-        label = model.get("name") or _safe(config.model_name)
-        name = f"{label}-{data.get('name') or _safe(config.data_name)}-seed{seed}"
+        label = model.get("name") or config.model_name
+        name = f"{label}-{data.get('name') or config.data_name}-seed{seed}"
         if len(name) > LONGEST:
             raise ConfigError(f"the folder {name!r} has {len(name)} letters", remedy="give the model or data a `name`")
         return StudyRun(name, label, read_config(None, {**values, "out": str(folder / name)}, RunConfig))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-
-
-def _safe(name: str) -> str:
-    """A name as a part of a folder's: other letters than NAME's become `_`, none of `.-+` is in front."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip(".-+") or "_"
 
 
 def _check_new(run: StudyRun, where: str, runs: Mapping[str, tuple[str, StudyRun]], path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from figures.numbers import estimate
 from figures.wording import number, other_way
 from interp.errors import ConfigError
 from interp.files import write_json
@@ -292,7 +293,8 @@ def lines(result: TuneResult) -> Iterator[str]:
         crossed = next(row for row in own if row["language"] == MACRO)["regret_crossed"]
         yield (
             f"{plan}: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
-            f"{_mean(own, 'regret')} against the best on test, {crossed:+.3f} against one chosen on other items"
+            f"{_mean(own, 'regret')} against the best on test, {estimate(crossed, signed=True)} against one chosen on "
+            "other items"
         )
     searched = rows[SEARCHED]
     yield (

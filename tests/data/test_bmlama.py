@@ -164,6 +164,17 @@ def test_a_cell_that_can_be_read_in_two_ways_is_left_out(folder: Path) -> None:
     assert {known.reason for known in dataset.left_out} == {"the candidates don't line up over the languages"}
 
 
+def test_a_quote_is_a_letter_in_the_published_tables(folder: Path) -> None:
+    """The files have no quoting: a cell that begins with a quote ends at its tab, not at the next quote."""
+    for code in SENTENCES:
+        known = rows(code)
+        known[0][0] = f'"{known[0][0]}'
+        write(folder / "bmlama", code, known)
+    dataset = load_universal("bmlama", data_dir=folder)
+    assert len(dataset.items) == 10
+    assert dataset.items[0].questions["en"][0].startswith('"The capital of Aland')
+
+
 def test_a_row_that_is_there_twice_counts_once(folder: Path) -> None:
     for code in SENTENCES:
         write(folder / "bmlama", code, [*rows(code), rows(code)[0]])

@@ -124,7 +124,9 @@ def test_the_hub_is_read_from_both_repositories(monkeypatch: pytest.MonkeyPatch)
             assert settings["revision"] == "main"
             return SimpleNamespace(sha={"openai/MMMLU": "1" * 40, "cais/mmlu": "2" * 40}[repository])
 
-    def load_dataset(repository: str, config: str, *, split: str, revision: str) -> list[Mapping[str, object]]:
+    def load_dataset(
+        repository: str, config: str, *, split: str, revision: str, **more: object
+    ) -> list[Mapping[str, object]]:
         read.append((repository, config, split, revision))
         return [english(i) if config == "all" else translated(i, config) for i in range(N)]
 

@@ -71,13 +71,8 @@ def cultural_rows(items: int = 8) -> list[dict[str, str]]:
 
 def write(folder: Path, rows: list[dict[str, str]], name: str = "mine.csv") -> Path:
     path, table = folder / name, pd.DataFrame(rows)
-    if name.endswith(".csv"):
-        table.to_csv(path, index=False)
-    elif name.endswith(".tsv"):
-        path.write_text(
-            "\n".join("\t".join(map(str, row)) for row in [list(table.columns), *table.to_numpy().tolist()]) + "\n",
-            encoding="utf-8",
-        )
+    if name.endswith((".csv", ".tsv")):
+        table.to_csv(path, index=False, sep="\t" if name.endswith(".tsv") else ",")
     elif name.endswith(".jsonl"):
         path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     else:
@@ -199,7 +194,7 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("mine.csv", "./mine.csv", "~/mine.csv", str(tmp_path / "mine.csv"))
     assert {len(load_universal(name).items) for name in names} == {8}
     for name in ("absent.csv", "no/such/file", str(tmp_path) + "/"):
-        with pytest.raises(DataError, match="is no file"):
+        with pytest.raises(DataError, match=r"does not exist|is a folder, not a file"):
             load_universal(name)
     assert own.is_file("data.parquet")
     assert own.is_file("data.jsonl.gz")

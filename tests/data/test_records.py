@@ -40,6 +40,33 @@ def test_every_format_gives_the_same_records(tmp_path: Path) -> None:
         assert [dict(r.values) for r in read_records(path)] == table.to_dict("records"), path.name
 
 
+@pytest.mark.parametrize(("suffix", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_a_tsv_is_quoted_as_a_csv_is(tmp_path: Path, suffix: str, delimiter: str) -> None:
+    """What pandas and the csv module write is read back: delimiters, quotes, line ends and JSON lists in cells."""
+    import csv
+
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {"ID": ["a", "b", "c", "d"], "text": ['She said "no"', "one,\ttwo", "line\nline", '["x", "y"]']}
+    )
+    ours = tmp_path / f"t.{suffix}"
+    table.to_csv(ours, sep=delimiter, index=False)
+    assert [dict(r.values) for r in read_records(ours)] == table.to_dict("records")
+    sheet = tmp_path / f"sheet.{suffix}"
+    with sheet.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, "excel-tab" if suffix == "tsv" else "excel")
+        writer.writerows([list(table.columns), *table.to_numpy().tolist()])
+    assert [dict(r.values) for r in read_records(sheet)] == table.to_dict("records")
+
+
+def test_a_published_table_without_quoting_keeps_its_quotes(tmp_path: Path) -> None:
+    path = write(tmp_path, "t.tsv", 'ID\ttext\r\na\t"Heroes" by\r\nb\t"open\r\n')
+    assert [r.values["text"] for r in read_records(path, quoted=False)] == ['"Heroes" by', '"open']
+    with pytest.raises(DataError, match=r"t.tsv, row 2: .*; to do: close or double the quotes"):
+        read_records(path)
+
+
 def test_separators_of_unicode_end_no_line(tmp_path: Path) -> None:
     path = write(tmp_path, "t.csv", "ID,text\na,x\x1cy\u2028z\n")
     (record,) = read_records(path)

@@ -28,7 +28,7 @@ def test_a_data_folder_holds_the_dataset_or_is_it(tmp_path: Path) -> None:
     assert not reader.has(Part(("en.csv",)))
     with pytest.raises(DataError, match=r"toy53/en\.csv is missing; allowed: the files of https://github.com/org/data"):
         reader.records(Part(("en.csv",)))
-    for wrong, told in ((tmp_path / "none", "is no folder"), (tmp_path / "toy53" / "..", "holds no folder")):
+    for wrong, told in ((tmp_path / "none", "none does not exist"), (tmp_path / "toy53" / "..", "holds no folder")):
         if told == "holds no folder":
             (tmp_path / "toy53" / "ko.csv").unlink()
             (tmp_path / "toy53").rmdir()
@@ -109,6 +109,23 @@ def test_the_hub_is_read_at_the_commit_that_the_branch_has(monkeypatch: pytest.M
     assert asked == [("org/data", "ko", "test", "f00")]
     assert reader.revision == "f00"
     assert (records[1].values, records[1].where) == ({"ID": "b"}, "org/data/ko/test, row 2")
+
+
+def test_none_and_na_of_a_csv_on_the_hub_are_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real library reads a CSV file as it does one of the Hub's."""
+    import datasets
+
+    (tmp_path / "data.csv").write_text("ID,A,B,C\na,None,NA,nan\nb,null,N/A,\n", encoding="utf-8")
+    real = datasets.load_dataset
+
+    def load_dataset(repository, config, *, split, revision, **more):
+        files = {split: str(tmp_path / "data.csv")}
+        return real("csv", data_files=files, split=split, cache_dir=str(tmp_path / "cache"), **more)
+
+    fake_hub(monkeypatch, [])
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    records = open_reader("toy", HUB, None).records(Part((), "ko", "test", csv=True))
+    assert [record.maybe(name) for record in records for name in "ABC"] == ["None", "NA", "nan", "null", "N/A", ""]
 
 
 def test_gated_missing_and_offline_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

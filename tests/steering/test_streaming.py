@@ -100,6 +100,35 @@ def test_a_character_of_several_tokens_comes_whole_and_at_once(tmp_path: Path) -
     assert [finish.settled(row[:size]) for size in range(1, len(row) + 1)] == ["a"] * (len(row) - 1) + ["a🙂"]
 
 
+@pytest.mark.parametrize("kind", ["byte fallback", "byte level"])
+@pytest.mark.parametrize("words", ["あ🙂", "서울은 👩‍🌾", "é🙂"])
+def test_a_continuation_that_is_cut_off_ends_with_its_last_whole_character(
+    kind: str, words: str, tmp_path: Path
+) -> None:
+    """Cut after every token, the text is the longest beginning of the words that the tokens' bytes hold."""
+    tokenizer = (
+        AutoTokenizer.from_pretrained(organism_folder()) if kind == "byte fallback" else byte_level_tokenizer(tmp_path)
+    )
+    finish = Finish(SimpleNamespace(tokenizer=tokenizer), None)
+    row = tokenizer(words, add_special_tokens=False)["input_ids"]
+    texts = [finish.generated(row[:size]).text for size in range(1, len(row) + 1)]
+    assert not any("\ufffd" in text for text in texts)
+    assert all(words.startswith(text.strip()) for text in texts)
+    assert texts[-1].strip() == words
+    assert texts == sorted(texts, key=len)
+    assert len(set(texts)) >= 2
+    if kind == "byte fallback":
+        names = tokenizer.convert_ids_to_tokens(row)
+        held = [
+            bytes([int(n[3:5], 16)]) if len(n) == 6 and n[:3] == "<0x" else n.replace("▁", " ").encode() for n in names
+        ]
+        assert [text.strip() for text in texts] == [
+            b"".join(held[:size]).decode(errors="ignore").strip() for size in range(1, len(row) + 1)
+        ]
+        ended = [finish.generated([*row[:size], tokenizer.eos_token_id]).text for size in range(1, len(row) + 1)]
+        assert ended == texts
+
+
 def test_what_may_begin_the_stop_waits(organism: LoadedModel) -> None:
     tokenizer = organism.model.tokenizer
     finish = Finish(SimpleNamespace(tokenizer=tokenizer), "end")

@@ -176,7 +176,11 @@ def test_choices_are_those_of_a_search_of_one_vector(study: Study, vectors: Cult
     from interp.steering.search import layer_grid
     from interp.study.evaluate import confidence, score_tasks
 
-    cells = [cell for cell in scored_cells(study, vectors.cultures) if cell[1] in ("GR", "KR")]
+    cells = [
+        cell
+        for cell in scored_cells(study.cultural, study.languages, study.counts, vectors.cultures)
+        if cell[1] in ("GR", "KR")
+    ]
     chosen = choose_cells(study, {"el": vectors}, cells, lambda *step: None)
     assert list(chosen) == cells
     for code, culture in cells:

@@ -43,7 +43,7 @@ def test_too_few_items_are_told_with_the_commonest_reason(three_cultures: Path) 
         ({"cultures": ("es=XX",)}, "--cultures es=XX: dataset 'atlas' does not have both; allowed: languages en, es"),
         ({"shots": 3}, "--shots 3: dataset 'atlas' has 0 worked examples"),
         ({"template": "nowhere.jinja"}, "template 'nowhere.jinja' can't be read"),
-        ({"data_dir": "nowhere", "cultural": "blend"}, "--data-dir nowhere is no folder"),
+        ({"data_dir": "nowhere", "cultural": "blend"}, "--data-dir nowhere does not exist"),
         ({"cultural": "culturalbench", "data_dir": "."}, "holds no folder for dataset 'culturalbench'"),
     ],
 )

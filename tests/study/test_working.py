@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from figures import read_table
 from interp.cli.progress import Bars
 from interp.errors import ConfigError, OutputError
 from interp.study import experiment
@@ -36,7 +37,7 @@ def test_a_finished_run_is_read_back_and_not_redone(counted_run, monkeypatch: py
     found = experiment.run(counted_run.config, Bars(quiet=True))
     assert found.again
     assert found.folder == counted_run.folder
-    pd.testing.assert_frame_equal(found.plane, pd.read_csv(counted_run.folder / "plane.csv"))
+    pd.testing.assert_frame_equal(found.plane, read_table(counted_run.folder / "plane.csv"))
     saved = json.loads((counted_run.folder / "plan.json").read_text())["methods"]
     assert {m: set(by) for m, by in found.chosen.items()} == {m: set(by) for m, by in saved.items()}
     steers = saved["surgical"]["el"]["steers"]

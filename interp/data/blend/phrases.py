@@ -19,6 +19,7 @@ from importlib.resources import files
 from typing import Literal
 
 from interp.data.blend.text import tidy
+from interp.data.folding import capital
 from interp.data.tables import read_table
 
 ANYWHERE = "*"
@@ -102,8 +103,7 @@ def _mend(left: str, before: str, language: str) -> str:
     was = next((letter for letter in before if letter.isalpha()), "")
     if first is None or not was.isupper():
         return text
-    capital = "İ" if language == "az" and text[first] == "i" else text[first].upper()
-    return text[:first] + capital + text[first + 1 :]
+    return text[:first] + capital(text[first], language) + text[first + 1 :]
 
 
 def _misspelt(text: str, names: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from interp.data.own import cultural, universal
 from interp.data.own.rows import Row, read_rows
 from interp.data.records import SUFFIXES
 from interp.errors import DataError
+from interp.files import not_a_file
 
 
 def is_file(name: str) -> bool:
@@ -45,7 +46,9 @@ def _found(path: str) -> Path:
     found = Path(path).expanduser()
     if not found.is_file():
         raise DataError(
-            f"{found} is no file", allowed=f"the path of a file of {', '.join(SUFFIXES)}", remedy="check the path"
+            f"{found} {not_a_file(found)}",
+            allowed=f"a file of {', '.join(SUFFIXES)}",
+            remedy="check the path",
         )
     return found
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from interp.data import cues
 from interp.data.counting import counted
+from interp.data.folding import folded
 from interp.data.items import CulturalItem, CulturalSet, Split, Text, shuffled
 from interp.data.own.rows import Row, same, splits_of
 from interp.errors import DataError
@@ -128,7 +129,7 @@ def _concept(names: dict[str, dict[str, str]], key: str, text: Text) -> str:
     """The key of an answer: a known one that has the same text in every language that both have, else `key`."""
     for known, other in names.items():
         shared = set(text) & set(other)
-        if shared and all(text[code].casefold() == other[code].casefold() for code in shared):
+        if shared and all(folded(text[code], code) == folded(other[code], code) for code in shared):
             names[known] = {**text, **other}
             return known
     names[key] = dict(text)

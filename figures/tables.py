@@ -1,0 +1,35 @@
+"""How a table of results is read: text stays text, numbers are numbers, and only an empty cell is a missing value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+TEXT = frozenset({
+    "ablation", "against", "auc_note", "axis", "component", "condition", "contrast", "cue", "cultural", "culture",
+    "dataset", "group", "item", "kind", "language", "method", "metric", "model", "over", "plan", "probe",
+    "random", "reason", "run", "set", "signal", "universal", "verdict", "where",
+})  # fmt: skip
+"""Columns of text in the tables of results, whatever their cells look like: `NA`, `no`, `nan`, `null` or `1e5`."""
+
+
+def read_table(path: str | os.PathLike[str], *, text: bool = False) -> pd.DataFrame:
+    """The table of a `.csv` or `.parquet` file of results.
+
+    Parquet has types of its own. In a CSV the columns of `TEXT` are text, and an empty cell of theirs is "". In other
+    columns an empty cell is a missing value, and nothing else is: `NA` is Namibia, `nan` is Min Nan Chinese. text:
+    every column of a CSV is text, digit for digit. Raises OSError, and ValueError for a file that holds no table.
+    """
+    file = Path(path)
+    if file.suffix == ".parquet":
+        return pd.read_parquet(file)
+    names = pd.read_csv(file, nrows=0).columns
+    kept = set(names) if text else TEXT & set(names)
+    return pd.read_csv(
+        file,
+        dtype=dict.fromkeys(kept, str),
+        keep_default_na=False,
+        na_values={name: [""] for name in names if name not in kept},
+    )

@@ -1,0 +1,136 @@
+"""Whether the data hold enough items for every stage of a run, said before a model is loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from interp.data.counting import counted
+from interp.data.items import SPLITS, CulturalSet, Split
+from interp.data.tasks import Counts, Task, cultural_tasks, everything, universal_tasks
+from interp.errors import DataError
+
+if TYPE_CHECKING:
+    from interp.study.resolve import Inputs
+
+CLUSTERS = 2
+"""The fewest clusters that have an interval."""
+
+ALIGNED = 4
+"""The fewest parallel items whose similarity (CKA, unbiased) can be measured."""
+
+
+Usable = Callable[[Task], bool]
+"""Whether a model can be scored on a task."""
+
+
+def everything_usable(task: Task) -> bool:
+    """Every task counts."""
+    return True
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What a language scores on an axis and a split: (item, cluster) each; seen: items that training showed."""
+
+    axis: str
+    language: str
+    split: Split
+    items: tuple[tuple[str, str], ...]
+    seen: int
+
+    def among(self, kept: frozenset[str]) -> _Scored:
+        """Those of the items `kept`."""
+        items = tuple(pair for pair in self.items if pair[0] in kept)
+        return _Scored(self.axis, self.language, self.split, items, self.seen)
+
+
+def check_enough(
+    inputs: Inputs,
+    counts: Counts,
+    splits: Sequence[Split] = SPLITS,
+    usable: Usable = everything_usable,
+    *,
+    least: int = 1,
+    locating: bool = False,
+) -> None:
+    """Raise DataError where a stage has too few items, with the smallest limit from `least` that would do.
+
+    Every language needs items of `CLUSTERS` clusters per axis and split; vectors are fitted on all items of fit, and
+    `counts` says which are scored on dev and test. usable: whether the model can be scored on a task. locating:
+    parallel test items are compared with others of their relation, too.
+    """
+    scored = partial(_scored, counts=counts, splits=splits, usable=usable)
+    problem = _problem(inputs, scored(inputs), locating)
+    if problem is None:
+        return
+    text, allowed = problem
+    raise DataError(text, allowed=allowed, remedy=_remedy(inputs, scored, least, locating))
+
+
+def _scored(inputs: Inputs, counts: Counts, splits: Sequence[Split], usable: Usable) -> list[_Scored]:
+    found = []
+    for code in inputs.languages:
+        culture = inputs.cultural.own_culture[code]
+        for split in splits:
+            facts = universal_tasks(inputs.universal, code, split, everything)
+            customs = cultural_tasks(inputs.cultural, code, culture, split, everything)
+            for axis, every in (("universal", facts), ("cultural", customs)):
+                tasks = [task for task in every if usable(task)]
+                own = [task for task in tasks if split == "fit" or counts(task.axis, task.prompt.item, code)]
+                found.append(_Scored(axis, code, split, _pairs(own), len(tasks) - len(own)))
+    return found
+
+
+def _pairs(tasks: Sequence[Task]) -> tuple[tuple[str, str], ...]:
+    return tuple((task.prompt.item, task.cluster) for task in tasks)
+
+
+def _problem(inputs: Inputs, scored: Sequence[_Scored], locating: bool) -> tuple[str, str] | None:
+    """What lacks, and what is needed."""
+    for one in scored:
+        if len({cluster for _, cluster in one.items}) < CLUSTERS:
+            why = _why(inputs.cultural, one.language) if one.axis == "cultural" else ""
+            seen = f"; the model's training text shows {one.seen} more" if one.seen else ""
+            items = f"{len(one.items)} {one.axis} item{'s' * (len(one.items) != 1)}"
+            text = f"language {one.language!r} has {items} to score on {one.split}{why}{seen}"
+            return text, f"items from at least {CLUSTERS} clusters"
+    aligned = Counter(item.relation for item in inputs.universal.items if item.split == "test" and not item.sensitive)
+    if locating and (aligned.total() < ALIGNED or max(aligned.values()) < 2):
+        text = f"dataset {inputs.universal.name!r} has {aligned.total()} items of {len(aligned)} relations on test"
+        return text, f"at least {ALIGNED}, two of one relation: parallel questions are compared with others of theirs"
+    return None
+
+
+def _why(dataset: CulturalSet, code: str) -> str:
+    culture = dataset.own_culture[code]
+    kept, left_out = counted(dataset, code, culture)
+    if not left_out:
+        return ""
+    reason, n = Counter(left.reason for left in left_out).most_common(1)[0]
+    return f" ({len(kept)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
+
+
+def _remedy(inputs: Inputs, scored: Callable[[Inputs], list[_Scored]], least: int, locating: bool) -> str:
+    facts, customs = inputs.unlimited
+    whole = scored(inputs.limited_to(None))
+
+    def does(limit: int) -> bool:
+        cut = inputs.limited_to(limit)
+        kept = {
+            "universal": frozenset(item.key for item in cut.universal.items),
+            "cultural": frozenset(item.key for item in cut.cultural.items),
+        }
+        return _problem(cut, [one.among(kept[one.axis]) for one in whole], locating) is None
+
+    most = max(len(facts), len(customs))
+    if not does(most):
+        return "add items, name fewer --languages, or choose other datasets"
+    low, high = least, most  # more items never lack what fewer have
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if does(middle) else (middle + 1, high)
+    return f"pass --limit {low} or more"
