@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from figures import theme
+from figures.numbers import estimate
 from figures.sweep import strength_label
 from figures.wording import MACRO, Row, number, other_way
 
