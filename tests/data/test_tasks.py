@@ -41,3 +41,16 @@ def test_what_does_not_count_is_left_out() -> None:
     split = atlas.universal().items[0].split
     tasks = universal_tasks(atlas.universal(), "es", split, lambda axis, item, code: item != dropped)
     assert len(tasks) == sum(i.split == split for i in atlas.universal().items) - 1
+
+
+def test_test_prompts_name_their_relation_and_score_all_of_its_answers() -> None:
+    """What question-specific transfer stands on: the same answers behind every question of a relation."""
+    facts = atlas.universal()
+    relation = {item.key: item.relation for item in facts.items}
+    tasks = universal_tasks(facts, "ko", "test", everything, full=True)
+    answers: dict[str, set[frozenset[str]]] = {}
+    for task in tasks:
+        assert task.relation == relation[task.prompt.item]
+        answers.setdefault(task.relation, set()).add(frozenset(mark.text for mark in task.marks if mark.own))
+    assert len(answers) > 5
+    assert all(len(sets) == 1 for sets in answers.values())
