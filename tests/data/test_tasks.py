@@ -62,3 +62,16 @@ def test_an_option_whose_text_is_anothers_in_another_language_is_not_lost() -> N
     assert english == {0: "Cc", 1: "Ee", 2: "Cc", 3: "Dd"}
     assert [m.own for m in task.marks] == [True] * 4 + [False] * 2 + [True]  # own texts come first
     assert task.prompt.continuations == tuple(" " + m.text for m in task.marks)
+
+
+def test_test_prompts_name_their_relation_and_score_all_of_its_answers() -> None:
+    """What question-specific transfer stands on: the same answers behind every question of a relation."""
+    facts = atlas.universal()
+    relation = {item.key: item.relation for item in facts.items}
+    tasks = universal_tasks(facts, "ko", "test", everything, full=True)
+    answers: dict[str, set[frozenset[str]]] = {}
+    for task in tasks:
+        assert task.relation == relation[task.prompt.item]
+        answers.setdefault(task.relation, set()).add(frozenset(mark.text for mark in task.marks if mark.own))
+    assert len(answers) > 5
+    assert all(len(sets) == 1 for sets in answers.values())

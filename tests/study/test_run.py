@@ -53,7 +53,7 @@ def test_everything_promised_is_there(both: Path) -> None:
 def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
     plane = pd.read_csv(both / "plane.csv")
     expected = ["model", "universal", "cultural", "method", "language", "culture"]
-    for metric in (*METRICS, "d_transfer", "d_localization"):
+    for metric in (*METRICS, "d_transfer", "d_transfer_specific", "d_localization"):
         expected += [metric, f"{metric}_lo", f"{metric}_hi"]
     expected += ["n_universal", "n_cultural", "chance"]
     for measure in ("chance_effective", "neither"):
