@@ -13,7 +13,7 @@ from interp.data.prompts import Prompt
 from interp.model.batching import Batch, Tokens, batches, one_batch, special_ids
 from interp.model.loading import LoadedModel
 from interp.model.residuals import read_residuals
-from interp.steering.engine import ENGINES, score
+from interp.steering.engine import ENGINES, replay_of, score
 from interp.steering.forest import plant
 from interp.steering.generation import generate
 from interp.steering.layout import Layout, Stem
@@ -163,6 +163,7 @@ def test_batch_neighbours_and_prefix_do_not_matter(organism: LoadedModel, texts:
     asked += [Prompt(f"turn {i}", "en", f"</s>{shots} {text}", ENDINGS) for i, text in enumerate(texts[2:7])]
     encode = Tokens(model)
     assert {encode.front(encode(prompt.text)) for prompt in asked} == {1, 2}
+    assert replay_of(model) is not None
     several = [plan(model, "text", operator, 0.6) for operator in ("add", "rotate")]
     alone = np.concatenate([score(model, [p], several, engine="reference").logp for p in asked], axis=1)
     for settings in ({}, {"batch_size": 1}, {"batch_size": 4}, {"memory": "3MB"}):
