@@ -42,8 +42,9 @@ class Decoder:
 
 def find_decoder(model: PreTrainedModel) -> Decoder:
     """The text decoder's blocks; raises ModelError where they can't be told from other parts."""
-    inside: Any = model.get_decoder()
-    count = int(model.config.get_text_config().num_hidden_layers)
+    text = model.config.get_text_config(decoder=True)
+    inside: Any = model if text is model.config else model.get_decoder()
+    count = int(text.num_hidden_layers)
     paths = [
         path
         for path, module in model.named_modules()

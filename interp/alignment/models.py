@@ -69,7 +69,8 @@ def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revisio
             allowed="a causal language model",
             remedy="check the checkpoint, or choose another model",
         ) from error
-    check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0], name)  # type: ignore[arg-type]
+    embedding: Any = model.get_input_embeddings()
+    check_vocabulary(tokenizer, int(embedding.weight.shape[0]), name)
     config: Any = model.config.get_text_config()
     longest = min(int(getattr(config, "max_position_embeddings", 0) or 2048), *switches_of(config), sys.maxsize) - 1
     return Trainable(

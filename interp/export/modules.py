@@ -31,8 +31,10 @@ def blocks_of(model: PreTrainedModel) -> Blocks:
     """The blocks of a model's text decoder: of its lists of as many modules, the one with the most weights."""
     from torch.nn import ModuleList
 
-    n_layers = int(model.config.get_text_config(decoder=True).num_hidden_layers)
-    inside = {id(module) for module in model.get_decoder().modules()}
+    text = model.config.get_text_config(decoder=True)
+    n_layers = int(text.num_hidden_layers)
+    decoder = model if text is model.config else model.get_decoder()  # ModernBERT calls its head a decoder
+    inside = {id(module) for module in decoder.modules()}
     lists = {
         name: module
         for name, module in model.named_modules()

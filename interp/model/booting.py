@@ -55,7 +55,7 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
 
 
 def _check_supported(source: Source, name: str) -> None:
-    """Raise ModelError, before weights are read, where TransformerLens doesn't wrap the language model's class."""
+    """Raise ModelError, before weights are read, where TransformerLens does not wrap the language model's class."""
     from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as classes
 

@@ -46,7 +46,7 @@ def block_rate(
     for name, value in small.to_dict().items():
         if isinstance(value, (list, tuple)) and len(value) == n_layers:
             setattr(small, name, value[:BLOCKS])  # what is said of each block
-    small.num_hidden_layers, small.vocab_size, small.pad_token_id = BLOCKS, WORDS, None
+    small.num_hidden_layers, small.vocab_size, small.pad_token_id = BLOCKS, WORDS, 0
     with torch.random.fork_rng(devices=[]), place:
         model = AutoModel.from_config(small, dtype=dtype, attn_implementation="eager").eval()
     ids = torch.randint(WORDS, (max(1, tokens // length), length), device=place)

@@ -92,8 +92,9 @@ def measure(architecture: str, folder: Path, texts: list[str]) -> Row:
     model = load_model(str(folder), device="cpu").model
     oracle = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     tokens, vector = Tokens(model), torch.randn(model.cfg.d_model, generator=torch.Generator().manual_seed(0))
-    decoder = oracle.get_decoder().modules()
-    blocks = next(m for m in decoder if isinstance(m, torch.nn.ModuleList) and len(m) == model.cfg.n_layers)
+    text = oracle.config.get_text_config()
+    decoder = oracle if text is oracle.config else oracle.get_decoder()
+    blocks = next(m for m in decoder.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == model.cfg.n_layers)
     steered, plain = [], []
     found = read_residuals(model, texts)
     logits = residuals = 0.0
