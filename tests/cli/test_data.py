@@ -122,14 +122,15 @@ def test_export_holds_prompts_and_options(interp: Callable[..., Done], tmp_path:
     for lines, task_file in zip(written[::2], written[1::2], strict=True):
         rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").split("\n") if line]
         expected = tasks[rows[0]["axis"]][:50]
-        assert [(row["prompt"], tuple(row["choices"])) for row in rows] == [
+        assert [(row["prompt"], tuple(row["separator"] + choice for choice in row["choices"])) for row in rows] == [
             (t.prompt.text, t.prompt.continuations) for t in expected
         ]
+        assert [row["choices"] for row in rows] == [[mark.text for mark in t.marks] for t in expected]
         assert all(row["roles"][row["gold"]] in ("right", "local") for row in rows)
         settings = yaml.safe_load(task_file.read_text(encoding="utf-8"))
         assert settings["task"] == task_file.stem
         assert settings["dataset_kwargs"]["data_files"]["test"] == str(lines.resolve())
-        assert settings["target_delimiter"] == ""
+        assert (settings["doc_to_text"], settings["target_delimiter"]) == ("{{prompt}}{{separator}}", "")
     again = interp("export", "atlas", "--language", "ko", "--out", str(tmp_path / "out"))
     assert again.code == 2
     assert "exists" in again.err
