@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from probes.layers import ProbeResult, probe_layers
     from probes.linear import LinearProbe
-    from probes.onsets import Onset, Signal, find_onset, simultaneous_band, step_onset
+    from probes.onsets import Onset, find_onset, simultaneous_band, step_onset
     from probes.options import OptionReading, Options, read_options
     from probes.planted import Planted, PlantedTask, plant_residuals
     from probes.recovery import locate_planted, recovery_curve, recovery_runs
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
         find_separation,
         intersection_layer,
     )
+    from probes.signals import Chance, Sample, Signal
     from probes.subspace import angle_layers, direction_layers
 
 __all__ = [
     "APrioriLayers",
+    "Chance",
     "ClusterSums",
     "Fold",
     "IntersectionLayer",
@@ -54,6 +56,7 @@ __all__ = [
     "Planted",
     "PlantedTask",
     "ProbeResult",
+    "Sample",
     "Separation",
     "Signal",
     "a_priori_layers",
@@ -113,7 +116,7 @@ _MODULES = {
     ),
     "layers": ("ProbeResult", "probe_layers"),
     "linear": ("LinearProbe",),
-    "onsets": ("Onset", "Signal", "find_onset", "simultaneous_band", "step_onset"),
+    "onsets": ("Onset", "find_onset", "simultaneous_band", "step_onset"),
     "options": ("OptionReading", "Options", "read_options"),
     "planted": ("Planted", "PlantedTask", "plant_residuals"),
     "recovery": ("locate_planted", "recovery_curve", "recovery_runs"),
@@ -125,6 +128,7 @@ _MODULES = {
         "find_separation",
         "intersection_layer",
     ),
+    "signals": ("Chance", "Sample", "Signal"),
     "subspace": ("angle_layers", "direction_layers"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

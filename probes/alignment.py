@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Num, Shaped
 from probes.intervals import (
     Intervals,
     checked_labels,
+    cluster_interval,
     cluster_sums,
     cluster_weights,
     mean_intervals,
-    percentile_interval,
 )
 
 # Below this share of a layer's largest norm, what centring leaves is rounding (equal embeddings of one token).
@@ -278,11 +278,10 @@ def _cka_intervals(
 ) -> Intervals:
     """CKA of every layer; its interval resamples clusters of the items' contributions to the three HSICs."""
     parts = np.stack([np.stack(_hsic_parts(a, b)) for a, b in zip(A, B, strict=True)])
-    grouped = cluster_sums(parts.transpose(2, 0, 1), clusters).sums
-    draws = np.tensordot(cluster_weights(len(grouped), n_draws, seed), grouped, axes=1)
-    lo, hi = percentile_interval(_cka(*np.moveaxis(draws, 2, 0)), level)
-    enough = len(grouped) >= 2
-    return Intervals(debiased_cka(A, B), np.where(enough, lo, np.nan), np.where(enough, hi, np.nan))
+    grouped = cluster_sums(parts.transpose(2, 0, 1), clusters)
+    draws = np.tensordot(cluster_weights(len(grouped.labels), n_draws, seed), grouped.sums, axes=1)
+    bounds = cluster_interval(_cka(*np.moveaxis(draws, 2, 0)), grouped.effective[:, 0], level)
+    return Intervals(debiased_cka(A, B), *bounds)
 
 
 def _others_of_group(

@@ -23,10 +23,23 @@ def canonical_order(rows: Float[np.ndarray, "n d"], *labels: Shaped[np.ndarray, 
         width *= 4
 
 
-def shuffled_labels(y: Shaped[np.ndarray, " n"], seed: Seed = 0) -> Shaped[np.ndarray, " n"]:
-    """The labels in random order: the same distribution, no relation to the examples."""
+def shuffled_labels(
+    y: Shaped[np.ndarray, " n"], seed: Seed = 0, within: Shaped[np.ndarray, " n"] | None = None
+) -> Shaped[np.ndarray, " n"]:
+    """The labels in random order: the same distribution, no relation to the examples.
+
+    `within` groups (e.g. relations) labels stay in their group, so that what the group tells of the label is kept.
+    """
     labels = np.asarray(y)
-    return labels[np.random.default_rng(seed).permutation(len(labels))]
+    rng = np.random.default_rng(seed)
+    if within is None:
+        return labels[rng.permutation(len(labels))]
+    shuffled = labels.copy()
+    groups = checked_labels(within, len(labels), "within")
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        shuffled[rows] = labels[rng.permutation(rows)]
+    return shuffled
 
 
 def control_labels(

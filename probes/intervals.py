@@ -11,6 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float, Int, Num, Shaped
 
+from probes.student import effective_clusters, expanded_level, pooled_clusters, student_deviate
+
 Alternative = Literal["two-sided", "greater"]
 
 _CHUNK = 4096
@@ -41,6 +43,17 @@ class ClusterSums:
     sums: Float[np.ndarray, " cluster *cells"]
     counts: Float[np.ndarray, " cluster *cells"]
     labels: Shaped[np.ndarray, " cluster"]
+
+    @property
+    def mean(self) -> Float[np.ndarray, "*cells"]:
+        """Mean over all values; NaN where there are none."""
+        total = self.counts.sum(axis=0)
+        return np.asarray(np.divide(self.sums.sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0))
+
+    @property
+    def effective(self) -> Float[np.ndarray, "*cells"]:
+        """`effective_clusters` of each cell."""
+        return effective_clusters(self.counts)
 
 
 def checked_labels(labels: Shaped[np.ndarray, " n"], n: int, name: str) -> Shaped[np.ndarray, " n"]:
@@ -124,25 +137,34 @@ def percentile_interval(
     return lo, hi
 
 
-def expanded_level(n_clusters: int, level: float = 0.95) -> float:
-    """Level at which percentiles of draws over `n_clusters` are as wide as Student's t asks; NaN below two clusters.
+def cluster_interval(
+    draws: Float[np.ndarray, "draw *cells"], n_clusters: Num[np.ndarray, "*cells"] | float, level: float = 0.95
+) -> tuple[Float[np.ndarray, "*cells"], Float[np.ndarray, "*cells"]]:
+    """Percentile interval of means over `n_clusters` resampled clusters, expanded for few; NaN below two clusters.
 
-    A bootstrap over few clusters lacks the factor sqrt(n / (n - 1)) and t's tails (Hesterberg 2015, expanded percentile
-    interval).
+    Raises ValueError as `percentile_interval` does.
     """
-    from scipy.stats import norm, t
-
-    if n_clusters < 2:
-        return math.nan
-    reach = math.sqrt(n_clusters / (n_clusters - 1)) * t.ppf((1.0 + level) / 2.0, n_clusters - 1)
-    return min(float(2.0 * norm.cdf(reach) - 1.0), math.nextafter(1.0, 0.0))
+    array = np.asarray(draws, dtype=np.float64)
+    lo, hi = (np.full(array.shape[1:], np.nan) for _ in range(2))
+    numbers = np.broadcast_to(np.asarray(n_clusters, dtype=np.float64), array.shape[1:])
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
+    for n in np.unique(numbers[numbers >= 2]):
+        cells = numbers == n
+        lo[cells], hi[cells] = percentile_interval(array[:, cells], expanded_level(float(n), level))
+    return lo, hi
 
 
 def joint_intervals(
-    estimate: Float[np.ndarray, " *cells"], draws: Float[np.ndarray, " draw *cells"], level: float = 0.95
+    estimate: Float[np.ndarray, " *cells"],
+    draws: Float[np.ndarray, " draw *cells"],
+    n_clusters: Num[np.ndarray, "*cells"] | float,
+    level: float = 0.95,
 ) -> Intervals:
     """Intervals that hold all cells' values at once with probability `level` (max-t over bootstrap draws).
 
+    The largest deviation of a draw, in standard errors, has a quantile; a single cell's interval of that reach has a
+    level of its own, at which each cell gets the width that its number of clusters asks for (`student_deviate`).
     A cell that does not vary has an interval of no width. Raises ValueError for a level outside (0, 1).
     """
     if not 0.0 < level < 1.0:
@@ -151,7 +173,8 @@ def joint_intervals(
     error = deviations.std(axis=0)
     moves = error > 1e-12 * np.abs(draws).max()
     t = np.divide(np.abs(deviations), error, out=np.zeros_like(deviations), where=moves)
-    reach = np.quantile(t.reshape(len(t), -1).max(axis=1), level) * np.where(moves, error, 0.0)
+    joint = float(np.quantile(t.reshape(len(t), -1).max(axis=1), level))
+    reach = np.where(moves, error * student_deviate(joint, n_clusters), 0.0)
     return Intervals(estimate, estimate - reach, estimate + reach)
 
 
@@ -164,15 +187,36 @@ def mean_intervals(
 ) -> Intervals:
     """Mean over rows of each cell, with its cluster bootstrap interval; all cells share the resampled clusters.
 
-    NaN is a missing value. Bounds are NaN where fewer than two clusters have a value: one cluster has no spread.
+    Intervals are expanded for few clusters (`cluster_interval`, `ClusterSums.effective`). NaN is a missing value.
+    Bounds are NaN where fewer than two clusters have a value: one cluster has no spread.
     """
     grouped = cluster_sums(values, clusters)
-    total = grouped.counts.sum(axis=0)
-    estimate = np.divide(grouped.sums.sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
-    weights = cluster_weights(len(grouped.labels), n_draws, seed)
-    lo, hi = percentile_interval(ratio_draws(grouped.sums, grouped.counts, weights), level)
-    spread = (grouped.counts > 0).sum(axis=0) >= 2
-    return Intervals(estimate, np.where(spread, lo, np.nan), np.where(spread, hi, np.nan))
+    draws = ratio_draws(grouped.sums, grouped.counts, cluster_weights(len(grouped.labels), n_draws, seed))
+    return Intervals(grouped.mean, *cluster_interval(draws, grouped.effective, level))
+
+
+def difference_intervals(
+    values: Num[np.ndarray, " n *cells"],
+    clusters: Shaped[np.ndarray, " n"],
+    baseline: Num[np.ndarray, " m *cells"],
+    baseline_clusters: Shaped[np.ndarray, " m"],
+    resampling: tuple[int, int, float] = (2000, 0, 0.95),
+) -> Intervals:
+    """Mean of `values` minus mean of `baseline`, other examples whose clusters are drawn independently.
+
+    `resampling`: number of draws, seed and level. Expanded for few clusters, counted over both samples by
+    `pooled_clusters`. Missing values as in `mean_intervals`.
+    """
+    n_draws, seed, level = resampling
+    groups = cluster_sums(values, clusters), cluster_sums(baseline, baseline_clusters)
+    seeds = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(2))
+    first, second = (
+        ratio_draws(group.sums, group.counts, cluster_weights(len(group.labels), n_draws, own))
+        for group, own in zip(groups, seeds, strict=True)
+    )
+    spread = np.stack([np.nanvar(first, axis=0), np.nanvar(second, axis=0)])
+    number = pooled_clusters(spread, np.stack([group.effective for group in groups]))
+    return Intervals(groups[0].mean - groups[1].mean, *cluster_interval(first - second, number, level))
 
 
 def mean_interval(

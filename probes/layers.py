@@ -14,7 +14,7 @@ from probes.alignment import layer_names
 from probes.codelength import FRACTIONS, code_blocks, online_bits
 from probes.controls import canonical_order, control_labels, shuffled_labels
 from probes.folds import Fold
-from probes.intervals import Intervals, checked_labels, mean_intervals
+from probes.intervals import Intervals, checked_labels, difference_intervals, mean_intervals
 from probes.linear import (
     check_solver,
     check_variation,
@@ -28,8 +28,8 @@ from probes.linear import (
 from probes.scores import auc, balanced_accuracy, brier_scores
 
 MEASURES = (
-    "accuracy", "balanced_accuracy", "auc", "brier", "shuffled", "control_task", "selectivity", "control_selectivity",
-    "gain", "bits", "compression", "shuffled_compression",
+    "accuracy", "balanced_accuracy", "auc", "brier", "shuffled", "control_task", "baseline", "selectivity",
+    "control_selectivity", "gain", "bits", "compression", "shuffled_compression",
 )  # fmt: skip
 """The columns of the table that have an interval, in its order; each with _lo and _hi."""
 
@@ -46,7 +46,9 @@ class ProbeResult:
 
     table: one row per layer. classes: sorted. probability: of each class. correct: 1 where the most probable class
     is the true one. shuffled_correct, control_correct: the same after training on shuffled labels, and for the control
-    task (None without types), each the mean over its draws. bits: cost of each training label in the online code.
+    task (None without types), each the mean over its draws. baseline_predicted: the number
+    of the class that each baseline example is given (None without them). bits: cost of each training label in the
+    online code.
     """
 
     table: pd.DataFrame
@@ -55,7 +57,17 @@ class ProbeResult:
     correct: Float[np.ndarray, "layer test"]
     shuffled_correct: Float[np.ndarray, "layer test"]
     control_correct: Float[np.ndarray, "layer test"] | None
+    baseline_predicted: Int[np.ndarray, "layer baseline"] | None
     bits: Float[np.ndarray, "layer train"]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Examples that can't hold the label, [layer, example, d_model], the label each is asked for, and its cluster."""
+
+    X: Activations
+    y: Shaped[np.ndarray, " example"]
+    clusters: Shaped[np.ndarray, " example"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ class _Examples:
     clusters_train: Shaped[np.ndarray, " train"]
     clusters_test: Shaped[np.ndarray, " test"]
     types: tuple[Shaped[np.ndarray, " train"], Shaped[np.ndarray, " test"]] | None
+    groups_train: Shaped[np.ndarray, " train"] | None
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,7 @@ class _Fit:
     varied: bool
     probability: Float[np.ndarray, "test class"]
     correct: Float[np.ndarray, "labelling test"]
+    predicted: Int[np.ndarray, " baseline"]
     bits: Float[np.ndarray, "2 train"]
 
 
@@ -100,6 +114,8 @@ def probe_layers(
     clusters_train: Shaped[np.ndarray, " train"] | None = None,
     types_train: Shaped[np.ndarray, " train"] | None = None,
     types_test: Shaped[np.ndarray, " test"] | None = None,
+    groups_train: Shaped[np.ndarray, " train"] | None = None,
+    baseline: Baseline | None = None,
     folds: Sequence[Fold] | None = None,
     fractions: Sequence[float] = FRACTIONS,
     layers: Sequence[object] | None = None,
@@ -121,8 +137,10 @@ def probe_layers(
     - shuffled*, control_task*: accuracy when trained on shuffled labels, and on labels that are random but fixed per
       type (Hewitt & Liang 2019; NaN without types): mean of `n_shuffles` draws, and their upper quantile
       shuffled_q95, control_task_q95
-    - selectivity*, control_selectivity*: accuracy minus shuffled, and minus control_task; gain*: accuracy minus that of
-      row 0; all paired by example
+    - baseline*: how often the `baseline` examples are given the label that they are asked for (NaN without them)
+    - selectivity*, control_selectivity*: accuracy minus shuffled (minus baseline, where one is given: its clusters are
+      drawn independently), and minus control_task; gain*: accuracy minus that of row 0; paired by example
+      Labels are shuffled within `groups_train`: what a group tells of the label is no merit of the probe
     - beats_control: the lower bound of selectivity, and of control_selectivity where types are given, is above 0
     - bits*, compression*: bits per training label in the online code with blocks that end at `fractions`, and
       log2(n_classes) over them (Voita & Titov 2020); shuffled_compression*: of shuffled labels. Blocks and bootstrap
@@ -130,12 +148,15 @@ def probe_layers(
     - n_train (of the smallest fold), n_test, n_classes, n_folds, chance (accuracy of the most frequent training class)
 
     Raises ValueError as `LinearProbe.fit` does, and for a test label unseen in training, one kind of types without
-    the other, fewer training types than classes, folds that don't hold each test example once, or `n_shuffles` below 1.
+    the other, fewer training types than classes, folds that don't hold each test example once, a baseline with folds or
+    with other labels, or `n_shuffles` below 1.
     """
     if n_shuffles < 1:
         raise ValueError(f"n_shuffles must be at least 1, got {n_shuffles}")
     if (types_train is None) != (types_test is None):
         raise ValueError("give both types_train and types_test, or neither")
+    if baseline is not None and folds is not None:
+        raise ValueError("a baseline needs one probe for all examples; leave out folds or baseline")
     check_solver(C, max_iter)
     train, test = LayerReader(X_train, "X_train"), LayerReader(X_test, "X_test")
     if (train.shape[0], train.shape[2]) != (test.shape[0], test.shape[2]):
@@ -143,28 +164,36 @@ def probe_layers(
             f"X_train and X_test must have equal layers and widths, got shapes {train.shape} and {test.shape}"
         )
     names = layer_names(layers, train.shape[0])
-    examples = _canonical(train, test, y_train, y_test, clusters_train, clusters_test, types_train, types_test)
+    examples = _canonical(
+        train, test, y_train, y_test, clusters_train, clusters_test, types_train, types_test, groups_train
+    )
+    held_out = _held_out(baseline, examples.classes, train)
     *label_seeds, block_seed = np.random.SeedSequence(seed).spawn(2 * n_shuffles + 1)
     tasks = _tasks(examples, folds, label_seeds)
     blocks = code_blocks(examples.clusters_train, fractions, block_seed)
-    coded = [examples.codes_train, shuffled_labels(examples.codes_train, label_seeds[0])]
+    coded = [examples.codes_train, shuffled_labels(examples.codes_train, label_seeds[0], examples.groups_train)]
     n_test, n_classes = len(examples.order_test), len(examples.classes)
 
     def probe(row: int) -> _Fit:
         x, held = train.load(row, examples.order_train), test.load(row, examples.order_test)
         probability = np.zeros((n_test, n_classes))
         correct = np.zeros((len(tasks[0].labellings), n_test))
+        predicted = np.zeros(0, dtype=np.int64)
         for task in tasks:
-            z, z_held = standardised(x[task.fold.train], held[task.fold.test])
+            others = [] if held_out is None else [held_out.reader.load(row, held_out.order)]
+            z, z_held, *z_base = standardised(x[task.fold.train], held[task.fold.test], *others)
             for k, (known, truth) in enumerate(task.labellings):
-                found = class_probabilities(fit_logistic(z, known, C, max_iter), z_held, n_classes)
+                model = fit_logistic(z, known, C, max_iter)
+                found = class_probabilities(model, z_held, n_classes)
                 correct[k, task.fold.test] = found.argmax(axis=1) == truth
                 if k == 0:
                     probability[task.fold.test] = found
+                    for base in z_base:
+                        predicted = class_probabilities(model, base, n_classes).argmax(axis=1)
         varied = varies(x)
         (z,) = standardised(x)
         bits = np.stack([online_bits(z, codes, blocks, n_classes, C, max_iter) for codes in coded])
-        return _Fit(varied, probability, correct, bits)
+        return _Fit(varied, probability, correct, predicted, bits)
 
     fits = over_layers(probe, train, n_jobs)
     check_variation([fit.varied for fit in fits], "X_train")
@@ -177,9 +206,12 @@ def probe_layers(
         correct=right,
         shuffled_correct=shuffled.mean(axis=1),
         control_correct=None if examples.types is None else control.mean(axis=1),
+        baseline_predicted=None if held_out is None else np.stack([fit.predicted for fit in fits]),
         bits=np.stack([fit.bits[0] for fit in fits]),
     )
-    found, note = _estimates(result, examples, np.stack([fit.bits[1] for fit in fits]), n_draws, seed, level)
+    found, note = _estimates(
+        result, examples, np.stack([fit.bits[1] for fit in fits]), held_out, (n_draws, seed, level)
+    )
     against = ["selectivity", *([] if examples.types is None else ["control_selectivity"])]
     columns: dict[str, object] = {"layer": names}
     for name in MEASURES:
@@ -195,7 +227,7 @@ def probe_layers(
         "n_folds": len(tasks),
         "chance": _chance(tasks, n_test),
     }
-    return _in_order_given(replace(result, table=pd.DataFrame(columns)), examples)
+    return _in_order_given(replace(result, table=pd.DataFrame(columns)), examples, held_out)
 
 
 def _canonical(
@@ -207,6 +239,7 @@ def _canonical(
     clusters_test: Shaped[np.ndarray, " test"],
     types_train: Shaped[np.ndarray, " train"] | None,
     types_test: Shaped[np.ndarray, " test"] | None,
+    groups_train: Shaped[np.ndarray, " train"] | None,
 ) -> _Examples:
     last, n_train, n_test = train.shape[0] - 1, train.shape[1], test.shape[1]
     classes, codes_train = checked_classes(y_train, n_train, "y_train")
@@ -218,6 +251,9 @@ def _canonical(
         keys_test.append(checked_labels(types_test, n_test, "types_test"))
     if clusters_train is not None:
         keys_train.append(checked_labels(clusters_train, n_train, "clusters_train"))
+    groups = None if groups_train is None else checked_labels(groups_train, n_train, "groups_train")
+    if groups is not None:
+        keys_train.append(groups)
     order_train = canonical_order(as_numpy(train.load(last)), *keys_train)
     order_test = canonical_order(as_numpy(test.load(last)), *keys_test)
     return _Examples(
@@ -226,10 +262,36 @@ def _canonical(
         classes=classes,
         codes_train=codes_train[order_train],
         codes_test=codes_test[order_test],
-        clusters_train=np.arange(n_train) if clusters_train is None else keys_train[-1][order_train],
+        clusters_train=np.arange(n_train) if clusters_train is None else np.asarray(clusters_train)[order_train],
         clusters_test=owners[order_test],
         types=None if types_train is None else (keys_train[1][order_train], keys_test[2][order_test]),
+        groups_train=None if groups is None else groups[order_train],
     )
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """The baseline's examples in canonical order."""
+
+    reader: LayerReader
+    order: Int[np.ndarray, " baseline"]
+    codes: Int[np.ndarray, " baseline"]
+    clusters: Shaped[np.ndarray, " baseline"]
+
+
+def _held_out(baseline: Baseline | None, classes: Shaped[np.ndarray, " class"], train: LayerReader) -> _HeldOut | None:
+    if baseline is None:
+        return None
+    reader = LayerReader(baseline.X, "the baseline")
+    if (train.shape[0], train.shape[2]) != (reader.shape[0], reader.shape[2]):
+        raise ValueError(
+            f"X_train and the baseline must have equal layers and widths, got shapes {train.shape} and {reader.shape}"
+        )
+    n = reader.shape[1]
+    codes = _known_codes(checked_labels(baseline.y, n, "y of the baseline"), classes)
+    clusters = checked_labels(baseline.clusters, n, "clusters of the baseline")
+    order = canonical_order(as_numpy(reader.load(reader.shape[0] - 1)), codes, clusters)
+    return _HeldOut(reader, order, codes[order], clusters[order])
 
 
 def _known_codes(y: Shaped[np.ndarray, " n"], classes: Shaped[np.ndarray, " class"]) -> Int[np.ndarray, " n"]:
@@ -255,7 +317,8 @@ def _tasks(examples: _Examples, folds: Sequence[Fold] | None, seeds: Sequence[np
                 "among them those of test; use fewer folds or other groups"
             )
         drawn = [np.random.SeedSequence(s.entropy, spawn_key=(*s.spawn_key, number)) for s in seeds]
-        labellings = [(known, truth), *((shuffled_labels(known, s), truth) for s in drawn[:half])]
+        groups = None if examples.groups_train is None else examples.groups_train[fold.train]
+        labellings = [(known, truth), *((shuffled_labels(known, s, groups), truth) for s in drawn[:half])]
         if examples.types is not None:
             kinds = examples.types[0][fold.train], examples.types[1][fold.test]
             labellings += [control_labels(known, *kinds, s) for s in drawn[half:]]
@@ -291,9 +354,8 @@ def _estimates(
     result: ProbeResult,
     examples: _Examples,
     shuffled_bits: Float[np.ndarray, "layer train"],
-    n_draws: int,
-    seed: int,
-    level: float,
+    held_out: _HeldOut | None,
+    resampling: tuple[int, int, float],
 ) -> tuple[dict[str, Intervals], str]:
     """Each measure of the table with its bounds, and why the AUC is missing."""
     right = result.correct
@@ -306,10 +368,16 @@ def _estimates(
         "selectivity": right - result.shuffled_correct,
         "control_selectivity": right - control,
         "gain": right - right[0],
+        "baseline": np.full_like(right, np.nan),
     }
-    resampling = (n_draws, seed, level)
     stacked = mean_intervals(np.stack([m.T for m in means.values()], axis=1), examples.clusters_test, *resampling)
     found = {n: Intervals(stacked.estimate[i], stacked.lo[i], stacked.hi[i]) for i, n in enumerate(means)}
+    if held_out is not None and result.baseline_predicted is not None:
+        base = (result.baseline_predicted == held_out.codes).T.astype(np.float64)
+        found["baseline"] = mean_intervals(base, held_out.clusters, *resampling)
+        found["selectivity"] = difference_intervals(
+            right.T, examples.clusters_test, base, held_out.clusters, resampling
+        )
     found["balanced_accuracy"] = balanced_accuracy(right, examples.codes_test, examples.clusters_test, *resampling)
     found["auc"], note = auc(result.probability, examples.codes_test, examples.clusters_test, *resampling)
     costs = np.stack([result.bits.T, shuffled_bits.T], axis=1)
@@ -321,7 +389,7 @@ def _estimates(
     return found, note
 
 
-def _in_order_given(result: ProbeResult, examples: _Examples) -> ProbeResult:
+def _in_order_given(result: ProbeResult, examples: _Examples, held_out: _HeldOut | None) -> ProbeResult:
     back, back_train = np.argsort(examples.order_test), np.argsort(examples.order_train)
     return replace(
         result,
@@ -329,6 +397,11 @@ def _in_order_given(result: ProbeResult, examples: _Examples) -> ProbeResult:
         correct=result.correct[:, back],
         shuffled_correct=result.shuffled_correct[:, back],
         control_correct=None if result.control_correct is None else result.control_correct[:, back],
+        baseline_predicted=(
+            None
+            if held_out is None or result.baseline_predicted is None
+            else result.baseline_predicted[:, np.argsort(held_out.order)]
+        ),
         bits=result.bits[:, back_train],
     )
 

@@ -18,9 +18,10 @@ from probes.alignment import cosine_margin
 from probes.controls import shuffled_labels
 from probes.intervals import Interval
 from probes.linear import LinearProbe
-from probes.onsets import Onset, Signal
+from probes.onsets import Onset
 from probes.planted import Planted, PlantedTask, plant_residuals
 from probes.separation import Separation, find_separation
+from probes.signals import Signal
 
 Layout = Literal["apart", "together"]
 _Cell = tuple[Layout, float, float, int, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from probes.intervals import Intervals, cluster_sums, cluster_weights, percentile_interval, ratio_draws
+from probes.intervals import Intervals, cluster_interval, cluster_sums, cluster_weights, effective_clusters, ratio_draws
 
 _CHUNK = 256
 
@@ -40,7 +40,7 @@ def balanced_accuracy(
     weights = cluster_weights(len(hits.labels), n_draws, seed)
     recalls = ratio_draws(hits.sums, number.sums, weights)
     estimate = (hits.sums.sum(axis=0) / number.sums.sum(axis=0)).mean(axis=1)
-    return _intervals(estimate, np.nanmean(recalls, axis=2), len(hits.labels), level)
+    return _intervals(estimate, np.nanmean(recalls, axis=2), clusters, level)
 
 
 def auc(
@@ -73,7 +73,7 @@ def auc(
         ],
         axis=1,
     )
-    return _intervals(draws[0], draws[1:], len(labels), level), ""
+    return _intervals(draws[0], draws[1:], clusters, level), ""
 
 
 def _weighted_auc(
@@ -99,9 +99,10 @@ def _weighted_auc(
 
 
 def _intervals(
-    estimate: Float[np.ndarray, " layer"], draws: Float[np.ndarray, "draw layer"], n_clusters: int, level: float
+    estimate: Float[np.ndarray, " layer"],
+    draws: Float[np.ndarray, "draw layer"],
+    clusters: Shaped[np.ndarray, " example"],
+    level: float,
 ) -> Intervals:
-    lo, hi = percentile_interval(draws, level)
-    if n_clusters < 2:
-        lo, hi = np.full_like(lo, np.nan), np.full_like(hi, np.nan)
-    return Intervals(estimate, lo, hi)
+    counts = np.unique(clusters, return_counts=True)[1]
+    return Intervals(estimate, *cluster_interval(draws, float(effective_clusters(counts)), level))

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from probes.alignment import layer_stack
 from probes.intervals import Interval
-from probes.onsets import Onset, Resampled, Signal, joint_draws, joint_onset, layer_numbers, resample, row_interval
+from probes.onsets import Onset, fewest_clusters, joint_draws, joint_onset, layer_numbers, row_interval
+from probes.signals import Chance, Resampled, Signals, resample
 
 Verdict = Literal["separate", "no separation", "no onset"]
 
@@ -51,9 +52,10 @@ class IntersectionLayer:
 
 
 def find_separation(
-    universal: Mapping[str, Signal],
-    cultural: Mapping[str, Signal],
+    universal: Mapping[str, Signals],
+    cultural: Mapping[str, Signals],
     *,
+    chance: Mapping[str, Chance] | None = None,
     layers: Sequence[int] | None = None,
     n_draws: int = 2000,
     seed: int = 0,
@@ -64,13 +66,14 @@ def find_separation(
     `universal` is e.g. the cross-language answer probe and the universal alignment (both must have set in),
     `cultural` the cued-culture probe. Within a side, clusters of one label are drawn together; the two sides are
     drawn independently. Every interval is that of the whole rule over the draws. Leave out the last block: a signal
-    may end there. Raises ValueError as `find_onset` does, or where a name stands on both sides.
+    may end there. `chance` tells, for a signal, what its excess is where there is nothing to find. Raises ValueError
+    as `find_onset` does, or where a name stands on both sides.
     """
     shared = sorted(set(universal) & set(cultural))
     if shared:
         raise ValueError(f"a signal is either universal or cultural, but both sides have {shared}")
     one, two = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(2))
-    first, second = resample(universal, n_draws, one), resample(cultural, n_draws, two)
+    first, second = (resample(side, n_draws, own, chance) for side, own in ((universal, one), (cultural, two)))
     found = {**first, **second}
     widths = {name: len(signal.estimate) for name, signal in found.items()}
     if len(set(widths.values())) > 1:
@@ -80,7 +83,8 @@ def find_separation(
     difference = Interval(np.nan, np.nan, np.nan)
     verdict: Verdict = "no onset"
     if a.layer is not None and b.layer is not None:
-        lo, hi = row_interval(joint_draws(list(second.values())) - joint_draws(list(first.values())), level)
+        draws = joint_draws(list(second.values())) - joint_draws(list(first.values()))
+        lo, hi = row_interval(draws, fewest_clusters(list(found.values())), level)
         difference = Interval(b.layer - a.layer, lo, hi)
         verdict = "no separation" if lo <= 0 <= hi else "separate"
     return Separation(

@@ -12,7 +12,15 @@ from scipy.linalg import subspace_angles
 
 from probes.alignment import cosine, layer_names, layer_stack
 from probes.controls import random_directions
-from probes.intervals import checked_labels, cluster_sums, cluster_weights, percentile_interval, ratio_draws
+from probes.intervals import (
+    checked_labels,
+    cluster_interval,
+    cluster_sums,
+    cluster_weights,
+    percentile_interval,
+    ratio_draws,
+)
+from probes.student import effective_clusters
 
 # Below this share of the largest singular value, what is left of a dependent vector is single-precision rounding.
 _RANK_TOLERANCE = 1e-5
@@ -38,6 +46,10 @@ class _Fit:
     @property
     def vector(self) -> Float[np.ndarray, " d_model"]:
         return np.asarray(self.sums.sum(axis=0) / self.counts.sum())
+
+    @property
+    def n_clusters(self) -> float:
+        return float(effective_clusters(self.counts))
 
 
 def direction_layers(
@@ -147,18 +159,19 @@ def angle_layers(
     rows = []
     for row, name in enumerate(names):
         seeds = np.random.SeedSequence((seed, row)).spawn(4)
-        spans, drawn = [], []
+        spans, drawn, fewest = [], [], np.inf
         for vectors, s in zip(sides.values(), seeds[:2], strict=True):
             fits = [_fit_labelled(part, row) for part in vectors]
             spans.append(_basis(np.stack([fit.vector for fit, _ in fits])))
             drawn.append(_span_draws(fits, n_draws, s))
+            fewest = min(fewest, *(fit.n_clusters for fit, _ in fits))
         ranks = [span.shape[1] for span in spans]
         found: dict[str, object] = {"layer": name, "rank_en": ranks[0], "rank_loc": ranks[1]}
         if min(ranks):
             angles = _angles(spans[0], spans[1])
             draws = np.stack([_angles(_basis(a), _basis(b), len(angles)) for a, b in zip(*drawn, strict=True)])
             null = _random_angles(stacks["residuals"][row], ranks, n_null, seeds[2:], name)
-            found |= _angle_columns(angles, draws, null, level)
+            found |= _angle_columns(angles, draws, null, fewest, level)
         rows.append(found)
     return pd.DataFrame(rows)
 
@@ -218,7 +231,7 @@ def _cosine_columns(
     draws = _divide(dots, norms[0] * norms[1])
     half = len(directions) // 2
     null = cosine(directions[:half], directions[half:])
-    lo, hi = _moved_interval(found, draws, level, -1.0, 1.0)
+    lo, hi = _moved_interval(found, draws, min(en.n_clusters, loc.n_clusters), level, (-1.0, 1.0))
     null_lo, null_hi = percentile_interval(null, level)
     return {
         "cosine": found,
@@ -244,7 +257,7 @@ def _length_columns(
     ones = np.ones((1, len(gram)))
     norm = float(np.sqrt(_squares(gram, ones)[0]) / (fit.counts.sum() * scale))
     draws = np.sqrt(_squares(gram, weights)) / (weights @ fit.counts * scale)
-    lo, hi = _moved_interval(norm, draws, level, 0.0, np.inf)
+    lo, hi = _moved_interval(norm, draws, fit.n_clusters, level, (0.0, np.inf))
     stability = _refit_cosines(gram, weights, ones)
     flip_seed, refit_seed = seed.spawn(2)
     signs = np.random.default_rng(flip_seed).choice([-1.0, 1.0], size=(n_null, len(gram)))
@@ -282,13 +295,13 @@ def _divide(top: Float[np.ndarray, " n"], bottom: Float[np.ndarray, " n"]) -> Fl
 
 
 def _moved_interval(
-    estimate: float, draws: Float[np.ndarray, " draw"], level: float, least: float, most: float
+    estimate: float, draws: Float[np.ndarray, " draw"], n_clusters: float, level: float, within: tuple[float, float]
 ) -> tuple[float, float]:
-    """Percentile interval of draws moved so that their mean is the estimate, inside [least, most]."""
+    """Interval of draws over `n_clusters`, moved so that their mean is the estimate, inside what is possible."""
     if np.isnan(estimate):
         return np.nan, np.nan
-    lo, hi = percentile_interval(draws - np.nanmean(draws) + estimate, level)
-    return float(np.clip(lo, least, most)), float(np.clip(hi, least, most))
+    lo, hi = cluster_interval(draws - np.nanmean(draws) + estimate, n_clusters, level)
+    return float(np.clip(lo, *within)), float(np.clip(hi, *within))
 
 
 def _share(as_extreme: Shaped[np.ndarray, " draw"], found: float) -> float:
@@ -342,11 +355,12 @@ def _angle_columns(
     angles: Float[np.ndarray, " angle"],
     draws: Float[np.ndarray, "draw angle"],
     null: Float[np.ndarray, "null angle"],
+    n_clusters: float,
     level: float,
 ) -> dict[str, object]:
     columns: dict[str, object] = {}
     for k, angle in enumerate(angles.tolist()):
-        lo, hi = _moved_interval(angle, draws[:, k], level, 0.0, 90.0)
+        lo, hi = _moved_interval(angle, draws[:, k], n_clusters, level, (0.0, 90.0))
         null_lo, null_hi = percentile_interval(null[:, k], level)
         columns |= {
             f"angle_{k + 1}": angle,

@@ -26,7 +26,7 @@ from interp.model.processing import processing_of
 from interp.model.protocol import HookedModel, device_of, resid_post, resid_pre
 from interp.model.residuals import read_residuals
 from interp.model.tokenizer import Ids, give_tokenizer, stand_in
-from probes.intervals import cluster_sums, cluster_weights, mean_intervals, percentile_interval, ratio_draws
+from probes.intervals import cluster_interval, cluster_sums, cluster_weights, mean_intervals, ratio_draws
 
 Unit = Literal["block", "component", "head"]
 Part = tuple[int, str, int | None]
@@ -69,13 +69,15 @@ class Effects:
         control = mean_intervals(self.control.T, clusters, n_draws, seed, level)
         effects, totals = cluster_sums(self.values.T, clusters), cluster_sums(self.total, clusters)
         weights = cluster_weights(len(totals.labels), n_draws, seed)
-        share_lo, share_hi = percentile_interval(ratio_draws(effects.sums, totals.sums, weights), level)
-        whole, spread = totals.sums.sum(), len(totals.labels) > 1
+        share_lo, share_hi = cluster_interval(
+            ratio_draws(effects.sums, totals.sums, weights), float(totals.effective), level
+        )
+        whole = totals.sums.sum()
         table = self.parts.assign(
             kind=self.kind, estimate=effect.estimate, lo=effect.lo, hi=effect.hi,
             control=control.estimate, control_lo=control.lo, control_hi=control.hi,
             share=effects.sums.sum(axis=0) / whole if whole else np.nan,
-            share_lo=share_lo if spread else np.nan, share_hi=share_hi if spread else np.nan, n=len(self.total),
+            share_lo=share_lo, share_hi=share_hi, n=len(self.total),
         )  # fmt: skip
         return table[list(_COLUMNS)]
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from figures.wording import number, other_way
 from interp.study.locate import Located
-from probes.onsets import Signal, simultaneous_band
+from probes.signals import resample
 
 COLUMNS = (
     "model", "language", "signal", "layer", "base", "trained", "difference", "difference_lo", "difference_hi",
@@ -20,27 +20,24 @@ def signal_table(base: Located, trained: Mapping[str, Located], n_draws: int, se
     """Mean excess over its control of each onset signal, per model, language (and `macro`) and layer; -1: embeddings.
 
     Signals: `answer` (probe trained in English, asked in the language), `alignment` (cosine margin of parallel
-    universal prompts), `culture` (cued-culture probe). difference: trained minus base on the same
-    test prompts, with a band that holds all layers at once (max-t over clusters).
+    universal prompts), `culture` (cued-culture probe, against universal prompts).
+    difference: trained minus base on the same test prompts, with a band that holds all layers at once (max-t).
     """
     rows = []
     for name, located in trained.items():
         for language, signals in base.signals.items():
             for signal, before in signals.items():
-                was, now = _excess(before), _excess(located.signals[language][signal])
-                band = simultaneous_band(now - was, before.clusters, n_draws=n_draws, seed=seed)
+                after = located.signals[language][signal]
+                moved = [now.minus(was) for now, was in zip(after, before, strict=True)]
+                band = resample({signal: moved}, n_draws, seed)[signal].band(0.95)
+                was, now = (np.mean([one.excess for one in some], axis=0) for some in (before, after))
                 for row in range(len(was)):
                     rows.append(
                         {"model": name, "language": language, "signal": signal, "layer": row - 1,
-                         "base": np.nanmean(was[row]), "trained": np.nanmean(now[row]),
+                         "base": was[row], "trained": now[row],
                          "difference": band.estimate[row], "difference_lo": band.lo[row], "difference_hi": band.hi[row]}
                     )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _excess(signal: Signal) -> np.ndarray:
-    values = np.asarray(signal.values, dtype=np.float64)
-    return values if signal.control is None else values - np.asarray(signal.control, dtype=np.float64)
 
 
 def onset_comparison(models: Mapping[str, Located]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from interp.plane import Cells, Effect
 from interp.rows import BASE, MACRO
-from probes.intervals import holm, joint_intervals, percentile_interval, ratio_draws
+from probes.intervals import cluster_interval, holm, joint_intervals, ratio_draws
 
 LOC, WRONG = "loc", "wrong_culture"
 SHARES = ("returned", "returned_wrong", "returned_over_wrong", "returned_cue", "gained")
@@ -128,7 +128,8 @@ def _joint(erasure: Effect, recoverable: Effect) -> dict[str, object]:
         return dict.fromkeys(names, np.nan)
     draws = np.stack([erasure.draws, recoverable.draws], axis=1)
     # A draw without any item of a language says nothing about it.
-    band = joint_intervals(estimate, np.where(np.isnan(draws), estimate, draws))
+    n_clusters = np.array([len(erasure.contributions), len(recoverable.contributions)])
+    band = joint_intervals(estimate, np.where(np.isnan(draws), estimate, draws), n_clusters)
     return dict(zip(names, np.stack([band.lo, band.hi], axis=1).ravel().tolist(), strict=True))
 
 
@@ -175,8 +176,8 @@ def _returns(pairs: Cells, members: Sequence[str], language: str) -> dict[str, o
         total = counts.sum(axis=1)
         values = np.divide(sums.sum(axis=1), total, out=np.full(len(members), np.nan), where=total > 0)
         draws = ratio_draws(sums.T, counts.T, pairs.resampling.weights)
-        spread = (counts.sum(axis=0) > 0).sum() >= 2
-        lo, hi = percentile_interval(_mean_of_known(draws)) if spread else (np.nan, np.nan)
+        filled = int((counts.sum(axis=0) > 0).sum())
+        lo, hi = cluster_interval(_mean_of_known(draws), filled)
         row |= {share: float(_mean_of_known(values)), f"{share}_lo": float(lo), f"{share}_hi": float(hi)}
     for count, column in (("n_lost", "lost"), ("n_never", "never")):
         row[count] = float(sum(pairs.sums(member, code, column)[0].sum() for member in members for code in codes))

@@ -34,8 +34,8 @@ HOOKED_SECONDS = 2e-3
 ROW_SECONDS = 12e-6
 """What a row of scores costs until it is on disk and in the tables."""
 
-FITS, FIT_SECONDS = 7, 3e-3
-"""Fits per probe and layer (labels, two draws of both controls, two online codes), and what each costs at least."""
+FIT_SECONDS = 3e-3
+"""What a probe's fit costs at least."""
 
 FIXED_SECONDS, LANGUAGE_SECONDS = 6.0, 1.0
 """Of loading and of the tables and figures at least; of intervals, and of alignment and directions, per language."""
@@ -168,7 +168,7 @@ def _seconds(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) 
         middle[part.stage] += part.rows * ROW_SECONDS + part.hooked * HOOKED_SECONDS
     layers, cores = shape.n_layers + 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     probes = sum(
-        FITS * fits * layers * (rows * shape.d_model * classes * rates.probe + FIT_SECONDS) / cores
+        fits * layers * (rows * shape.d_model * classes * rates.probe + FIT_SECONDS) / cores
         for rows, classes, fits in probe_rows(study)
     )
     intervals = LANGUAGE_SECONDS * len(study.languages)

@@ -32,7 +32,9 @@ def findings(located: Located) -> list[str]:
         loc = "no layer (the culture probe exceeds its control nowhere)"
         if not pd.isna(row["layer_loc"]):
             sure = located.separations[MACRO].cultural.layer is not None
-            loc = f"layer {row['layer_loc']:.0f}" + ("" if sure else " (a guess: that probe does not beat its control)")
+            loc = f"layer {row['layer_loc']:.0f}" + (
+                "" if sure else " (a guess: that probe does no better than chance)"
+            )
         lines.append(
             f"Before any search one would steer EN at layer {row['layer_en']:.0f} and LOC at {loc}; "
             f"the intersection rule (arXiv 2605.23036) says {row['dfki_layer']:.0f} for both."
@@ -64,17 +66,20 @@ def _probe(probes: pd.DataFrame, name: str, told: str) -> str:
     rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)].dropna(subset="accuracy")
     if rows.empty:
         return f"Not measured: how well a linear probe reads {told}."
-    means = rows.groupby("layer")[["accuracy", "accuracy_lo", "accuracy_hi", "shuffled", "selectivity_lo"]].mean()
-    row = means.reset_index().sort_values("accuracy", kind="stable").iloc[-1]
+    columns = ["accuracy", "accuracy_lo", "accuracy_hi", "shuffled", "baseline", "selectivity"]
+    means = rows.groupby("layer")[columns].mean()
+    based = means["baseline"].notna().any()
+    row = means.reset_index().sort_values("selectivity" if based else "accuracy", kind="stable").iloc[-1]
+    baseline = "on universal questions" if based else "shuffled labels"
+    control = f"{baseline} {estimate(row['baseline' if based else 'shuffled'], digits=2)}"
     beaten = rows.groupby("layer")["beats_control"].mean()
     sure = int((beaten > 0.5).sum())
     text = (
         f"A linear probe reads {told} best at layer {row['layer']:.0f}: accuracy "
-        f"{estimate(row['accuracy'], row['accuracy_lo'], row['accuracy_hi'], digits=2)}, shuffled labels "
-        f"{estimate(row['shuffled'], digits=2)}. "
+        f"{estimate(row['accuracy'], row['accuracy_lo'], row['accuracy_hi'], digits=2)}, {control}. "
     )
     if not sure:
-        return text + "It does no better than its control at any layer in most languages, so it is not evidence."
+        return text + "The probe does no better than its control in most languages, so it is not evidence of anything."
     where = "every layer" if sure == len(beaten) else f"{sure} of {len(beaten)} layers"
     return text + f"It beats its controls at {where} in most languages."
 

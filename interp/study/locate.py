@@ -19,7 +19,7 @@ from interp.study.directions import direction_table
 from interp.study.fit import FitResiduals
 from interp.study.output import write_csv
 from interp.study.prepare import Study
-from interp.study.probing import Probed, probe_table, run_probes
+from interp.study.probing import probe_table, run_probes
 from interp.study.reading import (
     Labels,
     Residuals,
@@ -31,12 +31,19 @@ from interp.study.reading import (
     relations,
     topics,
 )
-from probes.alignment import alignment_layers, cosine_margin
-from probes.onsets import Onset, Signal
-from probes.separation import APrioriLayers, Separation, a_priori_layers, find_separation, intersection_layer
-
-UNIVERSAL, CULTURAL = ("answer", "alignment"), ("culture",)
-"""The signals that must set in for the universal, and for the cultural onset."""
+from interp.study.signals import (
+    as_frame,
+    from_frame,
+    onset_signals,
+    readings_frame,
+    readings_from_frame,
+    separations,
+    universal_signals,
+)
+from probes.alignment import alignment_layers
+from probes.onsets import Onset
+from probes.separation import APrioriLayers, Separation, a_priori_layers, intersection_layer
+from probes.signals import Signal
 
 FEW_DRAWS = 200
 """Draws of intervals that nobody reads: estimates don't depend on them."""
@@ -44,7 +51,10 @@ FEW_DRAWS = 200
 
 @dataclass(frozen=True)
 class Located:
-    """The tables that a run writes, and per language and over all (`macro`) the separation and what it is read from."""
+    """The tables that a run writes, and per language and over all (`macro`) the separation and what it is read from.
+
+    signals: language -> name -> its signal, alone; for `macro` the signals of all languages.
+    """
 
     probes: pd.DataFrame
     alignment: pd.DataFrame
@@ -53,7 +63,7 @@ class Located:
     layers: pd.DataFrame
     onsets: pd.DataFrame
     separations: Mapping[str, Separation]
-    signals: Mapping[str, Mapping[str, Signal]]
+    signals: Mapping[str, Mapping[str, Sequence[Signal]]]
 
     def write(self, folder: Path) -> None:
         """Write every table but `layers`, which a run extends first; attribution only where there is any."""
@@ -78,9 +88,10 @@ def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
     probes = kept("locate/probes", lambda: probe_table(probed()))
     alignment = kept("locate/alignment", lambda: run_alignment(study, read(), advance))
     directions = kept("locate/directions", lambda: direction_table(study, fit))
-    by_name = from_frame(kept("locate/signals", lambda: as_frame(language_signals(study, read(), probed()))))
-    signals = onset_signals(study, by_name)
-    found = {language: _separation(study, some) for language, some in signals.items()}
+    universal = from_frame(kept("locate/signals", lambda: as_frame(universal_signals(study, read(), probed()))))
+    cultural = readings_from_frame(study, kept("locate/cultures", lambda: readings_frame(study, probed())))
+    signals = onset_signals(study, universal, cultural)
+    found = separations(study, signals, cultural)
     return Located(
         probes=probes,
         alignment=alignment,
@@ -127,79 +138,6 @@ def _asked_in_both(study: Study, read: Residuals, code: str) -> tuple[Stack, Sta
         return None
     stacks = read.cultural["test", "en"][:, first[order]], read.cultural["test", code][:, second[order]]
     return *stacks, groups, units
-
-
-def language_signals(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, dict[str, Signal]]:
-    """Name -> language -> signal; row 0: embedding output."""
-    found: dict[str, dict[str, Signal]] = {name: {} for name in (*UNIVERSAL, *CULTURAL)}
-    for one in probed:
-        if one.probe in found:
-            found[one.probe][one.language] = one.signal()
-    for code in study.languages:
-        margin = cosine_margin(read.universal["test", "en"], read.universal["test", code], relations(study, "test"))
-        found["alignment"][code] = Signal(margin, entities(study, "test"))
-    return found
-
-
-def as_frame(signals: Mapping[str, Mapping[str, Signal]]) -> pd.DataFrame:
-    """Signals as a table: a row per name, language and example, a column per layer."""
-    parts = []
-    for name, by_language in signals.items():
-        for code, signal in by_language.items():
-            columns = {f"value_{row}": values for row, values in enumerate(np.asarray(signal.values, dtype=np.float64))}
-            if signal.control is not None:
-                control = np.asarray(signal.control, dtype=np.float64)
-                columns |= {f"control_{row}": values for row, values in enumerate(control)}
-            told = {"signal": name, "language": code, "cluster": np.asarray(signal.clusters).astype(str)}
-            parts.append(pd.DataFrame(told | columns))
-    return pd.concat(parts, ignore_index=True)
-
-
-def from_frame(table: pd.DataFrame) -> dict[str, dict[str, Signal]]:
-    """Signals of `as_frame`."""
-    found: dict[str, dict[str, Signal]] = {name: {} for name in (*UNIVERSAL, *CULTURAL)}
-    for (name, code), rows in table.groupby(["signal", "language"], sort=False):
-        values = rows.filter(like="value_").to_numpy(dtype=np.float64).T
-        control = rows.filter(like="control_").to_numpy(dtype=np.float64).T
-        there = bool(len(control)) and not np.isnan(control).all()
-        found[str(name)][str(code)] = Signal(values, rows["cluster"].to_numpy(dtype=str), control if there else None)
-    return found
-
-
-def onset_signals(study: Study, found: Mapping[str, Mapping[str, Signal]]) -> dict[str, dict[str, Signal]]:
-    """Signals of every language that has them all, and of all together as `macro`."""
-    languages = [code for code in study.languages if code in found["answer"] and code in found["culture"]]
-    by_language = {code: {name: signals[code] for name, signals in found.items()} for code in languages}
-    if languages:
-        by_language[MACRO] = {name: _together([signals[c] for c in languages]) for name, signals in found.items()}
-    return by_language
-
-
-def _together(signals: Sequence[Signal]) -> Signal:
-    """One signal of several languages: a cluster keeps its name, so that it is drawn with all its languages."""
-    controls = [np.zeros_like(s.values) if s.control is None else s.control for s in signals]
-    return Signal(
-        np.concatenate([s.values for s in signals], axis=1),
-        np.concatenate([s.clusters for s in signals]),
-        np.concatenate(controls, axis=1),
-    )
-
-
-def _separation(study: Study, signals: Mapping[str, Signal]) -> Separation:
-    """Onsets; the last block is left out."""
-
-    def kept(names: Sequence[str]) -> dict[str, Signal]:
-        return {
-            name: Signal(s.values[:-1], s.clusters, None if s.control is None else s.control[:-1])
-            for name, s in signals.items()
-            if name in names
-        }
-
-    n_layers = len(signals[UNIVERSAL[0]].values) - 1
-    return find_separation(
-        kept(UNIVERSAL), kept(CULTURAL), layers=range(-1, n_layers - 1),
-        n_draws=study.config.bootstrap_draws, seed=study.config.seed,
-    )  # fmt: skip
 
 
 def onset_table(
@@ -294,7 +232,8 @@ def layer_table(
 ) -> pd.DataFrame:
     """The rows of `layers.csv`: one per layer and language, and `macro`.
 
-    Probe accuracies with their shuffled-label control and whether they beat it, cosine margins (mismatched pairs are in
+    Probe accuracies with their control (the culture probe: its baseline; the others: shuffled labels) and whether they
+    beat it, cosine margins (mismatched pairs are in
     them), cos(EN, LOC) with the range of random directions, and each onset signal's excess over its control with its
     simultaneous band. Macro rows average the languages' estimates and bounds; those of the signals are resampled.
     """
@@ -305,7 +244,8 @@ def layer_table(
             for probe in sorted(probes["probe"].unique()):
                 here = _pick(probes[probes["probe"] == probe], layer, language)
                 _mean(row, f"probe_{probe}", here, "accuracy")
-                row[f"probe_{probe}_control"] = here["shuffled"].mean() if len(here) else np.nan
+                control = here["baseline"].fillna(here["shuffled"])
+                row[f"probe_{probe}_control"] = control.mean() if len(here) else np.nan
                 row[f"probe_{probe}_beats_control"] = here["beats_control"].mean() if len(here) else np.nan
             for axis in ("universal", "cultural"):
                 _mean(

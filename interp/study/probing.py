@@ -15,9 +15,10 @@ from interp.rows import MACRO
 from interp.study.choose import Advance
 from interp.study.prepare import Study
 from interp.study.reading import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
+from probes.cultures import CultureReading
 from probes.folds import group_folds
-from probes.layers import ProbeResult, probe_layers
-from probes.onsets import Signal
+from probes.layers import Baseline, ProbeResult, probe_layers
+from probes.signals import Sample, Signal
 
 SHARED_BY = 3
 """An answer is a class of the answer probe when at least this many fit items have it."""
@@ -39,10 +40,22 @@ class Probed:
     language: str
     result: ProbeResult
     clusters: Labels
+    baseline_clusters: Labels | None = None
 
     def signal(self) -> Signal:
         """Correctness against that of shuffled labels."""
         return Signal(self.result.correct, self.clusters, self.result.shuffled_correct)
+
+    def reading(self, own: str) -> CultureReading:
+        """What a culture probe says of the language's cultural and universal prompts; `own` is its culture."""
+        if self.result.baseline_predicted is None or self.baseline_clusters is None:
+            raise ValueError(f"the probe {self.probe} has no baseline, so it is not a culture probe")
+        cultures = tuple(str(name) for name in self.result.classes)
+        return CultureReading(
+            cultures.index(own), cultures,
+            Sample(self.result.probability.argmax(axis=2), self.clusters),
+            Sample(self.result.baseline_predicted, self.baseline_clusters),
+        )  # fmt: skip
 
 
 def run_probes(
@@ -52,7 +65,9 @@ def run_probes(
 
     universal: universal or cultural question, relations and topics held out. language: which language is asked in.
     culture: trained on cued prompts of the other languages, tested on whether it reads the own culture from uncued
-    ones. answer: trained in English, tested in the language, on answers that at least SHARED_BY fit items share.
+    ones; its baseline is how often it reads that culture from universal prompts, which hold none. answer: trained in
+    English, tested in the language, on answers that at least SHARED_BY fit items share; its labels are shuffled within
+    their relation, as knowing the relation is not yet knowing the answer.
     """
     found = []
     if "language" in only:
@@ -75,26 +90,34 @@ def probe_table(found: Sequence[Probed]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Side:
-    """Training or test examples: residuals, labels, clusters, and the types of the control task."""
+    """Training or test examples: residuals, labels, clusters, and groups that tell something of the label.
+
+    A group is a relation, topic or item. Where training and test have the same ones, they are the control task's types:
+    of a type that training never saw, nothing can be learned, so that such a control would be chance.
+    """
 
     stack: Stack
     labels: Labels
     clusters: Labels
-    types: Labels
+    groups: Labels
 
 
-def _probe(study: Study, name: str, language: str, train: _Side, test: _Side, *, held_out: bool = False) -> Probed:
-    """`held_out`: test types are scored by probes that did not see them."""
-    typed = len(set(train.types)) >= len(set(train.labels))
+def _probe(
+    study: Study, name: str, language: str, train: _Side, test: _Side, *,
+    typed: bool = False, held_out: bool = False, baseline: Baseline | None = None,
+) -> Probed:  # fmt: skip
+    """`typed`: groups are types of the control task. `held_out`: test groups are scored by probes that saw others."""
+    typed = typed and len(set(train.groups)) >= len(set(train.labels))
     result = probe_layers(
         train.stack, train.labels, test.stack, test.labels,
         clusters_test=test.clusters, clusters_train=train.clusters,
-        types_train=train.types if typed else None, types_test=test.types if typed else None,
-        folds=group_folds(train.types, test.types, n_folds=FOLDS) if held_out else None,
+        types_train=train.groups if typed else None, types_test=test.groups if typed else None,
+        groups_train=None if held_out else train.groups, baseline=baseline,
+        folds=group_folds(train.groups, test.groups, n_folds=FOLDS) if held_out else None,
         layers=range(-1, len(train.stack) - 1), n_shuffles=SHUFFLES, n_draws=study.config.bootstrap_draws,
         seed=study.config.seed,
     )  # fmt: skip
-    return Probed(name, language, result, test.clusters)
+    return Probed(name, language, result, test.clusters, None if baseline is None else np.asarray(baseline.clusters))
 
 
 def _universal(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
@@ -117,10 +140,10 @@ def _universal(study: Study, read: Residuals, code: str, tested: Split) -> Probe
 
 
 def _can_hold_out(train: _Side, test: _Side) -> bool:
-    """Whether there are FOLDS sets of types, and both classes to train on whichever of them is held out."""
-    if len({*train.types, *test.types}) < FOLDS:
+    """Whether there are FOLDS sets of groups, and both classes to train on whichever of them is held out."""
+    if len({*train.groups, *test.groups}) < FOLDS:
         return False
-    folds = group_folds(train.types, test.types, n_folds=FOLDS)
+    folds = group_folds(train.groups, test.groups, n_folds=FOLDS)
     return all(len(set(train.labels[fold.train])) == len(set(train.labels)) for fold in folds)
 
 
@@ -135,7 +158,7 @@ def _language(study: Study, read: Residuals, tested: Split) -> Probed:
             np.tile(relations(study, split), len(codes)),
         )
 
-    return _probe(study, "language", MACRO, side("fit"), side(tested))
+    return _probe(study, "language", MACRO, side("fit"), side(tested), typed=True)
 
 
 def _culture(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
@@ -153,7 +176,9 @@ def _culture(study: Study, read: Residuals, code: str, tested: Split) -> Probed 
     test = read.cultural[tested, code]
     own = np.repeat([study.culture(code)], test.shape[1])
     side = _Side(test, own, clusters(study, tested, code), customs(study, tested, code))
-    return _probe(study, "culture", code, train, side)
+    facts = read.universal[tested, code]
+    baseline = Baseline(facts, np.repeat([study.culture(code)], facts.shape[1]), entities(study, tested))
+    return _probe(study, "culture", code, train, side, baseline=baseline)
 
 
 def _answer(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
@@ -165,8 +190,10 @@ def _answer(study: Study, read: Residuals, code: str, tested: Split) -> Probed |
 
     def side(split: Split, asked: str) -> _Side:
         kept = np.array([i for i, label in enumerate(labels[split]) if label in shared], dtype=int)
-        names = entities(study, split)[kept]
-        return _Side(read.universal[split, asked][:, kept], np.array(labels[split])[kept], names, names)
+        return _Side(
+            read.universal[split, asked][:, kept], np.array(labels[split])[kept],
+            entities(study, split)[kept], relations(study, split)[kept],
+        )  # fmt: skip
 
     train, test = side("fit", "en"), side(tested, code)
     if len(shared) < 2 or len(set(test.clusters)) < 2:

@@ -327,15 +327,26 @@ def _sample(values: Sequence[Value]) -> list[Value]:
 
 
 def probe_rows(study: Study) -> list[tuple[int, int, float]]:
-    """(training examples, classes, how many fits of that size) of every probe, per layer; see `study.probing`."""
+    """(training examples, classes, fits of that size) of every probe, per layer; see `study.probing`.
+
+    Fits: labels, their shuffles and two online codes; the language probe also has control tasks, and the probe that
+    holds relations out fits two thirds of the examples three times.
+    """
     facts, languages = len(study.universal_items("fit")), len(study.universal.languages)
     customs = {code: len(study.cultural_items(code, "fit")) for code in study.cultural.languages}
     cultures = len(study.cultural.cultures)
     cued = sum(min(CUED_PER_CULTURE, n) for n in customs.values()) * cultures
-    found = [(facts * languages, languages, 1.0)]
+    from interp.study.probing import FOLDS, SHUFFLES
+
+    labelled, coded = 1.0 + SHUFFLES, 2.0
+    found = [(facts * languages, languages, labelled + SHUFFLES + coded)]
     for code in study.languages:
         own = min(CUED_PER_CULTURE, customs[code]) * cultures
-        found += [(facts + customs[code], 2, 2.0), (cued - own, cultures, 1.0), (facts, _answers(study), 1.0)]
+        found += [
+            (facts + customs[code], 2, labelled * (FOLDS - 1) + coded),
+            (cued - own, cultures, labelled + coded),
+            (facts, _answers(study), labelled + coded),
+        ]
     return [row for row in found if row[0] > row[1] > 1]
 
 

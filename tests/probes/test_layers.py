@@ -42,7 +42,7 @@ def test_layers_show_where_the_direction_was_planted(table):
     assert table["layer"].tolist() == [0, 1, 2, 3]
     early, late = table.iloc[:2], table.iloc[2:]
     assert (late["accuracy"] > 0.85).all()
-    assert (late["auc_lo"] > 0.9).all()
+    assert (late["auc_lo"] > 0.88).all()
     assert (late["brier_hi"] < 0.2).all()
     assert (late["gain_lo"] > 0.2).all()
     assert (late["selectivity_lo"] > 0.2).all()

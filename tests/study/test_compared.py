@@ -14,7 +14,7 @@ from interp.study.compared import comparison_lines, onset_comparison, signal_tab
 from interp.study.findings import trained_lines
 from interp.study.locate import Located
 from interp.study.report import contrast_table, criteria
-from probes.onsets import Signal
+from probes.signals import Signal
 
 CLUSTERS = np.array([f"c{i}" for i in range(12)])
 
@@ -26,7 +26,7 @@ def located(gain: float) -> Located:
     signal = Signal(values, CLUSTERS, np.full((3, 12), 0.5))
     parts: dict[str, Any] = {field.name: pd.DataFrame() for field in fields(Located)}
     onsets = pd.DataFrame({"language": ["macro"], "universal": [gain]})
-    return Located(**parts | {"onsets": onsets, "separations": {}, "signals": {"macro": {"culture": signal}}})
+    return Located(**parts | {"onsets": onsets, "separations": {}, "signals": {"macro": {"culture": [signal]}}})
 
 
 def test_signals_are_compared_trained_minus_base_where_they_differ() -> None:
