@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
+from jaxtyping import Float
 
 from interp.steering.fitters import FITTERS, orthogonal
 from interp.steering.plans import Plan
@@ -116,7 +117,10 @@ class Pooled:
         if setting not in self._known:
             every = [self.fits.vectors(setting, other) for other in self.languages]
             self._known[setting] = {
-                vector: _renamed(first, torch.stack([one[vector].vectors for one in every]).mean(dim=0))
+                vector: replace(
+                    _renamed(first, torch.stack([one[vector].vectors for one in every]).mean(dim=0)),
+                    residual_norms=_mean_norms([one[vector] for one in every]),
+                )
                 for vector, first in every[0].items()
             }
         return self._known[setting]
@@ -174,6 +178,11 @@ class Noise:
             [drawn] = random_like(self.study, self.fit, code, real.vectors, 1, f"noise {self.seed} {vector}")
             self._known[key] = _renamed(real, drawn)
         return self._known[key]
+
+
+def _mean_norms(several: Sequence[SteeringVectors]) -> Float[torch.Tensor, "layer"] | None:
+    known = [one.residual_norms for one in several if one.residual_norms is not None]
+    return torch.stack(known).mean(dim=0) if len(known) == len(several) else None
 
 
 def _renamed(like: SteeringVectors, vectors: PerLayer) -> SteeringVectors:
