@@ -61,7 +61,7 @@ OWN: dict[str, dict[str, Any]] = {
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"], "num_dense_layers": 1},
     "glm_moe_dsa": LATENT | {"index_topk": 256},
     "reformer": {"is_decoder": True},
-    "zamba2": {"layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], "attention_head_dim": 16},
+    "zamba2": {"layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], "attention_head_dim": 16, "attention_hidden_size": 64},
     "zaya": {"num_experts_per_tok": 1},
 }  # fmt: skip
 """What a type needs beside its sizes."""
