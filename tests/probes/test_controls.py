@@ -24,6 +24,17 @@ def test_shuffled_labels_keep_the_counts_and_follow_the_seed():
     assert (shuffled != shuffled_labels(y, seed=2)).any()
 
 
+def test_labels_shuffled_within_groups_stay_in_their_group():
+    groups = np.random.default_rng(0).permutation(np.repeat([0, 1], 40))
+    y = groups * 10 + np.random.default_rng(1).integers(0, 4, 80)
+    shuffled = shuffled_labels(y, 3, groups)
+    assert (shuffled // 10 == groups).all()
+    assert (shuffled != y).any()
+    assert all(sorted(shuffled[groups == g]) == sorted(y[groups == g]) for g in (0, 1))
+    with pytest.raises(ValueError, match="within must hold one label for each of 80"):
+        shuffled_labels(y, 3, groups[:5])
+
+
 def control_case():
     rng = np.random.default_rng(2)
     y = np.repeat(["a", "b", "c"], [60, 30, 10])

@@ -9,8 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from probes.folds import Fold, group_folds
-from probes.intervals import paired_interval
-from probes.layers import MEASURES, probe_layers
+from probes.intervals import difference_intervals, paired_interval
+from probes.layers import MEASURES, Baseline, probe_layers
 from probes.linear import LinearProbe
 
 
@@ -80,7 +80,7 @@ def test_columns_agree_with_scikit_learn(planted, n_classes):
 
 def test_columns_agree_with_each_other(case, result, table):
     assert [c for c in table if c.endswith(("_lo", "_hi"))] == [f"{c}_{end}" for c in MEASURES for end in ("lo", "hi")]
-    for name in MEASURES:
+    for name in (name for name in MEASURES if name != "baseline"):
         assert (table[f"{name}_lo"] <= table[name] + 1e-12).all(), name
         assert (table[name] <= table[f"{name}_hi"] + 1e-12).all(), name
     np.testing.assert_allclose(table["selectivity"], table["accuracy"] - table["shuffled"], atol=1e-12)
@@ -128,18 +128,78 @@ def test_both_controls_must_be_beaten(planted):
     assert probe_layers(**data).table["beats_control"][0]
 
 
+def relation_alone(n=400, seed=0):
+    """Answers of two relations, of unequal frequency; residuals hold the relation and nothing else."""
+    rng = np.random.default_rng(seed)
+    relations = rng.permutation(np.arange(n) % 2)
+    answers = np.where(relations, 10, 0) + np.where(rng.random(n) < 0.7, 0, rng.integers(1, 3, n))
+    return 5.0 * np.eye(8)[relations][None] + 0.1 * rng.standard_normal((2, n, 8)), answers, relations
+
+
+def test_labels_shuffled_within_relations_keep_what_the_relation_tells():
+    X, y, relations = relation_alone()
+    data = (X[:, :200], y[:200], X[:, 200:], y[200:])
+    known = {"clusters_test": np.arange(200), "n_draws": 200}
+    everywhere, within = (probe_layers(*data, **known, groups_train=g).table for g in (None, relations[:200]))
+    alone = np.mean(y[200:] == np.where(relations[200:], 10, 0))  # the most frequent answer of each relation
+    np.testing.assert_allclose(within["shuffled"], alone, atol=0.05)
+    assert (everywhere["shuffled"] < alone - 0.2).all()
+    assert everywhere["beats_control"].all()
+    assert not within["beats_control"].any()
+    assert (within["shuffled_compression"] > everywhere["shuffled_compression"] + 0.1).all()
+
+
+def test_the_baseline_is_how_often_other_examples_get_the_label(planted):
+    X, y = planted()
+    train, test = (X[:, :70], y[:70]), X[:, 70:]
+    own = np.full(50, "yes")
+    base = Baseline(X[:, :40] - 1.0, np.full(40, "yes"), np.arange(40) // 4)
+    found = probe_layers(*train, test, own, clusters_test=np.arange(50) // 2, baseline=base, n_draws=300)
+    probe = LinearProbe().fit(*train)
+    said = probe.predict(base.X)
+    np.testing.assert_array_equal(found.classes[found.baseline_predicted], said)
+    np.testing.assert_allclose(found.table["baseline"], (said == "yes").mean(axis=1))
+    oracle = difference_intervals(found.correct.T, np.arange(50) // 2, (said == "yes").T, base.clusters, (300, 0, 0.95))
+    np.testing.assert_allclose(found.table["selectivity"], found.correct.mean(axis=1) - (said == "yes").mean(axis=1))
+    np.testing.assert_allclose(found.table[["selectivity_lo", "selectivity_hi"]].T, [oracle.lo, oracle.hi])
+    moved = Baseline(base.X[:, ::-1], base.y, base.clusters[::-1])
+    again = probe_layers(*train, test, own, clusters_test=np.arange(50) // 2, baseline=moved, n_draws=300)
+    pd.testing.assert_frame_equal(again.table, found.table, check_exact=True)
+    np.testing.assert_array_equal(again.baseline_predicted[:, ::-1], found.baseline_predicted)
+
+
+def test_a_default_class_does_not_beat_its_baseline():
+    """All test labels are the class that the probe gives to everything."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2, 100, 5)), np.arange(100) % 4
+    X += np.eye(5)[y] * 3
+    far = rng.standard_normal((2, 160, 5)) + np.array([8.0, 0, 0, 0, 0])
+    data = {
+        "X_train": X,
+        "y_train": y,
+        "X_test": far[:, :60],
+        "y_test": np.zeros(60, int),
+        "clusters_test": np.arange(60),
+    }
+    assert probe_layers(**data).table["beats_control"].all()
+    base = Baseline(far[:, 60:], np.zeros(100, int), np.arange(100))
+    assert not probe_layers(**data, baseline=base).table["beats_control"].any()
+
+
 def test_without_types_there_is_no_control_task(case):
     plain = {k: v for k, v in case.items() if not k.startswith("types")}
     found = probe_layers(**plain, n_shuffles=1, n_draws=50, layers=["embed", "a", "b", "c"])
     assert found.control_correct is None
     assert found.table.filter(like="control_").isna().all(axis=None)
-    assert found.table.drop(columns=[c for c in found.table if c.startswith("control")]).notna().all(axis=None)
+    assert found.table.filter(like="baseline").isna().all(axis=None)
+    empty = [c for c in found.table if c.startswith(("control", "baseline"))]
+    assert found.table.drop(columns=empty).notna().all(axis=None)
     assert found.table["layer"].tolist() == ["embed", "a", "b", "c"]
 
 
 def test_one_cluster_has_no_interval_and_beats_nothing(case):
     found = probe_layers(**case | {"clusters_test": np.zeros(50)}, n_shuffles=1, n_draws=50).table
-    bounds = [f"{c}_{end}" for c in MEASURES[:9] for end in ("lo", "hi")]
+    bounds = [f"{c}_{end}" for c in MEASURES[:10] for end in ("lo", "hi")]
     assert found[bounds].isna().all(axis=None)
     assert not found["beats_control"].any()
 
@@ -256,6 +316,13 @@ BAD = [
     ({"folds": [Fold(np.arange(71), np.arange(50))]}, r"folds\[0\] must hold rows of the 70 training examples"),
     ({"folds": [Fold(np.arange(0), np.arange(50))]}, r"folds\[0\] must hold rows of the 70 training examples"),
     ({"folds": [Fold(np.arange(1), np.arange(50))]}, "a fold trains on the classes .* it needs two classes"),
+    ({"baseline": Baseline(np.zeros((4, 3, 10)), np.full(3, "x"), np.zeros(3))}, "training never saw"),
+    (
+        {"baseline": Baseline(np.zeros((3, 3, 10)), np.full(3, "yes"), np.zeros(3))},
+        "the baseline must have equal layers",
+    ),
+    ({"baseline": Baseline(np.zeros((4, 3, 10)), np.full(3, "yes"), np.zeros(3)), "folds": []}, "leave out folds or"),
+    ({"groups_train": np.zeros(3)}, "groups_train must hold one label for each of 70"),
     ({"C": -1.0}, "C must be positive"),
     ({"level": 1.0}, "level must lie strictly between 0 and 1"),
 ]
