@@ -149,9 +149,7 @@ def _sweep(sweep: pd.DataFrame) -> str:
     rows = sweep[sweep["language"] == MACRO]
     numbers = tables.numbers_table(rows, ("method", "layer", "strength"), columns, "Changes from base on dev")
     controls = f'<div class="controls">{_choose("sweep-language", "Language")}{_choose("sweep-method", "Vector")}</div>'
-    note = _paragraph(
-        "These are numbers of dev, where layers and strengths are chosen. They say nothing about test.", "note"
-    )
+    note = _paragraph("Layers and strengths are chosen on dev. These numbers say nothing about test.", "note")
     return _figure("sweep", alt.sweep(sweep, MACRO), numbers, controls) + note
 
 
