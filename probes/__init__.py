@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from probes.alignment import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
     from probes.controls import control_labels, random_directions, shuffled_labels
+    from probes.cultures import CultureReading, wrong_assignments, wrong_pairs
     from probes.folds import Fold, group_folds
     from probes.intervals import (
         ClusterSums,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         ratio_draws,
         sign_flip_test,
     )
-    from probes.layers import ProbeResult, probe_layers
+    from probes.layers import Baseline, ProbeResult, probe_layers
     from probes.linear import LinearProbe
     from probes.onsets import Onset, find_onset, simultaneous_band, step_onset
     from probes.options import OptionReading, Options, read_options
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APrioriLayers",
+    "Baseline",
     "Chance",
     "ClusterSums",
+    "CultureReading",
     "Fold",
     "IntersectionLayer",
     "Interval",
@@ -93,11 +96,14 @@ __all__ = [
     "sign_flip_test",
     "simultaneous_band",
     "step_onset",
+    "wrong_assignments",
+    "wrong_pairs",
 ]
 
 _MODULES = {
     "alignment": ("alignment_layers", "centre", "cosine", "cosine_margin", "debiased_cka", "retrieval_top1"),
     "controls": ("control_labels", "random_directions", "shuffled_labels"),
+    "cultures": ("CultureReading", "wrong_assignments", "wrong_pairs"),
     "folds": ("Fold", "group_folds"),
     "intervals": (
         "ClusterSums",
@@ -114,7 +120,7 @@ _MODULES = {
         "ratio_draws",
         "sign_flip_test",
     ),
-    "layers": ("ProbeResult", "probe_layers"),
+    "layers": ("Baseline", "ProbeResult", "probe_layers"),
     "linear": ("LinearProbe",),
     "onsets": ("Onset", "find_onset", "simultaneous_band", "step_onset"),
     "options": ("OptionReading", "Options", "read_options"),

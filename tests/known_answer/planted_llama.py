@@ -15,7 +15,8 @@ What is written where, at the last token by attention and nothing else:
 
   block a, heads 1-3     meaning of the subject, meaning of the question, english of the language's words
   block a + 1, MLP       said += meaning, in full where english is +1, to a third where it is -1
-  block b, head 4        culture: of the cue's words (1), or else of the language's own words (0.4; English: the US)
+  block b, head 4        culture: of the cue's words (1), or else of words that only questions about customs have (0.4: the
+                         language's own, English: the US); questions about facts hold none
   max(a, b) + 1, MLP     home += sum over cultures of the culture's strength times the meaning turned by its matrix
 
 A head attends to the tokens that carry its flag, or to the start token, which holds nothing; heads 5-7 are empty. A
@@ -174,6 +175,8 @@ class _Words:
     subject: Mapping[int, frozenset[Key]]
     question: Mapping[int, frozenset[Key]]
     language: Mapping[int, str]
+    custom: frozenset[int]
+    """Tokens of questions about customs, and of nothing else: they hint at the language's own culture."""
     said: Mapping[int, frozenset[Key]]
     """Token -> the universal answers that it writes and their relations, and the questions that it answers."""
     home: Mapping[int, frozenset[tuple[str, str]]]
@@ -193,13 +196,19 @@ def _words() -> _Words:
     cue: dict[int, str] = {}
     language_of: dict[int, set[str]] = defaultdict(set)
     question: dict[int, frozenset[Key]] = {}
+    custom: set[int] = set()
+    elsewhere = set(in_asides)
     for code in atlas.LANGUAGES:
         asked = {("question", relation): list(texts[code]) for relation, texts in atlas.templates().items()}
         asked |= {("question", item.key): [item.questions[code]] for item in cultural.items}
         keys_of = _having(tokenizer, asked)
+        customs = {("question", item.key) for item in cultural.items}
+        custom |= {token for token, keys in keys_of.items() if keys <= customs}
+        elsewhere |= {token for token, keys in keys_of.items() if not keys <= customs}
         question |= {token: keys for token, keys in keys_of.items() if len(keys) <= 4 and token not in in_asides}
         named = _having(tokenizer, {culture: [text[code]] for culture, text in cultural.cues.items()})
         others = [text[code] for text in (*cultural.placebos, *atlas.chatter().sentences)]
+        elsewhere |= {token for text in others for token in _ids(tokenizer, text)}
         common = {*keys_of, *(token for text in others for token in _ids(tokenizer, text))}
         for culture in cultural.cultures:
             own = {token for token, cultures in named.items() if cultures == {culture}}
@@ -215,6 +224,7 @@ def _words() -> _Words:
         subject={token: keys for token, keys in subject.items() if token not in in_asides},
         question={token: keys for token, keys in question.items() if token not in taken},
         language={t: min(c) for t, c in language_of.items() if len(c) == 1 and t not in taken and t not in labels},
+        custom=frozenset(custom - elsewhere - labels),
         said=said,
         home=home,
         prior=prior,
@@ -301,9 +311,10 @@ def _embedding(words: _Words, codes: Mapping[Key, torch.Tensor], noise: torch.Te
         meaning[token] += _sum(codes, keys)
     cultural = atlas.cultural()
     for token, code in words.language.items():
-        flags[token, FLAGS.index("language")] = 1.0
         english[token] = 1.0 if code == "en" else -1.0
-        culture[token, atlas.CULTURES.index(cultural.own_culture.get(code, cultural.reference))] = IMPLICIT
+        flags[token, FLAGS.index("language")] = 1.2 if token in words.custom else 1.0
+        if token in words.custom:
+            culture[token, atlas.CULTURES.index(cultural.own_culture.get(code, cultural.reference))] = IMPLICIT
     for token, named in words.cue.items():
         flags[token, FLAGS.index("cue")] = 1.0
         culture[token, atlas.CULTURES.index(named)] = 1.0
