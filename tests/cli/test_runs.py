@@ -198,7 +198,7 @@ def scored(method: str, right: dict[str, bool]) -> pd.DataFrame:
                 for option, role in enumerate(roles):
                     rows.append(
                         {"method": method, "axis": axis, "cue": "none", "language": language, "item": item,
-                         "cluster": item, "option": option, "role": role, "own": True, "languages": language,
+                         "cluster": item, "relation": "r", "option": option, "role": role, "own": True, "languages": language,
                          "text": role, "logp": -1.0 - float((option == 0) != good), "tokens": 1, "bytes": 1}
                     )  # fmt: skip
     return pd.DataFrame(rows)

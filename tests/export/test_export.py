@@ -203,7 +203,7 @@ def test_of_text_and_images_the_text_decoder_is_named(tmp_path: Path) -> None:
         )
     tokens = torch.arange(3, 40)[None]
     with torch.inference_mode():
-        steered = loaded.model.run_with_hooks(tokens, return_type="logits", fwd_hooks=plan.hooks())
+        steered = loaded.model.run_with_hooks(tokens, return_type="logits", fwd_hooks=plan.at("all").hooks())
         assert (steered - loaded.model(tokens, return_type="logits")).abs().max() > 0.1
         torch.testing.assert_close(plain(tokens).logits, steered, atol=1e-4, rtol=0)
 
@@ -265,7 +265,7 @@ def by_hand(model: Any, plan: Plan, tasks: list[Task]) -> tuple[float, float, fl
     for task in tasks:
         scores: dict[str, list[float]] = {"text": [], "all": []}
         for ending in task.prompt.continuations:
-            before, after = encode.split(task.prompt.text, ending)
+            before, (after,) = encode.split(task.prompt.text, [ending])
             ids = torch.tensor([[*before, *after]])
             for positions, values in scores.items():
                 start = 1 if positions == "text" else 0  # one BOS stands in front
@@ -284,7 +284,7 @@ def by_hand(model: Any, plan: Plan, tasks: list[Task]) -> tuple[float, float, fl
                 logp = logits[0, len(before) - 1 : -1].log_softmax(-1)
                 values.append(float(logp[torch.arange(len(after)), list(after)].sum()))
         apart += [abs(a - b) for a, b in zip(*scores.values(), strict=True)]
-        sizes = [len(ending.encode()) for ending in task.prompt.continuations]
+        sizes = [len(ending.strip().encode()) for ending in task.prompt.continuations]
         picks = [int(np.argmax(np.array(values) / sizes)) for values in scores.values()]
         changed += picks[0] != picks[1]
     return float(np.mean(apart)), max(apart), changed / len(tasks)

@@ -9,11 +9,12 @@ import pytest
 
 from figures import alt
 from figures.numbers import estimate
+from figures.wording import p_equals
 from interp.cli.showing import left_out_lines
 from interp.data.aligned import several
 from interp.data.items import LeftOut
 from interp.study.compared import comparison_lines
-from interp.study.findings import _attribution, _p, _probe
+from interp.study.findings import _attribution, _probe
 
 NAN = math.nan
 
@@ -62,7 +63,7 @@ def test_findings_of_what_was_not_measured() -> None:
     assert "best at layer 0: accuracy 0.50 [0.10, 0.90], shuffled labels not measured" in half
     none = _probe(pd.DataFrame(columns | {"accuracy": [NAN, NAN]}), "culture", "it")
     assert none.startswith("Not measured")
-    assert "nan" not in _p(NAN)
+    assert "nan" not in p_equals(NAN)
 
 
 def test_the_largest_difference_of_a_signal_is_one_that_was_measured() -> None:

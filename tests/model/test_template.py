@@ -136,7 +136,8 @@ def test_an_empty_prompt_is_bos_or_eos_alone(tokenizer) -> None:
     assert ending == tokens("Athens is in Greece.")[1:]
 
     class Bare:
-        bos_token_id, eos_token_id = None, 7
+        bos_token_id, eos_token_id, unk_token_id = None, 7, None
+        all_special_ids = (7,)
 
         def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
             return {"input_ids": [ord(letter) for letter in text]}

@@ -1,4 +1,4 @@
-"""The support tables of docs/models.md, made by running: a tiny random model of every architecture.
+"""The support tables of docs/models.md and docs/architectures.md: a tiny random model of every architecture.
 
 `WRITE_DOCS=1 pytest tests/parity/test_support.py` writes the first table, with `-m slow` the second, of every type that
 TransformerLens wraps; without it, a table that differs is a failure.
@@ -31,7 +31,8 @@ from interp.steering.plans import Plan, Steer
 from tests.conftest import ARCHITECTURES, vocabulary, write_model, write_tiny
 from tests.zoo import tiny_config_of
 
-DOCS = Path(__file__).parents[2] / "docs" / "models.md"
+DOCS = Path(__file__).parents[2] / "docs"
+TABLES_PAGE, ZOO_PAGE = DOCS / "models.md", DOCS / "architectures.md"
 TABLE, ZOO = "support table", "every type"
 LIMIT, ZOO_LIMIT = 1e-4, 1e-3
 FEWEST_TYPES = 60
@@ -142,16 +143,16 @@ def apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.std())
 
 
-def hold(name: str, made: str) -> None:
-    """Fail unless docs/models.md has this table, or write it there."""
+def hold(page: Path, name: str, made: str) -> None:
+    """Fail unless the page has this table, or write it there."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-    text = DOCS.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(begin)
     there, _, after = rest.partition(end)
     if os.environ.get("WRITE_DOCS") == "1":
-        DOCS.write_text(before + begin + made + end + after, encoding="utf-8")
+        page.write_text(before + begin + made + end + after, encoding="utf-8")
     elif made != there:
-        pytest.fail(f"the table in docs/models.md is not what was measured; WRITE_DOCS=1 writes it:\n{made}")
+        pytest.fail(f"the table in docs/{page.name} is not what was measured; WRITE_DOCS=1 writes it:\n{made}")
 
 
 def test_the_table_is_what_was_measured(tmp_path: Path, texts: list[str]) -> None:
@@ -159,7 +160,7 @@ def test_the_table_is_what_was_measured(tmp_path: Path, texts: list[str]) -> Non
     for row in rows:
         print(row)
     made = HEAD + "".join(row.line() for row in rows)
-    hold(TABLE, made)
+    hold(TABLES_PAGE, TABLE, made)
     assert "**no**" not in made
 
 
@@ -211,4 +212,4 @@ def test_every_type_is_right_or_refused(tmp_path: Path, texts: list[str]) -> Non
         print(name, lines[-1].strip() if name not in wrong else wrong[name], flush=True)
     assert not wrong, wrong
     assert len(lines) >= FEWEST_TYPES
-    hold(ZOO, ZOO_HEAD + "".join(lines))
+    hold(ZOO_PAGE, ZOO, ZOO_HEAD + "".join(lines))

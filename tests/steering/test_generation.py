@@ -77,7 +77,8 @@ def plain_loop(model: HookedModel, prompt: tuple[int, ...], plan: Plan) -> list[
     for _ in range(NEW):
         hooks = []
         for steer in plan.steers:
-            start = {"all": 0, "text": 1, "last": len(prompt) - 1}[steer.positions]  # one BOS stands in front
+            front = int(prompt[0] == model.tokenizer.bos_token_id)
+            start = {"all": 0, "text": front, "last": len(prompt) - 1}[steer.positions]
 
             def hook(residual: torch.Tensor, hook: object, steer: Steer = steer, start: int = start) -> torch.Tensor:
                 moved = residual.clone()

@@ -146,7 +146,7 @@ def test_text_is_what_a_hook_of_torch_makes_of_transformers(
     encode, expected = Tokens(organism.model), []
     handle = oracle.model.layers[LAYER].register_forward_hook(hook)
     for ending in ENDINGS:
-        before, after = encode.split(prompt.text, ending)
+        before, (after,) = encode.split(prompt.text, [ending])
         with torch.inference_mode():
             logp = oracle(torch.tensor([[*before, *after]])).logits[0, len(before) - 1 : -1].log_softmax(-1)
         expected.append(float(logp[torch.arange(len(after)), list(after)].sum()))

@@ -71,7 +71,7 @@ def rows(method: str, language: str, items: dict[str, list[float]]) -> pd.DataFr
         [
             {
                 "method": method, "axis": "universal", "cue": "none", "language": language, "item": name,
-                "cluster": f"c{name}", "option": index, "role": "wrong" if index else "right", "own": True,
+                "cluster": f"c{name}", "relation": "r", "option": index, "role": "wrong" if index else "right", "own": True,
                 "languages": language, "text": f"{index}", "logp": value, "tokens": 1.0, "bytes": 1.0,
             }
             for name, values in items.items()

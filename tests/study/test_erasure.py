@@ -269,6 +269,18 @@ def slow(outcomes: pd.DataFrame, members: list[str], language: str) -> dict[str,
     }
 
 
+def with_a_loss(outcomes: pd.DataFrame, language: str) -> int:
+    """Clusters with a pair that base got right and one of the trained models wrong."""
+    rows = outcomes[
+        (outcomes["cue"] == "none") & outcomes["language"].isin(["ko", "es"] if language == MACRO else [language])
+    ]
+    wide = rows.pivot_table(
+        index=["language", "item", "cluster"], columns="method", values="localization", observed=True
+    )
+    lost = pd.concat([wide[(wide["base"] == 1) & (wide[member] == 0)] for member in TRAINED["a"]])
+    return int(lost.index.get_level_values("cluster").nunique())
+
+
 def measured(outcomes: pd.DataFrame, metric: str, language: str) -> int:
     """Clusters in which every method has a value of the metric."""
     rows = outcomes[
@@ -296,12 +308,14 @@ def test_bounds_are_those_of_a_slow_bootstrap_that_repeats_rows(language: str) -
     for column, estimate in estimates.items():
         assert row[column] == pytest.approx(estimate), column
         metric = "explicit_localization" if column == "knowledge_lost" else "localization"
-        level = 0.95 if column == "returned" else expanded_level(measured(outcomes, metric, language))
+        n = with_a_loss(outcomes, language) if column == "returned" else measured(outcomes, metric, language)
+        level = expanded_level(n)
         bounds = np.nanquantile(table[column], [(1 - level) / 2, (1 + level) / 2])
         assert [row[f"{column}_lo"], row[f"{column}_hi"]] == pytest.approx(bounds.tolist()), column
     both = ["erasure", "recoverable"]
     far = [max(abs(d[c] - estimates[c]) / table[c].std(ddof=0) for c in both) for d in draws]
     for column in both:
-        reach = np.quantile(far, 0.95) * table[column].std(ddof=0)
+        n = measured(outcomes, "localization", language)
+        reach = student_deviate(np.quantile(far, 0.95), n) * table[column].std(ddof=0)
         found = [row[f"{column}_joint_lo"], row[f"{column}_joint_hi"]]
         assert found == pytest.approx([estimates[column] - reach, estimates[column] + reach])

@@ -27,7 +27,7 @@ def item(method: str, number: int, right: tuple[float, float, float], wrong: tup
     return [
         {
             "method": method, "axis": "universal", "cue": "none", "language": "es", "item": f"i{number}",
-            "cluster": f"c{number}", "option": index, "role": role, "own": True, "languages": "es", "text": role,
+            "cluster": f"c{number}", "relation": "r", "option": index, "role": role, "own": True, "languages": "es", "text": role,
             "logp": logp, "tokens": tokens, "bytes": size,
         }
         for index, (role, (logp, tokens, size)) in enumerate((("right", right), ("wrong", wrong)))

@@ -67,7 +67,7 @@ models: [org/na me, "../../up", {model: org/base, adapter: "ad/one@main"}]
 data: [{universal: "../facts é.csv", cultural: /etc/customs.csv}]
 """
     found = expanded(text, tmp_path)
-    data = "facts_-customs-seed0"
+    data = "facts_é-customs-seed0"
     assert [run.name for run in found.runs] == [f"na_me-{data}", f"up-{data}", f"base+one-{data}"]
     for run in found.runs:
         assert run.config.folder.resolve().parent == (tmp_path / "runs" / "odd").resolve()
