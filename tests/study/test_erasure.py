@@ -11,7 +11,8 @@ import pytest
 from interp.plane import Cells, Resampling
 from interp.rows import MACRO
 from interp.study.erasure import erasure_table
-from probes.intervals import expanded_level, holm
+from probes.intervals import holm
+from probes.student import expanded_level, student_deviate
 
 KO = {
     "base": "1110", "loc": "1111", "wrong_culture": "1100", "m": "0010", "m+loc": "1011", "m+wrong_culture": "0110",
@@ -242,6 +243,15 @@ def measured(outcomes: pd.DataFrame, metric: str, language: str) -> int:
     return int((methods == rows["method"].nunique()).sum())
 
 
+def with_lost(outcomes: pd.DataFrame, language: str) -> int:
+    """Clusters in which a member of the method gets wrong what base gets right."""
+    codes = ["ko", "es"] if language == MACRO else [language]
+    asked = outcomes[(outcomes["cue"] == "none") & outcomes["language"].isin(codes)]
+    wide = asked.pivot_table(index=["cluster", "language", "item"], columns="method", values="localization")
+    lost = (wide[TRAINED["a"]] == 0).any(axis=1) & (wide["base"] == 1)
+    return int(lost[lost].index.get_level_values("cluster").nunique())
+
+
 @pytest.mark.parametrize("language", ["es", MACRO])
 def test_bounds_are_those_of_a_slow_bootstrap_that_repeats_rows(language: str) -> None:
     outcomes = random_outcomes(3)
@@ -260,12 +270,14 @@ def test_bounds_are_those_of_a_slow_bootstrap_that_repeats_rows(language: str) -
     for column, estimate in estimates.items():
         assert row[column] == pytest.approx(estimate), column
         metric = "explicit_localization" if column == "knowledge_lost" else "localization"
-        level = 0.95 if column == "returned" else expanded_level(measured(outcomes, metric, language))
+        number = with_lost(outcomes, language) if column == "returned" else measured(outcomes, metric, language)
+        level = expanded_level(number)
         bounds = np.nanquantile(table[column], [(1 - level) / 2, (1 + level) / 2])
         assert [row[f"{column}_lo"], row[f"{column}_hi"]] == pytest.approx(bounds.tolist()), column
     both = ["erasure", "recoverable"]
     far = [max(abs(d[c] - estimates[c]) / table[c].std(ddof=0) for c in both) for d in draws]
     for column in both:
-        reach = np.quantile(far, 0.95) * table[column].std(ddof=0)
+        number = measured(outcomes, "localization", language)
+        reach = student_deviate(np.quantile(far, 0.95), number) * table[column].std(ddof=0)
         found = [row[f"{column}_joint_lo"], row[f"{column}_joint_hi"]]
         assert found == pytest.approx([estimates[column] - reach, estimates[column] + reach])
