@@ -60,12 +60,12 @@ def summary(runs: pd.DataFrame, onset: int | None) -> dict[str, float]:
     return shares
 
 
-def culture_curve(n_null: int = 60, n_planted: int = 20, n_draws: int = 1000) -> pd.DataFrame:
+def culture_curve(n_null: int = 60, n_planted: int = 15, n_draws: int = 1000) -> pd.DataFrame:
     """One row per cell: `n_null` draws of six languages without any culture, `n_planted` of those with one."""
     cells = [(None, 0.0, lean, kind) for lean in LEANS for kind in KINDS]
     planted = [(ONSET, snr, LEANS[0], kind) for snr in SNRS for kind in KINDS]
     rows = []
-    for onset, snr, lean, kind in [*cells, *planted]:
+    for onset, snr, lean, kind in (*cells, *planted):
         seeds = range(n_null if onset is None else n_planted)
         runs = culture_runs(onset, snr=snr, lean=lean, kind=kind, seeds=seeds, n_draws=n_draws)
         rows.append({"snr": snr, "lean": lean, "kind": kind, "draws": len(seeds)} | summary(runs, onset))
@@ -76,7 +76,7 @@ def main() -> None:
     """Print false and true cultural onsets, a Markdown table with one row per cell."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--null", type=int, default=60, help="draws without a culture per cell (default: 60)")
-    parser.add_argument("--planted", type=int, default=20, help="draws with cultures per cell (default: 20)")
+    parser.add_argument("--planted", type=int, default=15, help="draws with cultures per cell (default: 15)")
     given = parser.parse_args()
     table = culture_curve(given.null, given.planted)
     lines = [list(table.columns), ["---"] * table.shape[1]]

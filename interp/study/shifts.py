@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from probes.intervals import percentile_interval, ratio_draws
+from probes.intervals import cluster_interval, ratio_draws
+from probes.student import effective_clusters
 
 STATISTICS = ("shift", "on_en", "on_loc", "share_en", "share_loc", "share_rest")
 
@@ -38,13 +39,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Measured:
-    """A shift's STATISTICS, the share of its mean square on each random direction, each with its draws."""
+    """A shift's STATISTICS, the share of its mean square on each random direction, each with its draws.
+
+    n_clusters: how many clusters of equal size the examples are worth.
+    """
 
     statistics: Float[np.ndarray, "statistic"]
     draws: Float[np.ndarray, "draw statistic"]
     random: Float[np.ndarray, "direction"]
     random_draws: Float[np.ndarray, "draw direction"]
     common: float
+    n_clusters: float
 
 
 def measure(
@@ -76,7 +81,9 @@ def measure(
     found, draws = _ratio(tops.sum(axis=0), bottoms.sum(axis=0)), ratio_draws(tops, bottoms, weights)
     n = len(STATISTICS)
     common = float(_ratio((s.mean(axis=0) ** 2).sum(), square.mean()))
-    return Measured(found[:n], draws[:, :n], found[n:], draws[:, n:], common)
+    return Measured(
+        found[:n], draws[:, :n], found[n:], draws[:, n:], common, float(effective_clusters(np.bincount(clusters)))
+    )
 
 
 def mean(parts: Sequence[Measured]) -> Measured:
@@ -84,7 +91,7 @@ def mean(parts: Sequence[Measured]) -> Measured:
     return Measured(
         np.mean([part.statistics for part in parts], axis=0), np.mean([part.draws for part in parts], axis=0),
         np.mean([part.random for part in parts], axis=0), np.mean([part.random_draws for part in parts], axis=0),
-        float(np.mean([part.common for part in parts])),
+        float(np.mean([part.common for part in parts])), min(part.n_clusters for part in parts),
     )  # fmt: skip
 
 
@@ -97,7 +104,8 @@ def columns(measured: Measured) -> dict[str, float]:
     found: dict[str, float] = {}
     values = [*measured.statistics, np.median(measured.random)]
     draws = np.column_stack([measured.draws, np.median(measured.random_draws, axis=1)])
-    for name, value, lo, hi in zip((*STATISTICS, "share_random"), values, *percentile_interval(draws), strict=True):
+    bounds = cluster_interval(draws, measured.n_clusters)
+    for name, value, lo, hi in zip((*STATISTICS, "share_random"), values, *bounds, strict=True):
         found |= {name: float(value), f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
     for name in ("en", "loc"):
         share = found[f"share_{name}"]

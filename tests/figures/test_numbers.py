@@ -57,8 +57,8 @@ def test_a_control_that_was_not_measured_is_not_nan_and_a_missing_effect_is_not_
 
 
 def test_findings_of_what_was_not_measured() -> None:
-    columns = {"probe": "culture", "layer": [0, 1], "accuracy_lo": 0.1, "accuracy_hi": 0.9, "selectivity_lo": 0.0,
-               "shuffled": NAN, "beats_control": 0.0}  # fmt: skip
+    columns = {"probe": "culture", "layer": [0, 1], "accuracy_lo": 0.1, "accuracy_hi": 0.9, "selectivity_lo": 0.0, "selectivity": 0.1,
+               "shuffled": NAN, "baseline": NAN, "beats_control": 0.0}  # fmt: skip
     half = _probe(pd.DataFrame(columns | {"accuracy": [0.5, NAN]}), "culture", "it")
     assert "best at layer 0: accuracy 0.50 [0.10, 0.90], shuffled labels not measured" in half
     none = _probe(pd.DataFrame(columns | {"accuracy": [NAN, NAN]}), "culture", "it")

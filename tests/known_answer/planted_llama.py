@@ -215,6 +215,10 @@ def _words() -> _Words:
             cue |= dict.fromkeys(own - common or own, culture)
         for token in {*common, *named}:
             language_of[token].add(code)
+    asked_of = {item.key.partition("/")[2] for item in atlas.universal().items}
+    texts = [text for subject in asked_of for text in atlas.names()[subject].values()]
+    names = {form for text in texts for form in (text, " " + text)}
+    elsewhere |= {token for name in names for token in _ids(tokenizer, name)}
     subject = _subjects(tokenizer)
     said, home, prior = _answers(tokenizer)
     labels = {token for code in atlas.LANGUAGES for token in _ids(tokenizer, continuation(language(code).answer, code))}

@@ -46,15 +46,18 @@ def test_onsets_are_the_planted_blocks(located: Located) -> None:
     for language in ("el", "macro"):
         found = located.separations[language]
         assert (found.universal.layer, found.cultural.layer) == (A, B)
-        assert found.difference.estimate == B - A
-        assert found.verdict == "separate"
+        assert (found.cultural.lo, found.cultural.hi) == (B, B)
+        assert found.universal.lo == A
+        # 56 answers: block b, where names of countries bring a culture along, helps the answer probe once more.
+        assert found.difference.estimate == found.difference.hi == B - A
 
 
 def test_the_words_say_so(located: Located) -> None:
     told = "\n".join(findings(located))
     assert f"Universal onset: layer {A} [" in told
     assert f"Cultural onset: layer {B} [" in told
-    assert f"They separate: culture sets in {B - A} layers later" in told
+    assert f"cultural minus universal onset is {B - A} [" in told
+    assert "on universal questions 0." in told
 
 
 def test_attribution_names_the_head_of_the_cue_and_the_blocks_that_answer(located: Located) -> None:

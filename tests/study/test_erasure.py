@@ -11,7 +11,8 @@ import pytest
 from interp.plane import Cells, Resampling
 from interp.rows import MACRO
 from interp.study.erasure import erasure_table
-from probes.intervals import expanded_level, holm
+from probes.intervals import holm
+from probes.student import expanded_level, student_deviate
 
 KO = {
     "base": "1110", "loc": "1111", "wrong_culture": "1100", "m": "0010", "m+loc": "1011", "m+wrong_culture": "0110",
@@ -269,18 +270,6 @@ def slow(outcomes: pd.DataFrame, members: list[str], language: str) -> dict[str,
     }
 
 
-def with_a_loss(outcomes: pd.DataFrame, language: str) -> int:
-    """Clusters with a pair that base got right and one of the trained models wrong."""
-    rows = outcomes[
-        (outcomes["cue"] == "none") & outcomes["language"].isin(["ko", "es"] if language == MACRO else [language])
-    ]
-    wide = rows.pivot_table(
-        index=["language", "item", "cluster"], columns="method", values="localization", observed=True
-    )
-    lost = pd.concat([wide[(wide["base"] == 1) & (wide[member] == 0)] for member in TRAINED["a"]])
-    return int(lost.index.get_level_values("cluster").nunique())
-
-
 def measured(outcomes: pd.DataFrame, metric: str, language: str) -> int:
     """Clusters in which every method has a value of the metric."""
     rows = outcomes[
@@ -288,6 +277,15 @@ def measured(outcomes: pd.DataFrame, metric: str, language: str) -> int:
     ]
     methods = rows.groupby("cluster")["method"].nunique()
     return int((methods == rows["method"].nunique()).sum())
+
+
+def with_lost(outcomes: pd.DataFrame, language: str) -> int:
+    """Clusters in which a member of the method gets wrong what base gets right."""
+    codes = ["ko", "es"] if language == MACRO else [language]
+    asked = outcomes[(outcomes["cue"] == "none") & outcomes["language"].isin(codes)]
+    wide = asked.pivot_table(index=["cluster", "language", "item"], columns="method", values="localization")
+    lost = (wide[TRAINED["a"]] == 0).any(axis=1) & (wide["base"] == 1)
+    return int(lost[lost].index.get_level_values("cluster").nunique())
 
 
 @pytest.mark.parametrize("language", ["es", MACRO])
@@ -308,14 +306,14 @@ def test_bounds_are_those_of_a_slow_bootstrap_that_repeats_rows(language: str) -
     for column, estimate in estimates.items():
         assert row[column] == pytest.approx(estimate), column
         metric = "explicit_localization" if column == "knowledge_lost" else "localization"
-        n = with_a_loss(outcomes, language) if column == "returned" else measured(outcomes, metric, language)
-        level = expanded_level(n)
+        number = with_lost(outcomes, language) if column == "returned" else measured(outcomes, metric, language)
+        level = expanded_level(number)
         bounds = np.nanquantile(table[column], [(1 - level) / 2, (1 + level) / 2])
         assert [row[f"{column}_lo"], row[f"{column}_hi"]] == pytest.approx(bounds.tolist()), column
     both = ["erasure", "recoverable"]
     far = [max(abs(d[c] - estimates[c]) / table[c].std(ddof=0) for c in both) for d in draws]
     for column in both:
-        n = measured(outcomes, "localization", language)
-        reach = student_deviate(np.quantile(far, 0.95), n) * table[column].std(ddof=0)
+        number = measured(outcomes, "localization", language)
+        reach = student_deviate(np.quantile(far, 0.95), number) * table[column].std(ddof=0)
         found = [row[f"{column}_joint_lo"], row[f"{column}_joint_hi"]]
         assert found == pytest.approx([estimates[column] - reach, estimates[column] + reach])

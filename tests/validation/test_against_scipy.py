@@ -21,6 +21,7 @@ from probes.intervals import (
     ratio_draws,
     sign_flip_test,
 )
+from probes.student import effective_clusters
 from tests.validation.clustered import LARGE, LOCALIZATION, SLIGHT, Design, cells, of_size, table
 
 DRAWS = 20_000
@@ -36,7 +37,8 @@ def assert_agree(found: Interval, oracle: stats.bootstrap) -> None:
 def test_equal_clusters_are_a_bootstrap_of_their_means() -> None:
     rng = np.random.default_rng(0)
     values = rng.gamma(2.0, size=(25, 1)) + rng.normal(size=(25, 6))
-    oracle = stats.bootstrap((values.mean(axis=1),), np.mean, n_resamples=DRAWS, method="percentile", rng=1)
+    oracle = stats.bootstrap((values.mean(axis=1),), np.mean, n_resamples=DRAWS, method="percentile", rng=1,
+                             confidence_level=expanded_level(25))  # fmt: skip
     assert_agree(mean_interval(values.ravel(), np.repeat(np.arange(25), 6), DRAWS), oracle)
 
 
@@ -48,6 +50,7 @@ def test_unequal_clusters_are_a_bootstrap_of_the_ratio_of_sums() -> None:
     oracle = stats.bootstrap(
         (sums, counts), lambda top, bottom, axis: top.sum(axis) / bottom.sum(axis),
         paired=True, vectorized=True, n_resamples=DRAWS, method="percentile", rng=3,
+        confidence_level=expanded_level(float(effective_clusters(counts))),
     )  # fmt: skip
     assert_agree(mean_interval(values, clusters, DRAWS), oracle)
 
