@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from interp.cli import chatting
-from interp.data.prompts import question_text
+from interp.data.prompts import ChatText, question_text
 from interp.model import loading
 from interp.model.loading import LoadedModel
 from interp.steering import streaming
@@ -147,13 +147,13 @@ def test_vectors_without_a_plan_and_nothing_at_all(talk: Talk, organism: LoadedM
 
 def test_a_chat_model_keeps_a_history_for_each_side(talk: Talk, organism: LoadedModel, vectors: torch.Tensor) -> None:
     organism.model.tokenizer.chat_template = TEMPLATE
-    begun = f"[user] {QUESTION}\n[assistant]"
+    begun = ChatText(f"[user] {QUESTION}\n[assistant]")
     after = "[user] {0}\n[assistant] {1}\n[user] {2}\n[assistant]"
     sides = {"unsteered": (), "steered": (Steer(3, vectors[3], 2.0),)}
     lines = []
     for name, steers in sides.items():
         [[one]] = generate(organism.model, [begun], [Plan(steers)], max_new_tokens=NEW, stop=None)
-        second = said(organism, after.format(QUESTION, one.text, OTHER), *steers, stop=None)
+        second = said(organism, ChatText(after.format(QUESTION, one.text, OTHER)), *steers, stop=None)
         lines.append((f"{name}: {said(organism, begun, *steers, stop=None)}", f"{name}: {second}"))
     first, second = zip(*lines, strict=True)
     auto = ("--plan", ".", "--language", "es", "--template", "auto")

@@ -40,7 +40,15 @@ def test_a_number_of_a_table_that_is_missing_is_not_nan() -> None:
 
 
 def attribution(control: float, missing: float) -> pd.DataFrame:
-    row = {"kind": "direct", "contrast": "right - wrong", "component": "mlp", "head": "", "lo": 0.5, "hi": 1.5}
+    row = {
+        "kind": "direct",
+        "contrast": "right - wrong",
+        "component": "mlp",
+        "head": "",
+        "language": "es",
+        "lo": 0.5,
+        "hi": 1.5,
+    }
     return pd.DataFrame(
         [
             row | {"layer": 2, "estimate": 1.0, "control": control},
@@ -51,7 +59,8 @@ def attribution(control: float, missing: float) -> pd.DataFrame:
 
 def test_a_control_that_was_not_measured_is_not_nan_and_a_missing_effect_is_not_the_largest() -> None:
     [line] = _attribution(attribution(NAN, NAN))
-    assert "mlp of block 2: +1.00 [+0.50, +1.50] logits, control not measured." in line
+    assert line.startswith("The MLP of block 2")
+    assert line.endswith("+1.00 [+0.50, +1.50] logits, control not measured.")
     [line] = _attribution(attribution(0.25, 0.5))
     assert line.endswith("logits, control +0.25.")
 

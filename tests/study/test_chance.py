@@ -20,7 +20,7 @@ def scores(chosen: list[str | tuple[str, ...]], n_options: int = 4, language: st
             top = name in ((best,) if isinstance(best, str) else best)
             rows.append(
                 {"method": "base", "axis": "cultural", "cue": "none", "language": language, "item": f"i{number}",
-                 "cluster": f"t{number}", "option": index, "role": name.rstrip("0123456789"), "own": True,
+                 "cluster": f"t{number}", "relation": "", "option": index, "role": name.rstrip("0123456789"), "own": True,
                  "languages": language, "text": name, "logp": -1.0 if top else -5.0, "tokens": 1.0, "bytes": 1.0}
             )  # fmt: skip
     return pd.DataFrame(rows)
@@ -93,12 +93,12 @@ def test_the_report_says_what_chance_is_only_where_it_was_measured() -> None:
         "chance": 0.25, "d_transfer": 0.0, "d_localization": 0.0, "chance_effective": 0.5, "chance_effective_lo": 0.5,
         "chance_effective_hi": 0.5, "neither": 0.0, "neither_lo": 0.0, "neither_hi": 0.0,
     }  # fmt: skip
-    told = words.sentences(pd.DataFrame([row]), {})[0]
+    told = words.sentences(pd.DataFrame([row]), None, None)[0]
     assert (
         "chance is 0.25, for localization in effect 0.500 [0.500, 0.500], as options that are neither local nor" in told
     )
     without = {key: value for key, value in row.items() if not key.startswith(("chance_", "neither"))}
-    assert "chance is 0.25." in words.sentences(pd.DataFrame([without]), {})[0]
+    assert "chance is 0.25." in words.sentences(pd.DataFrame([without]), None, None)[0]
 
 
 def test_the_console_says_it(capsys: pytest.CaptureFixture[str], counted_run: CountedRun) -> None:

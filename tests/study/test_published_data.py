@@ -98,6 +98,8 @@ def test_every_prompt_of_a_chat_model_goes_through_its_template(chat_gemma: Path
             seen.append(text)
             return tokens(text)
 
+        prompt = __call__
+
     study.__dict__["tokens"] = Spy()
     study.universal_residuals("el", "fit")
     study.nonfactual_residuals("el")
