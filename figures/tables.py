@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 TEXT = frozenset({
-    "ablation", "against", "auc_note", "axis", "component", "condition", "contrast", "cue", "cultural", "culture",
-    "dataset", "group", "item", "kind", "language", "method", "metric", "model", "over", "plan", "probe",
-    "random", "reason", "run", "set", "signal", "universal", "verdict", "where",
+    "ablation", "against", "auc_note", "axis", "called", "component", "condition", "contrast", "cue", "cultural",
+    "culture", "dataset", "excludes_0", "group", "item", "kind", "language", "method", "metric", "model", "over",
+    "plan", "probe", "random", "reason", "run", "set", "sign", "signal", "universal", "verdict", "where",
 })  # fmt: skip
 """Columns of text in the tables of results, whatever their cells look like: `NA`, `no`, `nan`, `null` or `1e5`."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from figures.wording import number
 from interp.data.draws import unit
 from interp.data.prompts import Prompt
 from interp.errors import ModelError
@@ -148,13 +149,13 @@ def damage_lines(table: pd.DataFrame | None, parallel: str, methods: Sequence[st
         return [f"Damage to the language is not measured: {parallel!r} has no test sentence in any scored language."]
     rows = {row["method"]: row for row in table[table["language"] == MACRO].to_dict("records")}
     base = rows[BASE]
-    told = [
-        f"{method} {row['d_nll_token']:+.3f} [{row['d_nll_token_lo']:+.3f}, {row['d_nll_token_hi']:+.3f}]"
+    changes = [
+        f"{method} {number(row, 'd_nll_token', signed=True)}"
         for method, row in rows.items()
         if method in methods and method != BASE
     ]
     return [
-        f"Perplexity of {parallel}'s test sentences, unsteered: {base['perplexity']:.1f} per token, "
-        f"[{base['perplexity_lo']:.1f}, {base['perplexity_hi']:.1f}] over {base['n']} (sentence, language) pairs. "
-        f"Damage, in nats per token more than unsteered: {', '.join(told)} (damage.csv)."
+        f"Perplexity of {parallel}'s test sentences, unsteered: {number(base, 'perplexity', digits=1)} per token, "
+        f"over {base['n']} (sentence, language) pairs. "
+        f"Damage, in nats per token more than unsteered: {', '.join(changes)} (damage.csv)."
     ]
