@@ -118,9 +118,9 @@ def _choose(name: str, label: str) -> str:
 
 
 def _summary(run: RunTables, manifest: Mapping[str, Any]) -> str:
-    told = words.sentences(run.require("plane"), run.table("contrasts"), run.table("verdicts"))
+    sentences = words.sentences(run.require("plane"), run.table("contrasts"), run.table("verdicts"))
     located = [str(line) for line in manifest.get("findings", [])]
-    text = _paragraph(told[0], "lead") + _list(told[1:])
+    text = _paragraph(sentences[0], "lead") + _list(sentences[1:])
     text += _paragraph(
         "Numbers are of the test split, which no choice has seen. In brackets are 95% intervals over clusters of items "
         "(facts of one entity, customs of one topic): they say how the numbers would differ with other items, not with "

@@ -58,8 +58,8 @@ UNMEASURED = (
 
 def chosen_positions(plan: Plan) -> tuple[str, ...]:
     """The positions of a plan's steers, where one differs from `all`; nothing where writing `all` changes nothing."""
-    found = tuple(dict.fromkeys(steer.positions for steer in plan.steers))
-    return () if found in ((), ("all",)) else found
+    positions = tuple(dict.fromkeys(steer.positions for steer in plan.steers))
+    return () if positions in ((), ("all",)) else positions
 
 
 def difference(loaded: LoadedModel, plan: Plan, language: str, template: Template) -> Difference:

@@ -75,7 +75,7 @@ def test_a_dry_run_and_a_study_say_the_same(tmp_path: Path) -> None:
 
 def test_where_no_limit_would_do_it_says_so() -> None:
     inputs = resolve_data(SPANISH)
-    with pytest.raises(DataError, match=r"0 cultural items to score on dev.*to do: add items, name fewer --languages"):
+    with pytest.raises(DataError, match=r"0 cultural items to score on dev.*to do: add items, pass fewer --languages"):
         check_enough(inputs, lambda axis, item, code: axis == "universal", least=20)
 
 
