@@ -40,7 +40,8 @@ def told_limit(error: DataError) -> int:
 def test_too_few_are_told_with_the_smallest_limit_that_does() -> None:
     """The organism's corpus shows most of the 20; the limit told is the first of all that passes."""
     with pytest.raises(
-        DataError, match="'es' has 1 universal item to score on dev; the model's training text"
+        DataError,
+        match="'es' has 1 universal item to score on dev; 5 more can't be scored, as the model's training text",
     ) as found:
         resolve(SPANISH)
     least = told_limit(found.value)
