@@ -71,7 +71,8 @@ def difference(loaded: LoadedModel, plan: Plan, language: str, template: Templat
     prompts = [template.prompt(task.prompt) for task in _questions(code)]
     scores = score(loaded.model, prompts, [plan, plan.at("all")])
     apart = np.abs(scores.logp[1].astype(float) - scores.logp[0].astype(float))
-    changed = changed_choices(*scores.normalised(), scores.starts)
+    before, after = scores.normalised()
+    changed = changed_choices(before, after, scores.starts)
     return Difference(
         chosen_positions(plan), code, len(prompts), len(apart), float(apart.mean()), float(apart.max()), changed
     )
