@@ -128,6 +128,8 @@ def _summary(run: RunTables, manifest: Mapping[str, Any]) -> str:
         "differ.",
         "note",
     )
+    if understated := words.smaller_search(run.require("plane"), manifest.get("config", {})):
+        text += _paragraph(understated, "note")
     if located:
         text += (
             f"<details><summary>Where directions separate ({len(located)} findings)</summary>{_list(located)}</details>"
