@@ -46,9 +46,8 @@ class ProbeResult:
 
     table: one row per layer. classes: sorted. probability: of each class. correct: 1 where the most probable class
     is the true one. shuffled_correct, control_correct: the same after training on shuffled labels, and for the control
-    task (None without types), each the mean over its draws. baseline_predicted: the number
-    of the class that each baseline example is given (None without them). bits: cost of each training label in the
-    online code.
+    task (None without types), each the mean over its draws. baseline_predicted: the number of the class that each
+    baseline example is given (None without them). bits: cost of each training label in the online code.
     """
 
     table: pd.DataFrame
@@ -138,9 +137,10 @@ def probe_layers(
       type (Hewitt & Liang 2019; NaN without types): mean of `n_shuffles` draws, and their upper quantile
       shuffled_q95, control_task_q95
     - baseline*: how often the `baseline` examples are given the label that they are asked for (NaN without them)
-    - selectivity*, control_selectivity*: accuracy minus shuffled (minus baseline, where one is given: its clusters are
-      drawn independently), and minus control_task; gain*: accuracy minus that of row 0; paired by example
-      Labels are shuffled within `groups_train`: what a group tells of the label is no merit of the probe
+    - selectivity*, control_selectivity*: accuracy minus shuffled, and minus control_task; gain*: accuracy minus that of
+      row 0; all paired by example. Labels are shuffled within `groups_train`, so that a probe which knows an example's
+      group alone does no better than its control. Where a baseline is given, selectivity is accuracy minus baseline
+      instead, and the baseline's clusters are drawn independently
     - beats_control: the lower bound of selectivity, and of control_selectivity where types are given, is above 0
     - bits*, compression*: bits per training label in the online code with blocks that end at `fractions`, and
       log2(n_classes) over them (Voita & Titov 2020); shuffled_compression*: of shuffled labels. Blocks and bootstrap

@@ -155,7 +155,7 @@ def resample(
     """Mean excess of each signal, with the same draws of clusters for all: one label is one cluster in all of them.
 
     Baselines have draws of their own. Raises ValueError for no signals, signals of unequal layers, infinity, a layer
-    without values, a single cluster, or labels that are not of one kind.
+    without values or with values of a single cluster, or labels that are not of one kind.
     """
     if not signals:
         raise ValueError("signals is empty; give at least one Signal")
@@ -235,6 +235,9 @@ def _grouped(
     group = cluster_sums(values.T, clusters)
     if len(group.labels) < 2:
         raise ValueError(f"{name} has a single cluster; an interval needs at least two")
+    single = np.flatnonzero((group.counts > 0).sum(axis=0) < 2)
+    if len(single):
+        raise ValueError(f"{name} has values of a single cluster in layer row {single[0]}; leave that layer out")
     return group
 
 

@@ -29,18 +29,18 @@ NOTES = {
 
 def checked(run: RunTables, manifest: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(name, heading, body) of every section that the run can fill: sentences of its manifest, and its table."""
-    told: Mapping[str, Sequence[str]] = manifest.get("checks", {})
-    found = []
+    sentences: Mapping[str, Sequence[str]] = manifest.get("checks", {})
+    sections = []
     for name, heading, draw in SECTIONS:
         table = run.table(name)
-        lines = [str(line) for line in told.get(name, ())]
+        lines = [str(line) for line in sentences.get(name, ())]
         if table is None and not lines:
             continue
         body = "".join(f"<p>{escape(line)}</p>" for line in lines)
         if table is not None:
             body += draw(table[table["language"] == MACRO]) + f'<p class="note">{escape(NOTES[name])}</p>'
-        found.append((name, heading, body))
-    return found
+        sections.append((name, heading, body))
+    return sections
 
 
 def _robustness(rows: pd.DataFrame) -> str:

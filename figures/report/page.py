@@ -118,9 +118,9 @@ def _choose(name: str, label: str) -> str:
 
 
 def _summary(run: RunTables, manifest: Mapping[str, Any]) -> str:
-    told = words.sentences(run.require("plane"), run.table("contrasts"), run.table("verdicts"))
+    sentences = words.sentences(run.require("plane"), run.table("contrasts"), run.table("verdicts"))
     located = [str(line) for line in manifest.get("findings", [])]
-    text = _paragraph(told[0], "lead") + _list(told[1:])
+    text = _paragraph(sentences[0], "lead") + _list(sentences[1:])
     text += _paragraph(
         "Numbers are of the test split, which no choice has seen. In brackets are 95% intervals over clusters of items "
         "(facts of one entity, customs of one topic): they say how the numbers would differ with other items, not with "
@@ -128,6 +128,8 @@ def _summary(run: RunTables, manifest: Mapping[str, Any]) -> str:
         "differ.",
         "note",
     )
+    if understated := words.smaller_search(run.require("plane"), manifest.get("config", {})):
+        text += _paragraph(understated, "note")
     if located:
         text += (
             f"<details><summary>Where directions separate ({len(located)} findings)</summary>{_list(located)}</details>"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from figures import theme
@@ -29,6 +32,21 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
         )
     called = [] if verdicts is None else verdicts.loc[verdicts["language"] == MACRO, "sentence"].tolist()
     return [*found, *map(str, called)]
+
+
+def smaller_search(plane: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """That random and shuffled controls were searched less than vectors; empty where the run has none or was fair.
+
+    settings: `config` of the manifest.
+    """
+    if not plane["method"].isin(["random", "shuffled"]).any():
+        return ""
+    if settings.get("control_strengths") == settings.get("strengths"):
+        return ""
+    return (
+        "Random and shuffled controls were searched on fewer layers and strengths than the vectors that they are "
+        "compared with. Their numbers are therefore too low."
+    )
 
 
 def _chance(base: Row) -> str:

@@ -130,8 +130,8 @@ def _everywhere(
         return "", {}
     if loaded is None:
         return UNMEASURED.format(", ".join(chosen)), {"positions": "all", "chosen": list(chosen)}
-    found = difference(loaded, plan, language, template)
-    return found.sentence(), found.described()
+    measured = difference(loaded, plan, language, template)
+    return measured.sentence(), measured.described()
 
 
 def _template(saved: SavedPlans, loaded: LoadedModel) -> Template:

@@ -26,7 +26,7 @@ def additions(plan: Plan, form: str, *, first: int = 0) -> Additions:
         if steer.operator != "add":
             _refuse(form, f"operator {steer.operator!r} at layer {steer.layer} depends on the stream", "operator add")
         if steer.positions == "last":
-            what = f"positions 'last' at layer {steer.layer} leave the prompt alone, and it would steer all of it"
+            what = f"positions 'last' at layer {steer.layer}, where the export would steer the whole prompt"
             _refuse(form, what, "positions text and all")
         if steer.processing not in ("", RAW):
             _refuse(form, f"a vector of a model with processing {steer.processing!r}", "models loaded unprocessed")

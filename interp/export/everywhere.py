@@ -13,6 +13,7 @@ from interp.data import atlas
 from interp.data.tasks import Task, cultural_tasks, everything, universal_tasks
 from interp.model.loading import LoadedModel
 from interp.model.template import Template
+from interp.plane.choices import best
 from interp.steering.engine import score
 from interp.steering.plans import Plan
 
@@ -57,8 +58,8 @@ UNMEASURED = (
 
 def chosen_positions(plan: Plan) -> tuple[str, ...]:
     """The positions of a plan's steers, where one differs from `all`; nothing where writing `all` changes nothing."""
-    found = tuple(dict.fromkeys(steer.positions for steer in plan.steers))
-    return () if found in ((), ("all",)) else found
+    positions = tuple(dict.fromkeys(steer.positions for steer in plan.steers))
+    return () if positions in ((), ("all",)) else positions
 
 
 def difference(loaded: LoadedModel, plan: Plan, language: str, template: Template) -> Difference:
@@ -70,8 +71,8 @@ def difference(loaded: LoadedModel, plan: Plan, language: str, template: Templat
     prompts = [template.prompt(task.prompt) for task in _questions(code)]
     scores = score(loaded.model, prompts, [plan, plan.at("all")])
     apart = np.abs(scores.logp[1].astype(float) - scores.logp[0].astype(float))
-    here, there = (_choices(row, scores.starts) for row in scores.normalised())
-    changed = float((here != there).mean())
+    before, after = scores.normalised()
+    changed = changed_choices(before, after, scores.starts)
     return Difference(
         chosen_positions(plan), code, len(prompts), len(apart), float(apart.mean()), float(apart.max()), changed
     )
@@ -83,5 +84,12 @@ def _questions(code: str) -> Sequence[Task]:
     return [*facts, *cultural_tasks(atlas.cultural(), code, culture, "dev", everything)[:QUESTIONS]]
 
 
-def _choices(row: Float[np.ndarray, "option"], starts: Int[np.ndarray, "prompts_and_end"]) -> Int[np.ndarray, "prompt"]:
-    return np.array([part.argmax() for part in np.split(row, starts[1:-1])])
+def changed_choices(
+    before: Float[np.ndarray, "option"],
+    after: Float[np.ndarray, "option"],
+    starts: Int[np.ndarray, "prompts_and_end"],
+) -> float:
+    """Share of prompts whose best options, one or several that tie, are others after than before."""
+    task = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    moved = best(before, task) != best(after, task)
+    return float(np.logical_or.reduceat(moved, starts[:-1]).mean())

@@ -61,7 +61,7 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
 
 
 def outline_model(config: PretrainedConfig) -> PreTrainedModel:
-    """A model of a configuration without weights; raises ModelError for one that is no causal language model's."""
+    """A model of a configuration without weights; raises ModelError where no causal language model has it."""
     import torch
     from transformers import AutoModelForCausalLM
 

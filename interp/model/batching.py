@@ -199,7 +199,8 @@ class Tokens:
 
         The context is the longest beginning that the prompt's ids share with those of prompt and ending, encoded as
         one text, for every ending. Where no token joins the prompt with an ending it is the whole prompt. Where nothing
-        is shared it is BOS, or EOS where there is no BOS. Raises ModelError for a tokenizer that has neither.
+        is shared it is BOS, or EOS where there is no BOS; ModelError for a tokenizer that has neither. Special tokens
+        that the tokenizer puts behind a text (EOS, where it does) belong to the ending.
         """
         own, wholes = self.prompt(prompt), [self(prompt + ending) for ending in endings]
         shared = min((_shared(own, whole) for whole in wholes), default=len(own))
@@ -207,9 +208,10 @@ class Tokens:
             return own[:shared], [whole[shared:] for whole in wholes]
         if not self._start():
             raise ModelError(
-                f"every token of {prompt[:60]!r} joins an option's, and the tokenizer has no BOS or EOS",
+                f"no token of the prompt {prompt[:60]!r} can stand in front of its options, and the tokenizer has no "
+                "BOS or EOS to put there",
                 allowed="prompts of more than one token",
-                remedy="choose another normalization than 'sentence', or another model",
+                remedy="choose another model, or another --normalisation than sentence",
             )
         return self._start(), wholes
 

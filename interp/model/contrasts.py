@@ -57,8 +57,8 @@ class CuePairs:
 def contrasts(model: HookedModel, tasks: Sequence[Task], better: Role, worse: Role, batch_size: int = 64) -> Contrasts:
     """First tokens of the options of two roles, written in the prompt's language.
 
-    Of several options in a role, the one whose first token the model likes best: of the wrong ones, its favourite.
-    Raises ValueError for a task without an option of a role, ModelError for a model that is no TransformerBridge.
+    Of several options in a role, the one whose first token has the highest logit.
+    Raises ValueError for a task without an option of a role, ModelError for a model that is not a TransformerBridge.
     """
     tokens = Tokens(require_bridge(model))
     asked = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]

@@ -58,7 +58,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     """What a model would be in `dtype` (`float32`, ...); of one on the Hub only its configuration is fetched.
 
     Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
-    is no causal language model, or has a tokenizer that is larger than its embedding.
+    is not a causal language model, or has a tokenizer that is larger than its embedding.
     """
     from transformers import AutoConfig
     from transformers.utils import logging as hf_logging

@@ -49,10 +49,10 @@ def find_model(name: str, dtype: str = "auto") -> Source:
         return Source(name, str(organism_folder()), True)
     folder = Path(os.path.expanduser(name))
     if not name or not folder.is_dir():
-        there = bool(name) and folder.exists()
-        if not name or there or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        exists = bool(name) and folder.exists()
+        if not name or exists or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
             raise ModelError(
-                f"model {name!r} {not_a_folder(folder)}" if there else f"folder {name!r} does not exist",
+                f"model {name!r} {not_a_folder(folder)}" if exists else f"folder {name!r} does not exist",
                 allowed="a checkpoint folder, a Hub id such as org/name, or 'organism'",
                 remedy="check the path",
             )

@@ -63,8 +63,7 @@ class Template:
 
     def described(self) -> dict[str, Any]:
         """What a manifest states: the name and, of a chat template, what it is told and what time it is for it."""
-        told = FIXED | {"clock": CLOCK} if self.render else {}
-        return {"template": self.name} | ({"template_told": told} if told else {})
+        return {"template": self.name} | ({"template_told": FIXED | {"clock": CLOCK}} if self.render else {})
 
     def prompt(self, prompt: Prompt) -> Prompt:
         """A prompt as the model reads it; behind a template an option begins the model's turn, without a separator."""

@@ -21,7 +21,10 @@ Contrasts = Mapping[tuple[str, str], Row]
 
 @dataclass(frozen=True)
 class Criterion:
-    """A contrast that has to rise, or, with `stays`, only must not fall; and what holds where it does, or does not."""
+    """A contrast that has to rise, or, with `stays`, only must not fall; and what holds where it does, or does not.
+
+    It falls where its interval lies below 0, whatever Holm's p: the doubt is not to the method's advantage.
+    """
 
     metric: str
     against: str
@@ -104,9 +107,9 @@ def verdict_table(contrasts: pd.DataFrame) -> pd.DataFrame:
     for claim in CLAIMS:
         own = contrasts[contrasts["method"] == claim.method]
         for language, some in own.groupby("language", sort=False):
-            found = {(row["metric"], row["against"]): row for row in some.to_dict("records")}
-            if (claim.metric, BASE) in found and not pd.isna(found[claim.metric, BASE]["estimate"]):
-                rows.append(_row(claim, str(language), found, own))
+            compared = {(row["metric"], row["against"]): row for row in some.to_dict("records")}
+            if (claim.metric, BASE) in compared and not pd.isna(compared[claim.metric, BASE]["estimate"]):
+                rows.append(_row(claim, str(language), compared, own))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -115,28 +118,28 @@ def macro_sentences(table: pd.DataFrame) -> list[str]:
     return [str(sentence) for sentence in table.loc[table["language"] == MACRO, "sentence"]]
 
 
-def _row(claim: Claim, language: str, found: Contrasts, own: pd.DataFrame) -> dict[str, object]:
-    effect = found[claim.metric, BASE]
+def _row(claim: Claim, language: str, compared: Contrasts, own: pd.DataFrame) -> dict[str, object]:
+    effect = compared[claim.metric, BASE]
     failing: list[str] = []
     unmeasured: list[str] = []
     holding: list[str] = []
     for criterion in claim.criteria:
-        row = found.get((criterion.metric, criterion.against))
+        row = compared.get((criterion.metric, criterion.against))
         if row is None or pd.isna(row["lo"]):
             unmeasured.append(criterion.holds)
-        elif direction(row) < 0 if criterion.stays else direction(row) <= 0:
+        elif row["hi"] < 0 if criterion.stays else direction(row) <= 0:
             failing.append(f"{criterion.fails} ({difference(row)})")
         else:
             holding.append(criterion.holds)
     called = _called(claim, direction(effect), failing, unmeasured)
-    told = _told(effect, language, own)
-    rises = f"{_where(language)}, {claim.label} raises {claim.gain} ({told})"
+    change = _change(effect, language, own)
+    rises = f"{_where(language)}, {claim.label} raises {claim.gain} ({change})"
     sentence = {
         claim.name: f"{rises}, and this counts as {claim.name}: {listed(holding)}.",
         claim.otherwise: f"{rises}, but this does not count as {claim.name}: {listed(failing)}.",
         "undecided": f"{rises}. Whether this counts as {claim.name} is open: the run did not measure whether "
         f"{listed(unmeasured)}.",
-        "no clear gain": f"{_where(language)}, {claim.label} does not clearly raise {claim.gain} ({told}).",
+        "no clear gain": f"{_where(language)}, {claim.label} does not clearly raise {claim.gain} ({change}).",
     }[called]
     return {
         "method": claim.method, "language": language, "metric": claim.metric, "called": called,
@@ -153,13 +156,13 @@ def _called(claim: Claim, rises: int, failing: list[str], unmeasured: list[str])
     return "undecided" if unmeasured else claim.name
 
 
-def _told(effect: Row, language: str, own: pd.DataFrame) -> str:
+def _change(effect: Row, language: str, own: pd.DataFrame) -> str:
     """Difference, p, and of a mean the languages that go the other way."""
-    told = f"{difference(effect)}, {named_p(effect)}"
+    change = f"{difference(effect)}, {named_p(effect)}"
     if language != MACRO:
-        return told
+        return change
     same = own[(own["metric"] == effect["metric"]) & (own["against"] == effect["against"])]
-    return told + other_way(effect["estimate"], same.to_dict("records"), "estimate")
+    return change + other_way(effect["estimate"], same.to_dict("records"), "estimate")
 
 
 def _where(language: str) -> str:

@@ -53,7 +53,7 @@ def label(strength: Strength) -> str:
 
 
 def check_scaling(operator: str, strengths: Sequence[Strength]) -> None:
-    """Raise ConfigError for a share of the residual norm with an operator whose strength is no multiple of a vector."""
+    """Raise ConfigError for a share of the residual norm with an operator that is not one of SCALING."""
     shares = [strength for strength in strengths if is_share(strength)]
     if shares and operator not in SCALING:
         raise ConfigError(

@@ -48,7 +48,7 @@ class SteeringVectors:
         """A plan of one steer: `strength` times the vector of `layer`, or as `multiple` says for one such as `0.1r`.
 
         Raises DataError for a layer that there is no vector for, and what `multiple` raises; ConfigError for a share
-        with an operator whose strength is no multiple of the vector.
+        with an operator whose strength does not multiply the vector.
         """
         self._check_layer(layer)
         check_scaling(operator, [read_strength(strength)])

@@ -25,7 +25,7 @@ class RunConfig:
     non-factual control (fit) and for damage (test). data_dir: a folder with published files, in place of the Hub.
     cultures: `es=MX` scores Spanish for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file.
     shots: worked examples in front of every prompt. normalisation: what choices go by
-    (`interp.steering.scores.NORMALISATIONS`).
+    (`interp.data.tasks.NORMALISATIONS`).
     methods: what is compared with the base model (see `interp.study.methods`). Those that are trained go into
     trained_dir (default: `trained` beside the run's folder), one model per training seed, and are taken from there when
     they are there already. training: settings such as `steps=100` or `clo.mix=0.7`. training_data: as `interp align

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from figures.wording import number
 from interp.plane import Cells, Effect, estimate, normalise, outcomes
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
@@ -82,12 +83,12 @@ def beside_english(
 
 def _ranked(own: pd.DataFrame, english: pd.DataFrame, normalisation: str) -> pd.Series:
     here = own[[*PROMPT, "option"]].assign(here=normalise(own, normalisation).to_numpy(dtype=float))
-    there = english[["item", "option"]].assign(there=normalise(english, normalisation).to_numpy(dtype=float))
-    both = here.merge(there, on=["item", "option"]).sort_values([*PROMPT, "option"], ignore_index=True)
+    in_english = english[["item", "option"]].assign(english=normalise(english, normalisation).to_numpy(dtype=float))
+    both = here.merge(in_english, on=["item", "option"]).sort_values([*PROMPT, "option"], ignore_index=True)
     size = both.groupby(PROMPT)["option"].transform("size")
     parts = []
     for n, rows in both.groupby(size):
-        values = rank_consistency(*(rows[name].to_numpy().reshape(-1, n) for name in ("here", "there")))
+        values = rank_consistency(*(rows[name].to_numpy().reshape(-1, n) for name in ("here", "english")))
         parts.append(rows.iloc[:: int(n)][PROMPT].assign(rankc=values))
     return pd.concat(parts).set_index(PROMPT)["rankc"]
 
@@ -152,14 +153,10 @@ def _bounded(name: str, interval: Interval) -> dict[str, float]:
 
 
 def consistency_line(table: pd.DataFrame) -> str:
-    """What base says of what it knows in English, and how far its rankings agree."""
-    row = table[(table["method"] == BASE) & (table["language"] == MACRO)].iloc[0]
+    """How many of the facts that base knows in English it also gets right elsewhere, and how far its rankings agree."""
+    row = table[(table["method"] == BASE) & (table["language"] == MACRO)].to_dict("records")[0]
     return (
-        f"Unsteered, the model gets {row['english']:.3f} of the facts right in English; of these it gets "
-        f"{_number(row, 'transfer_given_en')} right in the other languages, and its rankings of the options agree with "
-        f"English by RankC {_number(row, 'rankc')} (consistency.csv)."
+        f"Unsteered, the model gets {number(row, 'english')} of the facts right in English; of these it gets "
+        f"{number(row, 'transfer_given_en')} right in the other languages, and its rankings of the options agree with "
+        f"English by RankC {number(row, 'rankc')} (consistency.csv)."
     )
-
-
-def _number(row: pd.Series, name: str) -> str:
-    return f"{row[name]:.3f} [{row[f'{name}_lo']:.3f}, {row[f'{name}_hi']:.3f}]"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from figures.wording import number
 from interp.data.draws import unit
 from interp.data.prompts import Prompt
 from interp.errors import ModelError
@@ -29,8 +30,9 @@ UNITS = ("token", "byte")
 def sentence_prompts(study: Study, code: str, tokens: Tokens | None = None) -> dict[int, Prompt]:
     """Number in the parallel set -> a test sentence as the continuation of an empty prompt, without any template.
 
-    At most `damage_sentences`, the same in every language, drawn by hash. tokens: with them, sentences that are longer
-    than the model's context are left out. Empty where the set has no test sentence in the language.
+    At most `damage_sentences`, the same in every language, drawn by hash. tokens: with them, sentences that the model
+    can't be scored on are left out: longer ones than its context, and all where no token can stand in front of them.
+    Empty where the set has no test sentence in the language.
     """
     parallel = study.parallel
     able = [number for number, split in enumerate(parallel.splits) if split == "test"]
@@ -44,7 +46,7 @@ def sentence_prompts(study: Study, code: str, tokens: Tokens | None = None) -> d
 
 def _fits(sentence: str, tokens: Tokens) -> bool:
     try:
-        tokens(sentence)
+        tokens.split("", (sentence,))
     except ModelError:
         return False
     return True
@@ -59,7 +61,8 @@ def score_sentences(study: Study, plans: Plans, advance: Advance) -> pd.DataFram
 def score_sentences_in(study: Study, plans: Plans, code: str, advance: Advance) -> pd.DataFrame:
     """One row per method, base first, and sentence: log-likelihood in nats, length in tokens and in UTF-8 bytes.
 
-    The first token is predicted from the beginning-of-sequence token. COLUMNS; no rows where there is no sentence.
+    The first token is predicted from BOS, or from EOS where the tokenizer has no BOS. Columns: COLUMNS; no rows where
+    there is no sentence.
     """
 
     def make() -> pd.DataFrame:
@@ -143,18 +146,21 @@ def damage_table(surprise: Surprise) -> pd.DataFrame:
 
 
 def damage_lines(table: pd.DataFrame | None, parallel: str, methods: Sequence[str]) -> list[str]:
-    """Perplexity of base on parallel sentences, and what each of `methods` adds; or that there are no sentences."""
+    """Perplexity of base on parallel sentences, and what each of `methods` adds; or why neither was measured."""
     if table is None:
-        return [f"Damage to the language is not measured: {parallel!r} has no test sentence in any scored language."]
+        return [
+            f"Damage to the language was not measured: {parallel!r} has no test sentence in any scored language that "
+            "this model can be scored on."
+        ]
     rows = {row["method"]: row for row in table[table["language"] == MACRO].to_dict("records")}
     base = rows[BASE]
-    told = [
-        f"{method} {row['d_nll_token']:+.3f} [{row['d_nll_token_lo']:+.3f}, {row['d_nll_token_hi']:+.3f}]"
+    changes = [
+        f"{method} {number(row, 'd_nll_token', signed=True)}"
         for method, row in rows.items()
         if method in methods and method != BASE
     ]
     return [
-        f"Perplexity of {parallel}'s test sentences, unsteered: {base['perplexity']:.1f} per token, "
-        f"[{base['perplexity_lo']:.1f}, {base['perplexity_hi']:.1f}] over {base['n']} (sentence, language) pairs. "
-        f"Damage, in nats per token more than unsteered: {', '.join(told)} (damage.csv)."
+        f"Perplexity of {parallel}'s test sentences, unsteered: {number(base, 'perplexity', digits=1)} per token, "
+        f"over {base['n']} (sentence, language) pairs. "
+        f"Damage, in nats per token more than unsteered: {', '.join(changes)} (damage.csv)."
     ]

@@ -90,13 +90,13 @@ def _pairs(tasks: Sequence[Task]) -> tuple[tuple[str, str], ...]:
 
 
 def _problem(inputs: Inputs, scored: Sequence[_Scored], locating: bool) -> tuple[str, str] | None:
-    """What lacks, and what is needed."""
-    for one in scored:
-        if len({cluster for _, cluster in one.items}) < CLUSTERS:
-            why = _why(inputs.cultural, one.language) if one.axis == "cultural" else ""
-            seen = f"; the model's training text shows {one.seen} more" if one.seen else ""
-            items = f"{len(one.items)} {one.axis} item{'s' * (len(one.items) != 1)}"
-            text = f"language {one.language!r} has {items} to score on {one.split}{why}{seen}"
+    """What is missing, and what is needed."""
+    for group in scored:
+        if len({cluster for _, cluster in group.items}) < CLUSTERS:
+            why = _why(inputs.cultural, group.language) if group.axis == "cultural" else ""
+            seen = f"; {group.seen} more can't be scored, as the model's training text shows them" if group.seen else ""
+            items = f"{len(group.items)} {group.axis} item{'s' * (len(group.items) != 1)}"
+            text = f"language {group.language!r} has {items} to score on {group.split}{why}{seen}"
             return text, f"items from at least {CLUSTERS} clusters"
     aligned = Counter(item.relation for item in inputs.universal.items if item.split == "test" and not item.sensitive)
     if locating and (aligned.total() < ALIGNED or max(aligned.values()) < 2):
@@ -124,11 +124,11 @@ def _remedy(inputs: Inputs, scored: Callable[[Inputs], list[_Scored]], least: in
             "universal": frozenset(item.key for item in cut.universal.items),
             "cultural": frozenset(item.key for item in cut.cultural.items),
         }
-        return _problem(cut, [one.among(kept[one.axis]) for one in whole], locating) is None
+        return _problem(cut, [group.among(kept[group.axis]) for group in whole], locating) is None
 
     most = max(len(facts), len(customs))
     if not does(most):
-        return "add items, name fewer --languages, or choose other datasets"
+        return "add items, pass fewer --languages, or choose other datasets"
     low, high = least, most  # more items never lack what fewer have
     while low < high:
         middle = (low + high) // 2

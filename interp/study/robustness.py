@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from figures.wording import number
 from interp.plane import Cells, Resampling, estimate, outcomes
 from interp.rows import BASE, MACRO
 from interp.study.report import criteria, is_control
@@ -22,10 +23,7 @@ METRICS = ("transfer", "transfer_sensitive", "localization", "explicit_localizat
 ZERO = 1e-9
 """An estimate that is nearer to 0 has no sign: it is a difference of equal shares."""
 
-NOT_SCORED = {
-    "letter": "letter scores the letters of the options, not their texts",
-    "pmi": "pmi keeps differences of log-likelihoods, not the log-likelihoods themselves",
-}
+NOT_SCORED = {"letter": "letter scores the letters of the options, not their texts"}
 """Normalisations of a run whose scores can't be normalised otherwise, and why."""
 
 
@@ -65,7 +63,9 @@ def robustness_table(
     means: Mapping[str, Sequence[str]],
     trained: Sequence[str],
 ) -> pd.DataFrame:
-    """The rows of `robustness.csv`: an effect under each normalisation, with its interval; what is not measured is out.
+    """The rows of `robustness.csv`: an effect under each normalisation, with its interval.
+
+    Effects that were not measured are left out.
 
     tables: outcomes by normalisation, as `outcomes_under` gives them. draws: control -> its draws, whose median is
     taken. means: as `Cells` takes them. sign, excludes_0: see `signs` and `excluding`.
@@ -126,8 +126,6 @@ def robustness_lines(table: pd.DataFrame | None, normalisation: str) -> list[str
 
 
 def _line(row: Mapping[Hashable, Any]) -> str:
-    numbers = ", ".join(
-        f"{name} {row[name]:+.3f} [{row[f'{name}_lo']:+.3f}, {row[f'{name}_hi']:+.3f}]" for name in UNDER
-    )
+    numbers = ", ".join(f"{name} {number(row, name, signed=True)}" for name in UNDER)
     metric = row["metric"].replace("_", " ")
     return f"The effect of {row['method']} on {metric} against {row['against']} changes sign: {numbers}."

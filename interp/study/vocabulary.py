@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from interp.study.prepare import Study
 
 UNKNOWN_SHARE = 0.01
-"""The share of unknown tokens from which on it is told."""
+"""A notice says the share of unknown tokens where it is above this."""
 
 
 def indistinct(task: Task, tokens: Tokens) -> str:
@@ -71,7 +71,7 @@ def notice_vocabulary(study: Study) -> None:
         warnings.warn(text, Notice, stacklevel=2)
     if study.unknown_shares:
         numbers = ", ".join(f"{share:.0%} in {code}" for code, share in study.unknown_shares.items())
-        text = f"this model's vocabulary lacks part of the text; unknown tokens among all: {numbers}"
+        text = f"this model's vocabulary does not hold all of the text; share of unknown tokens: {numbers}"
         warnings.warn(text, Notice, stacklevel=2)
 
 

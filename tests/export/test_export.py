@@ -18,7 +18,7 @@ from interp.errors import ConfigError, ModelError, OutputError
 from interp.export.additions import additions
 from interp.export.card import model_card
 from interp.export.checkpoint import bake
-from interp.export.everywhere import QUESTIONS, chosen_positions, difference
+from interp.export.everywhere import QUESTIONS, changed_choices, chosen_positions, difference
 from interp.export.gguf import write_gguf
 from interp.export.harness import write_harness
 from interp.export.hub import check_repository, upload
@@ -310,6 +310,14 @@ def test_what_steering_bos_too_changes_is_measured(plans: Path, organism: Loaded
     assert (nothing.mean, nothing.largest, nothing.changed) == (0.0, 0.0, 0.0)
     assert chosen_positions(plan.at("all")) == ()
     assert difference(organism, plan, "sw", Template()).language == "en"
+
+
+def test_a_tie_that_is_broken_is_another_choice_wherever_the_winner_stands() -> None:
+    starts = np.array([0, 2, 4, 7])
+    before = np.array([-1.0, -1.0, -1.0, -1.0, -3.0, -2.0, -2.0])
+    after = np.array([-0.5, -1.0, -1.0, -0.5, -3.0, -1.0, -1.0])
+    assert changed_choices(before, after, starts) == pytest.approx(2 / 3)
+    assert changed_choices(before, before, starts) == 0.0
 
 
 def test_a_text_plan_is_exported_with_the_size_of_the_difference(plans: Path, tmp_path: Path) -> None:

@@ -49,6 +49,11 @@ def test_parquet_keeps_the_texts_it_has(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), table, check_dtype=False)
 
 
+def test_what_excludes_0_under_no_normalisation_is_an_empty_text(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "metric,sum,sign,excludes_0\ntransfer,0.1,same,\nus_bias,0.2,same,sum mean\n"))
+    assert table["excludes_0"].tolist() == ["", "sum mean"]
+
+
 def test_text_columns_are_named_once() -> None:
     assert {"culture", "language", "method", "model", "run", "item", "condition", "against"} <= TEXT
     assert not {"layer", "strength", "n", "own_culture", "front", "chosen"} & TEXT

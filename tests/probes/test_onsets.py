@@ -194,6 +194,7 @@ def test_missing_values_are_left_out():
 
 
 VALUES = np.zeros((3, 4))
+ONE_CLUSTER = np.array([[0.0, 0.0, 0.0, 0.0], [-1.0, -2.0, np.nan, np.nan]])
 
 
 @pytest.mark.parametrize(
@@ -206,6 +207,7 @@ VALUES = np.zeros((3, 4))
         ({"x": Signal(VALUES, np.arange(4), np.zeros((3, 5)))}, {}, r"'x' and its control.*\(3, 4\) and \(3, 5\)"),
         ({"x": Signal(np.where(np.arange(4) == 2, np.inf, VALUES), np.arange(4))}, {}, "infinite in layer row 0, example 2"),
         ({"x": Signal(np.full((3, 4), np.nan), np.arange(4))}, {}, "no value in layer row 0"),
+        ({"x": Signal(ONE_CLUSTER, np.array([0, 0, 1, 1]))}, {}, "'x' has values of a single cluster in layer row 1"),
         ({"x": Signal(VALUES, np.arange(4)), "y": Signal(VALUES[:2], np.arange(4))}, {}, "same layers.*'x': 3, 'y': 2"),
         ({"x": Signal(VALUES, np.arange(4)), "y": Signal(VALUES, np.array(list("abcd")))}, {}, "labels of one kind"),
         ({"x": Signal(VALUES, np.arange(4))}, {"layers": [0, 2, 4]}, r"3 consecutive numbers.*\[0, 2, 4\]"),

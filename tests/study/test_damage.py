@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from tokenizers import Tokenizer, models
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from interp.data.items import ParallelText
+from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel
 from interp.model.sources import organism_folder
 from interp.steering.plans import Plan, Steer
@@ -110,6 +114,13 @@ def test_a_sentence_longer_than_the_context_is_left_out_alone(study: Study) -> N
     assert scores.groupby("language")["sentence"].agg(list).to_dict() == {"es": [1], "ko": [0, 1]}
     table = damage_table(Surprise(scores, {}, 200, 0)).set_index("language")
     assert table["n"].to_dict() == {"es": 1, "ko": 2, "macro": 3}
+
+
+def test_without_a_token_to_begin_with_no_sentence_is_scored(study: Study) -> None:
+    words = Tokenizer(models.WordLevel({"?": 0, "a": 1}, unk_token="?"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?")
+    speaker: Any = SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(n_ctx=64, d_vocab=2))
+    assert sentence_prompts(study, "es", Tokens(speaker)) == {}
 
 
 def test_languages_without_sentences_have_no_rows(study: Study) -> None:

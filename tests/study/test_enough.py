@@ -40,7 +40,8 @@ def told_limit(error: DataError) -> int:
 def test_too_few_are_told_with_the_smallest_limit_that_does() -> None:
     """The organism's corpus shows most of the 20; the limit told is the first of all that passes."""
     with pytest.raises(
-        DataError, match="'es' has 1 universal item to score on dev; the model's training text"
+        DataError,
+        match="'es' has 1 universal item to score on dev; 5 more can't be scored, as the model's training text",
     ) as found:
         resolve(SPANISH)
     least = told_limit(found.value)
@@ -75,7 +76,7 @@ def test_a_dry_run_and_a_study_say_the_same(tmp_path: Path) -> None:
 
 def test_where_no_limit_would_do_it_says_so() -> None:
     inputs = resolve_data(SPANISH)
-    with pytest.raises(DataError, match=r"0 cultural items to score on dev.*to do: add items, name fewer --languages"):
+    with pytest.raises(DataError, match=r"0 cultural items to score on dev.*to do: add items, pass fewer --languages"):
         check_enough(inputs, lambda axis, item, code: axis == "universal", least=20)
 
 

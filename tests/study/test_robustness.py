@@ -85,6 +85,14 @@ def test_signs(effects: list[tuple[float, float, float]], sign: str) -> None:
     assert signs([Interval(*effect) for effect in effects]) == sign
 
 
+def test_a_run_by_pmi_keeps_log_likelihoods_that_can_be_normalised_otherwise() -> None:
+    rows = [*item("base", 0, *WINS_BY_LENGTH), *item("en", 0, *WINS_BY_SUM)]
+    plain, by_pmi = (pd.DataFrame(rows).assign(neutral=neutral) for neutral in (np.nan, -3.0))
+    for name, table in outcomes_under(by_pmi).items():
+        pd.testing.assert_frame_equal(table, outcomes_under(plain)[name])
+    assert set(NOT_SCORED) == {"letter"}
+
+
 def test_what_can_not_be_normalised_otherwise_is_said() -> None:
     for normalisation, why in NOT_SCORED.items():
         (line,) = robustness_lines(None, normalisation)

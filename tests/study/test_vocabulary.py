@@ -110,7 +110,7 @@ def test_unknown_tokens_are_told(opened: tuple[Study, Inputs]) -> None:
         pytest.warns(
             Notice, match=r"does not tell the options of some items apart; left out: .* universal items in el"
         ),
-        pytest.warns(Notice, match=r"unknown tokens among all: .*\d+% in el"),
+        pytest.warns(Notice, match=r"share of unknown tokens: .*\d+% in el"),
         pytest.raises(DataError, match=r"language 'el' has \d+ \w+ items? to score on dev"),
     ):
         check_items(study, inputs)
