@@ -18,15 +18,17 @@ TEXT = frozenset({
 def read_table(path: str | os.PathLike[str], *, text: bool = False) -> pd.DataFrame:
     """The table of a `.csv` or `.parquet` file of results.
 
-    Parquet has types of its own. In a CSV the columns of `TEXT` are text, and an empty cell of theirs is "". In other
-    columns an empty cell is a missing value, and nothing else is: `NA` is Namibia, `nan` is Min Nan Chinese. text:
-    every column of a CSV is text, digit for digit. Raises OSError, and ValueError for a file that holds no table.
+    Parquet has types of its own. In a CSV the columns of `TEXT` are text, but for estimates, which have bounds beside
+    them (the onset `universal` with `universal_lo`); an empty cell of text is "". In other columns an empty cell is a
+    missing value, and nothing else is: `NA` is Namibia, `nan` is Min Nan Chinese. text: every column of a CSV is text,
+    digit for digit. Raises OSError, and ValueError for a file that holds no table.
     """
     file = Path(path)
     if file.suffix == ".parquet":
         return pd.read_parquet(file)
     names = pd.read_csv(file, nrows=0).columns
-    kept = set(names) if text else TEXT & set(names)
+    estimates = {name for name in names if f"{name}_lo" in names}
+    kept = set(names) if text else (TEXT & set(names)) - estimates
     return pd.read_csv(
         file,
         dtype=dict.fromkeys(kept, str),

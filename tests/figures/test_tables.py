@@ -57,3 +57,11 @@ def test_what_excludes_0_under_no_normalisation_is_an_empty_text(tmp_path: Path)
 def test_text_columns_are_named_once() -> None:
     assert {"culture", "language", "method", "model", "run", "item", "condition", "against"} <= TEXT
     assert not {"layer", "strength", "n", "own_culture", "front", "chosen"} & TEXT
+
+
+def test_an_estimate_is_a_number_also_where_its_name_is_that_of_a_column_of_text(tmp_path: Path) -> None:
+    """`universal` is a dataset in plane.csv, and a layer in onsets.csv."""
+    onsets = read_table(write(tmp_path, "language,universal,universal_lo,universal_hi\nes,0,0,6\nko,,,\n"))
+    assert onsets["universal"].tolist()[0] == 0.0
+    assert math.isnan(onsets["universal"][1])
+    assert read_table(write(tmp_path, "language,universal,transfer\nes,NA,0.5\n"))["universal"].tolist() == ["NA"]
