@@ -164,7 +164,7 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
         ].mean()
         row = means.sort_values("estimate", kind="stable").to_dict("records")[-1]
         layer, component, head = row["layer"], row["component"], row["head"]
-        part = f"Head {head}" if component == "head" else "The MLP" if component == "mlp" else "Attention"
+        part = f"Head {int(float(head))}" if component == "head" else "The MLP" if component == "mlp" else "Attention"
         own = " (not above its control)" if row["lo"] <= max(0.0, row["control"]) else ""
         same = rows[(rows["layer"] == layer) & (rows["component"] == component)]
         same = same[same["head"] == head] if component == "head" else same
