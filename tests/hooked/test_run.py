@@ -63,6 +63,8 @@ def test_every_choice_is_the_bridges(own: Path, bridge: Path, note: Note) -> Non
         apart = float((found["logp"] - expected["logp"]).abs().max())
         note("log-likelihoods, run", apart)
         assert apart <= LIMIT, name
+        if "axis" not in found:  # sentences of damage.csv: nothing is chosen
+            continue
         chosen = []
         for table in (found, expected):
             table["value"] = table["logp"] / table["bytes"]
