@@ -189,8 +189,11 @@ def test_missing_values_are_left_out():
     np.testing.assert_allclose(found.estimate, np.nanmean(gaps, axis=1))
     assert np.isfinite(found.draws).all()
     rare = np.full((1, 40), np.nan)
-    rare[0, 0] = 2.0
+    rare[0, :2] = 2.0
     assert (resample({"x": Signal(rare, np.arange(40))}, 200, 0)["x"].draws == 2.0).all()
+    rare[0, 1] = np.nan
+    with pytest.raises(ValueError, match="single cluster in layer row 0"):
+        resample({"x": Signal(rare, np.arange(40))}, 200, 0)
 
 
 VALUES = np.zeros((3, 4))

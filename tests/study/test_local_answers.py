@@ -106,6 +106,7 @@ def test_neither_the_embedding_output_nor_the_last_block_is_chosen(
     assert found.items["probe"].mean() < 0.45
 
 
+@pytest.mark.slow
 def test_the_organisms_reading_depends_on_no_batch_size(study: Study) -> None:
     small = replace(study, config=replace(study.config, batch_size=7))
     first, second = read(study), read(small)

@@ -20,6 +20,8 @@ from interp.study.finished import RunResult
 from interp.study.studies import write_plane
 from interp.study.study_file import StudyFile, StudyRun
 
+pytestmark = pytest.mark.slow
+
 NAMED = {"en": "en", "es": "no"}
 """Atlas's Spanish as the Norwegian of a file of one's own."""
 CULTURES = {"ES": "NA", "US": "US", "KR": "KR", "GR": "GR", "CN": "CN"}

@@ -128,6 +128,7 @@ def test_the_same_command_gives_the_same_bytes(es: Path, tmp_path: Path) -> None
         assert (again / name).read_bytes() == (es / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_model_given_as_an_object_gives_the_run_of_its_name(es: Path, organism, tmp_path: Path) -> None:
     config = RunConfig(model="not/there", languages=("es",), out=str(tmp_path / "object"), **SMALL)
     given = run(config, Bars(quiet=True), organism).folder
@@ -138,6 +139,7 @@ def test_a_model_given_as_an_object_gives_the_run_of_its_name(es: Path, organism
     assert (manifest["config"]["device"], manifest["config"]["dtype"]) == ("cpu", "float32")
 
 
+@pytest.mark.slow
 def test_of_a_bare_object_nothing_is_known_to_be_seen(organism, tmp_path: Path) -> None:
     config = RunConfig(languages=("es",), out=str(tmp_path / "bare"), **SMALL | {"attribution_items": 0})
     found = run_locate(config, Bars(quiet=True), organism.model).folder

@@ -33,6 +33,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     return config
 
 
+@pytest.mark.slow
 def test_vectors_keep_the_median_norm_of_their_languages_fit_prompts(shared: RunConfig, organism: LoadedModel) -> None:
     study = prepare(shared, organism)
     rows = [study.universal_residuals("el", "fit"), study.cultural_residuals("el", "fit")]
@@ -43,6 +44,7 @@ def test_vectors_keep_the_median_norm_of_their_languages_fit_prompts(shared: Run
         np.testing.assert_allclose(vectors.residual_norms.numpy(), np.median(norms, axis=1), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_plan_has_multiples_and_notes_how_they_were_chosen(shared: RunConfig) -> None:
     saved = load_plans(shared.folder)
     shares = 0
@@ -62,6 +64,7 @@ def test_the_plan_has_multiples_and_notes_how_they_were_chosen(shared: RunConfig
     assert shares
 
 
+@pytest.mark.slow
 def test_the_sweep_names_strengths_as_they_are_written_and_frames_the_chosen(shared: RunConfig) -> None:
     table = pd.read_csv(shared.folder / "sweep.csv")
     assert set(table["strength"]) == {"0.1r", "0.4r", "1"}
@@ -75,6 +78,7 @@ def test_the_sweep_names_strengths_as_they_are_written_and_frames_the_chosen(sha
     assert "0.4r" in (shared.folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_found_again_with_its_grid(shared: RunConfig, tmp_path: Path) -> None:
     found = finished(shared)
     assert found is not None
