@@ -62,6 +62,11 @@ def test_a_shift_of_output_where_one_fails() -> None:
     assert sentence.endswith("fewer answers are in the language asked (-0.200 [-0.300, -0.100]).")
 
 
+def test_answers_leave_the_language_by_the_interval_alone_whatever_holms_p() -> None:
+    rows = [one | {"p_holm": 0.2} if one["metric"] == "answer_language" else one for one in en(stays=-0.3)]
+    assert called(rows)[0] == "shift of output"
+
+
 def test_what_does_not_rise_or_was_not_measured_gets_no_name() -> None:
     name, sentence = called(en(rises=-0.05))
     assert name == "no clear gain"
