@@ -128,7 +128,9 @@ def _summary(run: RunTables, manifest: Mapping[str, Any]) -> str:
         "differ.",
         "note",
     )
-    if understated := words.smaller_search(run.require("plane"), manifest.get("config", {})):
+    sweep = run.table("sweep")
+    layers = 0 if sweep is None else int(sweep["layer"].nunique())
+    if understated := words.smaller_search(run.require("plane"), manifest.get("config", {}), layers):
         text += _paragraph(understated, "note")
     if located:
         text += (

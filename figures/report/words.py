@@ -34,14 +34,15 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
     return [*found, *map(str, called)]
 
 
-def smaller_search(plane: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+def smaller_search(plane: pd.DataFrame, settings: Mapping[str, Any], layers: int) -> str:
     """That random and shuffled controls were searched less than vectors; empty where the run has none or was fair.
 
-    settings: `config` of the manifest.
+    settings: `config` of the manifest. layers: how many the vectors were searched on.
     """
     if not plane["method"].isin(["random", "shuffled"]).any():
         return ""
-    if settings.get("control_strengths") == settings.get("strengths"):
+    same_strengths = settings.get("control_strengths") == settings.get("strengths")
+    if same_strengths and len(settings.get("control_layers") or ()) >= layers:
         return ""
     return (
         "Random and shuffled controls were searched on fewer layers and strengths than the vectors that they are "

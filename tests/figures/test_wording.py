@@ -79,11 +79,13 @@ def plane() -> pd.DataFrame:
 def test_the_report_says_that_controls_with_a_smaller_search_are_understated() -> None:
     table, settings = (
         pd.DataFrame({"method": ["base", "random"]}),
-        {"strengths": [0.5, 1.0], "control_strengths": [1.0]},
+        {"strengths": [0.5, 1.0], "control_strengths": [1.0], "control_layers": [0.0, 0.5]},
     )
-    assert "too low" in words.smaller_search(table, settings)
-    assert words.smaller_search(table, settings | {"control_strengths": [0.5, 1.0]}) == ""
-    assert words.smaller_search(table.head(1), settings) == ""
+    equal = settings | {"control_strengths": [0.5, 1.0]}
+    assert "too low" in words.smaller_search(table, settings, 2)
+    assert "too low" in words.smaller_search(table, equal, 7)  # the same strengths, on fewer layers
+    assert words.smaller_search(table, equal, 2) == ""
+    assert words.smaller_search(table.head(1), settings, 7) == ""
 
 
 def test_the_reports_sentences_name_them_and_show_holms_p(plane: pd.DataFrame) -> None:
