@@ -25,7 +25,6 @@ from interp.cli import (
     runs,
     score,
     study,
-    tune,
 )
 from interp.errors import Notice, TranslocalError
 
@@ -43,7 +42,6 @@ app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("score", epilog=score.EXAMPLES)(score.score)
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
-app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("matrix", epilog=matrix.EXAMPLES)(matrix.matrix)
 app.command("figures", epilog=figures.EXAMPLES)(figures.figures)
 app.command("tables", epilog=figures.TABLE_EXAMPLES)(figures.tables)

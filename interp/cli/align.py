@@ -98,7 +98,7 @@ def align(
     )  # fmt: skip
     try:
         from interp.alignment.run import align as run_align
-        from interp.cli.progress import Bars
+        from interp.progress import Bars
 
         result = run_align(
             settings, out, model=model or "organism", data=found, keep_loc=keep_loc or (), template=template or "auto",

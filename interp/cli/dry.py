@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from interp.study.estimating import Estimate
     from interp.study.prepare import Study
     from interp.study.resolve import Inputs
+    from interp.study.search.budget import Offer
 
 TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
 RUN_TABLES = (
-    "plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "consistency.csv", "plan.json",
+    "headroom.csv", "plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "consistency.csv", "plan.json",
+    "candidates.parquet", "layers_chosen.csv",
 )  # fmt: skip
 TRAINED_TABLES = ("erasure.csv", "mechanism.csv", "signals.csv", "trained_onsets.csv", "trained/")
 MOST_REASONS = 5
@@ -40,6 +43,7 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
     from interp.study.output import check_folder
     from interp.study.prepare import check_items
     from interp.study.resolve import resolve
+    from interp.study.search.budget import offers, settle
 
     check_folder(settings.folder)
     inputs = resolve(settings)
@@ -51,8 +55,16 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
     print("\n".join(_model_lines(settings, found, spot.device, spot.dtype)), flush=True)
     study = planned(settings, inputs, found, spot.device, spot.dtype)
     check_items(study, inputs)
+    if whole:
+        every = list(offers(settings, inputs, found, (spot.device, spot.dtype)))
+        settings = settle(settings, inputs, offered=every)
+        study = planned(settings, inputs, found, spot.device, spot.dtype)
+        print("\n".join(_design_lines(every, settings.design)), flush=True)
+        rates = every[0].cost.rates
+    else:
+        rates = None
     print("\n".join(_item_lines(study, whole)), flush=True)
-    cost = estimate(study, found, spot.device, spot.dtype, whole=whole)
+    cost = estimate(study, found, spot.device, spot.dtype, whole=whole, rates=rates)
     free = sum(free_bytes(device) for device in spot.devices)
     there = disk("runs", settings.folder)
     print("\n".join([*_cost_lines(cost, found), *_space_lines(cost, found, spot.device, free, there.free)]))
@@ -117,6 +129,24 @@ def _model_lines(settings: RunConfig, found: Outline, device: str, dtype: str) -
     return lines
 
 
+def _design_lines(every: Sequence[Offer], picked: str) -> list[str]:
+    """Every design side by side: its time, and the smallest effects that its test can see."""
+    from interp.study.search.budget import SHIFTED, smallest_seen
+
+    heads = f"{'time':>8}  {'grid':>12}  {'controls':>8}  smallest effect seen: transfer, localization"
+    lines = [_line("design", f"{'':12}{heads}")]
+    for offer in every:
+        design, seen = offer.study.design, smallest_seen(offer.study)
+        grid = f"{len(design.layers)} x {len(design.strengths)}"
+        draws = f"{len(design.controls)} x {design.draws}"
+        effects = ", ".join(f"{value:.3f}" for value in seen.values())
+        mark = "*" if design.name == picked else " "
+        time = seconds_text(offer.cost.middle)
+        lines.append(_line("", f"{mark} {design.name:<10}{time:>8}  {grid:>12}  {draws:>8}  {effects}"))
+    lines.append(_line("", f"with 80% power, where {SHIFTED:.0%} of the choices change; the run tells it from dev"))
+    return lines
+
+
 def _item_lines(study: Study, whole: bool) -> list[str]:
     lines = []
     for code in study.languages:
@@ -126,15 +156,15 @@ def _item_lines(study: Study, whole: bool) -> list[str]:
         ]
         lines.append(_line(f"{code} ({study.culture(code)})", f"prompts that count: {'; '.join(counts)}"))
     if whole:
-        from interp.study.choose import control_evaluations, evaluations, sought
-        from interp.study.testing import CONTROLS
+        from interp.study.search.choose import control_steps, method_steps
+        from interp.study.search.chosen import sought
 
-        methods = sought(study)
-        draws = len(CONTROLS) * study.config.control_draws if methods.names else 0
-        each, n = evaluations(study, methods), len(study.languages)
-        lines.append(_line("plans", f"{each // n} per language chosen from on dev, {each} in all"))
-        controls = draws * control_evaluations(study)
-        lines.append(_line("", f"{draws} control draws, {controls} plans on dev, {2 * draws * n} on test"))
+        methods, design, n = sought(study), study.design, len(study.languages)
+        draws = len(design.controls) * design.draws if methods.names else 0
+        grid = f"{len(design.layers)} layers x {len(design.strengths)} strengths, {len(design.rounds)} rounds"
+        lines.append(_line("search", f"{grid}; {method_steps(study, methods)} plans on dev for the methods"))
+        tried = len(design.controls) * control_steps(study) if draws else 0
+        lines.append(_line("", f"{draws} control draws: {tried} plans on dev, {2 * draws * n} on test"))
     return lines
 
 
@@ -178,7 +208,7 @@ def _space_lines(cost: Estimate, found: Outline, device: str, free: int, disk: i
 
 
 def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
-    names = [*TABLES, *(["attribution.csv"] if settings.attribution_items else [])]
+    names = [*TABLES, *(["attribution.csv"] if study.design.attribution_items else [])]
     if whole:
         names = [*_checks(settings, study), *(["generated.csv"] if settings.generate else []), *names]
         names = [*RUN_TABLES, *names]

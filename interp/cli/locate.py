@@ -65,7 +65,7 @@ def locate(
 
     inputs = resolve(settings)
     try:
-        from interp.cli.progress import Bars
+        from interp.progress import Bars
         from interp.study.experiment import run_locate
 
         result = run_locate(settings, Bars(quiet), inputs=inputs)

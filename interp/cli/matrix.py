@@ -72,7 +72,7 @@ def matrix(
     asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
     Cultures.of(inputs.cultural, inputs.languages, asked)
     try:
-        from interp.cli.progress import Bars
+        from interp.progress import Bars
         from interp.study.matrix import run_matrix
 
         result = run_matrix(settings, Bars(quiet), asked, inputs=inputs)

@@ -68,7 +68,8 @@ Memory = Annotated[
     str | None, typer.Option(help="For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
 ]
 AttributionItems = Annotated[
-    int | None, typer.Option(help="Test items per language that attribution looks at (default 32); 0 leaves it out.")
+    int | None,
+    typer.Option(help="Test items per language that attribution looks at ; 0 leaves it out. Default: the design's."),
 ]
 Generate = Annotated[
     bool | None,
@@ -102,8 +103,35 @@ Strengths = Annotated[
     str | None,
     typer.Option(
         help="Strengths to try: multiples of the vector, such as 0.5,1,2, or shares of the layer's median residual "
-        "norm, such as 0.1r,0.2r. Default: 0.25,0.5,1,2."
+        "norm, such as 0.1r,0.2r. Default: the design's."
     ),
+]
+Design = Annotated[
+    str | None,
+    typer.Option(
+        help="How much is looked at: small, medium, large or exhaustive (--dry-run shows them). Default: the largest "
+        "that ends within ten minutes here; for the embedded model always medium."
+    ),
+]
+Budget = Annotated[
+    str | None, typer.Option(help="Pick the largest design that ends within this time, such as 30m or 2h.")
+]
+Layers = Annotated[
+    str | None, typer.Option(help="Layers to try, such as 2-12 or 0,4,8. Default: the design's. The last is left out.")
+]
+Draws = Annotated[int | None, typer.Option(help="Draws of each random control. Default: the design's, 20.")]
+Goal = Annotated[
+    str | None,
+    typer.Option(
+        help="What the pair of vectors is chosen for: balanced (harmonic mean of both gains), transfer, localization "
+        "or pareto (the whole front goes into plan.json). Default: balanced."
+    ),
+]
+MaxErasure = Annotated[
+    float | None, typer.Option(help="With --goal transfer: localization that may be lost. Default: 0.01.")
+]
+MaxLoss = Annotated[
+    float | None, typer.Option(help="With --goal localization: transfer that may be lost. Default: 0.01.")
 ]
 MaxNewTokens = Annotated[int | None, typer.Option(help="Most tokens of a generated answer. Default: 16.")]
 DryRun = Annotated[

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "Examples:  interp run  |  interp run --languages es,zh --limit 100 --out runs/small  |  "
     "interp run --methods all  |  interp run --model path/to/checkpoint --device cuda --dtype bfloat16  |  "
-    "interp run --strengths 0.1r,0.2r,0.4r --positions last --out runs/shares"
+    "interp run --model path/to/model.gguf --design small  |  interp run --budget 30m --goal transfer  |  "
+    "interp run --layers 2-6 --strengths 0.1r,0.2r,0.4r --draws 50 --out runs/own"
 )
 
 
@@ -50,7 +51,14 @@ def run(
     shots: options.Shots = None,
     normalisation: options.Normalisation = None,
     positions: options.Positions = None,
+    design: options.Design = None,
+    budget: options.Budget = None,
+    layers: options.Layers = None,
     strengths: options.Strengths = None,
+    draws: options.Draws = None,
+    goal: options.Goal = None,
+    max_erasure: options.MaxErasure = None,
+    max_loss: options.MaxLoss = None,
     device: options.Device = None,
     dtype: options.Dtype = None,
     memory: options.Memory = None,
@@ -81,7 +89,7 @@ def run(
 
     inputs = resolve(settings)
     try:
-        from interp.cli.progress import Bars
+        from interp.progress import Bars
         from interp.study.experiment import run as run_study
 
         result = run_study(settings, Bars(quiet), inputs=inputs, overwrite=overwrite)

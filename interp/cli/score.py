@@ -99,7 +99,7 @@ def score(
     if not settings.out:
         settings = read_config(None, given | {"out": f"{settings.folder}-score"}, RunConfig)
     try:
-        from interp.cli.progress import Bars
+        from interp.progress import Bars
 
         result = rescore(settings, candidates, Bars(quiet), split=split)
     except KeyboardInterrupt:

@@ -123,7 +123,7 @@ def _executor(context: typer.Context) -> ExecutorOptions:
 
 
 def _run(found: StudyFile, planned: list[PlannedRun], settings: ExecutorOptions, quiet: bool) -> list[Outcome]:
-    from interp.cli.progress import Bars
+    from interp.progress import Bars
     from interp.study.computing import compute
     from interp.study.executors import execute
     from interp.study.executors.sharing import limit_threads

@@ -6,7 +6,7 @@ import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from interp.errors import ModelError
 from interp.model.capacity import BYTES, QUANTIZED, local_folder, weight_bytes
@@ -16,6 +16,9 @@ from interp.model.protocol import HookedModel
 from interp.model.shape import Shape, shape_from_config
 from interp.model.sources import ORGANISM, Source, find_model
 from interp.model.tokenizer import own_tokenizer
+
+if TYPE_CHECKING:
+    from interp.model.loading import LoadedModel
 
 TIMEOUT = 20
 Place = Literal["embedded", "folder", "cached", "to download"]
@@ -102,6 +105,23 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         download=download,
         tokenizer=tokenizer,
     )
+
+
+def outline_of(loaded: LoadedModel) -> Outline:
+    """The outline of a model that is there as an object; ModelError where it has no configuration of Transformers."""
+    model: Any = loaded.model
+    config = getattr(getattr(model, "original_model", None), "config", None)
+    if config is None:
+        raise ModelError(
+            "how long this model takes can't be told: it has no configuration of Transformers",
+            remedy="pass a design: small, medium, large or exhaustive",
+        )
+    parameters = list(model.original_model.parameters())
+    return Outline(
+        name=loaded.name, place="folder", folder=None, revision=loaded.revision, gated=None, config=config,
+        shape=shape_from_config(config), weights=sum(p.numel() * p.element_size() for p in parameters), download=0,
+        tokenizer=model.tokenizer,
+    )  # fmt: skip
 
 
 def _bytes(shape: Shape, parameters: int | None, dtype: str, quantization: str | None) -> int:

@@ -41,6 +41,7 @@ def score(
     compiled: bool = False,
     tokens: Tokens | None = None,
     progress: Progress | None = None,
+    normaliser: object = None,
 ) -> Scores:
     """Log-likelihood (float32) of every continuation of every prompt under every plan.
 

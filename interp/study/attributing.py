@@ -22,7 +22,7 @@ from interp.model.attribution import (
 )
 from interp.model.contrasts import contrasts, cue_pairs, require_bridge
 from interp.model.protocol import HookedModel
-from interp.study.choose import Advance
+from interp.progress import Advance
 from interp.study.prepare import Study
 
 UNITS: tuple[Unit, ...] = ("component", "head")
@@ -36,7 +36,7 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
     Columns: language, contrast (right - wrong, local - reference), then those of `Effects.table`. What the model does
     not allow is left out with a notice: everything where it is a HookedTransformer.
     """
-    limit = study.config.attribution_items
+    limit = study.design.attribution_items
     model = study.loaded.model
     if not limit:
         return pd.DataFrame()

@@ -78,7 +78,7 @@ class Beside:
     def _write_own(self, folder: Path, found: OnTop, located: Located) -> None:
         (folder / "vectors").mkdir()
         save_vectors(folder, found.vectors)
-        save_plans(folder, found.study, found.dev, found.vectors, found.chosen)
+        save_plans(folder, found.study, found.vectors, found.chosen)
         located.write(folder)
         write_csv(folder / "layers.csv", located.layers)
 

@@ -8,17 +8,23 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+
+from interp.progress import Advance, unsaid
 from interp.study import consistency, damage, generating, locate, testing
-from interp.study.choose import Dev, Sought, choose_in, sought, unsaid
 from interp.study.config import RunConfig
 from interp.study.describing import made_of
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
 from interp.study.output import partial_folder
 from interp.study.prepare import Study, prepare
 from interp.study.resolve import resolve
+from interp.study.search.choose import choose, search_controls, search_methods
+from interp.study.search.chosen import Sought, sought
+from interp.study.search.design import METHODS
+from interp.study.search.prompts import AXES, SplitTasks
 from interp.study.store import Store
 from interp.study.sweeping import sweep_cells, sweep_in
-from interp.study.units import LOCATE, Unit
+from interp.study.units import LOCATE, SEARCH, Unit
 from interp.study.working import check_made_of, identity_of
 
 
@@ -29,7 +35,7 @@ class Base:
     study: Study
     fit: FitResiduals
     vectors: Vectors
-    dev: Dev
+    dev: SplitTasks
     methods: Sought
     prompts: testing.Prompts
 
@@ -37,7 +43,13 @@ class Base:
     def of(cls, study: Study) -> Base:
         """Read the fit split and fit the vectors."""
         fit = read_fit(study)
-        return cls(study, fit, fit_vectors(study, fit), Dev(study), sought(study), testing.Prompts.of(study))
+        return cls(study, fit, fit_vectors(study, fit), SplitTasks(study), sought(study), testing.Prompts.of(study))
+
+    def search(self, group: str, advance: Advance = unsaid) -> pd.DataFrame:
+        """The rows of a group of searches: METHODS, or a control."""
+        if group == METHODS:
+            return search_methods(self.study, self.dev, self.vectors, self.methods, advance)
+        return search_controls(self.study, self.dev, self.fit, self.vectors, group, advance)
 
 
 def compute(unit: Unit) -> None:
@@ -50,6 +62,8 @@ def compute(unit: Unit) -> None:
     if unit.name == LOCATE:
         consistency.english_scores(base.study, unsaid)
         locate.locate(base.study, base.fit, unsaid)
+    elif unit.searches:
+        base.search(unit.name.removeprefix(SEARCH))
     else:
         make_language(base, unit.name.removeprefix("language:"))
     seconds = round(time.perf_counter() - begun, 2)
@@ -57,21 +71,23 @@ def compute(unit: Unit) -> None:
 
 
 def make_language(base: Base, code: str) -> None:
-    """All that is scored in a language: choice and sweep on dev, test, sentences, layers, controls, free answers."""
+    """All that is scored in a language once the searches are over: test, sentences, layers, controls, free answers."""
     study, vectors, tasks = base.study, base.vectors, base.prompts
-    here = choose_in(study, base.dev, vectors, base.methods, code, unsaid) if base.methods.names else {}
-    chosen = {method: {code: choice} for method, choice in here.items()}
+    testing.score_base_in(study, tasks, code, unsaid)
+    every = choose(study, base.methods, base.search(METHODS)) if base.methods.names else {}
+    chosen = {method: {code: by_language[code]} for method, by_language in every.items()}
     if cells := sweep_cells(study, chosen):
         sweep_in(study, base.dev, vectors, cells, code, unsaid)
-    plans = {method: {code: choice.plan(study, vectors, code)} for method, choice in here.items()}
+    plans = testing.plans_of(study, vectors, chosen, (code,))
     damage.score_sentences_in(study, plans, code, unsaid)
-    testing.score_plans_in(study, tasks, plans, code, unsaid)
+    if plans:
+        testing.score_plans_in(study, tasks, plans, code, unsaid)
     if at := testing.layer_cells(study, chosen):
         testing.score_layers_in(study, tasks, vectors, at, code, unsaid)
-    if chosen:
-        for control in testing.CONTROLS:
-            for axis in testing.CONTROL_AXES:
-                testing.score_controls_in(study, base.dev, tasks, base.fit, vectors, control, axis, code, unsaid)
+    for control in study.design.controls if chosen else ():
+        for axis in AXES:
+            rows = base.search(control)
+            testing.score_controls_in(study, rows, tasks, base.fit, vectors, (control, axis, code), unsaid)
     if study.config.generate:
         generating.generated_in(study, vectors, chosen, code, unsaid)
 

@@ -11,9 +11,11 @@ from interp.data.tasks import NORMALISATIONS
 from interp.errors import ConfigError, nearest
 from interp.files import folder_name
 from interp.model.memory import parse_memory
+from interp.steering.goals import Goal, Kind
 from interp.steering.positions import POSITIONS
 from interp.steering.strengths import read_strength, size
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
+from interp.study.search.design import DESIGNS, Name, read_layers, read_seconds
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class RunConfig:
     --data`; by default the universal dataset.
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
     batch_size (prompts per pass) overrides it. positions: where vectors are added (`interp.steering.plans.Steer`).
-    strengths are multiples of the fitted vectors, or shares of the layer's median residual norm, such as `0.1r`
-    (`interp.steering.strengths`). control_layers and control_strengths are the reduced grid of the random and
-    label-shuffled controls (layers as shares of the depth).
-    attribution_items is how many test items per language attribution looks at; 0 leaves it out. damage_sentences is
-    how many of the parallel test sentences' likelihood is taken under every method; 0 leaves it out. generate: cultural
-    questions are also answered freely, in at most max_new_tokens.
+    design: how much a run looks at (`interp.study.search.design`); `auto` is the largest that ends within `budget`
+    (such as `30m`; ten minutes by default). layers (such as `2-12`), strengths, draws, attribution_items and
+    damage_sentences stand in place of the design's own. strengths are multiples of the fitted vectors, or shares of the
+    layer's median residual norm, such as `0.1r` (`interp.steering.strengths`). draws: of each random and label-shuffled
+    control. attribution_items is how many test items per language attribution looks at; 0 leaves it out.
+    damage_sentences is how many of the parallel test sentences' likelihood is taken under every method; 0 leaves it
+    out. goal, max_erasure, max_loss: the rule by which a pair of vectors is chosen (`interp.steering.goals.Goal`).
+    generate: cultural questions are also answered freely, in at most max_new_tokens.
     """
 
     model: str = "organism"
@@ -68,12 +72,16 @@ class RunConfig:
     shots: int = 0
     normalisation: str = "bytes"
     positions: Literal["text", "last", "all"] = "text"
-    strengths: tuple[float | str, ...] = (0.25, 0.5, 1.0, 2.0)
-    control_draws: int = 20
-    control_layers: tuple[float, ...] = (0.25, 0.5, 0.75)
-    control_strengths: tuple[float | str, ...] = (1.0,)
-    attribution_items: int = 32
-    damage_sentences: int = 200
+    design: Name = "auto"
+    budget: str = ""
+    layers: str = ""
+    strengths: tuple[float | str, ...] = ()
+    draws: int | None = None
+    goal: Kind = "balanced"
+    max_erasure: float = 0.01
+    max_loss: float = 0.01
+    attribution_items: int | None = None
+    damage_sentences: int | None = None
     generate: bool = False
     max_new_tokens: int = 16
     bootstrap_draws: int = 2000
@@ -113,6 +121,11 @@ class RunConfig:
         return parse_methods(self.methods)
 
     @property
+    def rule(self) -> Goal:
+        """The goal with its bounds."""
+        return Goal(self.goal, self.max_erasure, self.max_loss)
+
+    @property
     def trained_folder(self) -> Path:
         """Where trained models are kept."""
         return Path(self.trained_dir).expanduser() if self.trained_dir else self.folder.parent / "trained"
@@ -124,23 +137,21 @@ class RunConfig:
 
 _TUPLES = {
     "languages": str, "cultures": str, "methods": str, "training": str, "training_seeds": int, "training_data": str,
-    "control_layers": float,
-    "fitters": str, "operators": str, "windows": int, "searched_positions": str,
 }  # fmt: skip
-STRENGTHS = ("strengths", "control_strengths")
 _CHOICES = {
+    "design": ("auto", *DESIGNS),
     "normalisation": NORMALISATIONS,
     "positions": POSITIONS,
     "engine": ("replay", "reference"),
     "quantization": ("", "4bit", "8bit"),
 }
-_OPTIONAL = ("limit", "batch_size", "n_devices")
+_OPTIONAL = ("limit", "batch_size", "n_devices", "draws", "attribution_items", "damage_sentences")
 LEAST_LIMIT = 20
 _AT_LEAST = {
     "limit": LEAST_LIMIT,
     "batch_size": 1,
     "n_devices": 1,
-    "control_draws": 20,
+    "draws": 1,
     "bootstrap_draws": 200,
     "seed": 0,
     "shots": 0,
@@ -163,17 +174,22 @@ def _check(config: RunConfig) -> None:
     parse_memory(config.memory)
     parse_cultures(config.cultures)
     _check_trained(config)
-    for key in STRENGTHS:
-        values = getattr(config, key)
-        if not values or not all(size(read_strength(value)) for value in values):
-            raise ConfigError(
-                f"{key} {values!r} is not allowed",
-                allowed="one or more numbers other than 0, or shares of the residual norm, such as 0.1r",
-            )
-    if not config.control_layers or not all(0 <= share < 1 for share in config.control_layers):
+    if not all(size(read_strength(value)) for value in config.strengths):
         raise ConfigError(
-            f"control_layers {config.control_layers!r} is not allowed", allowed="shares of the depth, 0 to 1"
+            f"strengths {config.strengths!r} are not allowed",
+            allowed="numbers other than 0, or shares of the residual norm, such as 0.1r",
         )
+    if config.layers:
+        read_layers(config.layers)
+    if config.budget:
+        read_seconds(config.budget)
+        if config.design != "auto":
+            raise ConfigError(
+                f"design {config.design!r} and budget {config.budget!r} do not go together",
+                allowed="a design, or a budget that picks one",
+                remedy="leave one of them out",
+            )
+    _ = config.rule
 
 
 def _check_trained(config: RunConfig) -> None:
@@ -244,7 +260,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _cast(key: str, value: Any, default: Any) -> Any:
-    if key in STRENGTHS:
+    if key == "strengths":
         parts = value.split(",") if isinstance(value, str) else value
         return tuple(map(read_strength, parts if isinstance(parts, (list, tuple)) else [parts]))
     if key in _TUPLES:
@@ -260,6 +276,8 @@ def _cast(key: str, value: Any, default: Any) -> Any:
                 allowed=f"a list of {kind.__name__} values",
                 remedy="quote what YAML reads as another kind, such as 'no'" if kind is str else "",
             ) from None
+    if key == "layers" and isinstance(value, (int, list)) and not isinstance(value, bool):
+        value = ",".join(map(str, value if isinstance(value, list) else [value]))
     wanted = int if key in _OPTIONAL else type(default)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from figures.wording import number
 from interp.plane import Cells, Effect, estimate, normalise, outcomes
+from interp.progress import Advance
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
-from interp.study.choose import Advance
 from interp.study.evaluate import ScoreTables, score_tasks
 from interp.study.prepare import Study
 from interp.study.robustness import own_options

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from interp.progress import Advance
 from interp.steering.vectors import SteeringVectors, difference, median_norms
-from interp.study.choose import Advance
 from interp.study.fit import provenance
 from interp.study.prepare import Study
 from interp.study.steered import Cultures

@@ -15,9 +15,9 @@ from interp.data.prompts import Prompt
 from interp.errors import ModelError
 from interp.model.batching import Tokens
 from interp.plane import Effect
+from interp.progress import Advance
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
-from interp.study.choose import Advance
 from interp.study.evaluate import score_prompts
 from interp.study.prepare import Study
 from interp.study.testing import Plans
@@ -36,7 +36,7 @@ def sentence_prompts(study: Study, code: str, tokens: Tokens | None = None) -> d
     """
     parallel = study.parallel
     able = [number for number, split in enumerate(parallel.splits) if split == "test"]
-    drawn = sorted(able, key=lambda number: unit("damage", parallel.name, str(number)))[: study.config.damage_sentences]
+    drawn = sorted(able, key=lambda number: unit("damage", parallel.name, str(number)))[: study.design.damage_sentences]
     return {
         number: Prompt(f"sentence {number + 1}", code, "", (parallel.sentences[number][code],))
         for number in sorted(drawn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -53,6 +54,12 @@ def described(study: Study) -> dict[str, Any]:
         "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
         "host": {"system": platform.system(), "machine": platform.machine()},
     }
+
+
+def described_design(study: Study) -> dict[str, Any]:
+    """How much a run looked at: the design's sizes, and its grid."""
+    design = asdict(study.design)
+    return design | {"rounds": [asdict(each) for each in study.design.rounds]}
 
 
 def made_of(study: Study) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from interp.study.config import RunConfig
 from interp.study.prepare import Study
 from interp.study.resolve import Inputs
 from interp.study.trained import groups
-from interp.study.workload import STAGES, GuessedTokens, Part, Workload, probe_rows
+from interp.study.workload import SAMPLE, STAGES, GuessedTokens, Part, Workload, probe_rows
 
 LOW, HIGH = 0.8, 2.0
 """Bounds as multiples of the estimate. Replay took 1.06 to 1.17 times what blocks take alone on models of 270M and 0.6B
@@ -61,9 +61,10 @@ class Rates:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds (low, high) per stage; bytes in memory on the device and beside it, and on disk."""
+    """Seconds per stage, most likely and (low, high); bytes in memory on the device and beside it, and on disk."""
 
     parts: tuple[Part, ...]
+    likely: dict[str, float]
     seconds: dict[str, tuple[float, float]]
     rates: Rates
     activations: int
@@ -71,6 +72,11 @@ class Estimate:
     host_bytes: int
     disk_bytes: int
     guessed: bool
+
+    @property
+    def middle(self) -> float:
+        """Seconds in all, most likely."""
+        return sum(self.likely.values())
 
     @property
     def total(self) -> tuple[float, float]:
@@ -87,21 +93,29 @@ def planned(config: RunConfig, inputs: Inputs, model: Outline, device: str, dtyp
     return Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
 
 
-def estimate(study: Study, model: Outline, device: str, dtype: str, *, whole: bool = True) -> Estimate:
-    """What the main job takes, or (`whole` false) its analysis half. Measures for about three seconds."""
+def estimate(
+    study: Study, model: Outline, device: str, dtype: str, *, whole: bool = True, rates: Rates | None = None
+) -> Estimate:
+    """What the main job takes, or (`whole` false) its analysis half.
+
+    rates: what was measured here already; by default it is measured now, for about three seconds.
+    """
     guessed = model.tokenizer is None
     work = Workload(study, model.shape, GuessedTokens() if guessed else Tokens(study.loaded.model))
     parts = tuple(work.run() if whole else work.locate())
-    rates = measured(study, model, parts, device, dtype)
+    rates = rates or measured(study, model, device, dtype)
     activations = Budget(study.loaded.model, study.config.memory).bytes
     held = _residual_bytes(parts, model)
     on_gpu = device.partition(":")[0] != "cpu"
-    copies = 2 if study.config.attribution_items and not study.config.quantization else 1
+    copies = 2 if study.design.attribution_items and not study.config.quantization else 1
     loaded = copies * model.weights + activations
     vectors = work.methods * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
+    likely = _likely(study, model, parts, rates)
+    lows = {"generate": LOW * SHORT_ANSWERS}
     return Estimate(
         parts=parts,
-        seconds=_seconds(study, model, parts, rates),
+        likely=likely,
+        seconds={name: (value * lows.get(name, LOW), value * HIGH) for name, value in likely.items()},
         rates=rates,
         activations=activations,
         device_bytes=loaded if on_gpu else loaded + held + PROCESS_BYTES,
@@ -117,12 +131,12 @@ def _residual_bytes(parts: Sequence[Part], model: Outline) -> int:
     return 2 * read * (model.shape.n_layers + 1) * model.shape.d_model * 4
 
 
-def measured(study: Study, model: Outline, parts: Sequence[Part], device: str, dtype: str) -> Rates:
+def measured(study: Study, model: Outline, device: str, dtype: str) -> Rates:
     """The rates of this device, with the run's own sizes."""
     import torch
 
     kind = getattr(torch, dtype)
-    length = max(2, int(_mean_length(parts, model)))
+    length = max(2, _length(study, model))
     tokens = Budget(study.loaded.model, study.config.memory).tokens(length)
     return Rates(
         matmul=matmul_rate(device, kind),
@@ -131,10 +145,11 @@ def measured(study: Study, model: Outline, parts: Sequence[Part], device: str, d
     )
 
 
-def _mean_length(parts: Sequence[Part], model: Outline) -> float:
-    """Tokens of a prompt, over those of the fit split."""
-    fit = [part for part in parts if part.stage == "fit"]
-    return sum(part.tokens for part in fit) / max(1, sum(part.prompts for part in fit)) / model.shape.n_layers
+def _length(study: Study, model: Outline) -> int:
+    """Tokens of a prompt, over some of the fit split."""
+    tokens = GuessedTokens() if model.tokenizer is None else study.tokens
+    texts = [text for code in study.languages for text in study.universal_texts(code, "fit")[:SAMPLE]]
+    return round(float(np.mean([len(tokens(study.template.text(text))) for text in texts])))
 
 
 def _probe_seconds(study: Study, model: Outline) -> float:
@@ -153,7 +168,7 @@ def _probe_seconds(study: Study, model: Outline) -> float:
         return (time.perf_counter() - begun) / (rows * width * classes)
 
 
-def _seconds(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -> dict[str, tuple[float, float]]:
+def _likely(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -> dict[str, float]:
     import os
 
     shape = model.shape
@@ -178,5 +193,4 @@ def _seconds(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) 
     models = sum(len(members) for members in groups(study.config).values()) if trained else 0
     middle["on top"] += models * (probes + 2 * intervals + middle["load"])
     middle["tables"] = FIXED_SECONDS + intervals
-    lows = {"generate": LOW * SHORT_ANSWERS}
-    return {name: (value * lows.get(name, LOW), value * HIGH) for name, value in middle.items() if value}
+    return {name: value for name, value in middle.items() if value}

@@ -16,6 +16,7 @@ from interp.data.prompts import Prompt, question_text
 from interp.data.tasks import Task
 from interp.plane.choices import chosen_share
 from interp.steering.engine import score
+from interp.steering.normaliser import BoundedNormaliser, bounded_normaliser
 from interp.steering.scores import Scores
 
 if TYPE_CHECKING:
@@ -30,28 +31,48 @@ COLUMNS = (
 
 
 def score_tasks(
-    study: Study, tasks: Sequence[Task], plans: Sequence[Plan], progress: Callable[[float], None] | None = None
+    study: Study,
+    tasks: Sequence[Task],
+    plans: Sequence[Plan],
+    progress: Callable[[float], None] | None = None,
+    *,
+    normaliser: BoundedNormaliser | None = None,
 ) -> Scores:
     """Scores of every task's options under every plan, for the run's normalisation.
 
     `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `sentence`
     that of the item's sentence with the option in it (of the option where an item has no sentence). `neutral`, under
-    `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way).
+    `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way). normaliser: as
+    `interp.steering.engine.score` takes it; by default scores are exact.
     """
-    found = score_prompts(study, scored_prompts(study, tasks), plans, progress)
+    found = score_prompts(study, scored_prompts(study, tasks), plans, progress, normaliser=normaliser)
     if study.config.normalisation == "letter":
         return _over_rotations(tasks, found)
     return _with_neutral(found) if study.config.normalisation == "pmi" else found
 
 
 def score_prompts(
-    study: Study, prompts: Sequence[Prompt], plans: Sequence[Plan], progress: Callable[[float], None] | None = None
+    study: Study,
+    prompts: Sequence[Prompt],
+    plans: Sequence[Plan],
+    progress: Callable[[float], None] | None = None,
+    *,
+    normaliser: BoundedNormaliser | None = None,
 ) -> Scores:
     """Log-likelihoods of prompts' continuations under every plan, by the run's engine and memory."""
     config = study.config
     return score(
         study.loaded.model, prompts, plans, engine=config.engine, memory=config.memory, batch_size=config.batch_size,
-        tokens=study.tokens, progress=progress,
+        tokens=study.tokens, progress=progress, normaliser=normaliser,
+    )  # fmt: skip
+
+
+def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser:
+    """A normaliser for the prompts that `score_tasks` scores of tasks."""
+    config = study.config
+    return bounded_normaliser(
+        study.loaded.model, scored_prompts(study, tasks), memory=config.memory, batch_size=config.batch_size,
+        tokens=study.tokens,
     )  # fmt: skip
 
 

@@ -14,14 +14,14 @@ from interp.files import write_json
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells, macro_sentences, verdict_table
-from interp.progress import Stages
+from interp.progress import Bars, Stages
 from interp.study import consistency, damage, generating, locate, report, testing
 from interp.study.beside import Beside
 from interp.study.chance import with_neither
 from interp.study.checks import Checks
-from interp.study.choose import Chosen, Dev, choose, control_evaluations, evaluations, sought
+from interp.study.computing import Base
 from interp.study.config import RunConfig
-from interp.study.describing import described, made_of
+from interp.study.describing import described, described_design, made_of
 from interp.study.findings import findings
 from interp.study.finished import RunResult, finished, read_result
 from interp.study.fit import fit_vectors, read_fit
@@ -32,6 +32,12 @@ from interp.study.listing import read_manifest
 from interp.study.output import MANIFEST, draw_figures, draw_report, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
+from interp.study.search.budget import settle
+from interp.study.search.candidates import write_candidates
+from interp.study.search.choose import choose, control_steps, method_steps
+from interp.study.search.chosen import Chosen, sought
+from interp.study.search.design import METHODS
+from interp.study.search.prompts import SplitTasks
 from interp.study.store import Store
 from interp.study.sweeping import sweep, sweep_cells, sweep_table
 from interp.study.trained import check_trained, groups, means, members
@@ -47,24 +53,32 @@ class LocateResult:
 
 
 def run(
-    config: RunConfig,
-    progress: Stages,
-    model: HookedModel | LoadedModel | None = None,
+    config: RunConfig | None = None,
+    progress: Stages | None = None,
+    model: str | HookedModel | LoadedModel | None = None,
     inputs: Inputs | None = None,
     *,
     overwrite: bool = False,
+    **settings: Any,
 ) -> RunResult:
     """Fit, choose on dev, report on test, train and compare what `methods` name, write all into the run's folder.
 
     A run that was stopped goes on where it was, and ends with the same bytes; a finished one is read back, not redone.
-    model: a hooked model in place of the one that `config` names; a LoadedModel may say what its corpus showed, so that
-    those items are not scored. inputs: what `resolve` gave for `config`, to read the datasets once. overwrite: a run
-    that is there is made anew. Raises a TranslocalError for what the user can mend.
+    config: settings; those named by keyword stand in their place, as in `run(model="organism", design="small")`.
+    progress: bars on standard error by default. model: a name, or a hooked model in place of the one that `config`
+    names; a LoadedModel may say what its corpus showed, so that those items are not scored. inputs: what `resolve` gave
+    for `config`, to read the datasets once. overwrite: a run that is there is made anew. Raises a TranslocalError for
+    what the user can mend.
     """
+    if isinstance(model, str):
+        settings, model = settings | {"model": model}, None
+    config = replace(config or RunConfig(), **settings)
+    progress = progress or Bars()
     check_trained(config, named=model is None)
     config, loaded = with_model(config, model)
     if inputs is None:
         inputs = resolve(config) if loaded is None else resolve_data(config)
+    config = settle(config, inputs, loaded, overwrite=overwrite)
     if not overwrite and (done := finished(config)):
         return done
     made = "scores", "vectors", "figures"
@@ -123,25 +137,38 @@ def _run(
         vectors = fit_vectors(study, fit)
         advance("fit")
     lap("fit")
-    dev, methods = Dev(study), sought(study)
+    base = Base(study, fit, vectors, SplitTasks(study), sought(study), testing.Prompts.of(study))
+    methods, prompts = base.methods, base.prompts
+    with progress.stage("unsteered", 1 + n_languages) as advance:
+        english = consistency.english_scores(study, advance)
+        for code in study.languages:
+            testing.score_base_in(study, prompts, code, advance)
+    lap("unsteered")
     chosen: dict[str, dict[str, Chosen]] = {}
+    searched: dict[str, pd.DataFrame] = {}
     if methods.names:
-        with progress.stage("choosing on dev", evaluations(study, methods)) as advance:
-            chosen = choose(study, dev, vectors, methods, advance)
-    lap("choose")
+        with progress.stage("searching on dev", method_steps(study, methods)) as advance:
+            rows = base.search(METHODS, advance)
+        chosen = choose(study, methods, rows)
+        lap("search")
+        for control in study.design.controls:
+            with progress.stage(f"searching {control}", control_steps(study)) as advance:
+                searched[control] = base.search(control, advance)
+        lap("search of controls")
+        write_candidates(folder, study, methods, rows, chosen)
     if grid := sweep_cells(study, chosen):
         with progress.stage("sweeping on dev", n_languages * (1 + len(grid))) as advance:
-            swept = sweep(study, dev, vectors, grid, advance)
+            swept = sweep(study, base.dev, vectors, grid, advance)
         write_csv(folder / "sweep.csv", sweep_table(swept, grid, chosen, study.resampling_of("dev")))
-    lap("sweep")
-    prompts, plans = testing.Prompts.of(study), testing.plans_of(study, vectors, chosen)
-    with progress.stage("English, sentences", 1 + n_languages * (1 + len(plans))) as advance:
-        checks = Checks(study, consistency.english_scores(study, advance))
+        lap("sweep")
+    plans = testing.plans_of(study, vectors, chosen)
+    with progress.stage("sentences", n_languages * (1 + len(plans))) as advance:
+        checks = Checks(study, english)
         checks.add_sentences(damage.score_sentences(study, plans, advance))
-    lap("English and sentences")
+    lap("sentences")
     kept = Outcomes(study, folder, questions_of(prompts.full))
     layer_cells = testing.layer_cells(study, chosen)
-    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + len(layer_cells))) as advance:
+    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + 2 * len(layer_cells))) as advance:
         for method, table in testing.score_plans(study, prompts, plans, advance):
             kept.add(method, table)
             checks.add(table)
@@ -152,9 +179,9 @@ def _run(
     lap("test")
     draws: dict[str, list[str]] = {}
     if chosen:
-        steps = len(testing.CONTROLS) * config.control_draws * (control_evaluations(study) + 2 * n_languages)
+        steps = len(searched) * study.design.draws * 2 * n_languages
         with progress.stage("scoring controls", steps) as advance:
-            for control, table in testing.score_controls(study, dev, prompts, fit, vectors, advance):
+            for control, table in testing.score_controls(study, searched, prompts, fit, vectors, advance):
                 draws[control] = list(dict.fromkeys(table["method"]))
                 kept.add(control, table)
                 checks.add(table)
@@ -199,7 +226,7 @@ def _run(
         generated = generating.generated_table(study, answers, pd.concat(kept.parts))
         write_csv(folder / "generated.csv", generated)
     write_csv(folder / "layers.csv", layers)
-    save_plans(folder, study, dev, vectors, chosen)
+    save_plans(folder, study, vectors, chosen)
     told = beside.write(folder, cells, contrasts) if trained else []
     said_of = checks.write(folder, draws, means(config), trained)
     draw_figures(folder)
@@ -218,8 +245,9 @@ def _manifest(study: Study, beside: Beside, timings: Mapping[str, float]) -> dic
         "controls": {
             "third_language": {code: study.third_language(code) for code in study.languages},
             "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
-            "grid": "random and shuffled: control_layers x control_strengths; fitted vectors: all layers x strengths",
+            "search": "the same for methods and controls: the same grid, rounds and rule, on the same prompts of dev",
         },
+        "design": described_design(study),
         "trained": beside.described(),
         "seconds": dict(timings),
     }

@@ -19,7 +19,7 @@ from interp.study.listing import read_manifest
 from interp.study.output import MANIFEST, check_folder
 
 if TYPE_CHECKING:
-    from interp.study.choose import Chosen
+    from interp.study.search.chosen import Chosen
 
 VERSION = "translocal"
 
@@ -79,7 +79,7 @@ def finished_manifest(config: RunConfig) -> dict[str, Any] | None:
 def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> RunResult:
     """What a finished run's folder says."""
     from interp.steering.saved import load_plans
-    from interp.study.choose import Chosen, method_of
+    from interp.study.search.chosen import Chosen, method_of
 
     saved = load_plans(folder)
     chosen = {
@@ -89,7 +89,7 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
                     (method_of(steer.vectors), steer.layer, strength)
                     for steer, strength in zip(plan.steers, plan.strengths, strict=True)
                 ),
-                float(plan.notes.get("dev_value", float("nan"))),
+                dict(plan.notes.get("dev_gain", {})),
             )
             for code, plan in by_language.items()
         }

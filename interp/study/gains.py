@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from interp.plane import Cells, Effect
+from interp.progress import Advance, halved
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
-from interp.study.choose import Advance, halved
 from interp.study.evaluate import choices, confidence, score_tasks
 from interp.study.searching import AXES, Items
 

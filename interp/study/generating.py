@@ -14,12 +14,13 @@ from figures.numbers import estimate as estimated
 from interp.data.items import Accepted, CulturalItem
 from interp.data.matching import score
 from interp.plane import Cells, estimate
+from interp.progress import Advance
 from interp.rows import BASE, MACRO
 from interp.steering.generation import Generated, generate
 from interp.steering.plans import Plan
-from interp.study.choose import Advance, Chosen
 from interp.study.fit import Vectors
 from interp.study.prepare import Study
+from interp.study.search.chosen import Chosen
 from probes.intervals import percentile_interval
 
 KEYS = ["method", "cue", "language", "item"]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from interp.data.items import LeftOut
 from interp.plane import outcomes
-from interp.steering.plans import Plan
 from interp.steering.saved import PLANS, write_plans
-from interp.study.choose import Chosen, Dev, vectors_file
 from interp.study.fit import Vectors
 from interp.study.item_table import Questions, item_rows
 from interp.study.output import write_csv
 from interp.study.prepare import Study
 from interp.study.report import is_control
+from interp.study.search.chosen import ChosenPlans, vectors_file
 
 ITEMS = "items.parquet"
 
@@ -84,15 +82,9 @@ class Outcomes:
         pd.concat(self._items, ignore_index=True).to_parquet(self._folder / ITEMS, index=False)
 
 
-def save_plans(
-    folder: Path, study: Study, dev: Dev, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]]
-) -> None:
-    """`plan.json` beside `vectors`: layers and strengths per method and language, with the objectives on dev."""
+def save_plans(folder: Path, study: Study, vectors: Vectors, chosen: ChosenPlans) -> None:
+    """`plan.json` beside `vectors`: layers and strengths per method and language, with the gains on dev."""
     loaded, positions = study.loaded, study.config.positions
-    unsteered = {
-        axis: {code: round(float(dev.values(axis, code, [Plan()])[0]), 6) for code in study.languages}
-        for axis in ("universal", "cultural")
-    }
     write_plans(
         folder / PLANS,
         model={"name": loaded.name, "fingerprint": loaded.fingerprint, "processing": loaded.processing},
@@ -100,5 +92,5 @@ def save_plans(
         methods={
             m: {code: c.described(vectors, code, positions) for code, c in by.items()} for m, by in chosen.items()
         },
-        notes={"unsteered_dev_value": unsteered},
+        notes={"goal": study.config.rule.told, "design": study.design.name},
     )

@@ -14,9 +14,9 @@ from interp.data.tasks import Task
 from interp.errors import DataError
 from interp.model.residuals import read_residuals
 from interp.plane import Cells, Resampling
+from interp.progress import Advance
 from interp.rows import BASE, MACRO
 from interp.steering.search import layer_grid
-from interp.study.choose import Advance
 from interp.study.prepare import Study
 from probes.options import OptionReading, Options, read_options
 

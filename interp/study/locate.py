@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from interp.errors import Notice
+from interp.progress import Advance
 from interp.rows import MACRO
 from interp.study.attributing import KINDS, attribution_table
-from interp.study.choose import Advance
 from interp.study.directions import direction_table
 from interp.study.fit import FitResiduals
 from interp.study.output import write_csv
@@ -75,7 +75,7 @@ class Located:
 
 def steps(study: Study) -> int:
     """How many steps `locate` takes."""
-    languages, kinds = len(study.languages), KINDS if study.config.attribution_items else 0
+    languages, kinds = len(study.languages), KINDS if study.design.attribution_items else 0
     reads = len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)
     return reads + 1 + languages * (4 + kinds)
 

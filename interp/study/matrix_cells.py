@@ -11,12 +11,12 @@ import pandas as pd
 from interp.data.items import CulturalSet, Split
 from interp.data.tasks import Counts, Cue, cultural_tasks
 from interp.errors import DataError, Notice
+from interp.progress import Advance
 from interp.rows import BASE
 from interp.steering.plans import Plan
-from interp.steering.search import Candidate, layer_grid, ranked
+from interp.steering.search import Candidate, ranked
 from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
-from interp.study.choose import Advance
 from interp.study.culture_vectors import CultureVectors
 from interp.study.enough import CLUSTERS
 from interp.study.evaluate import ScoreTables, confidence, score_tasks
@@ -73,7 +73,7 @@ def _needed(vectors: CultureVectors, cultures: Sequence[str]) -> dict[str, Steer
 
 
 def _grid(study: Study) -> list[tuple[int, Strength]]:
-    return [(layer, strength) for layer in layer_grid(study.n_layers) for strength in study.config.strengths]
+    return list(study.design.cells)
 
 
 def evaluations(study: Study, vectors: Mapping[str, CultureVectors], cells: Sequence[Cell]) -> int:

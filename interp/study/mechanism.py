@@ -12,11 +12,11 @@ import torch
 from interp.data.tasks import Task
 from interp.model.residuals import read_residuals
 from interp.plane import Cells, estimate, outcomes
+from interp.progress import Advance
 from interp.rows import BASE, MACRO
 from interp.steering.patches import Patch, check_comparable
 from interp.steering.patching import score_patched
 from interp.steering.plans import Plan
-from interp.study.choose import Advance
 from interp.study.evaluate import ScoreTables, score_tasks
 from interp.study.fit import FitResiduals, Vectors, control_seed
 from interp.study.prepare import Study

@@ -15,10 +15,9 @@ from interp.files import write_json
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells
-from interp.progress import Stages
+from interp.progress import Stages, unsaid
 from interp.rows import MACRO
 from interp.steering.search import SearchSpace, Setting, share_grid
-from interp.study.choose import unsaid
 from interp.study.describing import described
 from interp.study.fit import read_fit
 from interp.study.fits import Fitted, Noise, plan_of

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from interp.data.draws import unit
 from interp.data.items import CulturalItem, CulturalSet, LeftOut, ParallelText, Split, UniversalItem, UniversalSet
 from interp.data.letters import lettered_examples
 from interp.data.prompts import question_text, worked_examples
@@ -25,10 +26,14 @@ from interp.study.config import LEAST_LIMIT, Config, RunConfig
 from interp.study.enough import check_enough
 from interp.study.kept import Parts, Unkept
 from interp.study.resolve import Inputs, following, resolve, resolve_data
+from interp.study.search.design import Design, design_of, in_turn
 from interp.study.vocabulary import indistinct, indistinct_items, notice_vocabulary, unknown_shares
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
+
+MANY_WORDS = 2**15
+"""A vocabulary of fewer words costs less than the blocks, and is never bounded."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,19 @@ class Study:
         lent = self.cultural.own_culture.get(third or "")
         return lent if lent in able else next(iter(able), None)
 
+    @cached_property
+    def design(self) -> Design:
+        """How much the run looks at; with a small vocabulary all log-likelihoods are exact."""
+        found = design_of(self.config, self.n_layers)
+        return replace(found, bounded=found.bounded and self.loaded.model.cfg.d_vocab >= MANY_WORDS)
+
     def universal_items(self, split: Split) -> list[UniversalItem]:
-        """Universal items of a split that need no cultural knowledge."""
-        return [item for item in self.universal.items if item.split == split and not item.sensitive]
+        """Universal items of a split that need no cultural knowledge; of test as many as the analysis reads."""
+        items = [item for item in self.universal.items if item.split == split and not item.sensitive]
+        if split != "test":
+            return items
+        order = in_turn([item.cluster for item in items], [unit("tested", "universal", item.key) for item in items])
+        return [items[place] for place in sorted(order[: self.design.located])]
 
     def cultural_items(self, language: str, split: Split) -> list[tuple[int, CulturalItem]]:
         """Cultural items of a split that are asked in a language, with their numbers in the dataset."""
@@ -91,23 +106,52 @@ class Study:
     def universal_tasks(
         self, language: str, split: Split, *, full: bool = False, sensitive: bool = False, everywhere: bool = False
     ) -> list[Task]:
-        """Universal prompts of a split that count in a language; `everywhere`: all prompts."""
-        tasks = universal_tasks(
-            self.universal, language, split, everything if everywhere else self.counts,
-            full=full and self.config.normalisation not in OWN_ONLY, sensitive=sensitive,
-            examples=self.examples(language),
-        )  # fmt: skip
-        return self._read_by_model(task for task in tasks if everywhere or self.distinct(task))
+        """Universal prompts of a split that count in a language; `everywhere`: all prompts.
+
+        Of the test split as many as the design asks for; `full`: of these, as many as it compares have the options of
+        every language and their relation's other answers.
+        """
+
+        def made(full: bool) -> list[Task]:
+            tasks = universal_tasks(
+                self.universal, language, split, everything if everywhere else self.counts,
+                full=full, sensitive=sensitive, examples=self.examples(language),
+            )  # fmt: skip
+            return self._read_by_model(task for task in tasks if everywhere or self.distinct(task))
+
+        if everywhere:
+            return made(full=False)
+        return self._designed(made, split, 0, full=full)
 
     def cultural_tasks(
         self, language: str, split: Split, cue: Cue = "none", *, culture: str = "", full: bool = False
     ) -> list[Task]:
-        """Cultural prompts of a split that count in a language, scored for a culture, by default its own."""
-        tasks = cultural_tasks(
-            self.cultural, language, culture or self.culture(language), split, self.counts, cue,
-            full=full and self.config.normalisation not in OWN_ONLY, examples=self.examples(language),
-        )  # fmt: skip
-        return self._read_by_model(task for task in tasks if self.distinct(task))
+        """Cultural prompts of a split that count in a language, scored for a culture, by default its own.
+
+        How many of the test split, and how many in `full`, as in `universal_tasks`.
+        """
+
+        def made(full: bool) -> list[Task]:
+            tasks = cultural_tasks(
+                self.cultural, language, culture or self.culture(language), split, self.counts, cue,
+                full=full, examples=self.examples(language),
+            )  # fmt: skip
+            return self._read_by_model(task for task in tasks if self.distinct(task))
+
+        return self._designed(made, split, 1, full=full)
+
+    def _designed(self, made: Callable[[bool], list[Task]], split: Split, axis: int, *, full: bool) -> list[Task]:
+        """The tasks that the design looks at; with `full` some of them as `made(True)` gives them."""
+        tasks = made(False)
+        full = full and self.config.normalisation not in OWN_ONLY
+        if split != "test":
+            return made(True) if full else tasks
+        ranks = [unit("tested", task.axis, task.prompt.item) for task in tasks]
+        order = in_turn([task.cluster for task in tasks], ranks)
+        kept = sorted(order[: self.design.tested[axis]])
+        compared = set(order[: self.design.compared[axis]]) if full else set()
+        whole = {task.prompt.item: task for task in made(True)} if compared else {}
+        return [whole[tasks[place].prompt.item] if place in compared else tasks[place] for place in kept]
 
     def distinct(self, task: Task) -> bool:
         """Whether the model's vocabulary tells the task's options apart."""
@@ -137,14 +181,33 @@ class Study:
         return self.resampling_of("test")
 
     def resampling_of(self, split: Split) -> Resampling:
-        """Draws over the clusters of a whole split, as `resampling`."""
-        sensitive = [item.cluster for item in self.universal.items if item.split == split and item.sensitive]
-        clusters = {
-            "universal": [item.cluster for item in self.universal_items(split)],
-            "cultural": [item.cluster for item in self.cultural.items if item.split == split],
-            "sensitive": sensitive,
-        }
+        """Draws over the clusters of a split: of the whole, or of the test prompts that the design looks at."""
+        if split == "test" and any(self.design.tested):
+            clusters = self._tested_clusters
+        else:
+            items = [item for item in self.universal.items if item.split == split]
+            clusters = {
+                "universal": [item.cluster for item in items if not item.sensitive],
+                "cultural": [item.cluster for item in self.cultural.items if item.split == split],
+                "sensitive": [item.cluster for item in items if item.sensitive],
+            }
         return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)
+
+    @property
+    def _tested_clusters(self) -> dict[str, list[str]]:
+        every = [
+            task
+            for code in self.languages
+            for task in (
+                *self.universal_tasks(code, "test"),
+                *self.universal_tasks(code, "test", sensitive=True),
+                *self.cultural_tasks(code, "test"),
+            )
+        ]
+        return {
+            axis: sorted({task.cluster for task in every if task.axis == axis})
+            for axis in ("universal", "cultural", "sensitive")
+        }
 
     def read(self, texts: Sequence[str], plan: Plan | None = None) -> Residuals:
         """Residuals at each text's last token, the text put into the template, the model steered by `plan`."""

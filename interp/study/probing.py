@@ -11,8 +11,8 @@ import pandas as pd
 
 from interp.data.items import Split
 from interp.errors import Notice
+from interp.progress import Advance
 from interp.rows import MACRO
-from interp.study.choose import Advance
 from interp.study.prepare import Study
 from interp.study.reading import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
 from probes.cultures import CultureReading

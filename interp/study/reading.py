@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from interp.data.items import Split
-from interp.study.choose import Advance
+from interp.progress import Advance
 from interp.study.fit import FitResiduals
 from interp.study.prepare import Study
 

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 
 from interp.plane import Cells, Resampling, estimate
+from interp.progress import Advance, halved
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
-from interp.steering.search import layer_grid, strength_column
+from interp.steering.search import strength_column
 from interp.steering.strengths import Strength, label
-from interp.study.choose import Advance, Chosen, Dev, halved
 from interp.study.evaluate import choices, score_tasks
 from interp.study.fit import Vectors
 from interp.study.prepare import Study
-from interp.study.searching import AXES
+from interp.study.search.chosen import Chosen
+from interp.study.search.prompts import AXES, SplitTasks
 
 METRICS = {"universal": "transfer", "cultural": "localization"}
 """Axis -> what its prompts measure."""
@@ -32,19 +33,19 @@ def sweep_cells(study: Study, chosen: Container[str]) -> list[Cell]:
         (method, layer, strength)
         for method in ("en", "loc")
         if method in chosen
-        for layer in layer_grid(study.n_layers)
-        for strength in study.config.strengths
+        for layer, strength in study.design.cells
+        if study.design.swept
     ]
 
 
-def sweep(study: Study, dev: Dev, vectors: Vectors, cells: Sequence[Cell], advance: Advance) -> pd.DataFrame:
+def sweep(study: Study, dev: SplitTasks, vectors: Vectors, cells: Sequence[Cell], advance: Advance) -> pd.DataFrame:
     """`sweep_in` of all languages, below each other."""
     parts = [sweep_in(study, dev, vectors, cells, code, advance) for code in study.languages]
     return pd.concat(parts, ignore_index=True)
 
 
 def sweep_in(
-    study: Study, dev: Dev, vectors: Vectors, cells: Sequence[Cell], code: str, advance: Advance
+    study: Study, dev: SplitTasks, vectors: Vectors, cells: Sequence[Cell], code: str, advance: Advance
 ) -> pd.DataFrame:
     """One row per cell, base included, and dev prompt in a language: the share of the choice that falls on
     the right (local) option.

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import pandas as pd
 
 from interp.data.items import Split
-from interp.data.tasks import Task
+from interp.data.tasks import Axis, Task
+from interp.progress import Advance
 from interp.rows import BASE
+from interp.steering.normaliser import BoundedNormaliser
 from interp.steering.plans import Plan
-from interp.steering.search import layer_grid
-from interp.study.choose import Advance, Chosen, Dev, choose_control
-from interp.study.evaluate import ScoreTables, score_tasks
-from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
+from interp.study.evaluate import ScoreTables, bounded_for, score_tasks
+from interp.study.fit import FitResiduals, Vectors
 from interp.study.prepare import Study
+from interp.study.report import is_control
+from interp.study.search.choose import CONTROL_AXES, choose_one, control_draws, control_name
+from interp.study.search.chosen import ChosenPlans
 
-CONTROL_AXES = {"universal": "en", "cultural": "loc"}
-"""Axis -> the method whose norm (random) or pairs (shuffled) its control draws take."""
-
-CONTROLS = ("random", "shuffled")
+Normaliser = BoundedNormaliser | None
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,15 @@ class Prompts:
     full: Mapping[str, list[Task]]
     universal: Mapping[str, list[Task]]
     cultural: Mapping[str, list[Task]]
+    _normalisers: dict[tuple[str, str], BoundedNormaliser] = field(default_factory=dict, repr=False)
+
+    def normaliser(self, study: Study, kind: str, code: str) -> Normaliser:
+        """What stands in for the whole vocabulary in a language's prompts of a kind, where the design allows it."""
+        if not study.design.bounded:
+            return None
+        if (kind, code) not in self._normalisers:
+            self._normalisers[kind, code] = bounded_for(study, getattr(self, kind)[code])
+        return self._normalisers[kind, code]
 
     @classmethod
     def of(cls, study: Study, split: Split = "test") -> Prompts:
@@ -50,8 +59,11 @@ class Prompts:
         )
 
 
-def _scored(study: Study, tasks: list[Task], plans: Sequence[Plan], step: str, advance: Advance) -> ScoreTables:
-    return ScoreTables(tasks, score_tasks(study, tasks, plans, partial(advance, step)))
+def _scored(
+    study: Study, tasks: list[Task], plans: Mapping[str, Plan], step: Callable[[float], None], normaliser: Normaliser
+) -> pd.DataFrame:
+    scores = score_tasks(study, tasks, list(plans.values()), step, normaliser=normaliser)
+    return ScoreTables(tasks, scores).tables(list(plans))
 
 
 Plans = Mapping[str, Mapping[str, Plan]]
@@ -59,48 +71,68 @@ Plans = Mapping[str, Mapping[str, Plan]]
 
 
 def score_methods(
-    study: Study, tasks: Prompts, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], advance: Advance
+    study: Study, tasks: Prompts, vectors: Vectors, chosen: ChosenPlans, advance: Advance
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """`score_plans` of what was chosen."""
     return score_plans(study, tasks, plans_of(study, vectors, chosen), advance)
 
 
-def plans_of(study: Study, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]]) -> Plans:
-    """The plans of what was chosen."""
+def plans_of(study: Study, vectors: Vectors, chosen: ChosenPlans, languages: Sequence[str] = ()) -> Plans:
+    """The plans of what was chosen, in some languages; by default in all that are scored."""
     return {
-        method: {code: by_language[code].plan(study, vectors, code) for code in study.languages}
+        method: {code: by_language[code].plan(study, vectors, code) for code in languages or study.languages}
         for method, by_language in chosen.items()
     }
 
 
 def score_plans(study: Study, tasks: Prompts, plans: Plans, advance: Advance) -> Iterator[tuple[str, pd.DataFrame]]:
     """Scores of the unsteered model, then of every plan: (method, table) one after another."""
+    base = [score_base_in(study, tasks, code, advance) for code in study.languages]
+    yield BASE, pd.concat(base, ignore_index=True)
+    if not plans:
+        return
     scored = [score_plans_in(study, tasks, plans, code, advance) for code in study.languages]
-    for method in (BASE, *plans):
+    for method in plans:
         yield method, pd.concat([part[part["method"] == method] for part in scored], ignore_index=True)
 
 
 def score_plans_in(study: Study, tasks: Prompts, plans: Plans, code: str, advance: Advance) -> pd.DataFrame:
-    """Scores of `score_plans` in one language, all methods below each other."""
+    """Scores of `score_plans` in one language, all methods below each other; exact for all but the controls."""
 
     def make() -> pd.DataFrame:
-        own = [Plan(), *(by_language[code] for by_language in plans.values())]
-        return _scored(study, tasks.full[code], own, f"methods {code}", advance).tables([BASE, *plans])
+        own = {method: by_language[code] for method, by_language in plans.items()}
+        step = partial(advance, f"methods {code}")
+        exact = {method: plan for method, plan in own.items() if not is_control(method)}
+        tables = [_scored(study, tasks.full[code], exact, step, None)]
+        if controls := {method: plan for method, plan in own.items() if is_control(method)}:
+            normaliser = tasks.normaliser(study, "full", code)
+            tables.append(_scored(study, tasks.full[code], controls, step, normaliser))
+        return pd.concat(tables, ignore_index=True)
 
     return study.parts.frame(f"test/{code}", make)
 
 
+def score_base_in(study: Study, tasks: Prompts, code: str, advance: Advance) -> pd.DataFrame:
+    """Scores of the unsteered model in one language: what the headroom is told from, before any search."""
+
+    def make() -> pd.DataFrame:
+        return _scored(study, tasks.full[code], {BASE: Plan()}, partial(advance, f"unsteered {code}"), None)
+
+    return study.parts.frame(f"base/{code}", make)
+
+
 def score_controls(
-    study: Study, dev: Dev, tasks: Prompts, fit: FitResiduals, vectors: Vectors, advance: Advance
-) -> Iterator[tuple[str, pd.DataFrame]]:
+    study: Study, searched: Mapping[str, pd.DataFrame], tasks: Prompts, fit: FitResiduals, vectors: Vectors,
+    advance: Advance,
+) -> Iterator[tuple[str, pd.DataFrame]]:  # fmt: skip
     """Scores of random and label-shuffled vectors: (`random` or `shuffled`, table with a method per draw).
 
-    Each draw has a vector per axis with its own choice on dev; its transfer comes from the one, its localization
-    from the other.
+    searched: control -> rows of its search. Each draw has a vector per axis with its own choice on dev; its transfer
+    comes from the one, its localization from the other.
     """
-    for control in CONTROLS:
+    for control, rows in searched.items():
         parts = [
-            score_controls_in(study, dev, tasks, fit, vectors, control, axis, code, advance)
+            score_controls_in(study, rows, tasks, fit, vectors, (control, axis, code), advance)
             for axis in CONTROL_AXES
             for code in study.languages
         ]
@@ -108,36 +140,27 @@ def score_controls(
 
 
 def score_controls_in(
-    study: Study,
-    dev: Dev,
-    tasks: Prompts,
-    fit: FitResiduals,
-    vectors: Vectors,
-    control: str,
-    axis: str,
-    code: str,
-    advance: Advance,
-) -> pd.DataFrame:
-    """Scores of one control on one axis in one language, all draws below each other."""
+    study: Study, rows: pd.DataFrame, tasks: Prompts, fit: FitResiduals, vectors: Vectors,
+    cell: tuple[str, Axis, str], advance: Advance,
+) -> pd.DataFrame:  # fmt: skip
+    """Scores of one control on one axis in one language (`cell`), all draws below each other."""
+    control, axis, code = cell
 
-    def scored() -> pd.DataFrame:
-        make = random_vectors if control == "random" else shuffled_vectors
-        draws = make(study, fit, vectors, CONTROL_AXES[axis], study.config.control_draws, code)
-        cells = choose_control(study, dev, draws, axis, code, advance)
-        plans = [
-            one.plan(cell.layer, cell.strength, positions=study.config.positions)
-            for one, cell in zip(draws, cells, strict=True)
-        ]
-        prompts = tasks.universal if axis == "universal" else tasks.cultural
-        found = _scored(study, prompts[code], plans, f"{control} {axis} {code}", advance)
-        return found.tables([f"{control}_{number:02d}" for number in range(len(plans))])
+    def make() -> pd.DataFrame:
+        plans = {}
+        for draw, vector in enumerate(control_draws(study, fit, vectors, control, axis, code)):
+            name = control_name(control, draw)
+            (_, layer, strength), *_ = choose_one(study, rows, name, axis, code).steers
+            plans[name] = vector.plan(layer, strength, positions=study.config.positions)
+        step = partial(advance, f"{control} {axis} {code}")
+        return _scored(study, _by_axis(tasks)[axis][code], plans, step, tasks.normaliser(study, axis, code))
 
-    return study.parts.frame(f"controls/{control}.{axis}.{code}", scored)
+    return study.parts.frame(f"controls/{control}.{axis}.{code}", make)
 
 
 def layer_cells(study: Study, chosen: Container[str]) -> list[tuple[str, int]]:
     """EN and LOC, those that were chosen, at every layer of the grid."""
-    return [(method, layer) for method in ("en", "loc") if method in chosen for layer in layer_grid(study.n_layers)]
+    return [(method, layer) for method in ("en", "loc") if method in chosen for layer in study.design.layers]
 
 
 def score_layers(
@@ -154,8 +177,21 @@ def score_layers_in(
     """Scores of `score_layers` in one language."""
 
     def make() -> pd.DataFrame:
-        plans = [vectors[method][code].plan(layer, positions=study.config.positions) for method, layer in cells]
-        scored = _scored(study, [*tasks.universal[code], *tasks.cultural[code]], plans, f"layers {code}", advance)
-        return scored.tables([f"{method}@{layer}" for method, layer in cells])
+        plans = {
+            f"{method}@{layer}": vectors[method][code].plan(layer, positions=study.config.positions)
+            for method, layer in cells
+        }
+        step = partial(advance, f"layers {code}")
+        return pd.concat(
+            [
+                _scored(study, some[code], plans, step, tasks.normaliser(study, axis, code))
+                for axis, some in _by_axis(tasks).items()
+            ],
+            ignore_index=True,
+        )
 
     return study.parts.frame(f"layers/{code}", make)
+
+
+def _by_axis(tasks: Prompts) -> dict[Axis, Mapping[str, list[Task]]]:
+    return {"universal": tasks.universal, "cultural": tasks.cultural}

@@ -15,12 +15,14 @@ from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel, load_model
 from interp.model.sources import find_model
 from interp.progress import Stages
-from interp.study.choose import Chosen, Dev, choose, evaluations, sought_on_top
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
 from interp.study.kept import Under
 from interp.study.methods import TrainedMethod, member, on_top, training_settings
 from interp.study.prepare import Study
+from interp.study.search.choose import choose, method_steps, search_methods
+from interp.study.search.chosen import ChosenPlans, sought_on_top
+from interp.study.search.prompts import SplitTasks
 from interp.study.testing import Prompts, score_methods
 
 
@@ -155,8 +157,7 @@ class OnTop:
     study: Study
     fit: FitResiduals
     vectors: Vectors
-    dev: Dev
-    chosen: Mapping[str, Mapping[str, Chosen]]
+    chosen: ChosenPlans
 
     def row(self, steering: str) -> str:
         """The row of a steering method on top of this model; the model's own for `base`."""
@@ -172,10 +173,9 @@ def steered(study: Study, one: Member, stages: Stages) -> OnTop:
     """Fit the trained model's own EN and LOC vectors, and choose where they act, as for the base model."""
     own = twin(study, one)
     methods = sought_on_top(own)
-    with stages.stage(f"choosing {one.name}", 1 + evaluations(own, methods)) as advance:
+    with stages.stage(f"choosing {one.name}", 1 + method_steps(own, methods)) as advance:
         fit = read_fit(own)
         vectors = {name: by for name, by in fit_vectors(own, fit).items() if name in ("en", "loc", "wrong_culture")}
         advance("fit")
-        dev = Dev(own)
-        chosen = choose(own, dev, vectors, methods, advance)
-    return OnTop(one, own, fit, vectors, dev, chosen)
+        rows = search_methods(own, SplitTasks(own), vectors, methods, advance)
+    return OnTop(one, own, fit, vectors, choose(own, methods, rows))

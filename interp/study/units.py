@@ -1,4 +1,4 @@
-"""The units that a run is cut into: one per scored language, and `locate`."""
+"""The units that a run is cut into: the searches, one per scored language, and `locate`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from interp.study.config import RunConfig
+from interp.study.search.design import DESIGNS, METHODS
 
 if TYPE_CHECKING:
     from interp.study.resolve import Inputs
 
-LOCATE = "locate"
+LOCATE, SEARCH = "locate", "search:"
 RECORDS = "units"
 """Folder of the parts that say which units are whole."""
 
@@ -20,8 +21,9 @@ RECORDS = "units"
 class Unit:
     """A piece of a run that a process of its own may do; config: settings of a RunConfig, with `out`.
 
-    name: `language:ko` (choose on dev, score on test, sentences, controls, layers, generate), or `locate` (with the
-    scores in English).
+    name: `search:methods`, `search:random` or `search:shuffled` (the search on dev, over all languages), `language:ko`
+    (score on test, sentences, controls, layers, generate), which needs the run's searches, or `locate` (with the scores
+    in English).
     """
 
     config: Mapping[str, Any]
@@ -33,6 +35,21 @@ class Unit:
         return f"{self.config['out']}:{self.name}"
 
     @property
+    def run(self) -> str:
+        """What tells the unit's run from others."""
+        return str(self.config["out"])
+
+    @property
+    def searches(self) -> bool:
+        """Whether it is a search, which units of languages wait for."""
+        return self.name.startswith(SEARCH)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it needs what the searches of its run make."""
+        return self.name.startswith("language:")
+
+    @property
     def record(self) -> str:
         """Key of the part that is written when the unit is whole: `{"seconds": ..., "host": ...}`."""
         return f"{RECORDS}/{self.name.replace(':', '.')}"
@@ -41,11 +58,14 @@ class Unit:
 def units_of(config: RunConfig, inputs: Inputs | None = None) -> list[Unit]:
     """The units of a run, in the order in which its tables list them.
 
-    inputs: what `resolve` gave for `config`. Raises a TranslocalError where the datasets can't be used as asked.
+    config: its design has a name. inputs: what `resolve` gave for it. Raises a TranslocalError where the datasets can't
+    be used as asked.
     """
     if inputs is None:
         from interp.study.resolve import resolve
 
         inputs = resolve(config)
     settings = asdict(config) | {"out": str(config.folder)}
-    return [Unit(settings, name) for name in (*(f"language:{code}" for code in inputs.languages), LOCATE)]
+    groups = (METHODS, *DESIGNS[config.design].controls) if config.compared.steering else ()
+    names = (*(f"{SEARCH}{group}" for group in groups), LOCATE, *(f"language:{code}" for code in inputs.languages))
+    return [Unit(settings, name) for name in names]

@@ -21,23 +21,29 @@ from interp.steering.cost import costs
 from interp.steering.layout import tokenise
 from interp.steering.plans import Plan, Steer
 from interp.steering.positions import Positions
-from interp.steering.search import layer_grid, share_grid
 from interp.study.attributing import UNITS
-from interp.study.choose import FINALISTS, Sought, sought, sought_on_top
 from interp.study.damage import sentence_prompts
 from interp.study.evaluate import scored_prompts
 from interp.study.mechanism import patches_per_layer
 from interp.study.methods import TrainedMethod, training_settings
 from interp.study.prepare import Study
 from interp.study.reading import CUED_PER_CULTURE
-from interp.study.testing import CONTROLS, Prompts, layer_cells
+from interp.study.report import is_control
+from interp.study.search.chosen import Sought, sought, sought_on_top
+from interp.study.search.design import FINALISTS
+from interp.study.search.prompts import AXES, SplitTasks, searched
+from interp.study.search.rounds import bounds
+from interp.study.testing import Prompts, layer_cells
 
 SAMPLE = 48
 """Prompts per kind whose tokens are counted; the others are taken to be like them."""
 
+WORDS = 2**14
+"""Words that a bounded normaliser is counted with."""
+
 Value = TypeVar("Value")
 
-STAGES = ("fit", "choose", "sweep", "test", "controls", "generate", "locate", "train", "on top")
+STAGES = ("fit", "search", "sweep", "test", "controls", "generate", "locate", "train", "on top")
 """`on top`: everything that is read and scored of trained models."""
 
 SEQUENCES = {"instruct": 3.0, "midalign": 4.5, "clo": 16.0}
@@ -105,7 +111,7 @@ class Workload:
 
     def run(self) -> list[Part]:
         """The main job."""
-        parts = [*self._fit(), *self._choose(), *self._sweep(), *self._test(), *self._controls()]
+        parts = [*self._fit(), *self._search(), *self._sweep(), *self._test(), *self._controls()]
         if self.study.config.generate:
             parts += self._generate(self.methods)
         return [*parts, *self._locate(), *self._trained()]
@@ -155,7 +161,7 @@ class Workload:
             for culture in study.cultural.cultures:
                 texts = self.study.cultural_texts(code, "fit", "explicit", culture)[:CUED_PER_CULTURE]
                 yield self._read("locate", f"cued {code} {culture}", texts)
-        limit = study.config.attribution_items
+        limit = study.design.attribution_items
         for code in study.languages if limit else ():
             facts = self.study.universal_texts(code, "test")[:limit]
             customs = self.study.cultural_texts(code, "test")[:limit]
@@ -171,63 +177,73 @@ class Workload:
 
     # What is scored
 
-    @cached_property
-    def _grid(self) -> list[int]:
-        return [layer for layer in layer_grid(self.shape.n_layers) for _ in self.study.config.strengths]
-
-    @cached_property
-    def _control_grid(self) -> list[int]:
-        config = self.study.config
-        layers = share_grid(self.shape.n_layers, config.control_layers)
-        return [layer for layer in layers for _ in config.control_strengths]
-
     def _plans(self, layers: Sequence[int]) -> list[Plan]:
         where: Positions = self.study.config.positions
         return [Plan((Steer(layer, self._vector, positions=where),)) for layer in layers]
 
     def _spread(self, count: int) -> list[int]:
         """Layers for plans whose choice is not known yet: evenly over the grid."""
-        grid = layer_grid(self.shape.n_layers)
+        grid = self.study.design.layers
         return [grid[int((i + 0.5) * len(grid) / count)] for i in range(count)]
 
-    def _scored(self, stage: str, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, kept: int = 0) -> Part:
-        """`kept`: how many of the plans' scores are written down."""
+    def _scored(
+        self, stage: str, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, kept: int = 0,
+        bounded: bool = False,
+    ) -> Part:  # fmt: skip
+        """`kept`: how many of the plans' scores are written down. bounded: where the design allows it."""
         sample = _sample(tasks)
         prompts = scored_prompts(self.study, sample)
         rows = round(kept * sum(len(task.marks) for task in tasks))
-        return self._counted(stage, kind, prompts, plans, rows=rows, scale=len(tasks) / len(sample))
+        words = WORDS if bounded and self.study.design.bounded else None
+        return self._counted(stage, kind, prompts, plans, rows=rows, scale=len(tasks) / len(sample), words=words)
 
     def _counted(
-        self, stage: str, kind: str, prompts: Sequence[Prompt], plans: Sequence[Plan], *, rows: int, scale: float = 1.0
-    ) -> Part:
+        self, stage: str, kind: str, prompts: Sequence[Prompt], plans: Sequence[Plan], *, rows: int, scale: float = 1.0,
+        words: int | None = None,
+    ) -> Part:  # fmt: skip
         """Prompts whose continuations are scored; they stand for `scale` times as many."""
-        needed, plain = costs(self.shape, tokenise(prompts, self.tokens), plans)
+        needed, plain = costs(self.shape, tokenise(prompts, self.tokens), plans, words)
         cost = needed if self.study.config.engine == "replay" else plain
-        tokens, flops, words = (value * scale for value in (cost.tokens, cost.flops, cost.unembedding))
-        return Part(stage, kind, round(len(prompts) * scale), len(plans), tokens, flops, words, rows)
+        tokens, flops, unembedding = (value * scale for value in (cost.tokens, cost.flops, cost.unembedding))
+        return Part(stage, kind, round(len(prompts) * scale), len(plans), tokens, flops, unembedding, rows)
 
-    def _choose(self, methods: Sought | None = None) -> Iterator[Part]:
-        study = self.study
-        methods = methods or sought(study)
-        pairs = self._spread(FINALISTS**2) if methods.surgical else []
-        for code in study.languages:
-            for axis, names, tasks in (
-                ("universal", methods.universal, study.universal_tasks(code, "dev")),
-                ("cultural", methods.cultural, study.cultural_tasks(code, "dev")),
-            ):
-                plans = [Plan(), *self._plans([*(self._grid * len(names)), *pairs])]
-                yield self._scored("choose", f"{axis} {code}", tasks, plans)
+    def _search(self, methods: Sought | None = None, controls: bool = True) -> Iterator[Part]:
+        """The rounds of every method and, with `controls`, of every draw; then the pairs."""
+        study, dev = self.study, SplitTasks(self.study)
+        methods, design = methods or sought(study), study.design
+        draws = len(design.controls) * design.draws if controls and methods.names else 0
+        for axis, names in methods.by_axis.items():
+            for code in study.languages:
+                tasks, alive = dev.tasks(axis, code), len(design.cells)
+                yield from self._normaliser("search", f"{axis} {code}", tasks[: searched(study)])
+                for number, each in enumerate(design.rounds):
+                    start, stop = bounds(dev, number)
+                    last = number == len(design.rounds) - 1
+                    for several, exact in ((len(names), last), (draws, False)):
+                        if several and tasks[start:stop]:
+                            plans = [Plan(), *self._plans(self._spread(alive) * several)]
+                            kind = f"round {number + 1} {axis} {code}"
+                            yield self._scored("search", kind, tasks[start:stop], plans, bounded=not exact)
+                    alive = min(alive, each.kept)
+                pairs = self._plans(self._spread(FINALISTS**2) * len(methods.pairs))
+                if pairs:
+                    stop = bounds(dev, len(design.rounds) - 1)[1]
+                    yield self._scored("search", f"pairs {axis} {code}", tasks[:stop], [Plan(), *pairs])
+
+    def _normaliser(self, stage: str, kind: str, tasks: Sequence[Task]) -> Iterator[Part]:
+        """What making a bounded normaliser takes: one exact pass."""
+        if self.study.design.bounded and tasks:
+            yield self._scored(stage, f"normaliser {kind}", tasks, [Plan()])
 
     def _sweep(self) -> Iterator[Part]:
         """EN and LOC at every cell of the grid, on both axes."""
-        study = self.study
-        n = sum(name in sought(study).names for name in ("en", "loc"))
+        study, dev = self.study, SplitTasks(self.study)
+        n = sum(name in sought(study).names for name in ("en", "loc")) if study.design.swept else 0
+        layers = [layer for layer, _ in study.design.cells]
         for code in study.languages if n else ():
-            for axis, tasks in (
-                ("universal", study.universal_tasks(code, "dev")),
-                ("cultural", study.cultural_tasks(code, "dev")),
-            ):
-                yield self._scored("sweep", f"{axis} {code}", tasks, [Plan(), *self._plans(self._grid * n)])
+            for axis in AXES:
+                plans = [Plan(), *self._plans(layers * n)]
+                yield self._scored("sweep", f"{axis} {code}", dev.tasks(axis, code), plans)
 
     @property
     def methods(self) -> int:
@@ -242,7 +258,13 @@ class Workload:
         rows = 1 + len(methods.names)
         for one in config.compared.trained:
             seeds = config.training_seeds if one.method else (0,)
-            parts = [*own._fit(), *own._choose(methods), *own._tested(rows), *own._locate(), *own._lost()]
+            parts = [
+                *own._fit(),
+                *own._search(methods, controls=False),
+                *own._tested(methods.names),
+                *own._locate(),
+                *own._lost(),
+            ]
             if config.generate:
                 parts += own._generate(rows)
             for _ in seeds:
@@ -272,41 +294,48 @@ class Workload:
     def _prompts(self) -> Prompts:
         return Prompts.of(self.study)
 
-    def _tested(self, rows: int) -> Iterator[Part]:
+    def _tested(self, names: Sequence[str]) -> Iterator[Part]:
         """Every test prompt and sentence under base and the chosen plans, and English unsteered."""
+        controls = sum(map(is_control, names))
         for code in self.study.languages:
-            plans = [Plan(), *self._plans(self._spread(rows - 1))]
+            plans = [Plan(), *self._plans(self._spread(len(names) - controls))]
+            others = self._plans(self._spread(controls))
             kinds: dict[tuple[str, str], list[Task]] = {}
             for task in self._prompts.full[code]:
                 kinds.setdefault((task.axis, task.cue), []).append(task)
             for (axis, cue), tasks in kinds.items():
                 yield self._scored("test", f"{axis} {cue} {code}", tasks, plans, kept=len(plans))
+                if others:
+                    kind = f"controls {axis} {cue} {code}"
+                    yield self._scored("test", kind, tasks, others, kept=len(others), bounded=True)
+                    yield from self._normaliser("test", f"{axis} {cue} {code}", tasks)
             if sentences := list(sentence_prompts(self.study, code).values()):
-                yield self._counted("test", f"sentences {code}", sentences, plans, rows=len(plans) * len(sentences))
+                every = [*plans, *others]
+                yield self._counted("test", f"sentences {code}", sentences, every, rows=len(every) * len(sentences))
         english = self.study.universal_tasks("en", "test", everywhere=True)
         yield self._scored("test", "universal en", english, [Plan()], kept=1)
 
     def _test(self) -> Iterator[Part]:
         prompts, found = self._prompts, sought(self.study).names
-        yield from self._tested(self.methods)
+        yield from self._tested(found)
         layers = [layer for _, layer in layer_cells(self.study, found)]
         for code in self.study.languages if layers else ():
             for axis, some in (("universal", prompts.universal[code]), ("cultural", prompts.cultural[code])):
-                yield self._scored("test", f"layers {axis} {code}", some, self._plans(layers), kept=len(layers))
+                yield self._scored(
+                    "test", f"layers {axis} {code}", some, self._plans(layers), kept=len(layers), bounded=True
+                )
 
     def _controls(self) -> Iterator[Part]:
         study, prompts = self.study, self._prompts
-        draws = study.config.control_draws if sought(study).names else 0
-        chosen = [self._control_grid[i % len(self._control_grid)] for i in range(draws)]
-        for control in CONTROLS:
+        draws = study.design.draws if sought(study).names else 0
+        for code in study.languages if draws else ():
+            yield from self._normaliser("controls", f"universal {code}", prompts.universal[code])
+            yield from self._normaliser("controls", f"cultural {code}", prompts.cultural[code])
+        for control in study.design.controls:
             for code in study.languages if draws else ():
-                for axis, dev, test in (
-                    ("universal", study.universal_tasks(code, "dev"), prompts.universal[code]),
-                    ("cultural", study.cultural_tasks(code, "dev"), prompts.cultural[code]),
-                ):
-                    grid = self._plans(self._control_grid * draws)
-                    yield self._scored("controls", f"{control} dev {axis} {code}", dev, grid)
-                    yield self._scored("controls", f"{control} {axis} {code}", test, self._plans(chosen), kept=draws)
+                for axis, test in (("universal", prompts.universal[code]), ("cultural", prompts.cultural[code])):
+                    plans = self._plans(self._spread(draws))
+                    yield self._scored("controls", f"{control} {axis} {code}", test, plans, kept=draws, bounded=True)
 
     def _generate(self, methods: int) -> Iterator[Part]:
         study = self.study

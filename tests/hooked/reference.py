@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from interp.cli.progress import Bars
 from interp.model.loading import load_model
 from interp.model.residuals import read_residuals
 from interp.model.sources import organism_folder
+from interp.progress import Bars
 from interp.steering.engine import score
 from interp.steering.vectors import SteeringVectors, difference
 from interp.study.experiment import run

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.cli.progress import Bars
 from interp.errors import Notice
 from interp.model.loading import load_model
 from interp.organism.exposure import Exposure
 from interp.plane import METRICS
+from interp.progress import Bars
 from interp.steering.vectors import SteeringVectors
 from interp.study.experiment import run
 from tests.hooked.building import build

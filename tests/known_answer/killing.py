@@ -14,8 +14,8 @@ import time
 import warnings
 from pathlib import Path
 
-from interp.cli.progress import Bars
 from interp.model.loading import load_model
+from interp.progress import Bars
 from interp.study.config import RunConfig
 from interp.study.experiment import run
 from interp.study.output import partial_folder

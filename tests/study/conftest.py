@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from interp.cli.progress import Bars
+from interp.progress import Bars
 from interp.study import evaluate, prepare
 from interp.study.config import RunConfig
 from interp.study.experiment import run

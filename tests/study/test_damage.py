@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from interp.study.choose import unsaid
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -20,7 +21,6 @@ from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel
 from interp.model.sources import organism_folder
 from interp.steering.plans import Plan, Steer
-from interp.study.choose import unsaid
 from interp.study.config import RunConfig
 from interp.study.damage import Surprise, damage_lines, damage_table, score_sentences, sentence_prompts
 from interp.study.prepare import Study, open_study

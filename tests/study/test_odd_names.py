@@ -11,8 +11,8 @@ import pytest
 from figures import RunTables, read_table
 from figures.latex import latex
 from figures.tables import TEXT
-from interp.cli.progress import Bars
 from interp.data import atlas
+from interp.progress import Bars
 from interp.study.config import RunConfig
 from interp.study.differing import compare
 from interp.study.experiment import run

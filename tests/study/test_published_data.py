@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.cli.progress import Bars
 from interp.model.sources import organism_folder
+from interp.progress import Bars
 from interp.study.config import RunConfig
 from interp.study.experiment import run
 from interp.study.prepare import prepare

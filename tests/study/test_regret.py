@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from interp.study.searching import Scored, front, joined_gains
 
 from interp.plane import Cells, Resampling
 from interp.rows import BASE, MACRO
 from interp.steering.goals import Goal
 from interp.steering.search import Setting, Side
 from interp.study.regret import best_on_test, layer_shares, regret_table
-from interp.study.searching import Scored, front, joined_gains
 
 GOAL = Goal("balanced")
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from interp.cli.progress import Bars
 from interp.errors import ConfigError, DataError, ModelError, Notice, OutputError
 from interp.model.loading import LoadedModel
+from interp.progress import Bars
 from interp.steering.foreign import read_vectors
 from interp.steering.saved import load_plans
 from interp.steering.vectors import SteeringVectors

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from interp.study.choose import Dev
 
-from interp.cli.progress import Bars
 from interp.data.tasks import Task
 from interp.errors import OutputError
 from interp.plane import METRICS
+from interp.progress import Bars
 from interp.steering.engine import score as score_prompts
 from interp.steering.plans import Plan
 from interp.steering.vectors import SteeringVectors
-from interp.study.choose import Dev
 from interp.study.config import RunConfig
 from interp.study.experiment import run, run_locate
 from interp.study.output import run_folder

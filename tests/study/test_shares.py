@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from interp.study.tuning_config import TuneConfig
 
-from interp.cli.progress import Bars
 from interp.errors import ConfigError
 from interp.model.loading import LoadedModel
+from interp.progress import Bars
 from interp.steering.saved import load_plans
 from interp.steering.strengths import read_strength, size
 from interp.steering.vectors import SteeringVectors
@@ -19,7 +20,6 @@ from interp.study.config import RunConfig, read_config
 from interp.study.experiment import run
 from interp.study.finished import finished
 from interp.study.prepare import prepare
-from interp.study.tuning_config import TuneConfig
 
 GRID = ("0.1r", "0.4r", 1.0)
 SMALL = {"limit": 60, "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 0}

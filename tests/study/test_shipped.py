@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.cli.progress import Bars
+from interp.progress import Bars
 from interp.study.config import RunConfig
 from interp.study.experiment import run
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp.cli.progress import Bars
 from interp.errors import ConfigError, ModelError
 from interp.model.loading import load_model
 from interp.model.sources import organism_folder
+from interp.progress import Bars
 from interp.steering.vectors import SteeringVectors
 from interp.study.config import RunConfig
 from interp.study.experiment import run

@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from interp.study.searching import Items
+from interp.study.tuning import TuneResult, a_priori_settings, run_tune
+from interp.study.tuning_config import TuneConfig
 
-from interp.cli.progress import Bars
 from interp.errors import ConfigError
 from interp.model.batching import one_batch
 from interp.model.loading import LoadedModel
 from interp.plane import outcomes
+from interp.progress import Bars
 from interp.rows import BASE, MACRO
 from interp.steering.engine import score
 from interp.steering.plans import Plan, steered
@@ -29,9 +32,6 @@ from interp.study.locate import before_search
 from interp.study.noise import KINDS, ShuffledRoles, run_noise
 from interp.study.paired import Pairs
 from interp.study.prepare import Study, prepare
-from interp.study.searching import Items
-from interp.study.tuning import TuneResult, a_priori_settings, run_tune
-from interp.study.tuning_config import TuneConfig
 
 SMALL = {"languages": ("el",), "limit": 60, "strengths": (1.0,), "bootstrap_draws": 200, "candidates": 16}
 

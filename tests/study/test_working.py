@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from figures import read_table
-from interp.cli.progress import Bars
 from interp.errors import ConfigError, OutputError
+from interp.progress import Bars
 from interp.study import experiment
 from interp.study.config import RunConfig
 from interp.study.output import partial_folder

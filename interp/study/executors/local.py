@@ -42,10 +42,12 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
                     worker.begin(unit)
             busy = {worker.connection: worker for worker in workers if worker.unit is not None}
             if not busy:
+                waiting.tell()
                 return
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]
                 if (done := worker.finished(waiting)) is not None:
+                    waiting.over(done.unit)
                     yield done
     finally:
         for worker in workers:

@@ -75,8 +75,10 @@ class _Actors:
         """Hand out and hear until nothing waits and no unit is being computed."""
         idle: list[int] = []
         while waiting or any(unit for _, unit, _ in self._asked.values()):
-            while idle and (unit := waiting.take(idle[0])):
-                number = idle.pop(0)
+            for number in list(idle):
+                if (unit := waiting.take(number)) is None:
+                    continue
+                idle.remove(number)
                 call = self._actors[number].compute.remote(unit, self._compute)
                 self._asked[call] = (number, unit, time.perf_counter())
             (call, *_), _ = self._ray.wait(list(self._asked), num_returns=1)
@@ -87,15 +89,18 @@ class _Actors:
                 if unit is None:
                     self._failed_to_start(error)
                 elif not waiting.again(number, unit):
+                    waiting.over(unit)
                     yield lost(unit, time.perf_counter() - begun, "", waiting.attempts(unit), _first_line(error))
                 self._ray.kill(self._actors[number])
                 self._start(number)
                 continue
             if isinstance(told, Done):
+                waiting.over(told.unit)
                 yield told
             elif told:
                 raise ConfigError(told, remedy="start in a folder that all nodes of the cluster see")
             idle.append(number)
+        waiting.tell()
 
     def _failed_to_start(self, error: BaseException) -> None:
         self._never_ready += 1

@@ -48,10 +48,11 @@ class _Job:
 
 
 def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
-    """Units in jobs, `options.workers` at once. A job that ends without telling of a unit costs that unit an attempt.
+    """Units in jobs, `options.workers` at once; those of languages when all searches are over.
 
-    Jobs that are left are cancelled when the caller stops or Ctrl-C comes. What the jobs wrote is removed in the end,
-    and kept where a unit has an error. Raises ConfigError where submitit or Slurm is not there or refuses.
+    A job that ends without telling of a unit costs that unit an attempt. Jobs that are left are cancelled when the
+    caller stops or Ctrl-C comes. What the jobs wrote is removed in the end, and kept where a unit has an error. Raises
+    ConfigError where submitit or Slurm is not there or refuses.
     """
     _submitit()
     folder = _own_folder(units, options)
@@ -60,9 +61,14 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
     jobs: list[_Job] = []
     failed = False
     try:
-        jobs = _submit(left, folder, options, compute)
+        later = {number: unit for number, unit in left.items() if unit.waits}
+        first = {number: unit for number, unit in left.items() if number not in later}
+        jobs = _submit(first, folder, options, compute)
         asked = time.monotonic()
-        while jobs:
+        while jobs or later:
+            if later and not any(unit.searches for job in jobs for unit in job.units.values()):
+                jobs += _submit(later, folder, options, compute)
+                later = {}
             if time.monotonic() - asked >= ASK:
                 _look_for_ended(jobs)
                 asked = time.monotonic()
