@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
 RUN_TABLES = (
-    "headroom.csv", "plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "consistency.csv", "plan.json",
-    "candidates.parquet", "layers_chosen.csv",
+    "headroom.csv", "plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "consistency.csv",
+    "plan.json", "candidates.parquet", "layers_chosen.csv",
 )  # fmt: skip
 TRAINED_TABLES = ("erasure.csv", "mechanism.csv", "signals.csv", "trained_onsets.csv", "trained/")
 MOST_REASONS = 5

@@ -67,7 +67,7 @@ def score_prompts(
     )  # fmt: skip
 
 
-def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser:
+def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser | None:
     """A normaliser for the prompts that `score_tasks` scores of tasks."""
     config = study.config
     return bounded_normaliser(

@@ -31,7 +31,7 @@ class Prompts:
     full: Mapping[str, list[Task]]
     universal: Mapping[str, list[Task]]
     cultural: Mapping[str, list[Task]]
-    _normalisers: dict[tuple[str, str], BoundedNormaliser] = field(default_factory=dict, repr=False)
+    _normalisers: dict[tuple[str, str], BoundedNormaliser | None] = field(default_factory=dict, repr=False)
 
     def normaliser(self, study: Study, kind: str, code: str) -> Normaliser:
         """What stands in for the whole vocabulary in a language's prompts of a kind, where the design allows it."""

@@ -144,9 +144,9 @@ def _chosen_pair(study: Study, own: pd.DataFrame, pair: Pair, code: str) -> Chos
     values = values.loc[[tuple(row) for row in tried.itertuples(index=False)]]
     ranks = study.config.rule.rank(values["universal"].to_numpy(), values["cultural"].to_numpy())
     en, loc = tried.iloc[int(np.argmax(ranks))].astype(int)
-    here = by_axis.xs(code, level="language").loc[(en, loc)]
+    here = own[(own["language"] == code) & (own["en"] == en) & (own["loc"] == loc)]
     cells = study.design.cells
-    gains: dict[str, float] = {axis: float(here[axis]) for axis in AXES}
+    gains: dict[str, float] = {axis: float(here[here["axis"] == axis]["gain"].mean()) for axis in AXES}
     return Chosen(((pair.en, *cells[en]), (pair.loc, *cells[loc])), gains)
 
 

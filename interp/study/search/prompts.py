@@ -31,7 +31,7 @@ class SplitTasks:
     study: Study
     split: Split = "dev"
     _tasks: dict[tuple[Axis, str], list[Task]] = field(default_factory=dict)
-    _normalisers: dict[tuple[Axis, str], BoundedNormaliser] = field(default_factory=dict)
+    _normalisers: dict[tuple[Axis, str], BoundedNormaliser | None] = field(default_factory=dict)
 
     def tasks(self, axis: Axis, code: str) -> list[Task]:
         """All prompts that count, those first that a round of few prompts takes: one per cluster, then a second.
