@@ -17,7 +17,6 @@ from interp.model.batching import Tokens
 from interp.model.blocks import Unsteppable
 from interp.model.protocol import HookedModel, device_of, dtype_of, hooks_on, resid_post
 from interp.steering.layout import Layout, Stem, tokenise
-from interp.steering.normaliser import BoundedNormaliser
 from interp.steering.plans import Plan, Steer, check_plan
 from interp.steering.replay import Replay
 from interp.steering.scores import Scores
@@ -42,7 +41,6 @@ def score(
     compiled: bool = False,
     tokens: Tokens | None = None,
     progress: Progress | None = None,
-    normaliser: BoundedNormaliser | None = None,
 ) -> Scores:
     """Log-likelihood (float32) of every continuation of every prompt under every plan.
 
@@ -50,10 +48,8 @@ def score(
     a notice, where the model can't be replayed safely. memory: bytes for activations, or a size such as `8GiB`;
     batch_size overrides it with a number of prompts. compiled: replay runs norms and MLPs through `torch.compile`,
     which costs time at first, pays on long sweeps and needs a C++ compiler. tokens: saves encoding the same texts
-    again. progress: called with the number of plans done, also in parts. normaliser: made for these prompts or more, in
-    place of the whole vocabulary (`interp.steering.normaliser`); by default log-likelihoods are exact. Raises
-    ValueError for a continuation that adds no token, a plan that doesn't fit the model, an unknown engine, or a prompt
-    that the normaliser was not made for.
+    again. progress: called with the number of plans done, also in parts. Raises ValueError for a continuation that
+    adds no token, a plan that doesn't fit the model, or an unknown engine.
     """
     if engine not in ENGINES:
         raise ValueError(f"engine {engine!r} is unknown; allowed: {', '.join(ENGINES)}")
@@ -64,7 +60,7 @@ def score(
     if replay:
         replay.compiled = compiled
     logp = replay.logp if replay else partial(reference_logp, model)
-    found = logp(layout, plans, memory=memory, batch_size=batch_size, progress=progress, normaliser=normaliser)
+    found = logp(layout, plans, memory=memory, batch_size=batch_size, progress=progress)
     return Scores(found, layout.tokens, layout.bytes, layout.starts)
 
 

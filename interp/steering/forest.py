@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Int
 
 from interp.model.blocks import Places
-from interp.model.tokenizer import Ids
 from interp.steering.layout import Stem
 
 
@@ -18,7 +17,7 @@ from interp.steering.layout import Stem
 class Reads:
     """What is read at the end: `option[i]` gains the log-probability of `target[i]` after slot `slot[i]`.
 
-    A slot is a tip of a row: row `rows[s]`, tip `tips[s]`. `places[s]`: its context, and what of an ending precedes it.
+    A slot is a tip of a row: row `rows[s]`, tip `tips[s]`.
     """
 
     rows: Int[torch.Tensor, "slot"]
@@ -26,7 +25,6 @@ class Reads:
     slot: Int[torch.Tensor, "read"]
     target: Int[torch.Tensor, "read"]
     option: Int[np.ndarray, "read"]
-    places: tuple[tuple[Ids, Ids], ...]
 
 
 @dataclass
@@ -87,7 +85,6 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
     real = np.zeros((rows, most), dtype=bool)
     slots: dict[tuple[int, int], int] = {}
     reads: list[tuple[int, int, int]] = []
-    places: list[tuple[Ids, Ids]] = []
     for r, tree in enumerate(grown):
         n = len(tree.tokens)
         tokens[r, :n], positions[r, :n], visible[r, :n, :n] = tree.tokens, tree.positions, tree.visible
@@ -96,10 +93,8 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
         tips[r] = tree.last
         tips[r, : n - tree.last] = np.arange(tree.last, n)
         real[r, : n - tree.last] = True
-        for node, target, option, before in tree.reads:
+        for node, target, option in tree.reads:
             slot = slots.setdefault((r, node - tree.last), len(slots))
-            if slot == len(places):
-                places.append((stems[r].context, before))
             reads.append((slot, target, option))
     every = np.ones((rows, nodes, prefix), dtype=bool)
     keys = np.concatenate([np.broadcast_to(np.arange(prefix), (rows, prefix)), positions], axis=1)
@@ -122,7 +117,7 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
         text=there(text),
         prefix_text=there(np.arange(prefix) >= min(in_prefix)),
         tips=there(tips),
-        reads=Reads(there(at[:, 0]), there(at[:, 1]), there(slot), there(target), option, tuple(places)),
+        reads=Reads(there(at[:, 0]), there(at[:, 1]), there(slot), there(target), option),
         trunk=Places(length, there(positions), there(keys), there(seen)),
         at_prefix=Places(length, there(first), there(first), there(np.tri(prefix, dtype=bool)[None])),
         at_tips=Places(length, there(positions[row, tips]), there(keys), there(seen[row, tips])),
@@ -137,7 +132,7 @@ class _Tree:
     positions: list[int]
     visible: np.ndarray
     last: int
-    reads: list[tuple[int, int, int, Ids]]
+    reads: list[tuple[int, int, int]]
 
 
 def _grow(stem: Stem, prefix: int) -> _Tree:
@@ -150,7 +145,7 @@ def _grow(stem: Stem, prefix: int) -> _Tree:
     for option, ending in stem.endings:
         node = last
         for i, token in enumerate(ending):
-            reads.append((node, token, option, ending[:i]))
+            reads.append((node, token, option))
             if i == len(ending) - 1:
                 break
             if (node, token) not in children:

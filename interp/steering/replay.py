@@ -8,7 +8,7 @@ Of the last block only the tokens that are read are computed, and only they are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +23,6 @@ from interp.model.switches import switches_in
 from interp.model.unembedding import Unembedding
 from interp.steering.forest import Forest, plant
 from interp.steering.layout import Layout, Stem
-from interp.steering.normaliser import BoundedNormaliser, Place
 from interp.steering.plans import Plan, Steer
 from interp.steering.schedule import Key, Numbered, numbered, passes
 from interp.steering.scoring import Progress
@@ -60,47 +59,24 @@ class Replay:
         memory: int | str | None = None,
         batch_size: int | None = None,
         progress: Progress | None = None,
-        normaliser: BoundedNormaliser | None = None,
     ) -> Float[np.ndarray, "plan option"]:
         """Summed log-likelihood of every option under every plan.
 
         batch_size: prompts per pass; by default as many as `memory` (bytes, or a size such as `8GiB`) allows.
-        normaliser: in place of the whole vocabulary.
         """
-        answers = Answers(self.unembedding, len(plans), len(layout.tokens), normaliser)
-        for ends, done in self._ends(layout, plans, memory, batch_size):
-            answers.take(ends)
-            if progress:
-                progress(done)
-        answers.flush()
-        return answers.logp.astype(np.float32)
-
-    def unsteered(
-        self, layout: Layout, *, memory: int | str | None = None, batch_size: int | None = None
-    ) -> tuple[list[Place], Float[torch.Tensor, "place d_model"]]:
-        """Every position that is read, and the unsteered stream there behind the final norm, float32."""
-        places: dict[Place, None] = {}
-        parts = []
-        for (forest, streams), _ in self._ends(layout, [Plan()], memory, batch_size):
-            [(_, nodes)] = streams
-            reads = forest.reads
-            new = [slot for slot, place in enumerate(reads.places) if place not in places]
-            places.update(dict.fromkeys(reads.places))
-            rows, tips = reads.rows[new].to(nodes.device), reads.tips[new].to(nodes.device)
-            parts.append(self.unembedding.normed(nodes[rows, tips]).float())
-        return list(places), torch.cat(parts)
-
-    def _ends(
-        self, layout: Layout, plans: Sequence[Plan], memory: int | str | None, batch_size: int | None
-    ) -> Iterator[tuple[Ends, float]]:
-        """Pass by pass the streams that are read, and how many plans are done (in parts)."""
+        answers = Answers(self.unembedding, len(plans), len(layout.tokens))
         budget = Budget(self.model, memory)
 
         def run(stems: Sequence[Stem], prefix: int, group: Sequence[Numbered]) -> Ends:
             return _Pass(self.blocks, plant(stems, prefix, self.blocks.device), group, budget).run()
 
         with replaced(lean(self.model, self.compiled)):
-            yield from passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches)
+            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches):
+                answers.take(ends)
+                if progress:
+                    progress(done)
+        answers.flush()
+        return answers.logp.astype(np.float32)
 
 
 def _place(model: HookedModel) -> tuple[torch.device, torch.dtype]:

@@ -15,7 +15,6 @@ from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, NamedHook, before_unembedding, device_of
 from interp.model.switches import switches_in
 from interp.steering.layout import Layout
-from interp.steering.normaliser import BoundedNormaliser
 from interp.steering.plans import Plan
 
 Progress = Callable[[float], None]
@@ -30,7 +29,6 @@ def reference_logp(
     memory: int | str | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
-    normaliser: BoundedNormaliser | None = None,
 ) -> Float[np.ndarray, "plan option"]:
     """Summed log-likelihood (float32) of every option under every plan."""
     rows = Rows.of(layout)
@@ -39,7 +37,7 @@ def reference_logp(
     for p, plan in enumerate(plans):
 
         def run(batch: Batch, plan: Plan = plan) -> dict[int, float]:
-            return rows.logp(model, batch, plan.hooks(batch), normaliser)
+            return rows.logp(model, batch, plan.hooks(batch))
 
         for batch, logp in within_memory(rows.batches(batch_size or budget.rows, model), run, budget):
             found[p, list(logp)] = list(logp.values())
@@ -77,13 +75,7 @@ class Rows:
         """All rows in batches for a model, on its device."""
         return batches(self.sequences, self.lengths, batch_size, device_of(model), self.fronts, switches_in(model))
 
-    def logp(
-        self,
-        model: HookedModel,
-        batch: Batch,
-        hooks: Sequence[NamedHook],
-        normaliser: BoundedNormaliser | None = None,
-    ) -> dict[int, float]:
+    def logp(self, model: HookedModel, batch: Batch, hooks: Sequence[NamedHook]) -> dict[int, float]:
         """Log-likelihoods of a batch's options, by their numbers, under forward hooks.
 
         Only the positions that predict an ending are unembedded.
@@ -91,17 +83,12 @@ class Rows:
         most = max(len(ending) for row in batch.rows for _, ending in self.reads[row])
         last = (before_unembedding(model), _keep_endings(batch, most))
         logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=[*hooks, last]).float()
+        total = logits.logsumexp(-1)
         found = {}
         for i, row in enumerate(batch.rows):
             for option, ending in self.reads[row]:
-                steps = logits[i, : len(ending)]
-                if normaliser is None:
-                    total = steps.logsumexp(-1)
-                else:
-                    context = self.sequences[row][: self.lengths[row]]
-                    at = normaliser.at([(context, ending[:step]) for step in range(len(ending))])
-                    total = normaliser.total(steps[:, normaliser.words], steps[:, normaliser.sample], at)
-                found[option] = float((steps[torch.arange(len(ending)), list(ending)] - total).sum())
+                steps = torch.arange(len(ending))
+                found[option] = float((logits[i, steps, list(ending)] - total[i, steps]).sum())
         return found
 
 

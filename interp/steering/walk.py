@@ -13,7 +13,6 @@ from jaxtyping import Float
 from interp.model.blocks import KeysValues, Stepper
 from interp.model.unembedding import Unembedding
 from interp.steering.forest import Forest
-from interp.steering.normaliser import BoundedNormaliser
 
 Part = TypeVar("Part")
 
@@ -91,11 +90,9 @@ def chunks(parts: Sequence[Part], size: int) -> list[Sequence[Part]]:
 class Answers:
     """Gathers the streams that are read and unembeds them together."""
 
-    def __init__(
-        self, unembedding: Unembedding, plans: int, options: int, normaliser: BoundedNormaliser | None = None
-    ) -> None:
+    def __init__(self, unembedding: Unembedding, plans: int, options: int) -> None:
         self.logp = np.zeros((plans, options))
-        self._unembedding, self._normaliser = unembedding, normaliser
+        self._unembedding = unembedding
         self._waiting: list[tuple[Sequence[int], Forest, torch.Tensor]] = []
         self._rows = 0
 
@@ -118,11 +115,7 @@ class Answers:
         normed = torch.cat([normed for _, _, normed in self._waiting])
         rows = torch.cat([forest.reads.slot + int(s) for s, (_, forest, _) in zip(starts, self._waiting, strict=False)])
         targets = torch.cat([forest.reads.target for _, forest, _ in self._waiting])
-        bound = None
-        if self._normaliser is not None:
-            places = [place for _, forest, _ in self._waiting for place in forest.reads.places]
-            bound = self._normaliser, self._normaliser.at(places)
-        found = self._unembedding.log_likelihood(normed, rows, targets, bound).double().cpu().numpy()
+        found = self._unembedding.log_likelihood(normed, rows, targets).double().cpu().numpy()
         begin = 0
         for plans, forest, _ in self._waiting:
             part = found[begin : begin + len(forest.reads.option)]
