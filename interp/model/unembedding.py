@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -12,6 +13,13 @@ from interp.model.protocol import HookedModel, is_bridge
 
 CHUNK_CPU, CHUNK_GPU = 2**19, 2**26
 """Logits held at once, rows x words of the vocabulary: what fits a cache on a CPU, what fills a GPU."""
+
+
+class Words(NamedTuple):
+    """The unembedding's rows of some words, and their biases."""
+
+    weight: Float[torch.Tensor, "word d_model"]
+    bias: Float[torch.Tensor, " word"] | None
 
 
 class Unembedding:
@@ -39,9 +47,17 @@ class Unembedding:
         )
         self._cap = getattr(text, "final_logit_softcapping", None)
 
-    def _matrix(self) -> tuple[Float[torch.Tensor, "word d_model"], Float[torch.Tensor, " word"] | None]:
+    @property
+    def every(self) -> Words:
+        """All words of the vocabulary."""
         linear = getattr(self._unembed, "original_component", None)
-        return (self._unembed.W_U.T, self._unembed.b_U) if linear is None else (linear.weight, linear.bias)
+        return Words(self._unembed.W_U.T, self._unembed.b_U) if linear is None else Words(linear.weight, linear.bias)
+
+    def words(self, chosen: Int[torch.Tensor, "word"]) -> Words:
+        """Some words, copied in float32."""
+        weight, bias = self.every
+        chosen = chosen.to(weight.device)
+        return Words(weight[chosen].float(), None if bias is None else bias[chosen].float())
 
     def normed(self, hidden: Float[torch.Tensor, "row d_model"]) -> torch.Tensor:
         """The stream behind the final norm."""
@@ -54,21 +70,39 @@ class Unembedding:
             logits = (logits / self._cap).tanh() * self._cap
         return logits
 
+    def logits(
+        self, normed: Float[torch.Tensor, "row d_model"], words: Words
+    ) -> Iterator[tuple[slice, Float[torch.Tensor, "row some_words"]]]:
+        """Logits (float32) as the model gives them, scaled and capped: some of the words at a time, and which."""
+        weight, bias = words
+        stream = normed.to(weight.device, torch.float32)
+        step = max(1, (CHUNK_GPU if stream.is_cuda else CHUNK_CPU) // max(1, len(stream)))
+        for start in range(0, weight.shape[0], step):
+            some = slice(start, start + step)
+            part = None if bias is None else bias[some].float()
+            yield some, self._finished(torch.nn.functional.linear(stream, weight[some].float(), part))
+
+    def log_sum(self, normed: Float[torch.Tensor, "row d_model"], words: Words) -> Float[torch.Tensor, "row"]:
+        """Logarithm of the sum of exp(logit) over words: log Z where they are all words."""
+        total = torch.full((len(normed),), -torch.inf, device=words.weight.device)
+        for _, logits in self.logits(normed, words):
+            total = torch.logaddexp(total, logits.logsumexp(-1))
+        return total
+
     def log_likelihood(
         self,
         normed: Float[torch.Tensor, "row d_model"],
         rows: Int[torch.Tensor, "read"],
         targets: Int[torch.Tensor, "read"],
+        log_z: Float[torch.Tensor, "row"] | None = None,
     ) -> Float[torch.Tensor, "read"]:
-        """Log-probability (float32) of token `targets[i]` after the stream of row `rows[i]`."""
-        weight, bias = self._matrix()
+        """Log-probability (float32) of token `targets[i]` after the stream of row `rows[i]`.
+
+        log_z: the rows' normalisers, where they are estimated; by default they are computed over all words.
+        """
+        weight, bias = self.every
+        total = self.log_sum(normed, self.every) if log_z is None else log_z.to(weight.device)
         stream, rows, targets = (part.to(weight.device) for part in (normed.float(), rows, targets))
-        step = max(1, (CHUNK_GPU if stream.is_cuda else CHUNK_CPU) // max(1, len(stream)))
-        total = torch.full((len(stream),), -torch.inf, device=stream.device)
-        for start in range(0, weight.shape[0], step):
-            part = None if bias is None else bias[start : start + step].float()
-            logits = torch.nn.functional.linear(stream, weight[start : start + step].float(), part)
-            total = torch.logaddexp(total, self._finished(logits).logsumexp(-1))
         wanted = (stream[rows] * weight[targets].float()).sum(-1)
         if bias is not None:
             wanted = wanted + bias[targets].float()

@@ -22,15 +22,17 @@ class Cost:
     unembedding: float
 
 
-def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Cost]:
+def costs(shape: Shape, layout: Layout, plans: Sequence[Plan], words: int | None = None) -> tuple[Cost, Cost]:
     """What scoring needs, and what a plain loop with full logits pays.
 
     Needed are: the unsteered prompts once, each steered token from its first steer on, shared prefixes once per plan,
     in the last block and the unembedding only what is read. Operations are twice the weights per token, and the
-    attention. The keys and values of the last block are not counted.
+    attention. The keys and values of the last block are not counted. words: how many words a bounded normaliser
+    unembeds (`BoundedNormaliser.unembedded`); by default the whole vocabulary. The plain loop unembeds that always.
     """
     weights, n = shape.matrices, shape.n_layers
-    words = 2.0 * shape.d_vocab * shape.d_model
+    every = 2.0 * shape.d_vocab * shape.d_model
+    summed = every if words is None else 2.0 * words * shape.d_model
     head = 4.0 * shape.n_heads * shape.d_head
     flops = tokens = unembedding = paid_flops = paid_tokens = 0.0
     for stems, prefix in groups(layout.stems):
@@ -43,8 +45,8 @@ def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Co
         for plan in numbered(plans):
             if plan.steers:
                 passes.append((tips if plan.only_last else full, min(plan.first + 1, n)))
-            flops += tips * (per_token[-1] + words)
-            unembedding += tips * words
+            flops += tips * (per_token[-1] + summed)
+            unembedding += tips * summed
             tokens += tips
         for count, first in passes:
             flops += count * sum(per_token[first : n - 1])
@@ -53,5 +55,5 @@ def costs(shape: Shape, layout: Layout, plans: Sequence[Plan]) -> tuple[Cost, Co
             for ending in {ending[:-1] for _, ending in stem.endings}:
                 length = len(stem.context) + len(ending)
                 paid_tokens += len(plans) * length * n
-                paid_flops += len(plans) * length * (sum(2.0 * w + head * length / 2 for w in weights) + words)
-    return Cost(flops, tokens, unembedding), Cost(paid_flops, paid_tokens, paid_tokens / n * words)
+                paid_flops += len(plans) * length * (sum(2.0 * w + head * length / 2 for w in weights) + every)
+    return Cost(flops, tokens, unembedding), Cost(paid_flops, paid_tokens, paid_tokens / n * every)

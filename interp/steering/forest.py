@@ -17,7 +17,7 @@ from interp.steering.layout import Stem
 class Reads:
     """What is read at the end: `option[i]` gains the log-probability of `target[i]` after slot `slot[i]`.
 
-    A slot is a tip of a row: row `rows[s]`, tip `tips[s]`.
+    A slot is a tip of a row: row `rows[s]`, tip `tips[s]`. The target is token `step[i]` of the option.
     """
 
     rows: Int[torch.Tensor, "slot"]
@@ -25,6 +25,13 @@ class Reads:
     slot: Int[torch.Tensor, "read"]
     target: Int[torch.Tensor, "read"]
     option: Int[np.ndarray, "read"]
+    step: Int[np.ndarray, "read"]
+
+    def numbers(self, firsts: Int[np.ndarray, "option"]) -> Int[np.ndarray, "slot"]:
+        """Of each slot one token that it predicts, numbered through all options (`Layout.firsts`)."""
+        found = np.zeros(len(self.rows), dtype=np.int64)
+        found[self.slot.cpu().numpy()] = firsts[self.option] + self.step
+        return found
 
 
 @dataclass
@@ -84,7 +91,7 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
     tips = np.zeros((rows, most), dtype=np.int64)
     real = np.zeros((rows, most), dtype=bool)
     slots: dict[tuple[int, int], int] = {}
-    reads: list[tuple[int, int, int]] = []
+    reads: list[tuple[int, int, int, int]] = []
     for r, tree in enumerate(grown):
         n = len(tree.tokens)
         tokens[r, :n], positions[r, :n], visible[r, :n, :n] = tree.tokens, tree.positions, tree.visible
@@ -93,9 +100,9 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
         tips[r] = tree.last
         tips[r, : n - tree.last] = np.arange(tree.last, n)
         real[r, : n - tree.last] = True
-        for node, target, option in tree.reads:
+        for node, target, option, step in tree.reads:
             slot = slots.setdefault((r, node - tree.last), len(slots))
-            reads.append((slot, target, option))
+            reads.append((slot, target, option, step))
     every = np.ones((rows, nodes, prefix), dtype=bool)
     keys = np.concatenate([np.broadcast_to(np.arange(prefix), (rows, prefix)), positions], axis=1)
     seen = np.concatenate([every, visible], axis=2)
@@ -106,7 +113,7 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
     at = np.array(list(slots), dtype=np.int64)
-    slot, target, option = np.array(reads, dtype=np.int64).T
+    slot, target, option, step = np.array(reads, dtype=np.int64).T
     among = visible[row[:, :, None], tips[:, :, None], tips[:, None, :]] & real[:, None, :]
     first = np.arange(prefix)[None]
     return Forest(
@@ -117,7 +124,7 @@ def plant(stems: Sequence[Stem], prefix: int, device: torch.device) -> Forest:
         text=there(text),
         prefix_text=there(np.arange(prefix) >= min(in_prefix)),
         tips=there(tips),
-        reads=Reads(there(at[:, 0]), there(at[:, 1]), there(slot), there(target), option),
+        reads=Reads(there(at[:, 0]), there(at[:, 1]), there(slot), there(target), option, step),
         trunk=Places(length, there(positions), there(keys), there(seen)),
         at_prefix=Places(length, there(first), there(first), there(np.tri(prefix, dtype=bool)[None])),
         at_tips=Places(length, there(positions[row, tips]), there(keys), there(seen[row, tips])),
@@ -132,7 +139,7 @@ class _Tree:
     positions: list[int]
     visible: np.ndarray
     last: int
-    reads: list[tuple[int, int, int]]
+    reads: list[tuple[int, int, int, int]]
 
 
 def _grow(stem: Stem, prefix: int) -> _Tree:
@@ -145,7 +152,7 @@ def _grow(stem: Stem, prefix: int) -> _Tree:
     for option, ending in stem.endings:
         node = last
         for i, token in enumerate(ending):
-            reads.append((node, token, option))
+            reads.append((node, token, option, i))
             if i == len(ending) - 1:
                 break
             if (node, token) not in children:

@@ -37,6 +37,11 @@ class Layout:
     tokens: Float[np.ndarray, "option"]
     bytes: Float[np.ndarray, "option"]
 
+    @property
+    def firsts(self) -> Int[np.ndarray, "option"]:
+        """The first token of each option, where the tokens of all options are numbered through."""
+        return np.concatenate([[0], np.cumsum(self.tokens)[:-1]]).astype(np.int64)
+
 
 def tokenise(prompts: Sequence[Prompt], tokens: Tokens) -> Layout:
     """Contexts and endings of prompts, equal contexts together; ValueError for an option that adds no token.

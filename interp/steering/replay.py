@@ -8,7 +8,7 @@ Of the last block only the tokens that are read are computed, and only they are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, device_of, dtype_of, hooks_on
 from interp.model.switches import switches_in
 from interp.model.unembedding import Unembedding
+from interp.steering.bound import Bound
 from interp.steering.forest import Forest, plant
 from interp.steering.layout import Layout, Stem
 from interp.steering.plans import Plan, Steer
@@ -51,6 +52,25 @@ class Replay:
         return _place(self.model) == self._place
 
     @torch.inference_mode()
+    def walk(
+        self,
+        layout: Layout,
+        plans: Sequence[Plan],
+        take: Callable[[Ends, float], None],
+        memory: int | str | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        """Give `take` the streams that are read, pass by pass, with the plans done (in parts)."""
+        budget = Budget(self.model, memory)
+
+        def run(stems: Sequence[Stem], prefix: int, group: Sequence[Numbered]) -> Ends:
+            return _Pass(self.blocks, plant(stems, prefix, self.blocks.device), group, budget).run()
+
+        with replaced(lean(self.model, self.compiled)):
+            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches):
+                take(ends, done)
+
+    @torch.inference_mode()
     def logp(
         self,
         layout: Layout,
@@ -59,22 +79,21 @@ class Replay:
         memory: int | str | None = None,
         batch_size: int | None = None,
         progress: Progress | None = None,
+        bound: Bound | None = None,
     ) -> Float[np.ndarray, "plan option"]:
         """Summed log-likelihood of every option under every plan.
 
-        batch_size: prompts per pass; by default as many as `memory` (bytes, or a size such as `8GiB`) allows.
+        batch_size: prompts per pass; by default as many as `memory` (bytes, or a size such as `8GiB`) allows. bound:
+        log Z is estimated by it.
         """
-        answers = Answers(self.unembedding, len(plans), len(layout.tokens))
-        budget = Budget(self.model, memory)
+        answers = Answers(self.unembedding, len(plans), len(layout.tokens), bound)
 
-        def run(stems: Sequence[Stem], prefix: int, group: Sequence[Numbered]) -> Ends:
-            return _Pass(self.blocks, plant(stems, prefix, self.blocks.device), group, budget).run()
+        def take(ends: Ends, done: float) -> None:
+            answers.take(ends)
+            if progress:
+                progress(done)
 
-        with replaced(lean(self.model, self.compiled)):
-            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches):
-                answers.take(ends)
-                if progress:
-                    progress(done)
+        self.walk(layout, plans, take, memory, batch_size)
         answers.flush()
         return answers.logp.astype(np.float32)
 

@@ -14,6 +14,7 @@ from interp.model.batching import Batch, batches, within_memory
 from interp.model.memory import Budget
 from interp.model.protocol import HookedModel, NamedHook, before_unembedding, device_of
 from interp.model.switches import switches_in
+from interp.steering.bound import Bound
 from interp.steering.layout import Layout
 from interp.steering.plans import Plan
 
@@ -29,15 +30,16 @@ def reference_logp(
     memory: int | str | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
+    bound: Bound | None = None,
 ) -> Float[np.ndarray, "plan option"]:
-    """Summed log-likelihood (float32) of every option under every plan."""
+    """Summed log-likelihood (float32) of every option under every plan. bound: log Z is estimated by it."""
     rows = Rows.of(layout)
     budget = Budget(model, memory)
     found = np.zeros((len(plans), len(layout.tokens)), dtype=np.float32)
     for p, plan in enumerate(plans):
 
         def run(batch: Batch, plan: Plan = plan) -> dict[int, float]:
-            return rows.logp(model, batch, plan.hooks(batch))
+            return rows.logp(model, batch, plan.hooks(batch), bound)
 
         for batch, logp in within_memory(rows.batches(batch_size or budget.rows, model), run, budget):
             found[p, list(logp)] = list(logp.values())
@@ -75,7 +77,9 @@ class Rows:
         """All rows in batches for a model, on its device."""
         return batches(self.sequences, self.lengths, batch_size, device_of(model), self.fronts, switches_in(model))
 
-    def logp(self, model: HookedModel, batch: Batch, hooks: Sequence[NamedHook]) -> dict[int, float]:
+    def logp(
+        self, model: HookedModel, batch: Batch, hooks: Sequence[NamedHook], bound: Bound | None = None
+    ) -> dict[int, float]:
         """Log-likelihoods of a batch's options, by their numbers, under forward hooks.
 
         Only the positions that predict an ending are unembedded.
@@ -88,7 +92,8 @@ class Rows:
         for i, row in enumerate(batch.rows):
             for option, ending in self.reads[row]:
                 steps = torch.arange(len(ending))
-                found[option] = float((logits[i, steps, list(ending)] - total[i, steps]).sum())
+                log_z = bound.log_z_of_logits(logits[i, steps], option) if bound else total[i, steps]
+                found[option] = float((logits[i, steps, list(ending)] - log_z).sum())
         return found
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from interp.model.blocks import KeysValues, Stepper
 from interp.model.unembedding import Unembedding
+from interp.steering.bound import Bound
 from interp.steering.forest import Forest
 
 Part = TypeVar("Part")
@@ -88,11 +89,12 @@ def chunks(parts: Sequence[Part], size: int) -> list[Sequence[Part]]:
 
 
 class Answers:
-    """Gathers the streams that are read and unembeds them together."""
+    """Gathers the streams that are read and unembeds them together. bound: log Z is estimated by it."""
 
-    def __init__(self, unembedding: Unembedding, plans: int, options: int) -> None:
+    def __init__(self, unembedding: Unembedding, plans: int, options: int, bound: Bound | None = None) -> None:
         self.logp = np.zeros((plans, options))
         self._unembedding = unembedding
+        self._bound = bound.on(unembedding) if bound else None
         self._waiting: list[tuple[Sequence[int], Forest, torch.Tensor]] = []
         self._rows = 0
 
@@ -115,7 +117,10 @@ class Answers:
         normed = torch.cat([normed for _, _, normed in self._waiting])
         rows = torch.cat([forest.reads.slot + int(s) for s, (_, forest, _) in zip(starts, self._waiting, strict=False)])
         targets = torch.cat([forest.reads.target for _, forest, _ in self._waiting])
-        found = self._unembedding.log_likelihood(normed, rows, targets).double().cpu().numpy()
+        log_z = None
+        if self._bound:
+            log_z = self._bound.log_z(normed, [forest.reads for _, forest, _ in self._waiting])
+        found = self._unembedding.log_likelihood(normed, rows, targets, log_z).double().cpu().numpy()
         begin = 0
         for plans, forest, _ in self._waiting:
             part = found[begin : begin + len(forest.reads.option)]

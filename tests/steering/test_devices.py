@@ -90,7 +90,7 @@ def test_the_unembedding_may_be_elsewhere_than_the_last_block(fake: Any) -> None
     found = unembedding.log_likelihood(torch.zeros(5, 4, device=FAR), index, index)
     assert str(found.device) == HOME
     long = {"dtype": torch.long, "device": HOME}
-    reads = Reads(torch.zeros(3, **long), torch.zeros(3, **long), torch.zeros(3, **long), torch.zeros(3, **long), None)  # type: ignore[arg-type]
+    reads = Reads(*(torch.zeros(3, **long) for _ in range(4)), None, None)  # type: ignore[arg-type]
     answers = Answers(unembedding, 1, 1)
     answers.take((SimpleNamespace(reads=reads), [([0], torch.zeros(2, 3, 4, device=FAR))]))  # type: ignore[arg-type]
     assert str(answers._waiting[0][2].device) == FAR
