@@ -220,7 +220,9 @@ def _front(points: Array) -> Array:
 def _marker(
     look: Look, x: Sequence[float], y: Sequence[float], scale: float = 1.0, *, zorder: float = 2, gid: str | None = None
 ) -> Line2D:
-    size = {"*": 8.5, "o": 5.5, "x": 4.5, "+": 5.5}.get(str(look.marker), 5.5) * scale
+    size = {"*": 8.5, "o": 5.5, "x": 4.5, "+": 5.5, "(4, 1, 0)": 7.5, "(6, 1, 0)": 7.0}.get(
+        str(look.marker), 5.5
+    ) * scale
     edge = look.color if look.control else "#222222"
     fill = "white" if look.control else look.color
     return Line2D(

@@ -138,7 +138,9 @@ KNOWN: dict[str, Look] = {
     "en": Look("EN-steering", "EN", BLUE, "^"),
     "loc": Look("LOC-steering", "LOC", VERMILLION, "s"),
     "loc_contrast": Look("LOC, language contrast", "LOC contrast", SKY, "h"),
+    "loc_language": Look("LOC, target language", "LOC language", PURPLE, (4, 1, 0)),
     "surgical": Look("surgical steering", "surgical", GREEN, "*"),
+    "surgical_language": Look("surgical (language)", "surgical language", ORANGE, (6, 1, 0)),
     "instruct": Look("instruction tuning", "instruct", ORANGE, "D"),
     "midalign": Look("MidAlign", "MidAlign", PURPLE, "P"),
     "midalign_keep": Look("MidAlign, LOC kept", "MidAlign keep", YELLOW, "X"),
@@ -149,10 +151,11 @@ KNOWN: dict[str, Look] = {
     "nonfactual_en": Look("non-factual EN", "non-factual EN", GREY, ">", control=True),
     "wrong_culture": Look("wrong culture", "wrong culture", GREY, "d", control=True),
     "placebo_cue": Look("placebo cue", "placebo cue", GREY, "p", control=True),
+    "wrong_language": Look("wrong language", "wrong language", GREY, "8", control=True),
 }
 
 _SPARE_COLORS = (YELLOW, ORANGE, SKY, PURPLE, GREEN, VERMILLION, BLUE)
-_SPARE_MARKERS: tuple[Marker, ...] = ("H", (4, 1, 0), "$\\clubsuit$", "$\\heartsuit$", "$\\spadesuit$")
+_SPARE_MARKERS: tuple[Marker, ...] = ("H", "$\\clubsuit$", "$\\heartsuit$", "$\\spadesuit$")
 _LETTERS: tuple[Marker, ...] = tuple(f"${letter}$" for letter in "ABCDEFGHKLMNQRSTUVWYZ")
 
 

@@ -19,7 +19,8 @@ MOST_ITEMS_BYTES = 2_000_000
 SYMBOLS = {
     "o": "circle", "^": "triangle-up", "s": "square", "h": "hexagon", "*": "star", "D": "diamond", "P": "cross",
     "X": "x", "v": "triangle-down", "x": "x-thin-open", "+": "cross-thin-open", "<": "triangle-left-open",
-    ">": "triangle-right-open", "d": "diamond-tall-open", "p": "pentagon-open",
+    ">": "triangle-right-open", "d": "diamond-tall-open", "p": "pentagon-open", "8": "octagon-open",
+    "(4, 1, 0)": "star-diamond", "(6, 1, 0)": "hexagram",
 }  # fmt: skip
 """matplotlib's markers in plotly's words, so that a method looks alike on paper and here."""
 

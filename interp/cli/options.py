@@ -44,8 +44,8 @@ Limit = Annotated[int | None, typer.Option(help="At most this many items per dat
 Methods = Annotated[
     str | None,
     typer.Option(
-        help="Compared with base: en, loc, surgical (default), the trained instruct, midalign, clo, midalign_keep "
-        "(LOC kept), name=checkpoint, or all."
+        help="Compared with base: en, loc (its three readings), surgical (both pairs; default: these three), the "
+        "trained instruct, midalign, clo, midalign_keep (LOC kept), name=checkpoint, or all."
     ),
 ]
 Training = Annotated[

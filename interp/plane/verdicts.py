@@ -13,10 +13,13 @@ from interp.rows import BASE, MACRO
 LEVEL = 0.05
 """Holm's p has to be below it, where a contrast has one."""
 
+DRAWS = 20
+"""So many draws of a control have to be beaten, where one has many."""
+
 COLUMNS = ("method", "language", "metric", "called", "estimate", "lo", "hi", "p", "sentence")
 
-Contrasts = Mapping[tuple[str, str], Row]
-"""(metric, against) -> the row of one method in one language."""
+Effect = tuple[str, str, str]
+"""(method, language, metric)."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Criterion:
     """A contrast that has to rise, or, with `stays`, only must not fall; and what holds where it does, or does not.
 
     It falls where its interval lies below 0, whatever Holm's p: the doubt is not to the method's advantage.
+    With `drawn`, `against` is a control of many draws, and the gain has to lie above that of each.
     """
 
     metric: str
@@ -31,6 +35,7 @@ class Criterion:
     holds: str
     fails: str
     stays: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,20 @@ CLAIMS = (
             ),
         ),
     ),
+    Claim(
+        "loc_language", "the target language's vector", "localization", "localization", "localization",
+        "unspecific gain",
+        (
+            Criterion(
+                "localization", "wrong_language", "it beats the vector of a wrong language",
+                "it does not clearly beat the vector of a wrong language",
+            ),
+            Criterion(
+                "localization", "random", f"it beats {DRAWS} random vectors", "some random vectors gain as much",
+                drawn=True,
+            ),
+        ),
+    ),
 )  # fmt: skip
 
 
@@ -95,21 +114,33 @@ def direction(row: Row) -> int:
     return int(row["lo"] > 0) - int(row["hi"] < 0)
 
 
-def verdict_table(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `verdicts.csv`: for EN and LOC, over all languages (`macro`) and in each, what the effect is called.
+def verdict_table(
+    contrasts: pd.DataFrame, controls: pd.DataFrame | None = None, headroom: Mapping[Effect, str] | None = None
+) -> pd.DataFrame:
+    """The rows of `verdicts.csv`: what the effects of EN and of two readings of LOC are called, per language and macro.
 
-    `contrasts` has the columns of `contrasts.csv`. called: `transfer` or `localization` where every criterion holds;
-    `shift of output` (EN) or `unspecific gain` (LOC) where the metric rises and a criterion fails; `no clear gain`
-    where it does not rise; `undecided` where it rises, none fails and one was not measured. estimate, lo, hi, p: of the
-    metric against base, p by Holm's rule.
+    `contrasts` has the columns of `contrasts.csv`, `controls` those of `controls.csv`; `headroom` is what the sentence
+    of an effect ends with. called: `transfer` or `localization` where every criterion holds; `shift of output` (EN) or
+    `unspecific gain` (LOC) where the metric rises and a criterion fails; `no clear gain` where it does not rise;
+    `undecided` where it rises, none fails and one was not measured. estimate, lo, hi, p: of the metric against base, p
+    by Holm's rule.
     """
     rows = []
     for claim in CLAIMS:
         own = contrasts[contrasts["method"] == claim.method]
         for language, some in own.groupby("language", sort=False):
             compared = {(row["metric"], row["against"]): row for row in some.to_dict("records")}
-            if (claim.metric, BASE) in compared and not pd.isna(compared[claim.metric, BASE]["estimate"]):
-                rows.append(_row(claim, str(language), compared, own))
+            if (claim.metric, BASE) not in compared or pd.isna(compared[claim.metric, BASE]["estimate"]):
+                continue
+            judged = [
+                _drawn(criterion, claim.method, str(language), controls)
+                if criterion.drawn
+                else _compared(criterion, compared.get((criterion.metric, criterion.against)))
+                for criterion in claim.criteria
+            ]
+            row = _row(claim, compared[claim.metric, BASE], judged, own)
+            told = (headroom or {}).get((claim.method, str(language), claim.metric), "")
+            rows.append(row | {"sentence": f"{row['sentence']} {told}".strip()})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -118,19 +149,33 @@ def macro_sentences(table: pd.DataFrame) -> list[str]:
     return [str(sentence) for sentence in table.loc[table["language"] == MACRO, "sentence"]]
 
 
-def _row(claim: Claim, language: str, compared: Contrasts, own: pd.DataFrame) -> dict[str, object]:
-    effect = compared[claim.metric, BASE]
-    failing: list[str] = []
-    unmeasured: list[str] = []
-    holding: list[str] = []
-    for criterion in claim.criteria:
-        row = compared.get((criterion.metric, criterion.against))
-        if row is None or pd.isna(row["lo"]):
-            unmeasured.append(criterion.holds)
-        elif row["hi"] < 0 if criterion.stays else direction(row) <= 0:
-            failing.append(f"{criterion.fails} ({difference(row)})")
-        else:
-            holding.append(criterion.holds)
+Judged = tuple[bool | None, str]
+"""Whether a criterion holds (None: not measured), and that in words."""
+
+
+def _compared(criterion: Criterion, row: Row | None) -> Judged:
+    if row is None or pd.isna(row["lo"]):
+        return None, criterion.holds
+    if row["hi"] < 0 if criterion.stays else direction(row) <= 0:
+        return False, f"{criterion.fails} ({difference(row)})"
+    return True, criterion.holds
+
+
+def _drawn(criterion: Criterion, method: str, language: str, controls: pd.DataFrame | None) -> Judged:
+    """Whether a method's gain lies above that of every draw of a control; not measured with fewer than DRAWS."""
+    beaten = f"beaten_by_{method}"
+    if controls is None or beaten not in controls:
+        return None, criterion.holds
+    same = (controls["control"] == criterion.against) & (controls["metric"] == criterion.metric)
+    below = controls.loc[same & (controls["language"] == language), beaten].dropna()
+    if len(below) and below.iloc[0] < len(below):
+        return False, f"{criterion.fails} ({int(below.iloc[0])} of {len(below)} lie below it)"
+    return (True if len(below) >= DRAWS else None), criterion.holds
+
+
+def _row(claim: Claim, effect: Row, judged: list[Judged], own: pd.DataFrame) -> dict[str, object]:
+    language = str(effect["language"])
+    failing, unmeasured, holding = ([text for holds, text in judged if holds is kind] for kind in (False, None, True))
     called = _called(claim, direction(effect), failing, unmeasured)
     change = _change(effect, language, own)
     rises = f"{_where(language)}, {claim.label} raises {claim.gain} ({change})"

@@ -34,7 +34,14 @@ def localization_methods(study: Study) -> tuple[str, ...]:
     """Methods whose layer and strength are chosen for localization, as `transfer_methods`."""
     contrast = len(study.cultural.languages) > 1
     wrong = all(study.wrong_culture(code) for code in study.languages)
-    return ("loc", *(["loc_contrast"] if contrast else []), *(["wrong_culture"] if wrong else []), "placebo_cue")
+    return (
+        "loc",
+        *(["loc_contrast"] if contrast else []),
+        *(["loc_language"] if study.target_language else []),
+        *(["wrong_culture"] if wrong else []),
+        "placebo_cue",
+        *(["wrong_language"] if study.wrong_language else []),
+    )
 
 
 Vectors = Mapping[str, Mapping[str, SteeringVectors]]
@@ -76,16 +83,17 @@ def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
     made: dict[str, dict[str, SteeringVectors]] = {method: {} for method in (*transfer, *localization)}
     for code in study.languages:
         cultures = {"loc": study.culture(code), "wrong_culture": study.wrong_culture(code)}
+        to_third = ("third_language", "wrong_language")
         for method, by_language in made.items():
+            fitted, n = _vector(study, fit, method, code)
             told = provenance(
                 study, code,
                 fitter="contrast" if method == "loc_contrast" else "mean",
                 culture=cultures.get(method) or "",
-                other_language=(study.third_language(code) or "") if method == "third_language" else "",
+                other_language=(study.third_language(code) or "") if method in to_third else "",
                 parallel=study.parallel.name if method == "nonfactual_en" else "",
-                n=(fit.universal if method in transfer else fit.implicit)[code].shape[1],
+                n=n,
             )  # fmt: skip
-            fitted = _vector(study, fit, method, code)
             by_language[code] = SteeringVectors(f"{method}:{code}", fitted, told, residual_norms(fit, code))
     return made
 
@@ -111,24 +119,34 @@ def provenance(study: Study, code: str, **own: str | int) -> Provenance:
     }
 
 
-def _vector(study: Study, fit: FitResiduals, method: str, code: str) -> PerLayer:
-    """The vector of a method in a language, after every block."""
+def _vector(study: Study, fit: FitResiduals, method: str, code: str) -> tuple[PerLayer, int]:
+    """The vector of a method in a language, after every block, and the number of prompts it is the mean over."""
+    facts, customs = fit.universal, fit.implicit
+    if method == "loc_contrast":
+        others = [other for other in study.cultural.languages if other != code]
+        fitted = language_contrast(customs[code], [customs[o] for o in others], facts[code], [facts[o] for o in others])
+        return fitted, customs[code].shape[1]
+    target, source = _sides(study, fit, method, code)
+    return difference(target, source), target.shape[1]
+
+
+def _sides(study: Study, fit: FitResiduals, method: str, code: str) -> tuple[Residuals, Residuals]:
+    """Residuals of parallel prompts whose mean difference, first minus second, is a method's vector in a language."""
     facts, customs = fit.universal, fit.implicit
     match method:
         case "en":
-            return difference(facts["en"], facts[code])
+            return facts["en"], facts[code]
         case "third_language":
-            return difference(facts[study.third_language(code) or ""], facts[code])
+            return facts[study.third_language(code) or ""], facts[code]
         case "nonfactual_en":
-            return difference(fit.nonfactual["en"], fit.nonfactual[code])
-        case "loc_contrast":
-            others = [other for other in study.cultural.languages if other != code]
-            return language_contrast(
-                customs[code], [customs[o] for o in others], facts[code], [facts[o] for o in others]
-            )
+            return fit.nonfactual["en"], fit.nonfactual[code]
+        case "loc_language" | "wrong_language":
+            target = code if method == "loc_language" else study.third_language(code) or ""
+            places, in_english = study.shared_places(target, "fit")
+            return customs[target][:, places], customs["en"][:, in_english]
         case "loc" | "wrong_culture" | "placebo_cue":
             cued = {"loc": fit.explicit, "wrong_culture": fit.wrong, "placebo_cue": fit.placebo}[method]
-            return difference(cued[code], customs[code])
+            return cued[code], customs[code]
     raise ValueError(f"no fitter for method {method!r}")
 
 
@@ -156,9 +174,7 @@ def shuffled_vectors(
     study: Study, fit: FitResiduals, like: Vectors, method: str, n: int, code: str
 ) -> list[SteeringVectors]:
     """`n` refits in a language with the two sides of each pair swapped by a coin, at the real vector's norm."""
-    target, source = (
-        (fit.universal["en"], fit.universal[code]) if method == "en" else (fit.explicit[code], fit.implicit[code])
-    )
+    target, source = _sides(study, fit, method, code)
     generator = torch.Generator().manual_seed(control_seed(study, code, 0, f"shuffled {method}"))
     told, norms = {"processing": study.loaded.processing}, residual_norms(fit, code)
     found = []

@@ -71,14 +71,15 @@ def compared_sets(
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """The sets of a run, and which are compared.
 
-    Base alone, with Surgical Steering, with each trained method, with both on top of each other; all methods; controls.
+    Base alone, with Surgical Steering by each reading of LOC, with each trained method, with Surgical Steering on top
+    of it; all methods; controls.
     """
     sets: dict[str, list[str]] = {BASE: [BASE]}
     against: dict[str, list[str]] = {}
     surgical = "surgical" in real
-    if surgical:
-        sets["surgical"] = [BASE, "surgical"]
-        against["surgical"] = [BASE, *trained]
+    for name in ("surgical", "surgical_language"):
+        if name in real:
+            sets[name], against[name] = [BASE, name], [BASE, *trained]
     for name in trained:
         sets[name], against[name] = [BASE, name], [BASE]
         if surgical:

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from interp.alignment.settings import METHODS as TRAINED
 from interp.alignment.settings import Settings, settings_for
 from interp.errors import ConfigError, nearest
-from interp.rows import BASE
+from interp.rows import BASE, CONTROLS, STEERED
 
 STEERING = ("en", "loc", "surgical")
 KEEP = "_keep"
@@ -19,8 +19,11 @@ KEEP = "_keep"
 
 ALL = (BASE, *STEERING, *TRAINED, f"midalign{KEEP}")
 DEFAULT = (BASE, *STEERING)
-FILES = ("english", "sentences", "layers", "generated", "random", "shuffled")
-"""Tables in a run's folder `scores` that are no method's: a checkpoint can't have their names."""
+FILES = ("english", "sentences", "layers", "generated")
+"""Tables in a run's folder `scores` that are no method's."""
+
+TAKEN = (*STEERED, *CONTROLS, *FILES)
+"""Names of a run's own rows and tables: a checkpoint can't have them."""
 
 ALLOWED = f"{', '.join(ALL)}, another method with {KEEP}, name=checkpoint, or all"
 
@@ -77,11 +80,11 @@ def parse_methods(names: Sequence[str]) -> Methods:
 def _trained(name: str) -> TrainedMethod:
     label, given, place = name.partition("=")
     if given:
-        if not _NAME.fullmatch(label) or label in (*ALL, *FILES) or not place:
+        if not _NAME.fullmatch(label) or label in (*ALL, *TAKEN) or not place:
             raise ConfigError(
                 f"method {name!r} is not allowed",
                 allowed="name=checkpoint, the name a new one of letters, digits, - _ and .",
-                remedy=f"choose another name: a run's files are called {', '.join(FILES)}" if label in FILES else "",
+                remedy=f"choose another name: a run's own rows are called {', '.join(TAKEN)}" if label in TAKEN else "",
             )
         return TrainedMethod(label, place=place)
     method = name.removesuffix(KEEP)

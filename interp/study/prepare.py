@@ -97,6 +97,29 @@ class Study:
             if item.split == split and language in item.questions
         ]
 
+    def shared_places(self, language: str, split: Split) -> tuple[list[int], list[int]]:
+        """Places of the cultural items asked in a language and in English: among the language's, and among English's.
+
+        Both lists name the same items in the same order. They are empty where the dataset asks nothing in English.
+        """
+        own, english = (
+            {number: place for place, (number, _) in enumerate(self.cultural_items(code, split))}
+            for code in (language, "en")
+        )
+        shared = [number for number in own if number in english]
+        return [own[number] for number in shared], [english[number] for number in shared]
+
+    @property
+    def target_language(self) -> bool:
+        """Whether every scored language shares cultural items of the fit split with English."""
+        return all(self.shared_places(code, "fit")[0] for code in self.languages)
+
+    @property
+    def wrong_language(self) -> bool:
+        """Whether every scored language has a third language that can stand in the target's place."""
+        thirds = [self.third_language(code) for code in self.languages]
+        return self.target_language and all(third and self.shared_places(third, "fit")[0] for third in thirds)
+
     def examples(self, language: str) -> str:
         """The worked examples in front of a prompt."""
         items = self.universal.examples[: self.config.shots]
@@ -323,4 +346,14 @@ def _notice_missing(study: Study) -> None:
         warnings.warn(text, Notice, stacklevel=2)
     if any(study.wrong_culture(code) is None for code in study.languages):
         text = "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
+        warnings.warn(text, Notice, stacklevel=2)
+    if not study.target_language:
+        lacking = [code for code in study.languages if not study.shared_places(code, "fit")[0]]
+        text = (
+            "loc_language is left out: no cultural question of the fit split is asked both in English and in "
+            f"{', '.join(lacking)}"
+        )
+        warnings.warn(text, Notice, stacklevel=2)
+    elif not study.wrong_language:
+        text = "the wrong-language control is left out: no third language shares cultural questions with English"
         warnings.warn(text, Notice, stacklevel=2)

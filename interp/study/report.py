@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from interp.plane import Cells, contrast, estimate, points
-from interp.rows import BASE, MACRO
+from interp.rows import BASE, CONTROLS, MACRO, STEERED
 from interp.study.chance import chance_table
 from interp.study.fronts import front_shares
 from interp.study.methods import KEEP, of_seed, on_top
 from probes.intervals import holm
 
-REAL = ("en", "loc", "loc_contrast", "surgical")
-CONTROLS = ("random", "shuffled", "third_language", "nonfactual_en", "wrong_culture", "placebo_cue")
 CRITERIA = (
     ("transfer", "en", BASE),
     ("transfer_specific", "en", BASE),
@@ -31,11 +29,21 @@ CRITERIA = (
     ("localization", "loc", "placebo_cue"),
     ("transfer", "loc", BASE),
     ("localization", "loc_contrast", BASE),
+    ("localization", "loc_language", BASE),
+    ("localization", "loc_language", "wrong_language"),
+    ("transfer", "loc_language", BASE),
     ("transfer", "surgical", BASE),
     ("transfer_specific", "surgical", BASE),
     ("localization", "surgical", BASE),
     ("transfer", "surgical", "loc"),
     ("localization", "surgical", "en"),
+    ("transfer", "surgical_language", BASE),
+    ("transfer_specific", "surgical_language", BASE),
+    ("localization", "surgical_language", BASE),
+    ("transfer", "surgical_language", "loc_language"),
+    ("localization", "surgical_language", "en"),
+    ("transfer", "surgical_language", "surgical"),
+    ("localization", "surgical_language", "surgical"),
 )
 """(metric, method, against): what has to hold before an effect may be called transfer or localization, and more."""
 
@@ -115,7 +123,7 @@ def contrast_table(cells: Cells, trained: Sequence[str], seed: int) -> pd.DataFr
         for metric, method, against in criteria(trained)
         if method in cells.methods and against in cells.methods
     ]
-    real = [m for m in cells.methods if m in REAL or m.partition("+")[0] in trained]
+    real = [m for m in cells.methods if m in STEERED or m.partition("+")[0] in trained]
     return _adjusted(pd.DataFrame(rows), real)
 
 
@@ -146,10 +154,11 @@ def _adjusted(table: pd.DataFrame, family: Sequence[str]) -> pd.DataFrame:
 def control_table(cells: Cells, draws: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """The rows of `controls.csv`: every draw's difference from base, with how many draws each real method beats."""
     rows = []
+    pairs = ("surgical", "surgical_language")
     for language in (MACRO, *cells.languages):
         for axis, metric, methods in (
-            ("universal", "transfer", ("en", "surgical")),
-            ("cultural", "localization", ("loc", "loc_contrast", "surgical")),
+            ("universal", "transfer", ("en", *pairs)),
+            ("cultural", "localization", ("loc", "loc_contrast", "loc_language", *pairs)),
         ):
             known = [m for m in methods if m in cells.methods]
             for control, members in draws.items():

@@ -19,7 +19,9 @@ POINTS = {
     "base": (0.52, 0.48),
     "en": (0.63, 0.36),
     "loc": (0.50, 0.62),
+    "loc_language": (0.505, 0.60),
     "surgical": (0.62, 0.58),
+    "surgical_language": (0.615, 0.575),
     "midalign": (0.66, 0.33),
     "clo": (0.61, 0.38),
     "loc_rotated": (0.51, 0.61),
@@ -29,6 +31,7 @@ POINTS = {
     "nonfactual_en": (0.535, 0.47),
     "wrong_culture": (0.505, 0.44),
     "placebo_cue": (0.51, 0.50),
+    "wrong_language": (0.56, 0.46),
 }
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interp.plane import Cells, Resampling, outcomes
 from interp.plane.verdicts import CLAIMS, COLUMNS, direction, macro_sentences, verdict_table
-from interp.study.report import CRITERIA
+from interp.study.report import CRITERIA, control_table
+from tests.study.test_chance import scores
 
 
 def row(
@@ -116,8 +118,73 @@ def test_languages_are_judged_apart_and_a_mean_names_those_that_go_the_other_way
 
 
 def test_a_run_measures_what_the_verdicts_ask_for() -> None:
-    asked = {(c.metric, claim.method, c.against) for claim in CLAIMS for c in claim.criteria}
+    asked = {(c.metric, claim.method, c.against) for claim in CLAIMS for c in claim.criteria if not c.drawn}
     assert asked | {(claim.metric, claim.method, "base") for claim in CLAIMS} <= set(CRITERIA)
+
+
+def target(**los: float) -> list[dict[str, Any]]:
+    """The contrasts of the target language's vector, all above 0 where nothing else is said."""
+    against = ("base", "wrong_language")
+    return [row("localization", name, los.get(name, 0.1), method="loc_language") for name in against]
+
+
+def draws(beaten: int, n: int = 20, language: str = "macro") -> pd.DataFrame:
+    """The rows of `controls.csv` of n draws, of which the target language's vector beats so many."""
+    rows = [
+        {"control": control, "draw": draw, "axis": axis, "metric": metric, "language": language, "difference": 0.0,
+         "beaten_by_loc_language": count}
+        for control, axis, metric, count in (
+            ("random", "cultural", "localization", beaten),
+            ("shuffled", "cultural", "localization", 0),
+            ("random", "universal", "transfer", np.nan),
+        )
+        for draw in range(n)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_the_target_languages_vector_has_to_beat_a_wrong_language_and_every_random_vector() -> None:
+    def verdict(rows: list[dict[str, Any]], controls: pd.DataFrame | None) -> tuple[str, str]:
+        (found,) = verdict_table(pd.DataFrame(rows), controls).to_dict("records")
+        return found["called"], found["sentence"]
+
+    name, sentence = verdict(target(), draws(20))
+    assert name == "localization"
+    assert sentence == (
+        "On average over the languages, the target language's vector raises localization (+0.200 [+0.100, +0.300], "
+        "p = 0.001), and this counts as localization: it beats the vector of a wrong language and it beats 20 random "
+        "vectors."
+    )
+    name, sentence = verdict(target(), draws(19))
+    assert name == "unspecific gain"
+    assert sentence.endswith("localization: some random vectors gain as much (19 of 20 lie below it).")
+    name, sentence = verdict(target(wrong_language=-0.01), draws(20))
+    assert name == "unspecific gain"
+    assert "it does not clearly beat the vector of a wrong language (+0.090 [-0.010, +0.190])." in sentence
+    for controls in (None, draws(19, n=19), draws(20, language="es"), draws(20).drop(columns="beaten_by_loc_language")):
+        name, sentence = verdict(target(), controls)
+        assert name == "undecided"
+        assert sentence.endswith("is open: the run did not measure whether it beats 20 random vectors.")
+    assert verdict(target(), draws(3, n=5))[0] == "unspecific gain"
+    assert verdict(target(base=-0.05), draws(20))[0] == "no clear gain"
+
+
+def test_controls_count_the_draws_that_each_reading_of_loc_beats() -> None:
+    hits = {"base": 1, "loc_language": 3, "surgical_language": 2, "random_00": 2, "random_01": 3, "random_02": 0}
+    tables = [scores(["local"] * n + ["reference"] * (4 - n)).assign(method=method) for method, n in hits.items()]
+    found = outcomes(pd.concat(tables), "sum")
+    cells = Cells(found, Resampling.over({"cultural": sorted(found["cluster"].unique())}, 50, 0))
+    table = control_table(cells, {"random": ["random_00", "random_01", "random_02"]})
+    rows = table[(table["metric"] == "localization") & (table["language"] == "es")]
+    assert rows["difference"].tolist() == [0.25, 0.5, -0.25]
+    assert set(rows["beaten_by_loc_language"]) == {2}  # an equal draw is not beaten
+    assert set(rows["beaten_by_surgical_language"]) == {1}
+
+
+def test_a_sentence_ends_with_the_headroom_of_its_effect() -> None:
+    told = {("en", "macro", "transfer"): "Headroom says so.", ("en", "macro", "localization"): "No."}
+    (found,) = verdict_table(pd.DataFrame(en()), None, told)["sentence"]
+    assert found.endswith("the answers stay in the language asked. Headroom says so.")
 
 
 def test_other_methods_alone_give_no_verdict() -> None:

@@ -44,7 +44,10 @@ def test_a_training_run_stands_for_the_checkpoint_in_it(tmp_path: Path) -> None:
         (("../x=a",), "not allowed"),
         (("x+y=a",), "not allowed"),
         (("x=",), "not allowed"),
-        (("english=a",), "files are called english, sentences"),
+        (("english=a",), "own rows are called en, loc, .*, english, sentences"),
+        (("loc_language=a",), "own rows are called"),
+        (("wrong_culture=a",), "own rows are called"),
+        (("random=a",), "own rows are called"),
     ],
 )
 def test_names_that_are_refused(names: tuple[str, ...], told: str) -> None:

@@ -19,8 +19,11 @@ from typer.testing import CliRunner
 from figures import RunTables
 from figures.report import data as report_data
 from figures.report import report_html
+from figures.theme import KNOWN
+from figures.theme import is_control as drawn_as_control
 from interp.cli import app
 from interp.plane import macro_sentences, verdict_table
+from interp.rows import CONTROLS, STEERED
 from interp.study.config import RunConfig, read_config
 from tests.study.conftest import CountedRun
 
@@ -121,13 +124,20 @@ def test_verdicts_are_those_of_the_contrasts_in_table_manifest_and_page(folder: 
     contrasts = pd.read_csv(folder / "contrasts.csv")
     table, expected = pd.read_csv(folder / "verdicts.csv"), verdict_table(contrasts)
     assert table["called"].tolist() == expected["called"].tolist()
-    assert table["language"].tolist() == ["macro", "el"] * 2
+    assert table["language"].tolist() == ["macro", "el"] * 3
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["verdicts"] == macro_sentences(table)
-    assert len(manifest["verdicts"]) == 2
+    assert len(manifest["verdicts"]) == 3
     page = (folder / "report.html").read_text(encoding="utf-8")
     for sentence in manifest["verdicts"]:
         assert escape(sentence) in page
+
+
+def test_every_method_and_control_of_a_run_has_a_look_and_a_symbol_of_its_own() -> None:
+    assert {*STEERED, *CONTROLS} <= set(KNOWN)
+    assert [name for name in KNOWN if drawn_as_control(name)] == list(CONTROLS)
+    symbols = [report_data.SYMBOLS[str(KNOWN[name].marker)] for name in (*STEERED, *CONTROLS)]
+    assert len(set(symbols)) == len(symbols)
 
 
 def test_the_page_shows_ties_as_shares(folder: Path, tmp_path: Path) -> None:
@@ -210,10 +220,15 @@ def shown(browser: Any, spoiled: Path) -> Iterator[Any]:
     assert problems == []
 
 
+def draw(page: Any, name: str) -> None:
+    """Scroll to a chart, which is drawn only then."""
+    page.locator(f"#chart-{name}").scroll_into_view_if_needed()
+    page.wait_for_selector(f"#chart-{name} .main-svg")
+
+
 def test_a_browser_draws_every_chart_without_an_error(shown: Any) -> None:
     for name in ("plane", "sweep", "layers"):
-        shown.locator(f"#chart-{name}").scroll_into_view_if_needed()
-        shown.wait_for_selector(f"#chart-{name} .main-svg")
+        draw(shown, name)
     shown.wait_for_timeout(300)
     plane = pd.DataFrame(shown.evaluate("JSON.parse(document.getElementById('data').textContent).plane"))
     macro = plane[plane["language"] == "macro"]
@@ -224,7 +239,7 @@ def test_a_browser_draws_every_chart_without_an_error(shown: Any) -> None:
 
 
 def test_languages_and_methods_are_chosen(shown: Any) -> None:
-    shown.wait_for_selector("#chart-plane .main-svg")
+    draw(shown, "plane")
     shown.select_option("#plane-language", "el")
     x = shown.evaluate("document.getElementById('chart-plane').data.find((one) => one.customdata[0] === 'base').x[0]")
     rows = shown.evaluate("JSON.parse(document.getElementById('data').textContent).plane")
@@ -259,7 +274,7 @@ def test_the_filter_finds_texts_which_stay_texts(shown: Any, spoiled: Path) -> N
 
 
 def test_the_keyboard_reaches_every_control_and_pictures_have_words(shown: Any) -> None:
-    shown.wait_for_selector("#chart-plane .main-svg")
+    draw(shown, "plane")
     wanted = shown.evaluate(
         "[...document.querySelectorAll('select, input, button:not(:disabled)')].map((one) => one.id)"
     )

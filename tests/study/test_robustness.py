@@ -120,7 +120,7 @@ def test_under_its_own_normalisation_a_run_has_the_planes_and_the_contrasts_numb
     keys = ["metric", "method", "against", "language"]
     contrasts = pd.read_csv(counted_run.folder / "contrasts.csv").set_index(keys)
     others = table[table["against"] != "base"].set_index(keys)
-    assert len(others) == 2 * 6  # en against two, loc against two, surgical against loc and en
+    assert len(others) == 2 * 7  # en and loc against two each, loc_language against one, surgical against loc and en
     assert others["bytes"].to_numpy() == pytest.approx(contrasts.loc[others.index, "estimate"].to_numpy(), abs=1e-6)
 
 
@@ -168,7 +168,7 @@ def test_the_run_and_its_report_say_it(counted_run: CountedRun) -> None:
     table = pd.read_csv(counted_run.folder / "robustness.csv")
     changing = table[table["sign"] != "same"]
     assert f"Of {len(table)} effects (macro and per language) {len(changing)} change sign" in told[0]
-    real = changing[(changing["language"] == "macro") & changing["method"].isin(["en", "loc", "loc_contrast", "surgical"])]  # fmt: skip
+    real = changing[(changing["language"] == "macro") & changing["method"].isin(["en", "loc", "loc_contrast", "loc_language", "surgical"])]  # fmt: skip
     assert len(told) == 1 + len(real)
     page = (counted_run.folder / "report.html").read_text(encoding="utf-8")
     assert told[0] in page

@@ -60,8 +60,8 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
         expected += [measure, f"{measure}_lo", f"{measure}_hi"]
     assert list(plane.columns) == [*expected, "front"]
     methods = {
-        "base", "en", "loc", "loc_contrast", "surgical", "random", "shuffled", "third_language", "nonfactual_en",
-        "wrong_culture", "placebo_cue",
+        "base", "en", "loc", "loc_contrast", "loc_language", "surgical", "random", "shuffled", "third_language", "nonfactual_en",
+        "wrong_culture", "placebo_cue", "wrong_language",
     }  # fmt: skip
     assert set(plane["method"]) == methods
     assert len(plane) == len(methods) * 3
@@ -74,7 +74,7 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
 def test_the_items_add_up_to_the_plane(both: Path) -> None:
     items = pd.read_parquet(both / "items.parquet")
     plane = pd.read_csv(both / "plane.csv").set_index(["method", "language"])
-    assert set(items["method"]) == {"base", "en", "loc", "loc_contrast", "surgical"}
+    assert set(items["method"]) == {"base", "en", "loc", "loc_contrast", "loc_language", "surgical"}
     for axis, metric in (("universal", "transfer"), ("cultural", "localization")):
         shares = items[items["axis"] == axis].groupby(["method", "language"])["hit"].mean()
         assert shares.to_numpy() == pytest.approx(plane.loc[shares.index, metric].to_numpy(), abs=1e-6)
