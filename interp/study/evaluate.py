@@ -15,7 +15,7 @@ from interp.data.letters import rotations
 from interp.data.prompts import Prompt, question_text
 from interp.data.tasks import Task
 from interp.plane.choices import chosen_share
-from interp.steering.engine import score
+from interp.steering.engine import score, usable_replay
 from interp.steering.normaliser import BoundedNormaliser, bounded_normaliser
 from interp.steering.scores import Scores
 
@@ -68,11 +68,13 @@ def score_prompts(
 
 
 def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser | None:
-    """A normaliser for the prompts that `score_tasks` scores of tasks."""
+    """A normaliser for the prompts that `score_tasks` scores of tasks; None where the model can't be replayed."""
     config = study.config
+    if config.engine != "replay" or usable_replay(study.loaded.model) is None:
+        return None
     return bounded_normaliser(
-        study.loaded.model, scored_prompts(study, tasks), memory=config.memory, batch_size=config.batch_size,
-        tokens=study.tokens,
+        study.loaded.model, scored_prompts(study, tasks), mass=1.0, memory=config.memory,
+        batch_size=config.batch_size, tokens=study.tokens,
     )  # fmt: skip
 
 
