@@ -26,7 +26,7 @@ NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "
 
 UINT32, STRING, ARRAY = 4, 8, 9
 FLOAT32 = 0
-FLOATS = ("F32", "F16", "BF16", "F64")
+FLOATS = ("F32", "F16", "BF16")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Header:
 
     def described(self, dtype: str) -> str:
         """What a manifest says of weights that are computed with in `dtype`: `Q4_K_M, dequantised to float32`."""
-        return f"{self.stored}, {'converted' if self.stored in FLOATS else 'dequantised'} to {dtype}"
+        return f"{self.stored}, {'read as' if self.stored in FLOATS else 'dequantised to'} {dtype}"
 
 
 def need_gguf(use: str) -> None:
