@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trainable:
-    """A model, the tokenizer that it is scored with, where both came from, and the longest text, in tokens."""
+    """A model, the tokenizer that it is scored with, where both came from, and the longest text, in tokens.
+
+    folder: the checkpoint's, or a GGUF file itself.
+    """
 
     model: PreTrainedModel
     tokenizer: Any
@@ -50,7 +53,7 @@ class Trainable:
 
 
 def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None) -> Trainable:
-    """A model by folder or Hub id, or `organism`; raises ModelError as `load_model` does."""
+    """A model by folder, GGUF file or Hub id, or `organism`; raises ModelError as `load_model` does."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()

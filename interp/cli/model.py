@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,34 +20,40 @@ def model() -> None:
 
 @app.command(
     epilog="Examples:  interp model fetch google/gemma-3-4b-it  |  "
-    "interp model fetch Qwen/Qwen3-0.6B --revision main --quiet"
+    "interp model fetch Qwen/Qwen3-0.6B --revision main --quiet  |  "
+    "interp model fetch org/name-GGUF:name-Q4_K_M.gguf"
 )
 def fetch(
-    name: Annotated[str, typer.Argument(help="Hub id, such as org/name.")],
+    name: Annotated[str, typer.Argument(help="Hub id, such as org/name, or org/name:file.gguf.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit. Default: main.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the folder and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the folder or GGUF file and nothing else.")] = False,
 ) -> None:
-    """Download a model's safetensors, configuration and tokenizer into the Hub's cache; pickles are left out.
+    """Download a model's safetensors, configuration and tokenizer, or its GGUF file, into the Hub's cache.
+
+    Pickles are left out.
 
     Run it where there is a network (a login node); with HF_HUB_OFFLINE=1 the compute nodes then load from the cache.
     """
-    from interp.model.hub import fetch as fetch_model
-    from interp.model.sources import check_checkpoint, find_model
+    from interp.model.hub import at_hand
+    from interp.model.sources import find_model
 
     source = find_model(name)
     if source.local:
-        raise ModelError(f"model {name!r} is here already: {source.location}", allowed="Hub ids such as org/name")
+        raise ModelError(
+            f"model {name!r} is here already: {source.location}", allowed="Hub ids: org/name, org/name:file.gguf"
+        )
     try:
         if quiet:
             from huggingface_hub.utils import disable_progress_bars
 
             disable_progress_bars()
-        snapshot = fetch_model(source.location, revision)
+        here, commit = at_hand(name, revision)
     except KeyboardInterrupt:
         print("stopped: what was downloaded stays, the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
-    check_checkpoint(snapshot.folder, f"model {name!r}")
     if quiet:
-        print(snapshot.folder)
-    else:
-        print(f"folder    {snapshot.folder}\nrevision  {snapshot.revision}\nsize      {snapshot.bytes / 2**30:.2f} GiB")
+        print(here.location)
+        return
+    place = Path(here.location)
+    size = sum(path.stat().st_size for path in (place, *place.rglob("*")) if path.is_file())
+    print(f"{'file' if here.gguf else 'folder':<10}{place}\nrevision  {commit}\nsize      {size / 2**30:.2f} GiB")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
-from interp.errors import ModelError
 from interp.export.additions import Additions
 from interp.files import whole
+from interp.model.gguf_header import need_gguf
 
 FORM = "a GGUF control vector"
 FIRST_LAYER = 1
@@ -23,8 +22,7 @@ def write_gguf(path: Path, added: Additions, model_hint: str, positions: str = "
     (key `translocal.positions`); empty where it was chosen at all of them. Raises ModelError without the package gguf,
     ValueError for layer 0.
     """
-    if find_spec("gguf") is None:
-        raise ModelError("writing GGUF needs the package gguf", remedy="pip install 'translocal[gguf]'")
+    need_gguf("writing GGUF")
     from gguf import GGUFWriter
 
     if min(added) < FIRST_LAYER:

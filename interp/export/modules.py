@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
+from interp.model.gguf import gguf_configuration
+from interp.model.hub import at_hand
 from interp.model.kinds import check_language_model
 from interp.model.sources import find_model
 from interp.steering.saved import SavedPlans, naming_model
@@ -53,6 +56,9 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
     name = model or saved.model.name
     with naming_model(saved, name):
         source = find_model(name)
+        if source.gguf:
+            here, _ = at_hand(name)
+            return gguf_configuration(Path(here.location), name)
         try:
             found: PretrainedConfig = AutoConfig.from_pretrained(source.location, trust_remote_code=False)
         except (OSError, ValueError) as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ModelError
 from interp.model.adapters import Adapter, fits, merged
+from interp.model.gguf import dequantised, gguf_configuration
 from interp.model.kinds import ALLOWED, check_language_model
 from interp.model.placement import Placement
 from interp.model.sources import Source
@@ -74,7 +76,13 @@ def read_configuration(source: Source, name: str) -> Any:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(source.location, trust_remote_code=False)
+        config = (
+            gguf_configuration(Path(source.location), name)
+            if source.gguf
+            else AutoConfig.from_pretrained(source.location, trust_remote_code=False)
+        )
+    except ModelError:
+        raise
     except Exception as error:  # Transformers raises many kinds
         reason = " ".join(str(error).split())[:300]
         raise ModelError(
@@ -89,7 +97,7 @@ def transformers_model(source: Source, name: str, placement: Placement) -> PreTr
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    read_configuration(source, name)
+    config = read_configuration(source, name)
     dtype = getattr(torch, placement.dtype)
     settings: dict[str, Any] = {}
     if placement.device_map is not None or (placement.n_devices or 1) > 1:
@@ -105,11 +113,14 @@ def transformers_model(source: Source, name: str, placement: Placement) -> PreTr
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=four, load_in_8bit=not four, bnb_4bit_compute_dtype=dtype
         )
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        source.location, dtype=dtype, attn_implementation="eager", use_safetensors=True, trust_remote_code=False,
-        output_loading_info=True, **settings,
-    )  # fmt: skip
-    model, info = loaded
+    settings |= {
+        "dtype": dtype, "attn_implementation": "eager", "use_safetensors": True, "trust_remote_code": False,
+        "output_loading_info": True,
+    }  # fmt: skip
+    if source.gguf:
+        model, info = dequantised(Path(source.location), config, settings)
+    else:
+        model, info = AutoModelForCausalLM.from_pretrained(source.location, **settings)
     missing = sorted(info["missing_keys"])
     if missing:
         raise ModelError(
@@ -117,7 +128,7 @@ def transformers_model(source: Source, name: str, placement: Placement) -> PreTr
             allowed="complete checkpoints",
             remedy="download or save it again; an adapter's folder is passed as the adapter of its base",
         )
-    return model if settings else model.to(placement.device)
+    return model if "device_map" in settings else model.to(placement.device)
 
 
 def _is_composite(model: PreTrainedModel) -> bool:

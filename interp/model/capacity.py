@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import ModelError
+from interp.model.gguf_header import header_of, is_gguf
 from interp.model.sources import Source, weight_files
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
@@ -24,16 +25,18 @@ KEPT = ("embed", "wte", "wpe", "lm_head")
 def weight_bytes(
     source: Source | Path, dtype: str, quantization: str | None = None, revision: str | None = None
 ) -> int | None:
-    """Bytes that a model's weights take once loaded in `dtype`, read from the headers of its safetensors files alone.
+    """Bytes that a model's weights take once loaded in `dtype`, read from the headers of its files alone.
 
     None for a model of the Hub that isn't in the cache at `revision`. dtype: `float32`, `bfloat16` or `float16`.
     quantization: `4bit` or `8bit`, an estimate. Raises ModelError for a file that is no safetensors.
     """
-    folder = source if isinstance(source, Path) else local_folder(source, revision)
-    if folder is None:
+    place = source if isinstance(source, Path) else local_place(source, revision)
+    if place is None:
         return None
+    if is_gguf(place):
+        return int(header_of(place).parameters * BYTES[dtype])
     total = 0.0
-    for path in weight_files(folder):
+    for path in weight_files(place):
         for name, entry in _header(path).items():
             if name == "__metadata__":
                 continue
@@ -45,12 +48,15 @@ def weight_bytes(
     return int(total)
 
 
-def local_folder(source: Source, revision: str | None) -> Path | None:
-    """Where a source's files are, without any network; None where the cache lacks some."""
+def local_place(source: Source, revision: str | None) -> Path | None:
+    """A source's folder, or GGUF file, without any network; None where the cache lacks some of it."""
     if source.local:
         return Path(source.location)
     from huggingface_hub import try_to_load_from_cache
 
+    if source.file:
+        file = try_to_load_from_cache(source.repository, source.file, revision=revision)
+        return Path(file) if isinstance(file, str) else None
     config = try_to_load_from_cache(source.location, "config.json", revision=revision)
     folder = Path(config).parent if isinstance(config, str) else None
     files = weight_files(folder) if folder else []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import glob
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from interp.errors import ModelError, causes
+from interp.model.gguf_header import header_of
 from interp.model.sources import Source, check_checkpoint, find_model
 
 CHECKPOINT = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
@@ -25,31 +27,24 @@ class Snapshot:
     folder: Path
     revision: str
 
-    @property
-    def bytes(self) -> int:
-        """Size of the files."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-
 
 def fetch(
-    repository: str, revision: str | None = None, *, files: tuple[str, ...] = CHECKPOINT, kind: str = "model"
+    name: str, revision: str | None = None, *, files: tuple[str, ...] = CHECKPOINT, kind: str = "model"
 ) -> Snapshot:
     """The files of a repository on the Hub, downloaded where the cache lacks them (an interrupted download goes on).
 
-    revision: branch, tag or commit; main by default. Raises ModelError, about the `kind` of thing asked for, that says
+    name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default. Raises ModelError, about the `kind` of thing asked for, that says
     whether it is gated, unknown, not cached while offline, or out of reach.
     """
     from huggingface_hub import snapshot_download
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    repository, _, file = name.partition(":")
+    allowed, ignored = ([glob.escape(file)], []) if file else (list(files), list(ELSEWHERE))
     try:
-        folder = Path(
-            snapshot_download(
-                repository, revision=revision, allow_patterns=list(files), ignore_patterns=list(ELSEWHERE)
-            )
-        )
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=allowed, ignore_patterns=ignored))
     except Exception as error:  # the Hub's errors, the network's and the disk's have no common class
-        said = explained(error, repository, revision, kind)
+        said = explained(error, name, revision, kind)
         if said is None:
             raise
         raise said from error
@@ -57,32 +52,46 @@ def fetch(
 
 
 def check_revision(source: Source, revision: str | None) -> None:
-    """Raise ModelError for a revision of a folder."""
+    """Raise ModelError for a revision of a folder or file."""
     if revision is not None and source.local:
         raise ModelError(
-            f"revision {revision!r} makes no sense for the folder {source.location}",
+            f"revision {revision!r} makes no sense for the {'file' if source.gguf else 'folder'} {source.location}",
             allowed="revisions of models on the Hub",
             remedy="leave it out",
         )
 
 
 def at_hand(name: str, revision: str | None) -> tuple[Source, str]:
-    """A model's source as a folder (downloaded where it is on the Hub), and its commit there; raises as `fetch`."""
+    """A model's source as a folder or file (downloaded where it is on the Hub), and its commit; raises as `fetch`."""
     source = find_model(name)
     if source.local:
         return source, ""
     snapshot = fetch(source.location, revision)
-    check_checkpoint(snapshot.folder, f"model {name!r}")
-    return Source(source.name, str(snapshot.folder), True), snapshot.revision
+    path = snapshot.folder / source.file
+    if not source.file:
+        check_checkpoint(path, f"model {name!r}")
+    elif path.is_file():
+        header_of(path)
+    else:
+        raise no_such_file(source)
+    return Source(source.name, str(path), True), snapshot.revision
 
 
-def explained(error: BaseException, repository: str, revision: str | None, kind: str = "model") -> ModelError | None:
-    """What a failed download means and what to do, from the error or what caused it; None for a bug."""
+def no_such_file(source: Source) -> ModelError:
+    """What is said of a GGUF file that its repository lacks."""
+    return ModelError(
+        f"model {source.repository!r} has no file {source.file!r}",
+        remedy=f"choose a *.gguf of https://huggingface.co/{source.repository}/tree/main",
+    )
+
+
+def explained(error: BaseException, name: str, revision: str | None, kind: str = "model") -> ModelError | None:
+    """What a failed download of `name` means and what to do, from the error or what caused it; None for a bug."""
     from huggingface_hub import errors, get_token
     from huggingface_hub.constants import HF_HUB_OFFLINE
 
-    what = f"{kind} {repository!r}"
-    command = f"interp model fetch {repository}" if kind == "model" else f"hf download {repository}"
+    what, repository = f"{kind} {name!r}", name.partition(":")[0]
+    command = f"interp model fetch {name}" if kind == "model" else f"hf download {name}"
     chain = list(causes(error))
 
     def found(*kinds: type[BaseException]) -> bool:

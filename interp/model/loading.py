@@ -1,4 +1,4 @@
-"""Load any model that TransformerLens supports: by Hub id, from a folder in Transformers' format, or as an object."""
+"""Load any model that TransformerLens supports: by Hub id, from a checkpoint's folder, a GGUF file, or as an object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from interp.model.adapters import find_adapter
 from interp.model.booting import boot, read_configuration
 from interp.model.capacity import check_fits
 from interp.model.hub import at_hand, check_revision
-from interp.model.placement import DeviceMap, place
+from interp.model.placement import DeviceMap, check_quantization, place
+from interp.model.gguf_header import header_of
 from interp.model.sources import DTYPES, ORGANISM, find_model
 from interp.model.tokenizer import described_tokenizer, notice_changed
 from interp.organism.exposure import Exposure
@@ -26,7 +27,8 @@ class LoadedModel:
 
     revision: commit on the Hub. processing: `none`, or what was folded and centred (see `processing_of`). adapter: name
     of the merged LoRA adapter, with its commit where it came from the Hub. quantization: `4bit`, `8bit`, or what an
-    object's config says. All empty where they don't apply.
+    object's config says. gguf: of a GGUF file, how it stores the weights and what they became, such as `Q4_K_M,
+    dequantised to float32`. All empty where they don't apply.
     """
 
     model: HookedModel
@@ -37,13 +39,14 @@ class LoadedModel:
     processing: str = "none"
     adapter: str = ""
     quantization: str = ""
+    gguf: str = ""
 
     def described(self) -> dict[str, str]:
         """Everything but the model itself, as a manifest states it, with the tokens around every plain text."""
         return {
             "name": self.name, "fingerprint": self.fingerprint, "revision": self.revision,
             "processing": self.processing, "adapter": self.adapter, "quantization": self.quantization,
-            **described_tokenizer(self.model.tokenizer),
+            "gguf": self.gguf, **described_tokenizer(self.model.tokenizer),
         }  # fmt: skip
 
 
@@ -58,9 +61,9 @@ def load_model(
     adapter: str | Path | None = None,
     revision: str | None = None,
 ) -> LoadedModel:
-    """A hooked model by Hub id or checkpoint folder, as a `TransformerBridge`; `organism` is the embedded model.
+    """A hooked model by Hub id, checkpoint folder or GGUF file, as a `TransformerBridge`; `organism` is embedded.
 
-    Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
+    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype. Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
     `HookedTransformer` object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed
     that. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs,
     device_map as Transformers understands it.
@@ -72,7 +75,9 @@ def load_model(
     if not isinstance(model, (str, Path)):
         return _taken(model, device, dtype, n_devices, device_map, quantization, adapter, revision)
     name = str(model)
-    check_revision(find_model(name, dtype), revision)
+    asked = find_model(name, dtype)
+    check_revision(asked, revision)
+    check_quantization(asked, quantization)
     placement = place(device, dtype, n_devices, device_map, quantization)
     if adapter is not None and quantization is not None:
         raise ModelError(
@@ -87,11 +92,18 @@ def load_model(
     hooked = boot(source, name, placement, found)
     exposure = Exposure.read(Path(source.location))
     said = "" if found is None else f"{found.name} {found.revision}".strip()
-    return _described(hooked, source.name, exposure, commit, said, quantization or "")
+    stored = header_of(Path(source.location)).described(placement.dtype) if source.gguf else ""
+    return _described(hooked, source.name, exposure, commit, said, quantization or "", stored)
 
 
 def _described(
-    model: HookedModel, name: str, exposure: Exposure | None, revision: str, adapter: str, quantization: str
+    model: HookedModel,
+    name: str,
+    exposure: Exposure | None,
+    revision: str,
+    adapter: str,
+    quantization: str,
+    gguf: str = "",
 ) -> LoadedModel:
     from interp.model.fingerprint import fingerprint
     from interp.model.processing import processing_of
@@ -99,7 +111,9 @@ def _described(
 
     check_hooked(model, name)
     check_hooks_work(model)
-    return LoadedModel(model, name, fingerprint(model), exposure, revision, processing_of(model), adapter, quantization)
+    return LoadedModel(
+        model, name, fingerprint(model), exposure, revision, processing_of(model), adapter, quantization, gguf
+    )
 
 
 def _taken(

@@ -6,12 +6,16 @@ import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from interp.errors import ModelError
-from interp.model.capacity import BYTES, QUANTIZED, local_folder, weight_bytes
-from interp.model.hub import CHECKPOINT, ELSEWHERE, explained
+from interp.model.booting import read_configuration
+from interp.model.capacity import BYTES, QUANTIZED, local_place, weight_bytes
+from interp.model.gguf import gguf_configuration
+from interp.model.gguf_header import read_header
+from interp.model.hub import CHECKPOINT, ELSEWHERE, explained, no_such_file
 from interp.model.kinds import check_language_model, check_vocabulary
+from interp.model.placement import check_quantization
 from interp.model.protocol import HookedModel
 from interp.model.shape import Shape, shape_from_config
 from interp.model.sources import ORGANISM, Source, find_model
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from interp.model.loading import LoadedModel
 
 TIMEOUT = 20
+BLOCK = 2**22
+"""Bytes fetched at a time of a GGUF file's header."""
+
 Place = Literal["embedded", "folder", "cached", "to download"]
 
 
@@ -28,7 +35,7 @@ Place = Literal["embedded", "folder", "cached", "to download"]
 class Outline:
     """What is known of a model without loading it.
 
-    folder: where its files are (None: to download). gated: None where that can't be known here. weights: bytes once
+    folder: where its files are, or a GGUF file itself (None: to download). gated: None where that can't be known here. weights: bytes once
     loaded. download: bytes to fetch. tokenizer: None where its files are not here.
     """
 
@@ -60,25 +67,28 @@ class Outline:
 def outline(name: str, dtype: str, *, quantization: str | None = None, revision: str | None = None) -> Outline:
     """What a model would be in `dtype` (`float32`, ...); of one on the Hub only its configuration is fetched.
 
+    Of a GGUF file the header alone is read, also on the Hub.
+
     Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
     is not a causal language model, or has a tokenizer that is larger than its embedding.
     """
-    from transformers import AutoConfig
     from transformers.utils import logging as hf_logging
 
     hf_logging.set_verbosity_error()
     source = find_model(name)
-    folder = local_folder(source, revision)
+    check_quantization(source, quantization)
+    folder = local_place(source, revision)
     gated, commit, download, parameters = None, "", 0, None
     if folder is None:
         gated, commit, download, parameters = _on_hub(source, revision)
     elif not source.local:
-        commit = folder.name
+        commit = str(folder).removesuffix(source.file).rstrip("/").rpartition("/")[2]
     try:
-        config = AutoConfig.from_pretrained(
-            str(folder or source.location), revision=None if folder else revision, trust_remote_code=False
-        )
-        check_language_model(config, name)
+        if folder:
+            config = read_configuration(Source(source.name, str(folder), True), name)
+        else:
+            config = _configuration_on_hub(source, revision)
+            check_language_model(config, name)
         tokenizer = own_tokenizer(folder) if folder else None
     except ModelError:
         raise
@@ -137,19 +147,41 @@ def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int |
 
     try:
         api = HfApi()
-        info = api.model_info(source.location, revision=revision, files_metadata=True, timeout=TIMEOUT)
+        info = api.model_info(source.repository, revision=revision, files_metadata=True, timeout=TIMEOUT)
         if info.gated:
-            api.auth_check(source.location)
+            api.auth_check(source.repository)
     except Exception as error:  # the Hub's errors and the network's have no common class
         said = explained(error, source.location, revision)
         if said is None:
             raise
         raise said from error
-    sizes = [
-        int(file.size or 0)
+    sizes = {
+        file.rfilename: int(file.size or 0)
         for file in info.siblings or ()
-        if any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in CHECKPOINT)
-        and not any(fnmatch.fnmatch(file.rfilename, pattern) for pattern in ELSEWHERE)
-    ]
+        if file.rfilename == source.file or not source.file and _fetched(file.rfilename)
+    }
+    if source.file and not sizes:
+        raise no_such_file(source)
     parameters = int(info.safetensors.total) if info.safetensors else None
-    return bool(info.gated), str(info.sha or ""), sum(sizes), parameters
+    return bool(info.gated), str(info.sha or ""), sum(sizes.values()), parameters
+
+
+def _fetched(file: str) -> bool:
+    return any(fnmatch.fnmatch(file, pattern) for pattern in CHECKPOINT) and not any(
+        fnmatch.fnmatch(file, pattern) for pattern in ELSEWHERE
+    )
+
+
+def _configuration_on_hub(source: Source, revision: str | None) -> Any:
+    """The configuration of a model that isn't here; of a GGUF file its first bytes are read, as far as the header."""
+    if not source.file:
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(source.location, revision=revision, trust_remote_code=False)
+    from huggingface_hub import HfFileSystem
+
+    hub = HfFileSystem()
+    path = f"{source.repository}@{revision}/{source.file}" if revision else f"{source.repository}/{source.file}"
+    with hub.open(path, "rb", block_size=BLOCK) as file:
+        header = read_header(cast(BinaryIO, file), int(file.size), source.name)
+    return gguf_configuration(header, source.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from interp.errors import ModelError
-from interp.model.sources import QUANTIZATIONS, resolve_device, resolve_dtype
+from interp.model.sources import QUANTIZATIONS, Source, resolve_device, resolve_dtype
 
 DeviceMap = str | Mapping[str, str | int]
 
@@ -70,6 +70,16 @@ def place(
         if kind.partition(":")[0] != "cuda" or not gpus:
             raise ModelError(f"quantization {quantization} needs an NVIDIA GPU", remedy="load without it")
     return Placement(kind, resolve_dtype(dtype, kind), n_devices, device_map, quantization)
+
+
+def check_quantization(source: Source, quantization: str | None) -> None:
+    """Raise ModelError for weights of a GGUF file that would be quantized once more."""
+    if quantization is not None and source.gguf:
+        raise ModelError(
+            f"the weights of {source.name!r} are quantised already: quantization {quantization} would round them twice",
+            allowed="GGUF files without quantization",
+            remedy="leave it out, or pass the original checkpoint",
+        )
 
 
 def _on_cpu(device_map: DeviceMap | None) -> bool:

@@ -1,30 +1,51 @@
-"""Where a model comes from: the embedded one, a folder in Transformers' format, or the Hub; checked without torch."""
+"""Where a model comes from: the embedded one, a checkpoint's folder, a GGUF file, the Hub; checked without torch."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from interp.errors import ModelError
 from interp.files import not_a_folder
+from interp.model.gguf_header import SUFFIX, check_not_split, header_of, is_gguf
 
 ORGANISM = "organism"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 QUANTIZATIONS = ("4bit", "8bit")
 INDEX = "model.safetensors.index.json"
+ALLOWED = "a checkpoint folder, a GGUF file, a Hub id such as org/name or org/name:file.gguf, or 'organism'"
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from: a name to show, the folder or Hub id that holds it, and whether it is a folder."""
+    """Where a model comes from: a name to show, where it is, and whether that is a path.
+
+    location: a checkpoint's folder, a GGUF file, or on the Hub `org/name` or `org/name:file.gguf`.
+    """
 
     name: str
     location: str
     local: bool
+
+    @property
+    def gguf(self) -> bool:
+        """Whether it is a GGUF file, here or on the Hub."""
+        return is_gguf(Path(self.location)) if self.local else bool(self.file)
+
+    @property
+    def repository(self) -> str:
+        """Of a model on the Hub, `org/name`."""
+        return self.location.partition(":")[0]
+
+    @property
+    def file(self) -> str:
+        """Of a model on the Hub, the GGUF file; empty for a checkpoint."""
+        return self.location.partition(":")[2]
 
 
 def organism_folder() -> Path:
@@ -41,24 +62,43 @@ def organism_folder() -> Path:
 def find_model(name: str, dtype: str = "auto") -> Source:
     """The source of a model, checked without importing torch.
 
-    Raises ModelError for an unknown dtype, a folder that doesn't exist, is no checkpoint or has no safetensors.
+    Raises ModelError for an unknown dtype, a folder that doesn't exist, is no checkpoint or has no safetensors, and a
+    GGUF file that doesn't exist, is cut off, or that Transformers can't read.
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
     if name == ORGANISM:
         return Source(name, str(organism_folder()), True)
     folder = Path(os.path.expanduser(name))
+    if is_gguf(folder):
+        header_of(folder)
+        return Source(folder.name, str(folder), True)
+    if name.lower().endswith(SUFFIX) and not folder.is_dir():
+        return _on_hub(name)
     if not name or not folder.is_dir():
         exists = bool(name) and folder.exists()
         if not name or exists or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
             raise ModelError(
                 f"model {name!r} {not_a_folder(folder)}" if exists else f"folder {name!r} does not exist",
-                allowed="a checkpoint folder, a Hub id such as org/name, or 'organism'",
+                allowed=ALLOWED,
                 remedy="check the path",
             )
         return Source(name, name, False)
     check_checkpoint(folder, f"folder {name!r}")
     return Source(folder.resolve().name, str(folder), True)
+
+
+def _on_hub(name: str) -> Source:
+    """The source of a GGUF file that isn't here, by `org/name:file.gguf`."""
+    check_not_split(name)
+    repository, colon, file = name.partition(":")
+    if (
+        not (colon and re.fullmatch(r"[\w.-]+/[\w.-]+", repository))
+        or repository[0] in ".~"
+        or ".." in Path(file).parts
+    ):
+        raise ModelError(f"file {name!r} does not exist", allowed=ALLOWED, remedy="check the path")
+    return Source(name, name, False)
 
 
 def check_checkpoint(folder: Path, what: str) -> None:

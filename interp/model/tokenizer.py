@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import Notice
+from interp.model.gguf import gguf_tokenizer
+from interp.model.gguf_header import is_gguf
 
 if TYPE_CHECKING:
     from interp.model.protocol import HookedModel
@@ -46,11 +48,14 @@ class Around:
         return cls(whole[:start], whole[start + len(bare) :])
 
 
-def own_tokenizer(folder: str | Path) -> Any:
-    """The tokenizer of a checkpoint's folder as Transformers reads it: it adds what its files say, and nothing else."""
+def own_tokenizer(place: str | Path) -> Any:
+    """The tokenizer of a checkpoint's folder or GGUF file as Transformers reads it: it adds what its files say alone."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    if is_gguf(Path(place)):
+        tokenizer = gguf_tokenizer(Path(place))
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
     vars(tokenizer)[_KEPT] = OWN
     return tokenizer
 
@@ -124,7 +129,10 @@ def notice_changed(tokenizer: Any) -> None:
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copy the files of a checkpoint's tokenizer and chat template, byte by byte."""
+    """Copy the files of a checkpoint's tokenizer and chat template, byte by byte; of a GGUF file they are written."""
+    if is_gguf(source):
+        own_tokenizer(source).save_pretrained(target)
+        return
     for pattern in FILES:
         for path in sorted(source.glob(pattern)):
             copied = target / path.relative_to(source)

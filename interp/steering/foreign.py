@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 
-from interp.errors import DataError, ModelError
+from interp.errors import DataError
+from interp.model.gguf_header import need_gguf
 from interp.steering.vectors import STORY, PerLayer, SteeringVectors
 
 FORMS = ("N", "layer.N", "layers.N", "direction.N", "blocks.N", "blocks.N.hook_resid_post")
@@ -128,8 +128,7 @@ def _refuse(file: Path, tensors: Mapping[str, torch.Tensor], problem: str) -> No
 
 def _gguf(file: Path) -> tuple[dict[int, torch.Tensor], str]:
     """Directions by layer and the file's hint at its model."""
-    if find_spec("gguf") is None:
-        raise ModelError(f"{file.name}: a GGUF file needs the package gguf", remedy="pip install 'translocal[gguf]'")
+    need_gguf(f"{file.name}, a GGUF file,")
     from gguf import GGUFReader
 
     try:

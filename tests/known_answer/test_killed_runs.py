@@ -44,7 +44,7 @@ def test_units_in_two_processes_give_the_same_bytes(kind: str, tmp_path: Path) -
     study = tmp_path / "study.yaml"
     study.write_text(
         "name: s\nmodels: [organism]\ndata: [{universal: atlas, cultural: atlas}]\nseeds: [0]\n"
-        "settings: {languages: [el], limit: 60, strengths: [1.0], control_layers: [0.5], bootstrap_draws: 200, "
+        "settings: {languages: [el], limit: 60, strengths: [1.0], design: medium, bootstrap_draws: 200, "
         "attribution_items: 0}\n"
     )
     command = ["study", "run", str(study), "--out", str(tmp_path), "--executor", kind, "--workers", "2", "--quiet"]

@@ -50,7 +50,7 @@ def test_other_kinds_are_refused_by_configuration_alone(config: Any, reason: str
 
 
 def test_of_a_repository_the_configuration_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.model.outline.local_folder", lambda source, revision: None)
+    monkeypatch.setattr("interp.model.outline.local_place", lambda source, revision: None)
     monkeypatch.setattr("interp.model.outline._on_hub", lambda source, revision: (False, "c" * 40, 0, None))
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", lambda *_, **__: transformers.WhisperConfig())
     with pytest.raises(ModelError, match="model 'org/ears' is not a causal language model: it is an encoder-decoder"):

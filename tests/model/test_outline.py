@@ -79,7 +79,7 @@ class FakeHub:
 def hub(monkeypatch: pytest.MonkeyPatch, tiny_config_of: Any) -> FakeHub:
     fake = FakeHub()
     monkeypatch.setattr("huggingface_hub.HfApi", lambda: fake)
-    monkeypatch.setattr("interp.model.outline.local_folder", lambda source, revision: None)
+    monkeypatch.setattr("interp.model.outline.local_place", lambda source, revision: None)
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", lambda *_, **__: tiny_config_of)
     return fake
 

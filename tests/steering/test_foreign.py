@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 
 from interp.errors import DataError, ModelError
 from interp.model.loading import LoadedModel
-from interp.steering import foreign
 from interp.steering.foreign import FORMS, read_vectors
 from interp.steering.plans import steered
 from interp.steering.vectors import SteeringVectors
@@ -169,8 +168,8 @@ def test_what_is_no_control_vector_is_refused(tmp_path: Path, directions: dict[s
 
 def test_without_the_package_the_way_to_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.gguf").write_bytes(b"GGUF")
-    monkeypatch.setattr(foreign, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"needs the package gguf; to do: pip install 'translocal\[gguf\]'"):
+    monkeypatch.setattr("interp.model.gguf_header.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="needs the package gguf; to do: pip install gguf"):
         read_vectors(tmp_path / "mine.gguf")
 
 

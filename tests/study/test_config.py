@@ -31,8 +31,11 @@ def test_languages_may_be_one_word() -> None:
         ({"seed": "x"}, "seed 'x' is not allowed; allowed: a int"),
         ({"strengths": "0"}, "strengths"),
         ({"normalisation": "letters"}, "allowed: bytes, sum, mean, pmi, letter, sentence"),
-        ({"control_draws": 5}, "control_draws 5 is not allowed; allowed: whole numbers from 20"),
-        ({"control_layers": "1.5"}, "control_layers"),
+        ({"draws": 5}, "control_draws 5 is not allowed; allowed: whole numbers from 20"),
+        ({"layers": "1.5"}, "layers"),
+        ({"budget": "soon"}, "budget"),
+        ({"budget": "5m", "design": "small"}, "budget"),
+        ({"design": "tiny"}, "design"),
     ],
 )
 def test_what_is_not_allowed_is_named(values: dict, message: str) -> None:

@@ -72,7 +72,7 @@ def test_what_is_written(rescored: Rescored, counted_run: CountedRun, organism: 
     assert manifest["split"] == "test"
     assert manifest["plans"]["plan"] == str(counted_run.folder / "plan.json")
     assert manifest["plans"]["model"]["fingerprint"] == organism.fingerprint == manifest["model"]["fingerprint"]
-    assert not {"methods", "strengths", "control_draws", "out"} & set(manifest["config"])
+    assert not {"methods", "strengths", "draws", "out"} & set(manifest["config"])
     steers = load_plans(counted_run.folder).saved("el").steers
     assert rescored.layers["surgical"] == [[steer.layer for steer in steers]]
 

@@ -23,7 +23,7 @@ from interp.study.experiment import run, run_locate
 from interp.study.output import run_folder
 from interp.study.prepare import Study, prepare
 
-SMALL = {"limit": 60, "strengths": (1.0,), "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 6}
+SMALL = {"limit": 60, "strengths": (1.0,), "design": "medium", "bootstrap_draws": 200, "attribution_items": 6}
 
 
 @pytest.fixture(scope="module")

@@ -22,13 +22,13 @@ from interp.study.finished import finished
 from interp.study.prepare import prepare
 
 GRID = ("0.1r", "0.4r", 1.0)
-SMALL = {"limit": 60, "control_layers": (0.5,), "bootstrap_draws": 200, "attribution_items": 0}
+SMALL = {"limit": 60, "design": "medium", "bootstrap_draws": 200, "attribution_items": 0}
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     out = tmp_path_factory.mktemp("runs") / "el"
-    config = RunConfig(languages=("el",), strengths=GRID, control_strengths=("0.2r",), out=str(out), **SMALL)
+    config = RunConfig(languages=("el",), strengths=GRID, out=str(out), **SMALL)
     run(config, Bars(quiet=True))
     return config
 
@@ -84,9 +84,9 @@ def test_a_finished_run_is_found_again_with_its_grid(shared: RunConfig, tmp_path
     assert found is not None
     assert {s for by in found.chosen.values() for choice in by.values() for s in choice.strengths} <= set(GRID)
     settings = tmp_path / "run.yaml"
-    settings.write_text("strengths: [0.1r, 0.4r, 1]\ncontrol_strengths: 0.2r\n")
+    settings.write_text("strengths: [0.1r, 0.4r, 1]\n")
     read = read_config(settings, {"languages": "el"} | SMALL, RunConfig)
-    assert (read.strengths, read.control_strengths) == (GRID, ("0.2r",))
+    assert read.strengths == GRID
     assert read_config(None, {"strengths": "0.1r, 0.40r,1"}, RunConfig).strengths == GRID
     assert read_strength(json.loads(json.dumps(shared.described()))["strengths"][0]) == "0.1r"
 
