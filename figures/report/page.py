@@ -16,6 +16,7 @@ import yaml
 from figures import alt
 from figures.report import checks, tables, words
 from figures.report.data import as_json, payload, settings
+from figures.report.headroom import headroom
 from figures.run_tables import RunTables
 from figures.wording import MACRO
 
@@ -73,7 +74,8 @@ def _names(plane: pd.DataFrame) -> tuple[str, str]:
 
 def _sections(run: RunTables, manifest: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
     plane, contrasts = run.require("plane"), run.table("contrasts")
-    found = [_section("summary", "What was found", _summary(run, manifest))]
+    found = [_section("headroom", "What there is to gain", body)] if (body := headroom(run, manifest)) else []
+    found.append(_section("summary", "What was found", _summary(run, manifest)))
     found.append(_section("plane", "The plane", _plane(plane)))
     if contrasts is not None:
         found.append(_section("contrasts", "Comparisons", tables.contrast_table(contrasts)))
