@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from interp.cli import (
+    ablate,
     align,
     bench,
     chat,
@@ -38,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run", epilog=run.EXAMPLES)(run.run)
+app.command("ablate", epilog=ablate.EXAMPLES)(ablate.ablate)
 app.command("locate", epilog=locate.EXAMPLES)(locate.locate)
 app.command("score", epilog=score.EXAMPLES)(score.score)
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)

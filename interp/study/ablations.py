@@ -10,7 +10,9 @@ import pandas as pd
 
 from interp.plane import Cells
 from interp.rows import MACRO
-from interp.steering.search import SearchSpace, Setting, Side
+from interp.steering.fitters import FITTERS
+from interp.steering.positions import Positions
+from interp.steering.search import Setting, Side
 from interp.study.fit import FitResiduals
 from interp.study.fits import AsLong, Fits, Fitted, Lent, Noise, Pooled
 from interp.study.gains import gain, languages_of
@@ -23,6 +25,12 @@ DRAWS = 5
 
 SIZES = (10, 30, 100)
 """Items that vectors are fitted on, in place of all."""
+
+OPERATORS = ("add", "add_keep_norm")
+"""Those under which a strength means the same."""
+
+PLACES: tuple[Positions, ...] = ("text", "last")
+WINDOWS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,11 @@ class Ablation:
         return self.name if self.draw is None else f"{self.name}#{self.draw}"
 
 
-def ablations(
-    study: Study, fit: FitResiduals, fits: Fitted, space: SearchSpace, chosen: Mapping[str, Setting]
-) -> list[Ablation]:
-    """Every ablation of the chosen settings (language -> setting)."""
-    return [*_taken_away(fits, chosen), *_layers(study, fits, space, chosen), *_ways(fits, space, chosen),
+def ablations(study: Study, fit: FitResiduals, fits: Fitted, chosen: Mapping[str, Setting]) -> list[Ablation]:
+    """Every ablation of the chosen settings (language -> setting), but for those that are the chosen plan itself."""
+    rows = [*_taken_away(fits, chosen), *_layers(study, fits, chosen), *_ways(fits, chosen),
             *_vectors(study, fit, fits, chosen)]  # fmt: skip
+    return [row for row in rows if row.fits is not fits or row.settings != chosen]
 
 
 def _each(chosen: Mapping[str, Setting], **changes: object) -> dict[str, Setting]:
@@ -76,7 +83,7 @@ def _taken_away(fits: Fits, chosen: Mapping[str, Setting]) -> Iterator[Ablation]
     yield Ablation("LOC alone", "taken away", fits, _each(chosen, en=None))
 
 
-def _layers(study: Study, fits: Fits, space: SearchSpace, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:
+def _layers(study: Study, fits: Fits, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:
     here = {c: (s.en.layer if s.en else None, s.loc.layer if s.loc else None) for c, s in chosen.items()}
     rules = {
         "both at EN's layer": lambda en, loc: (en, en),
@@ -87,12 +94,12 @@ def _layers(study: Study, fits: Fits, space: SearchSpace, chosen: Mapping[str, S
         yield Ablation(name, "layers", fits, {c: _at(s, *rule(*here[c])) for c, s in chosen.items()})
     rng = np.random.default_rng((study.config.seed, 7))
     for draw in range(DRAWS):
-        drawn = {c: _at(s, *(int(layer) for layer in rng.choice(space.layers, 2))) for c, s in chosen.items()}
+        drawn = {c: _at(s, *(int(layer) for layer in rng.choice(study.design.layers, 2))) for c, s in chosen.items()}
         yield Ablation("layers drawn at random", "layers", fits, drawn, draw)
 
 
-def _ways(fits: Fits, space: SearchSpace, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:
-    for fitter in space.fitters:
+def _ways(fits: Fits, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:
+    for fitter in FITTERS:
         yield Ablation(f"fitter: {fitter}", "fitted", fits, _sides(chosen, fitter=fitter))
     for flag, (yes, no) in {
         "orthogonal": ("LOC orthogonal to EN", "LOC not made orthogonal"),
@@ -101,19 +108,21 @@ def _ways(fits: Fits, space: SearchSpace, chosen: Mapping[str, Setting]) -> Iter
     }.items():
         for name, value in ((yes, True), (no, False)):
             yield Ablation(name, "fitted", fits, _each(chosen, **{flag: value}))
-    added = {"operator": space.operators, "positions": space.positions, "window": space.windows}
+    added: dict[str, Sequence[object]] = {"operator": OPERATORS, "positions": PLACES, "window": WINDOWS}
     for key, values in added.items():
         for way in values:
             yield Ablation(f"{key}: {way}", "added", fits, _sides(chosen, **{key: way}))
 
 
 def _vectors(study: Study, fit: FitResiduals, fits: Fitted, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:
-    for size in SIZES:
+    most = max(*(fit.universal[code].shape[1] for code in chosen), *(fit.implicit[code].shape[1] for code in chosen))
+    for size in (size for size in SIZES if size < most):
         few = replace(fits, pairs=replace(fits.pairs, items=size, _read={}), _known={}, _plans={})
         yield Ablation(f"vectors from {size} items", "vectors", few, chosen)
-    yield Ablation("vectors pooled over languages", "vectors", Pooled(fits, study.languages), chosen)
+    if len(study.languages) > 1:
+        yield Ablation("vectors pooled over languages", "vectors", Pooled(fits, study.languages), chosen)
     others = {code: study.third_language(code) for code in study.languages}
-    wrong = Fitted(study, Pairs(study, fit, wrong=True), fits.given)
+    wrong = Fitted(study, Pairs(study, fit, wrong=True))
     if all(others.values()):
         lent = {code: other or "" for code, other in others.items()}
         yield Ablation("EN of another language", "vectors", Lent(fits, fits, lent), chosen)
@@ -123,7 +132,7 @@ def _vectors(study: Study, fit: FitResiduals, fits: Fitted, chosen: Mapping[str,
     for draw in range(DRAWS):
         yield Ablation("random vectors", "controls", Noise(study, fit, fits, draw), chosen, draw)
     for draw in range(DRAWS):
-        swapped = Fitted(study, Pairs(study, fit, swapped=draw), fits.given)
+        swapped = Fitted(study, Pairs(study, fit, swapped=draw))
         yield Ablation("shuffled labels", "controls", AsLong(swapped, fits), chosen, draw)
 
 

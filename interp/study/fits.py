@@ -1,4 +1,4 @@
-"""The vectors that settings of a search ask for, each fitted once; and what stands in for them in ablations."""
+"""The vectors that settings ask for, each fitted once; and what stands in for them in ablations."""
 
 from __future__ import annotations
 
@@ -37,11 +37,10 @@ def plan_of(fits: Fits, setting: Setting, code: str) -> Plan:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Vectors fitted on `pairs`; `given` holds vectors made elsewhere, by the name that a side's fitter calls them."""
+    """Vectors fitted on `pairs`."""
 
     study: Study
     pairs: Pairs
-    given: Mapping[str, SteeringVectors] = field(default_factory=dict)
     _known: dict[tuple[object, ...], SteeringVectors] = field(default_factory=dict, repr=False)
     _plans: dict[tuple[str, Side], Plan] = field(default_factory=dict, repr=False)
 
@@ -55,8 +54,6 @@ class Fitted:
         return found
 
     def _en(self, fitter: str, code: str) -> SteeringVectors:
-        if fitter in self.given:
-            return self._given(fitter, code)
         key = ("en", code, fitter)
         if key not in self._known:
             target, source = self.pairs.en(code)
@@ -66,8 +63,6 @@ class Fitted:
         return self._known[key]
 
     def _loc(self, setting: Setting, side: Side, code: str) -> SteeringVectors:
-        if side.fitter in self.given:
-            return self._given(side.fitter, code)
         en = setting.en
         under = en if en and setting.sequential else None
         off = en.fitter if en and setting.orthogonal else None
@@ -83,16 +78,7 @@ class Fitted:
             self._known[key] = SteeringVectors(f"loc:{code}", made, told, residual_norms(self.pairs.fit, code))
         return self._known[key]
 
-    def _given(self, name: str, code: str) -> SteeringVectors:
-        """Vectors made elsewhere, with the residual norms of this study's prompts."""
-        key = ("given", code, name)
-        if key not in self._known:
-            self._known[key] = replace(self.given[name], residual_norms=residual_norms(self.pairs.fit, code))
-        return self._known[key]
-
     def _fit_loc(self, fitter: str, code: str, filtered: bool, under: Side | None) -> tuple[PerLayer, int]:
-        if fitter == "contrast":
-            return self.pairs.contrast(code), self.pairs.fit.implicit[code].shape[1]
         plan = None if under is None else self._plan_of_en(under, code)
         target, source = self.pairs.loc(code, plan, filtered=filtered)
         return FITTERS[fitter](target, source), target.shape[1]

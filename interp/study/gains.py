@@ -13,7 +13,7 @@ from interp.progress import Advance, halved
 from interp.rows import BASE, MACRO
 from interp.steering.plans import Plan
 from interp.study.evaluate import choices, confidence, score_tasks
-from interp.study.searching import AXES, Items
+from interp.study.search.prompts import AXES, SplitTasks
 
 METRIC = {"universal": "transfer", "cultural": "localization"}
 """Axis -> the share that test reports; with `p_` in front, the mean probability that choices on dev go by."""
@@ -24,14 +24,17 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def gain_table(items: Items, code: str, plans: Mapping[str, Plan], advance: Advance) -> pd.DataFrame:
+def gain_table(
+    items: SplitTasks, code: str, plans: Mapping[str, Plan], advance: Advance, prompts: int | None = None
+) -> pd.DataFrame:
     """One row per method (`base` first, then `plans`) and item of a split in a language, with COLUMNS.
 
-    transfer and localization are those of `interp.plane.outcomes`.
+    transfer and localization are those of `interp.plane.outcomes`. prompts: only those that a search looks at first, so
+    many per axis.
     """
     study, parts = items.study, []
     for axis, role in AXES.items():
-        tasks = items.tasks(axis, code)
+        tasks = items.tasks(axis, code)[:prompts]
         scores = score_tasks(study, tasks, [Plan(), *plans.values()], partial(halved, advance, f"{axis} {code}"))
         right = choices(tasks, scores, role, study.config.normalisation)
         likely = confidence(tasks, scores, role, study.config.normalisation)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from interp.errors import ConfigError, OutputError, nearest
 from interp.files import PARTIAL, not_a_folder
 from interp.study.holding import LOCK
-from interp.study.output import MANIFEST
+from interp.study.output import MANIFEST, partial_folder
 from interp.study.store import DAMAGED, IDENTITY, PARTS
 from interp.study.units import RECORDS
 
@@ -79,6 +79,19 @@ def find_run(root: Path, name: str) -> Listed:
         allowed="a name of `interp runs`, or a run's folder",
         remedy=nearest(name, names, "look at `interp runs`"),
     )
+
+
+def finished_folder(root: Path, name: str) -> Path:
+    """The folder of the finished run of that name in `root`, or of that path.
+
+    Raises ConfigError for an unknown run, OutputError for one that is not finished.
+    """
+    place = Path(name)
+    unfinished = not (place / MANIFEST).is_file() and partial_folder(place).is_dir()
+    status = "not finished" if unfinished else (run := find_run(root, name)).status
+    if status != "finished":
+        raise OutputError(f"run {name} is {status}", allowed="finished runs", remedy="finish it first")
+    return run.folder
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -10,30 +10,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interp.data.tasks import OptionMark, Role, Task
-from interp.files import write_json
+from interp.data.draws import draw
+from interp.data.tasks import Axis, OptionMark, Role, Task
+from interp.errors import ConfigError
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells
-from interp.progress import Stages, unsaid
+from interp.progress import Bars, Stages, unsaid
 from interp.rows import MACRO
-from interp.steering.search import SearchSpace, Setting, share_grid
-from interp.study.describing import described
-from interp.study.fit import read_fit
-from interp.study.fits import Fitted, Noise, plan_of
-from interp.study.gains import gain, gain_table, languages_of
-from interp.study.output import MANIFEST, draw_figures, run_folder, write_csv
-from interp.study.paired import Pairs
-from interp.study.prepare import prepare, with_model
-from interp.study.resolve import Inputs
-from interp.study.searching import Effort, Items, search, sides_of
-from interp.study.tuning_config import TuneConfig
-
-EFFORT = Effort(sides=12, pairs=8, finalists=4, varied=0, shares=(0.5, 0.5))
-"""Of every search; 12 sides are the whole space below."""
+from interp.steering.saved import SURGICAL
+from interp.steering.vectors import SteeringVectors
+from interp.study.fit import FitResiduals, Vectors, fit_vectors, random_like, read_fit, residual_norms
+from interp.study.gains import METRIC, gain, gain_table, languages_of
+from interp.study.output import write_csv
+from interp.study.prepare import Study
+from interp.study.reopening import reopen
+from interp.study.search.choose import choose, search_methods
+from interp.study.search.chosen import PAIRS, Sought
+from interp.study.search.prompts import SplitTasks
 
 KINDS = ("vectors", "vectors and roles")
 """What is random: the vectors, or also which of an item's options counts as right (as local)."""
+
+SOUGHT = Sought(("en",), ("loc",), {SURGICAL: PAIRS[SURGICAL]})
 
 
 @dataclass(frozen=True)
@@ -45,22 +44,24 @@ class NoiseResult:
     lines: list[str]
 
 
-class ShuffledRoles(Items):
-    """Items whose option that counts is drawn at random, the same one in every language: there is nothing to find."""
+@dataclass
+class ShuffledRoles(SplitTasks):
+    """Items whose option that counts is drawn at random, the same one in every language: there is nothing to find.
 
-    def tasks(self, axis: str, code: str) -> list[Task]:
+    number: another one, other roles.
+    """
+
+    number: int = 0
+
+    def made(self, axis: Axis, code: str) -> list[Task]:
         """Prompts of the split; base is at chance on them, and no plan can be expected to change that."""
-        if (axis, code) not in self._tasks:
-            real = super().tasks(axis, code)
-            self._tasks[axis, code] = [_shuffled(task, self.study.config.seed) for task in real]
-        return self._tasks[axis, code]
+        seeds = str(self.study.config.seed), str(self.number)
+        return [_shuffled(task, seeds) for task in super().made(axis, code)]
 
 
-def _shuffled(task: Task, seed: int) -> Task:
-    from interp.data.draws import draw
-
+def _shuffled(task: Task, seeds: tuple[str, str]) -> Task:
     numbers = sorted({mark.index for mark in task.marks if mark.index >= 0})
-    counts = numbers[draw(len(numbers), "role", str(seed), task.axis, task.prompt.item)]
+    counts = numbers[draw(len(numbers), "role", *seeds, task.axis, task.prompt.item)]
     roles: tuple[Role, Role] = ("right", "wrong") if task.axis == "universal" else ("local", "other")
 
     def marked(mark: OptionMark) -> OptionMark:
@@ -69,69 +70,71 @@ def _shuffled(task: Task, seed: int) -> Task:
     return replace(task, marks=tuple(marked(mark) for mark in task.marks))
 
 
-def run_noise(
-    config: TuneConfig,
-    progress: Stages,
-    model: HookedModel | LoadedModel | None = None,
-    inputs: Inputs | None = None,
+def add_noise(
+    folder: Path, searches: int, progress: Stages | None = None, model: HookedModel | LoadedModel | None = None
 ) -> NoiseResult:
-    """`config.noise` searches, each over fresh random vectors; writes noise.csv and its figure.
+    """Make the search of a finished run's design over fresh random vectors, `searches` times; add noise.csv to the run.
 
-    Vectors have the covariance of the residuals and the norm of the fitted EN and LOC. A search tries both alone at
-    three layers and two strengths, then pairs, and chooses by the goal; test tells the gain of the choice with its
-    interval. Arguments and errors as in `run_tune`.
+    Vectors have the covariance of the residuals and the norm of the fitted EN and LOC. Each search chooses a surgical
+    plan by the run's rounds and goal, and test tells the gain of the choice with its interval. model and errors as in
+    `interp.study.ablate.ablate`; ConfigError for less than one search.
     """
-    config, loaded = with_model(config, model)
-    with run_folder(config.folder, ["figures"]) as folder:
-        begun = time.perf_counter()
-        with progress.stage("loading", 1) as advance:
-            study = prepare(config, loaded, inputs)
-            advance(study.loaded.name)
-        with progress.stage("reading residuals", 1) as advance:
-            fit = read_fit(study)
-            advance("fit")
-        real = Fitted(study, Pairs(study, fit))
-        layers = share_grid(study.n_layers, config.control_layers)
-        space = SearchSpace(layers, (0.5, 1.0), ("mean",), (), ("add",), (config.positions,), (1,))
-        rows = []
-        with progress.stage("searching noise", config.noise * len(KINDS)) as advance:
-            for seed in range(config.noise):
-                fits = Noise(study, fit, real, seed)
-                for kind in KINDS:
-                    seeded = replace(study, config=replace(config, seed=seed))
-                    make = Items if kind == KINDS[0] else ShuffledRoles
-                    found = _one(make(seeded, "dev"), make(seeded, "test"), fits, space, config)
-                    rows += [{"seed": seed, "random": kind} | row for row in found]
-                    advance(f"seed {seed}")
-        table = pd.DataFrame(rows)
-        write_csv(folder / "noise.csv", table)
-        write_json(folder / MANIFEST, described(study) | {"seconds": round(time.perf_counter() - begun, 2)})
-        draw_figures(folder)
-    return NoiseResult(config.folder, table, told(table))
+    if searches < 1:
+        raise ConfigError(f"noise {searches!r} is not allowed", allowed="whole numbers from 1")
+    begun, progress = time.perf_counter(), progress or Bars()
+    with progress.stage("loading", 1) as advance:
+        run = reopen(folder, model)
+        advance(run.study.loaded.name)
+    study = run.study
+    with progress.stage("reading residuals", 1) as advance:
+        fit = read_fit(study)
+        drawn = draw_noise(study, fit, searches)
+        advance("fit")
+    rows = []
+    real = SplitTasks(study), SplitTasks(study, "test")
+    with progress.stage("searching noise", searches * len(KINDS)) as advance:
+        for number, vectors in enumerate(drawn):
+            shuffled = ShuffledRoles(study, number=number), ShuffledRoles(study, "test", number=number)
+            for kind, (dev, test) in zip(KINDS, (real, shuffled), strict=True):
+                rows += [{"seed": number, "random": kind} | row for row in _searched(dev, test, vectors)]
+                advance(f"search {number + 1}")
+    table = pd.DataFrame(rows)
+    lines = counted_lines(table)
+    told = {"searches": searches, "found": lines, "seconds": round(time.perf_counter() - begun, 2)}
+    with run.adding({"noise": told}) as working:
+        write_csv(working / "noise.csv", table)
+    return NoiseResult(folder, table, lines)
 
 
-def _one(dev: Items, test: Items, fits: Noise, space: SearchSpace, config: TuneConfig) -> list[dict[str, object]]:
-    """One search in every language: gains on dev and on test, per language and over all."""
-    sides = sides_of(space.sides("en"), space.sides("loc"))
-    chosen: dict[str, Setting] = {}
-    flattered: dict[str, tuple[float, float]] = {}
-    parts = []
-    for code in dev.study.languages:
-        alone = dev.score(fits, sides, code, unsaid, EFFORT.shares[0], EFFORT.fewest)
-        found = search(dev, fits, alone, code, config.rule, EFFORT, unsaid)
-        chosen[code] = found.chosen
-        at = found.final.settings.index(found.chosen)
-        flattered[code] = float(found.final.gains[0][at]), float(found.final.gains[1][at])
-        parts.append(gain_table(test, code, {"searched": plan_of(fits, found.chosen, code)}, unsaid))
-    cells = Cells(pd.concat(parts, ignore_index=True), test.study.resampling_of("test"))
+def draw_noise(study: Study, fit: FitResiduals, n: int) -> list[Vectors]:
+    """`n` draws of random EN and LOC in every language, with the residuals' covariance and the real vectors' norms."""
+    real, processing = fit_vectors(study, fit), {"processing": study.loaded.processing}
+    every: list[dict[str, dict[str, SteeringVectors]]] = [{"en": {}, "loc": {}} for _ in range(n)]
+    for method in every[0]:
+        for code in study.languages:
+            norms = residual_norms(fit, code)
+            drawn = random_like(study, fit, code, real[method][code].vectors, n, f"noise {method}")
+            for vectors, values in zip(every, drawn, strict=True):
+                vectors[method][code] = SteeringVectors(f"noise:{code}", values, processing, norms)
+    return list(every)
+
+
+def _searched(dev: SplitTasks, test: SplitTasks, vectors: Vectors) -> list[dict[str, object]]:
+    """One search: gains of its choice on dev and on test, per language and over all."""
+    study = dev.study
+    chosen = choose(study, SOUGHT, search_methods(study, dev, vectors, SOUGHT, unsaid))[SURGICAL]
+    parts = [
+        gain_table(test, code, {SURGICAL: chosen[code].plan(study, vectors, code)}, unsaid) for code in study.languages
+    ]
+    cells = Cells(pd.concat(parts, ignore_index=True), study.resampling)
     rows = []
     for language in languages_of(cells):
         codes = cells.languages if language == MACRO else [language]
         row: dict[str, object] = {"language": language}
-        for axis, metric in enumerate(("transfer", "localization")):
-            row[f"dev_d_{metric}"] = float(np.mean([flattered[code][axis] for code in codes]))
-            row[f"p_d_{metric}"] = gain(cells, "searched", language, f"p_{metric}").estimate
-            change = gain(cells, "searched", language, metric).interval
+        for axis, metric in METRIC.items():
+            row[f"dev_d_{metric}"] = float(np.mean([chosen[code].gains[axis] for code in codes]))
+            row[f"p_d_{metric}"] = gain(cells, SURGICAL, language, f"p_{metric}").estimate
+            change = gain(cells, SURGICAL, language, metric).interval
             row |= {f"d_{metric}": change.estimate, f"d_{metric}_lo": change.lo, f"d_{metric}_hi": change.hi}
         rows.append(row)
     return rows
@@ -150,7 +153,7 @@ def counted(table: pd.DataFrame) -> Mapping[str, dict[str, float]]:
     return found
 
 
-def told(table: pd.DataFrame) -> list[str]:
+def counted_lines(table: pd.DataFrame) -> list[str]:
     """The counts in sentences."""
     return [
         f"random {kind}: dev shows a gain in {n['dev']} of {n['searches']} searches; on test the lower bound is above "

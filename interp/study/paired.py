@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,7 +12,6 @@ from interp.data.tasks import Cue
 from interp.model.residuals import Residuals
 from interp.steering.plans import Plan
 from interp.steering.search import Vector
-from interp.steering.vectors import PerLayer, language_contrast
 from interp.study.evaluate import choices, score_tasks
 from interp.study.fit import FitResiduals, control_seed
 from interp.study.prepare import Study
@@ -50,17 +48,6 @@ class Pairs:
             kept = torch.from_numpy(self._informative(code))
             explicit, implicit = explicit[:, kept], implicit[:, kept]
         return self._varied("loc", code, (explicit, implicit))
-
-    def contrast(self, code: str) -> PerLayer:
-        """What sets a language apart on cultural items beyond universal ones (`language_contrast`)."""
-        customs, facts = self.fit.implicit, self.fit.universal
-        others = [other for other in self.study.cultural.languages if other != code]
-        return language_contrast(customs[code], [customs[o] for o in others], facts[code], [facts[o] for o in others])
-
-    @cached_property
-    def has_contrast(self) -> bool:
-        """Whether there are other languages to contrast one with."""
-        return len(self.study.cultural.languages) > 1
 
     def culture(self, code: str) -> str:
         """The culture of a language's LOC vector."""

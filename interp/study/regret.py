@@ -1,4 +1,4 @@
-"""What a choice is worth on test beside the best there, how far dev flattered it, and how sure its layers are."""
+"""What a choice is worth on test beside the best there, and how far dev flattered it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from jaxtyping import Bool, Float
 from interp.plane import Cells
 from interp.rows import BASE, MACRO
 from interp.steering.goals import Goal
-from interp.steering.search import Setting
 from interp.study.gains import gain
-from interp.study.searching import AXES, Scored
-from probes.intervals import cluster_weights, expanded_level, percentile_interval
+from probes.intervals import expanded_level, percentile_interval
 
 AXIS_METRICS = ("transfer", "localization")
 HALVES = 50
@@ -148,35 +146,3 @@ def _half_gains(
 
     base = means(BASE)
     return np.stack([means(method) - base for method in methods], axis=1)
-
-
-def layer_shares(finals: Mapping[str, Scored], goal: Goal, n_draws: int, seed: int) -> pd.DataFrame:
-    """The rows of `layers_chosen.csv`: how often the choice among a language's finalists falls on each layer.
-
-    Dev clusters are drawn anew `n_draws` times and the choice is made again. A layer of -1 stands for a plan without
-    that vector.
-    """
-    rows = []
-    for code, final in finals.items():
-        gains = [_redrawn(final, axis, n_draws, seed) for axis in AXES]
-        chosen = goal.rank(*gains).argmax(axis=1)
-        for vector in ("en", "loc"):
-            layers = np.array([_layer(setting, vector) for setting in final.settings])[chosen]
-            for layer, count in zip(*np.unique(layers, return_counts=True), strict=True):
-                rows.append({"language": code, "vector": vector, "layer": int(layer), "share": count / n_draws})
-    table = pd.DataFrame(rows)
-    mean = table.groupby(["vector", "layer"])["share"].sum() / len(finals)
-    return pd.concat([table, mean.reset_index().assign(language=MACRO)], ignore_index=True)
-
-
-def _layer(setting: Setting, vector: str) -> int:
-    side = setting.en if vector == "en" else setting.loc
-    return -1 if side is None else side.layer
-
-
-def _redrawn(final: Scored, axis: str, n_draws: int, seed: int) -> Float[np.ndarray, "draw setting"]:
-    """Mean gains on an axis over redrawn clusters."""
-    names, codes = np.unique(final.clusters[axis], return_inverse=True)
-    weights = cluster_weights(len(names), n_draws, seed + (axis == "cultural"))[:, codes].astype(float)
-    gains = final.items[axis] - final.base[axis]
-    return np.asarray((weights @ gains.T) / weights.sum(axis=1, keepdims=True))

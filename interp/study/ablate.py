@@ -1,0 +1,187 @@
+"""What a run's surgical plan is worth on test: ablated, and beside the a-priori choice and the best of its pairs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from figures.numbers import estimate
+from figures.tables import read_table
+from figures.wording import number, other_way
+from interp.model.loading import LoadedModel
+from interp.model.protocol import HookedModel
+from interp.plane import Cells
+from interp.progress import Advance, Bars, Stages
+from interp.rows import MACRO
+from interp.steering.plans import Plan
+from interp.steering.saved import SURGICAL, SavedPlan
+from interp.steering.search import Setting, Side
+from interp.steering.strengths import read_strength
+from interp.study import locate
+from interp.study.ablations import Ablation, ablation_table, ablations, better_rows, means_of
+from interp.study.fit import read_fit
+from interp.study.fits import Fits, Fitted, plan_of
+from interp.study.gains import gain_table
+from interp.study.output import write_csv
+from interp.study.paired import Pairs
+from interp.study.prepare import Study
+from interp.study.regret import ORACLE, regret_table
+from interp.study.reopening import Reopened, reopen
+from interp.study.search.candidates import CANDIDATES
+from interp.study.search.chosen import method_of
+from interp.study.search.prompts import SplitTasks, searched
+
+SEARCHED, A_PRIORI = "searched", "a priori"
+FINALIST = "finalist "
+
+Settings = Mapping[str, Setting]
+"""Language -> setting."""
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """What was added to a run, and in sentences what it says."""
+
+    folder: Path
+    ablations: pd.DataFrame
+    regret: pd.DataFrame
+    lines: list[str]
+
+
+def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | LoadedModel | None = None) -> Ablated:
+    """Add ablations.csv, regret.csv and their figure to a finished run's folder; its report and manifest name them.
+
+    model: in place of the one that the run's settings name. Raises a TranslocalError for what the user can mend, as
+    `interp.study.reopening.reopen`; the run is as it was then, and whenever this is stopped.
+    """
+    begun, progress = time.perf_counter(), progress or Bars()
+    with progress.stage("loading", 1) as advance:
+        run = reopen(folder, model)
+        advance(run.study.loaded.name)
+    study = run.study
+    with progress.stage("reading residuals", 1) as advance:
+        fit = read_fit(study)
+        advance("fit")
+    fits = Fitted(study, Pairs(study, fit))
+    chosen = {code: setting_of(run.plans.saved(code)) for code in study.languages}
+    with progress.stage("layers before search", locate.quick_steps(study)) as advance:
+        a_priori = a_priori_settings(study, locate.before_search(study, fit, advance))
+    plans = {SEARCHED: chosen} | ({A_PRIORI: a_priori} if a_priori else {})
+    rows = ablations(study, fit, fits, chosen)
+    pairs = finalists(run)
+    test, dev = _scored(study, fits, plans, rows, pairs, progress)
+    cells = Cells(test, study.resampling, means_of(rows))
+    dev_cells = Cells(dev, study.resampling_of("dev"))
+    names = {code: list(settings) for code, settings in pairs.items()}
+    regret = regret_table(cells, dev_cells, study.config.rule, list(plans), names, study.config.seed)
+    table = ablation_table(cells, rows, SEARCHED, study.config.seed)
+    lines = list(sentences(regret, table))
+    told = {"goal": study.config.rule.told, "found": lines, "seconds": round(time.perf_counter() - begun, 2)}
+    with run.adding({"ablations": told}) as working:
+        write_csv(working / "ablations.csv", table)
+        write_csv(working / "regret.csv", regret)
+    return Ablated(folder, table, regret, lines)
+
+
+def setting_of(plan: SavedPlan) -> Setting:
+    """The setting of a run's surgical plan: both vectors by mean difference, strengths as they were chosen."""
+    sides = {
+        method_of(steer.vectors): Side("mean", steer.layer, strength, steer.operator, steer.positions)
+        for steer, strength in zip(plan.steers, plan.strengths, strict=True)
+    }
+    return Setting(sides.get("en"), sides.get("loc"))
+
+
+def a_priori_settings(study: Study, layers: Mapping[str, locate.APrioriLayers]) -> dict[str, Setting]:
+    """Both vectors by mean difference, at strength 1, at the layers told before any search; EN alone without LOC's.
+
+    Nothing where no layers are told.
+    """
+
+    def side(layer: int | None) -> Side | None:
+        return None if layer is None else Side("mean", layer, 1.0, positions=study.config.positions)
+
+    return {code: Setting(side(at.layer_en), side(at.layer_loc)) for code, at in layers.items() if code != MACRO}
+
+
+def finalists(run: Reopened) -> dict[str, dict[str, Setting]]:
+    """Language -> name -> each pair that the search of the surgical plan tried, but the one that it chose."""
+    table = read_table(run.folder / CANDIDATES)
+    tried = table[(table["method"] == SURGICAL) & ~table["chosen"].astype(bool)]
+    positions = run.study.config.positions
+
+    def side(row: Mapping[Any, Any], vector: str) -> Side:
+        strength = read_strength(row[f"{vector}_strength"])
+        return Side("mean", int(row[f"{vector}_layer"]), strength, positions=positions)
+
+    pairs: dict[str, dict[str, Setting]] = {}
+    for code in run.study.languages:
+        own = tried[tried["language"] == code].to_dict("records")
+        pairs[code] = {f"{FINALIST}{i:03d}": Setting(side(row, "en"), side(row, "loc")) for i, row in enumerate(own)}
+    return pairs
+
+
+def _scored(
+    study: Study,
+    fits: Fits,
+    plans: Mapping[str, Settings],
+    rows: Sequence[Ablation],
+    pairs: Mapping[str, Settings],
+    progress: Stages,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Outcomes on test of plans, ablations and each language's pairs; on dev of plans, where the search looked."""
+    plain = [(name, fits, settings) for name, settings in plans.items()]
+    ablated = [(row.method, row.fits, row.settings) for row in rows]
+    steps = sum(2 * (len(plain) + 1) + len(ablated) + len(pairs[code]) for code in study.languages)
+    with progress.stage("scoring on test", steps) as advance:
+        test = _table(SplitTasks(study, "test"), fits, [*plain, *ablated], pairs, advance)
+        dev = _table(SplitTasks(study), fits, plain, {}, advance, searched(study))
+    return test, dev
+
+
+def _table(
+    items: SplitTasks,
+    fits: Fits,
+    rows: Sequence[tuple[str, Fits, Settings]],
+    pairs: Mapping[str, Settings],
+    advance: Advance,
+    prompts: int | None = None,
+) -> pd.DataFrame:
+    parts = []
+    for code in items.study.languages:
+        plans: dict[str, Plan] = {name: plan_of(own, settings[code], code) for name, own, settings in rows}
+        plans |= {name: plan_of(fits, setting, code) for name, setting in pairs.get(code, {}).items()}
+        parts.append(gain_table(items, code, plans, advance, prompts))
+    return pd.concat(parts, ignore_index=True)
+
+
+def sentences(regret: pd.DataFrame, ablated: pd.DataFrame) -> Iterator[str]:
+    """What the tables say over all languages: regret, optimism, ablations."""
+    rows = {str(plan): some.to_dict("records") for plan, some in regret.groupby("plan", sort=False)}
+    for plan in (plan for plan in rows if plan != ORACLE):
+        own = rows[plan]
+        crossed = next(row for row in own if row["language"] == MACRO)["regret_crossed"]
+        yield (
+            f"{plan}: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
+            f"{_mean(own, 'regret')} against the best on test, {estimate(crossed, signed=True)} against one chosen on "
+            "other items"
+        )
+    own = rows[SEARCHED]
+    yield (
+        f"dev flattered the searched plan by {_mean(own, 'optimism_transfer')} in transfer and "
+        f"{_mean(own, 'optimism_localization')} in localization (probability of the right and of the local option)"
+    )
+    better = better_rows(ablated)
+    n = ablated["ablation"].nunique() - 1
+    yield f"of {n} ablations, better than the searched plan on both axes (Holm): {', '.join(better) or 'none'}"
+
+
+def _mean(rows: Sequence[Mapping[Any, Any]], name: str) -> str:
+    """The macro value with its interval, and the languages that go the other way."""
+    row = next(row for row in rows if row["language"] == MACRO)
+    return number(row, name, signed=True) + other_way(row[name], rows, name)
