@@ -130,10 +130,8 @@ def _summary(run: RunTables, manifest: Mapping[str, Any]) -> str:
         "differ.",
         "note",
     )
-    sweep = run.table("sweep")
-    layers = 0 if sweep is None else int(sweep["layer"].nunique())
-    if understated := words.smaller_search(run.require("plane"), manifest.get("config", {}), layers):
-        text += _paragraph(understated, "note")
+    if seen := words.smallest_seen(manifest):
+        text += _paragraph(seen, "note")
     if located:
         text += (
             f"<details><summary>Where directions separate ({len(located)} findings)</summary>{_list(located)}</details>"

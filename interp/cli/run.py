@@ -101,6 +101,8 @@ def run(
     if quiet:
         print(result.folder)
     else:
+        for line in result.headroom:
+            print(line)
         summarise(result)
         say("What the effects may be called (docs/method.md has the criteria)", result.verdicts)
         say(FOUND, result.findings)

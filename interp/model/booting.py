@@ -120,7 +120,8 @@ def transformers_model(source: Source, name: str, placement: Placement) -> PreTr
     if source.gguf:
         model, info = dequantised(Path(source.location), config, settings)
     else:
-        model, info = AutoModelForCausalLM.from_pretrained(source.location, **settings)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source.location, **settings)
+        model, info = loaded
     missing = sorted(info["missing_keys"])
     if missing:
         raise ModelError(

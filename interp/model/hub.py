@@ -33,8 +33,9 @@ def fetch(
 ) -> Snapshot:
     """The files of a repository on the Hub, downloaded where the cache lacks them (an interrupted download goes on).
 
-    name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default. Raises ModelError, about the `kind` of thing asked for, that says
-    whether it is gated, unknown, not cached while offline, or out of reach.
+    name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default.
+    Raises ModelError, about the `kind` of thing asked for, that says whether it is gated, unknown, not cached while
+    offline, or out of reach.
     """
     from huggingface_hub import snapshot_download
 

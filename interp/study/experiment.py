@@ -33,10 +33,18 @@ from interp.study.output import MANIFEST, draw_figures, draw_report, run_folder,
 from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.search.budget import settle
-from interp.study.search.candidates import write_candidates
+from interp.study.search.candidates import smallest_effects, write_candidates
 from interp.study.search.choose import choose, control_steps, method_steps
 from interp.study.search.chosen import Chosen, sought
 from interp.study.search.design import METHODS
+from interp.study.search.headroom import (
+    base_cells,
+    headroom_lines,
+    headroom_notes,
+    headroom_table,
+    recovered_table,
+    with_headroom,
+)
 from interp.study.search.prompts import SplitTasks
 from interp.study.store import Store
 from interp.study.sweeping import sweep, sweep_cells, sweep_table
@@ -141,11 +149,14 @@ def _run(
     methods, prompts = base.methods, base.prompts
     with progress.stage("unsteered", 1 + n_languages) as advance:
         english = consistency.english_scores(study, advance)
-        for code in study.languages:
-            testing.score_base_in(study, prompts, code, advance)
+        parts = [testing.score_base_in(study, prompts, code, advance) for code in study.languages]
+    unsteered = pd.concat(parts, ignore_index=True)
+    headroom = headroom_table(base_cells(unsteered, english, config.normalisation, study.resampling))
+    write_csv(folder / "headroom.csv", headroom)
     lap("unsteered")
     chosen: dict[str, dict[str, Chosen]] = {}
     searched: dict[str, pd.DataFrame] = {}
+    power: dict[str, float] = {}
     if methods.names:
         with progress.stage("searching on dev", method_steps(study, methods)) as advance:
             rows = base.search(METHODS, advance)
@@ -156,6 +167,7 @@ def _run(
                 searched[control] = base.search(control, advance)
         lap("search of controls")
         write_candidates(folder, study, methods, rows, chosen)
+        power = smallest_effects(study, rows, chosen)
     if grid := sweep_cells(study, chosen):
         with progress.stage("sweeping on dev", n_languages * (1 + len(grid))) as advance:
             swept = sweep(study, base.dev, vectors, grid, advance)
@@ -205,7 +217,8 @@ def _run(
         lap(one.name)
 
     trained = list(groups(config))
-    cells = Cells(with_neither(pd.concat(kept.parts)), study.resampling, means(config))
+    table = with_headroom(with_neither(pd.concat(kept.parts)), english, config.normalisation)
+    cells = Cells(table, study.resampling, means(config))
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
     plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
     contrasts = report.contrast_table(cells, trained, config.seed)
@@ -213,11 +226,14 @@ def _run(
     kept.write_items()
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
-    verdicts = verdict_table(contrasts)
+    shares = recovered_table(cells, [m for m in report.compared(list(plans)) if m in set(plane["method"])])
+    write_csv(folder / "recovered.csv", shares)
+    controls = report.control_table(cells, draws) if draws else None
+    verdicts = verdict_table(contrasts, controls, headroom_notes(shares))
     if len(verdicts):
         write_csv(folder / "verdicts.csv", verdicts)
-    if draws:
-        write_csv(folder / "controls.csv", report.control_table(cells, draws))
+    if controls is not None:
+        write_csv(folder / "controls.csv", controls)
     real = report.compared(plane["method"].unique())
     write_csv(folder / "fronts.csv", front_table(cells, *compared_sets(real, trained, list(draws))))
     if said:
@@ -232,6 +248,8 @@ def _run(
     draw_figures(folder)
     lap("tables and figures")
     manifest = _manifest(study, beside, timings) | {
+        "headroom": headroom_lines(headroom),
+        "smallest_effects": power,
         "findings": [*findings(located), *told],
         "verdicts": macro_sentences(verdicts),
         "checks": said_of,

@@ -28,8 +28,9 @@ VERSION = "translocal"
 class RunResult:
     """What a run leaves behind.
 
-    verdicts: what EN's and LOC's effects may be called, over all languages. checks: what robustness, consistency with
-    English and damage say in words. again: it was there already, and nothing was done.
+    headroom: what there is to gain, in words. verdicts: what EN's and LOC's effects may be called, over all languages.
+    checks: what robustness, consistency with English and damage say in words. again: it was there already, and nothing
+    was done.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class RunResult:
     chosen: Mapping[str, Mapping[str, Chosen]]
     findings: list[str]
     verdicts: list[str]
+    headroom: list[str]
     generated: pd.DataFrame | None = None
     checks: tuple[str, ...] = ()
     again: bool = False
@@ -103,6 +105,7 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
         chosen,
         list(manifest.get("findings", [])),
         list(manifest.get("verdicts", [])),
+        list(manifest.get("headroom", [])),
         read_table(said) if said.is_file() else None,
         tuple(line for lines in manifest.get("checks", {}).values() for line in lines),
         again,

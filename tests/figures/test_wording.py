@@ -76,16 +76,11 @@ def plane() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_the_report_says_that_controls_with_a_smaller_search_are_understated() -> None:
-    table, settings = (
-        pd.DataFrame({"method": ["base", "random"]}),
-        {"strengths": [0.5, 1.0], "control_strengths": [1.0], "control_layers": [0.0, 0.5]},
-    )
-    equal = settings | {"control_strengths": [0.5, 1.0]}
-    assert "too low" in words.smaller_search(table, settings, 2)
-    assert "too low" in words.smaller_search(table, equal, 7)  # the same strengths, on fewer layers
-    assert words.smaller_search(table, equal, 2) == ""
-    assert words.smaller_search(table.head(1), settings, 7) == ""
+def test_the_report_says_what_the_design_could_see() -> None:
+    manifest = {"design": {"name": "small"}, "smallest_effects": {"transfer": 0.1234, "localization": 0.2}}
+    assert "design small could see" in words.smallest_seen(manifest)
+    assert "0.123 of transfer and 0.200 of localization" in words.smallest_seen(manifest)
+    assert words.smallest_seen({"smallest_effects": {}}) == ""
 
 
 def test_the_reports_sentences_name_them_and_show_holms_p(plane: pd.DataFrame) -> None:

@@ -64,9 +64,7 @@ def plans(vectors: SteeringVectors) -> list[Plan]:
 
 def run_config(out: Path, **settings: object) -> RunConfig:
     """The study that both sides run."""
-    return RunConfig(
-        languages=("es", "ko"), limit=60, draws=20, out=str(out), **{"attribution_items": 0} | settings
-    )
+    return RunConfig(languages=("es", "ko"), limit=60, draws=20, out=str(out), **{"attribution_items": 0} | settings)
 
 
 @dataclass(frozen=True)

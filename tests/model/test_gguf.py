@@ -151,7 +151,7 @@ def test_settings_that_do_not_go_with_a_gguf_file(file: Path) -> None:
         load_model(file, quantization="4bit")
     with pytest.raises(ModelError, match="are quantised already"):
         outline("org/name:a.gguf", "bfloat16", quantization="8bit")
-    with pytest.raises(ModelError, match="makes no sense for the file .*tiny.gguf"):
+    with pytest.raises(ModelError, match=r"makes no sense for the file .*tiny.gguf"):
         load_model(file, revision="main")
 
 
@@ -184,7 +184,14 @@ def test_a_file_that_is_not_gguf(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_absent(tmp_path: Path) -> None:
-    for name in (tmp_path / "a.gguf", "a.gguf", "folder/a.gguf", "~/a/absent.gguf", "a/b/c:d.gguf", "org/name:../a.gguf"):
+    for name in (
+        tmp_path / "a.gguf",
+        "a.gguf",
+        "folder/a.gguf",
+        "~/a/absent.gguf",
+        "a/b/c:d.gguf",
+        "org/name:../a.gguf",
+    ):
         said = refused(name)
         assert f"file {str(name)!r} does not exist; allowed: a checkpoint folder, a GGUF file, a Hub id" in said
 
@@ -243,9 +250,7 @@ def test_without_the_package_gguf(file: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_it_is_checked_before_torch_is_imported(file: Path) -> None:
-    code = (
-        "import sys; from interp.model.sources import find_model; find_model(sys.argv[1]); assert 'torch' not in sys.modules"
-    )
+    code = "import sys; from interp.model.sources import find_model; find_model(sys.argv[1]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(file)], check=True)
 
 
@@ -319,6 +324,8 @@ def test_other_scaling_is_refused(checkpoint: Path, tmp_path: Path, kind: str) -
     values = None if odd else {"qwen2.rope.scaling.type": kind, "qwen2.rope.scaling.factor": 4.0}
     path = write_gguf(checkpoint, tmp_path / "a.gguf", values=values, tensors=odd)
     for call in (lambda: load_model(path, device="cpu"), lambda: outline(str(path), "float32")):
-        with pytest.raises(ModelError, match="scales its rotary angles in a way that Transformers does not read") as said:
+        with pytest.raises(
+            ModelError, match="scales its rotary angles in a way that Transformers does not read"
+        ) as said:
             call()
         assert "\n" not in str(said.value)

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from interp.progress import unsaid
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -20,6 +19,7 @@ from interp.data.items import ParallelText
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel
 from interp.model.sources import organism_folder
+from interp.progress import unsaid
 from interp.steering.plans import Plan, Steer
 from interp.study.config import RunConfig
 from interp.study.damage import Surprise, damage_lines, damage_table, score_sentences, sentence_prompts

@@ -67,9 +67,7 @@ def namibia(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 def config_of(result: RunResult) -> RunConfig:
     given = json.loads((result.folder / "manifest.json").read_text())["config"]
     kept = ("universal", "cultural", "bootstrap_draws", "attribution_items", "generate", "max_new_tokens")
-    return RunConfig(
-        **{name: given[name] for name in kept}, strengths=(1.0,), design="medium", out=str(result.folder)
-    )
+    return RunConfig(**{name: given[name] for name in kept}, strengths=(1.0,), design="medium", out=str(result.folder))
 
 
 def test_namibia_and_norwegian_are_in_the_plane_of_a_run_that_is_read_back(namibia: RunResult) -> None:
