@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from figures import theme
@@ -32,22 +29,6 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
         )
     called = [] if verdicts is None else verdicts.loc[verdicts["language"] == MACRO, "sentence"].tolist()
     return [*found, *map(str, called)]
-
-
-def smaller_search(plane: pd.DataFrame, settings: Mapping[str, Any], layers: int) -> str:
-    """That random and shuffled controls were searched less than vectors; empty where the run has none or was fair.
-
-    settings: `config` of the manifest. layers: how many the vectors were searched on.
-    """
-    if not plane["method"].isin(["random", "shuffled"]).any():
-        return ""
-    same_strengths = settings.get("control_strengths") == settings.get("strengths")
-    if same_strengths and len(settings.get("control_layers") or ()) >= layers:
-        return ""
-    return (
-        "Random and shuffled controls were searched on fewer layers and strengths than the vectors that they are "
-        "compared with. Their numbers are therefore too low."
-    )
 
 
 def _chance(base: Row) -> str:

@@ -76,18 +76,6 @@ def plane() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_the_report_says_that_controls_with_a_smaller_search_are_understated() -> None:
-    table, settings = (
-        pd.DataFrame({"method": ["base", "random"]}),
-        {"strengths": [0.5, 1.0], "control_strengths": [1.0], "control_layers": [0.0, 0.5]},
-    )
-    equal = settings | {"control_strengths": [0.5, 1.0]}
-    assert "too low" in words.smaller_search(table, settings, 2)
-    assert "too low" in words.smaller_search(table, equal, 7)  # the same strengths, on fewer layers
-    assert words.smaller_search(table, equal, 2) == ""
-    assert words.smaller_search(table.head(1), settings, 7) == ""
-
-
 def test_the_reports_sentences_name_them_and_show_holms_p(plane: pd.DataFrame) -> None:
     row = {"language": "macro", "method": "surgical", "against": "base", "estimate": 0.115, "lo": 0.064, "hi": 0.166}
     contrasts = pd.DataFrame([row | {"metric": "localization", "p": 0.0001, "p_holm": 0.0003}])
