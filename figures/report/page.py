@@ -86,6 +86,10 @@ def _sections(run: RunTables, manifest: Mapping[str, Any], data: Mapping[str, An
         found.append(_section("layers", "Layer by layer", _layers(layers, run.table("onsets"), data)))
     if (lost := run.table("erasure")) is not None:
         found.append(_section("erasure", "What training erased", _erasure(lost)))
+    if (ablated := run.table("ablations")) is not None:
+        found.append(_section("ablations", "Ablations and regret", _ablations(ablated, manifest)))
+    if (noise := run.table("noise")) is not None:
+        found.append(_section("noise", "Searches where there is nothing to find", _noise(noise, manifest)))
     if data["items"]["rows"]:
         found.append(_section("items", "Item by item", _items(data["items"])))
     found.append(_section("repeat", "How to repeat it", _repeat(manifest)))
@@ -174,6 +178,24 @@ def _erasure(lost: pd.DataFrame) -> str:
     return _paragraph(alt.erasure(lost)) + tables.numbers_table(
         rows, ("method",), columns, "Localization that training lost, and what gives it back, mean over languages"
     )
+
+
+def _ablations(ablated: pd.DataFrame, manifest: Mapping[str, Any]) -> str:
+    rows = ablated[ablated["language"] == MACRO]
+    columns = ("d_transfer", "d_localization", "vs_transfer", "vs_localization")
+    numbers = tables.numbers_table(
+        rows, ("ablation",), columns, "Changes from base (d), and from the searched plan (vs), mean over languages"
+    )
+    return _paragraph(alt.ablations(ablated)) + _list(_added(manifest, "ablations")) + numbers
+
+
+def _noise(noise: pd.DataFrame, manifest: Mapping[str, Any]) -> str:
+    return _paragraph(alt.noise(noise[noise["language"] == MACRO])) + _list(_added(manifest, "noise"))
+
+
+def _added(manifest: Mapping[str, Any], key: str) -> list[str]:
+    """What `interp ablate` says in words."""
+    return [str(line) for line in manifest.get(key, {}).get("found", [])]
 
 
 def _items(found: Mapping[str, Any]) -> str:

@@ -53,7 +53,9 @@ def numbers_table(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[st
     """Rows of a table: keys, then estimates with their intervals where the table has them."""
     rows = []
     for row in table.to_dict("records"):
-        cells = ["" if pd.isna(row[name]) else number(row, name, signed=name.startswith("d_")) for name in columns]
+        cells = [
+            "" if pd.isna(row[name]) else number(row, name, signed=name.startswith(("d_", "vs_"))) for name in columns
+        ]
         rows.append([*(_key(row[key]) for key in keys), *cells])
     return html_table([name.replace("_", " ") for name in (*keys, *columns)], rows, caption)
 

@@ -34,7 +34,7 @@ from interp.study.prepare import Study, prepare, with_model
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.search.budget import settle
 from interp.study.search.candidates import smallest_effects, write_candidates
-from interp.study.search.choose import choose, control_steps, method_steps
+from interp.study.search.choose import choose, control_steps, fronts, method_steps
 from interp.study.search.chosen import Chosen, sought
 from interp.study.search.design import METHODS
 from interp.study.search.headroom import (
@@ -157,6 +157,7 @@ def _run(
     chosen: dict[str, dict[str, Chosen]] = {}
     searched: dict[str, pd.DataFrame] = {}
     power: dict[str, float] = {}
+    front: dict[str, dict[str, Chosen]] = {}
     if methods.names:
         with progress.stage("searching on dev", method_steps(study, methods)) as advance:
             rows = base.search(METHODS, advance)
@@ -168,6 +169,8 @@ def _run(
         lap("search of controls")
         write_candidates(folder, study, methods, rows, chosen)
         power = smallest_effects(study, rows, chosen)
+        if config.goal == "pareto" and "surgical" in methods.pairs:
+            front = fronts(study, methods, rows)
     if grid := sweep_cells(study, chosen):
         with progress.stage("sweeping on dev", n_languages * (1 + len(grid))) as advance:
             swept = sweep(study, base.dev, vectors, grid, advance)
@@ -242,7 +245,7 @@ def _run(
         generated = generating.generated_table(study, answers, pd.concat(kept.parts))
         write_csv(folder / "generated.csv", generated)
     write_csv(folder / "layers.csv", layers)
-    save_plans(folder, study, vectors, chosen)
+    save_plans(folder, study, vectors, chosen | front)
     told = beside.write(folder, cells, contrasts) if trained else []
     said_of = checks.write(folder, draws, means(config), trained)
     draw_figures(folder)

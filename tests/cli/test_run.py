@@ -26,7 +26,7 @@ def program(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--help",), ("run", "--help"), ("locate", "--help"), ("matrix", "--help"), ("tune", "--help"), ("bench", "--help"),
+        ("--help",), ("run", "--help"), ("locate", "--help"), ("matrix", "--help"), ("ablate", "--help"), ("bench", "--help"),
         ("organism", "train", "--help"), ("doctor", "--help"), ("generate", "--help"), ("chat", "--help"), ("score", "--help"),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from interp.errors import DataError
-from interp.steering.search import layer_grid, ranked, share_grid
+from interp.steering.search import layer_grid, ranked
 from interp.steering.vectors import SteeringVectors, difference, language_contrast, rescaled, sign_shuffled
 
 L, N, D = 4, 30, 8
@@ -75,7 +75,6 @@ def test_cells_rank_by_value_then_by_the_gentler_plan() -> None:
 
 def test_the_last_block_is_in_no_grid() -> None:
     assert layer_grid(8) == (0, 1, 2, 3, 4, 5, 6)
-    assert share_grid(8, (0.25, 0.5, 0.99)) == (2, 4, 6)
 
 
 def test_a_file_of_vectors_repeats_byte_for_byte(tmp_path: Path) -> None:

@@ -1,17 +1,15 @@
-"""Regret, optimism and layer shares on outcomes whose truth is known."""
+"""Regret and optimism on outcomes whose truth is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
-from interp.study.searching import Scored, front, joined_gains
 
 from interp.plane import Cells, Resampling
 from interp.rows import BASE, MACRO
 from interp.steering.goals import Goal
-from interp.steering.search import Setting, Side
-from interp.study.regret import best_on_test, layer_shares, regret_table
+from interp.study.regret import best_on_test, regret_table
 
 GOAL = Goal("balanced")
 
@@ -79,44 +77,3 @@ def test_where_all_plans_are_alike_regret_is_flattered_and_its_crossed_form_is_n
         crossed.append(row["regret_crossed"])
     assert np.mean(plain) > 0.06
     assert abs(np.mean(crossed)) < 0.03
-
-
-def scored(gains: list[tuple[float, float]], settings: list[Setting], n: int = 24, noise: float = 0.0) -> Scored:
-    rng = np.random.default_rng(0)
-    items = {
-        axis: np.array([[gain[k]] * n for gain in gains]) + noise * rng.standard_normal((len(gains), n))
-        for k, axis in enumerate(("universal", "cultural"))
-    }
-    base = {axis: np.zeros(n) for axis in items}
-    return Scored(settings, items, base, {axis: [str(i) for i in range(n)] for axis in items})
-
-
-def test_layers_are_counted_over_redrawn_items() -> None:
-    settings = [Setting(Side("mean", 1, 1.0), Side("mean", 4, 1.0)), Setting(Side("mean", 2, 1.0)), Setting()]
-    sure = layer_shares({"el": scored([(0.2, 0.2), (0.1, 0.1), (0, 0)], settings)}, GOAL, 50, 0)
-    assert set(map(tuple, sure[["language", "vector", "layer", "share"]].to_numpy().tolist())) == {
-        ("el", "en", 1, 1.0), ("el", "loc", 4, 1.0), (MACRO, "en", 1, 1.0), (MACRO, "loc", 4, 1.0),
-    }  # fmt: skip
-    unsure = layer_shares({"el": scored([(0.2, 0.2), (0.2, 0.2), (-9, 0)], settings, noise=0.3)}, GOAL, 400, 0)
-    shares = unsure[(unsure["language"] == "el") & (unsure["vector"] == "en")].set_index("layer")["share"]
-    assert shares.sum() == pytest.approx(1)
-    assert 0.05 < shares[1] < 0.95
-    assert -1 in set(unsure[unsure["vector"] == "loc"]["layer"])
-
-
-def test_pairs_are_ranked_by_the_sum_of_their_gains_and_no_side_is_in_all_of_them() -> None:
-    en = [Setting(en=Side("mean", layer, 1.0)) for layer in range(6)]
-    loc = [Setting(loc=Side("mean", layer, 1.0)) for layer in range(6)]
-    transfer = np.array([0.1, 0.3, 0, 0, 0, 0, -0.05, -0.1, 0, 0, 0, 0])
-    localization = np.array([-0.1, -0.1, 0, 0, 0, 0, 0.3, 0.4, 0, 0, 0, 0])
-    found = joined_gains([*en, *loc], transfer, localization, GOAL, 10)
-    assert (found[0].en.layer, found[0].loc.layer) == (1, 1)
-    assert len(set(found)) == 10
-    uses = [sum(pair.en == one.en for pair in found) for one in en]
-    assert max(uses) <= 2
-
-
-def test_the_front_has_what_nothing_beats() -> None:
-    settings = [Setting(Side("mean", i, 1.0)) for i in range(4)]
-    found = front(scored([(0.3, 0.0), (0.1, 0.1), (0.0, 0.3), (0.05, 0.05)], settings))
-    assert [one.en.layer for one in found] == [2, 1, 0]

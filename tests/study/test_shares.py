@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from interp.study.tuning_config import TuneConfig
 
 from interp.errors import ConfigError
 from interp.model.loading import LoadedModel
@@ -95,9 +94,3 @@ def test_a_finished_run_is_found_again_with_its_grid(shared: RunConfig, tmp_path
 def test_other_strengths_are_refused(wrong: str) -> None:
     with pytest.raises(ConfigError, match="is not allowed"):
         read_config(None, {"strengths": wrong}, RunConfig)
-
-
-def test_a_search_over_shares_needs_operators_that_scale() -> None:
-    with pytest.raises(ConfigError, match=r"strength '0\.1r' and operator 'rotate' do not go together"):
-        TuneConfig(strengths=("0.1r",))
-    assert TuneConfig(strengths=("0.1r",), operators=("add", "add_keep_norm")).strengths == ("0.1r",)

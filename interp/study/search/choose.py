@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from interp.data.tasks import Axis
+from interp.plane import pareto
 from interp.progress import Advance
 from interp.steering.plans import Plan
 from interp.steering.vectors import SteeringVectors
@@ -136,18 +137,41 @@ def finalists(design: Design, pair: Pair, rows: pd.DataFrame, language: str | No
 
 def _chosen_pair(study: Study, own: pd.DataFrame, pair: Pair, code: str) -> Chosen:
     """The pair that the run's goal prefers, by its gains over all languages or, where the design refines, in one."""
-    means = own.groupby(["en", "loc", "axis", "language"])["gain"].mean()
-    by_axis = means.unstack("axis")
+    tried, gains = _pair_gains(study, own, code)
+    best = int(np.argmax(study.config.rule.rank(gains[:, 0], gains[:, 1])))
+    return _as_chosen(study, own, pair, code, tried[best])
+
+
+def fronts(study: Study, methods: Sought, rows: pd.DataFrame) -> dict[str, dict[str, Chosen]]:
+    """`front_00`, `front_01`, ... -> language -> a pair of EN and LOC that no other beats on both axes, by transfer."""
+    pair, own = methods.pairs["surgical"], rows[rows["search"] == "surgical"]
+    found: dict[str, dict[str, Chosen]] = {}
+    for code in study.languages:
+        tried, gains = _pair_gains(study, own, code)
+        order = np.argsort(gains[:, 0], kind="stable")
+        kept = pareto(gains)
+        for number, place in enumerate([place for place in order if kept[place]]):
+            chosen = _as_chosen(study, own, pair, code, tried[place])
+            found.setdefault(f"front_{number:02d}", {})[code] = chosen
+    return found
+
+
+def _pair_gains(study: Study, own: pd.DataFrame, code: str) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """The pairs that were tried in a language, and what each gains on both axes, as choices go by it."""
+    by_axis = own.groupby(["en", "loc", "axis", "language"])["gain"].mean().unstack("axis")
     values = by_axis.xs(code, level="language") if study.design.refined else by_axis.groupby(["en", "loc"]).mean()
     # As they were tried, so that of equals the earlier one is taken.
     tried = own[own["language"] == code][["en", "loc"]].drop_duplicates()
-    values = values.loc[[tuple(row) for row in tried.itertuples(index=False)]]
-    ranks = study.config.rule.rank(values["universal"].to_numpy(), values["cultural"].to_numpy())
-    en, loc = tried.iloc[int(np.argmax(ranks))].astype(int)
+    pairs = [(int(en), int(loc)) for en, loc in tried.itertuples(index=False)]
+    return pairs, values.loc[pairs][list(AXES)].to_numpy()
+
+
+def _as_chosen(study: Study, own: pd.DataFrame, pair: Pair, code: str, cells: tuple[int, int]) -> Chosen:
+    en, loc = cells
     here = own[(own["language"] == code) & (own["en"] == en) & (own["loc"] == loc)]
-    cells = study.design.cells
     gains: dict[str, float] = {axis: float(here[here["axis"] == axis]["gain"].mean()) for axis in AXES}
-    return Chosen(((pair.en, *cells[en]), (pair.loc, *cells[loc])), gains)
+    grid = study.design.cells
+    return Chosen(((pair.en, *grid[en]), (pair.loc, *grid[loc])), gains)
 
 
 def plans_tried(design: Design, languages: int, searches: int) -> int:
