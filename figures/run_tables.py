@@ -19,7 +19,7 @@ MANIFEST, PLAN = "manifest.json", "plan.json"
 
 @dataclass(frozen=True)
 class RunTables:
-    """The folder of `interp run`, `tune`, `matrix` or `locate`, or of one that is being made."""
+    """The folder of `interp run`, `matrix` or `locate`, or of one that is being made."""
 
     folder: Path
 
