@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from interp.study.choose import Dev
 
 from interp.data.tasks import Task
 from interp.errors import OutputError
@@ -22,6 +21,7 @@ from interp.study.config import RunConfig
 from interp.study.experiment import run, run_locate
 from interp.study.output import run_folder
 from interp.study.prepare import Study, prepare
+from interp.study.search.prompts import SplitTasks
 
 SMALL = {"limit": 60, "strengths": (1.0,), "design": "medium", "bootstrap_draws": 200, "attribution_items": 6}
 
@@ -93,7 +93,7 @@ def test_the_sweep_tells_what_a_cell_does_on_dev(es: Path, organism) -> None:
     row = table.query("method == 'loc' and language == 'es' and layer == 3").iloc[0]
     plan = SteeringVectors.load(es / "vectors" / "loc.es.safetensors").plan(3, 1.0)
     for axis, metric, role in (("universal", "transfer", "right"), ("cultural", "localization", "local")):
-        tasks = Dev(study).tasks(axis, "es")
+        tasks = SplitTasks(study).tasks(axis, "es")
         base, steered = ([_picked(study, task, one) == role for task in tasks] for one in (Plan(), plan))
         assert row[f"d_{metric}"] == pytest.approx(np.mean(steered) - np.mean(base), abs=1e-6)
         assert row[f"d_{metric}_lo"] <= row[f"d_{metric}"] <= row[f"d_{metric}_hi"]

@@ -39,7 +39,7 @@ def of(parts: list[Part], *stages: str) -> Iterator[Part]:
 
 def test_what_is_scored_is_what_a_run_scores(counted_run: CountedRun, parts: list[Part]) -> None:
     assert (
-        sum(part.prompts * part.plans for part in of(parts, "choose", "sweep", "test", "controls"))
+        sum(part.prompts * part.plans for part in of(parts, "search", "sweep", "test", "controls"))
         == counted_run.scored
     )
 
@@ -91,18 +91,18 @@ def test_disk_and_time(counted_run: CountedRun, model: Outline) -> None:
     assert written / 3 < found.disk_bytes < 3 * written
     low, high = found.total
     assert 0 < low < high
-    assert found.seconds["choose"][1] == pytest.approx(found.seconds["choose"][0] * HIGH / LOW)
+    assert found.seconds["search"][1] == pytest.approx(found.seconds["search"][0] * HIGH / LOW)
     assert found.device_bytes > model.weights + found.activations
     assert not found.guessed
 
 
 def test_every_normalisation_and_engine_is_counted(counted_run: CountedRun, model: Outline, parts: list[Part]) -> None:
-    plain = sum(part.prompts * part.plans for part in of(parts, "choose"))
+    plain = sum(part.prompts * part.plans for part in of(parts, "search"))
     for change, times in (({"normalisation": "letter"}, 4), ({"engine": "reference"}, 1)):
         study = study_of(replace(counted_run.config, **change), model)  # type: ignore[arg-type]
         changed = Workload(study, model.shape, Tokens(study.loaded.model)).run()
-        assert sum(part.prompts * part.plans for part in of(changed, "choose")) == times * plain
-        assert sum(p.flops for p in of(changed, "choose")) > sum(p.flops for p in of(parts, "choose"))
+        assert sum(part.prompts * part.plans for part in of(changed, "search")) == times * plain
+        assert sum(p.flops for p in of(changed, "search")) > sum(p.flops for p in of(parts, "search"))
 
 
 def test_guessed_tokens() -> None:

@@ -22,6 +22,9 @@ COLUMNS = ("search", "axis", "language", "round", "en", "loc", "prompt", "gain",
 language's dev prompts in the order of the rounds. gain: in the probability of the option that counts. hit: in its being
 chosen."""
 
+KINDS = {"round": int, "en": int, "loc": int, "prompt": int, "gain": float, "hit": float}
+"""Of the columns that hold numbers."""
+
 Candidate = tuple[str, int, int, Plan]
 """(search, cell of EN, cell of LOC, plan)."""
 
@@ -86,7 +89,7 @@ def score_candidates(
     """Rows of candidates in a language. asked: the round's number, its first prompt's place, and its prompts."""
     number, start, tasks = asked
     if not tasks:
-        return pd.DataFrame({name: [] for name in COLUMNS})
+        return pd.DataFrame({name: pd.Series(dtype=KINDS.get(name, object)) for name in COLUMNS})
     gains, hits = dev.gains(axis, code, [plan for *_, plan in candidates], tasks, advance, exact=exact)
     n = len(tasks)
     names, en, loc = (np.repeat([one[i] for one in candidates], n) for i in range(3))
