@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 
-
 def write_gguf(
     folder: Path, target: Path, stored: str = "F32", *, values: Mapping[str, Any] | None = None,
     tensors: Mapping[str, np.ndarray] | None = None, architecture: str = "qwen2",

@@ -39,7 +39,9 @@ def fetch(
 
     source = find_model(name)
     if source.local:
-        raise ModelError(f"model {name!r} is here already: {source.location}", allowed="Hub ids: org/name, org/name:file.gguf")
+        raise ModelError(
+            f"model {name!r} is here already: {source.location}", allowed="Hub ids: org/name, org/name:file.gguf"
+        )
     try:
         if quiet:
             from huggingface_hub.utils import disable_progress_bars

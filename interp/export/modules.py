@@ -57,7 +57,7 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
     with naming_model(saved, name):
         source = find_model(name)
         if source.gguf:
-            here, _ = at_hand(name)
+            here, _ = at_hand(name, None)
             return gguf_configuration(Path(here.location), name)
         try:
             found: PretrainedConfig = AutoConfig.from_pretrained(source.location, trust_remote_code=False)

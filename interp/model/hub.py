@@ -33,8 +33,9 @@ def fetch(
 ) -> Snapshot:
     """The files of a repository on the Hub, downloaded where the cache lacks them (an interrupted download goes on).
 
-    name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default. Raises ModelError, about the `kind` of thing asked for, that says
-    whether it is gated, unknown, not cached while offline, or out of reach.
+    name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default.
+    Raises ModelError, about the `kind` of thing asked for, that says whether it is gated, unknown, not cached while
+    offline, or out of reach.
     """
     from huggingface_hub import snapshot_download
 
@@ -42,9 +43,7 @@ def fetch(
     repository, _, file = name.partition(":")
     allowed, ignored = ([glob.escape(file)], []) if file else (list(files), list(ELSEWHERE))
     try:
-        folder = Path(
-            snapshot_download(repository, revision=revision, allow_patterns=allowed, ignore_patterns=ignored)
-        )
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=allowed, ignore_patterns=ignored))
     except Exception as error:  # the Hub's errors, the network's and the disk's have no common class
         said = explained(error, name, revision, kind)
         if said is None:

@@ -10,9 +10,9 @@ from interp.errors import ModelError
 from interp.model.adapters import find_adapter
 from interp.model.booting import boot, read_configuration
 from interp.model.capacity import check_fits
+from interp.model.gguf_header import header_of
 from interp.model.hub import at_hand, check_revision
 from interp.model.placement import DeviceMap, check_quantization, place
-from interp.model.gguf_header import header_of
 from interp.model.sources import DTYPES, ORGANISM, find_model
 from interp.model.tokenizer import described_tokenizer, notice_changed
 from interp.organism.exposure import Exposure
@@ -63,7 +63,8 @@ def load_model(
 ) -> LoadedModel:
     """A hooked model by Hub id, checkpoint folder or GGUF file, as a `TransformerBridge`; `organism` is embedded.
 
-    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype. Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
+    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype.
+    Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
     `HookedTransformer` object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed
     that. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs,
     device_map as Transformers understands it.

@@ -32,8 +32,9 @@ Place = Literal["embedded", "folder", "cached", "to download"]
 class Outline:
     """What is known of a model without loading it.
 
-    folder: where its files are, or a GGUF file itself (None: to download). gated: None where that can't be known here. weights: bytes once
-    loaded. download: bytes to fetch. tokenizer: None where its files are not here.
+    folder: where its files are, or a GGUF file itself (None: to download). gated: None where that
+    can't be known here. weights: bytes once loaded. download: bytes to fetch. tokenizer: None where its files are not
+    here.
     """
 
     name: str
@@ -138,7 +139,7 @@ def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int |
     sizes = {
         file.rfilename: int(file.size or 0)
         for file in info.siblings or ()
-        if file.rfilename == source.file or not source.file and _fetched(file.rfilename)
+        if file.rfilename == source.file or (not source.file and _fetched(file.rfilename))
     }
     if source.file and not sizes:
         raise no_such_file(source)

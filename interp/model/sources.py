@@ -92,7 +92,11 @@ def _on_hub(name: str) -> Source:
     """The source of a GGUF file that isn't here, by `org/name:file.gguf`."""
     check_not_split(name)
     repository, colon, file = name.partition(":")
-    if not (colon and re.fullmatch(r"[\w.-]+/[\w.-]+", repository)) or repository[0] in ".~" or ".." in Path(file).parts:
+    if (
+        not (colon and re.fullmatch(r"[\w.-]+/[\w.-]+", repository))
+        or repository[0] in ".~"
+        or ".." in Path(file).parts
+    ):
         raise ModelError(f"file {name!r} does not exist", allowed=ALLOWED, remedy="check the path")
     return Source(name, name, False)
 

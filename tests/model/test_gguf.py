@@ -151,7 +151,7 @@ def test_settings_that_do_not_go_with_a_gguf_file(file: Path) -> None:
         load_model(file, quantization="4bit")
     with pytest.raises(ModelError, match="are quantised already"):
         outline("org/name:a.gguf", "bfloat16", quantization="8bit")
-    with pytest.raises(ModelError, match="makes no sense for the file .*tiny.gguf"):
+    with pytest.raises(ModelError, match=r"makes no sense for the file .*tiny\.gguf"):
         load_model(file, revision="main")
 
 
@@ -184,7 +184,14 @@ def test_a_file_that_is_not_gguf(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_absent(tmp_path: Path) -> None:
-    for name in (tmp_path / "a.gguf", "a.gguf", "folder/a.gguf", "~/a/absent.gguf", "a/b/c:d.gguf", "org/name:../a.gguf"):
+    for name in (
+        tmp_path / "a.gguf",
+        "a.gguf",
+        "folder/a.gguf",
+        "~/a/absent.gguf",
+        "a/b/c:d.gguf",
+        "org/name:../a.gguf",
+    ):
         said = refused(name)
         assert f"file {str(name)!r} does not exist; allowed: a checkpoint folder, a GGUF file, a Hub id" in said
 
@@ -243,9 +250,7 @@ def test_without_the_package_gguf(file: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_it_is_checked_before_torch_is_imported(file: Path) -> None:
-    code = (
-        "import sys; from interp.model.sources import find_model; find_model(sys.argv[1]); assert 'torch' not in sys.modules"
-    )
+    code = "import sys; from interp.model.sources import find_model; find_model(sys.argv[1]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(file)], check=True)
 
 
@@ -319,6 +324,28 @@ def test_other_scaling_is_refused(checkpoint: Path, tmp_path: Path, kind: str) -
     values = None if odd else {"qwen2.rope.scaling.type": kind, "qwen2.rope.scaling.factor": 4.0}
     path = write_gguf(checkpoint, tmp_path / "a.gguf", values=values, tensors=odd)
     for call in (lambda: load_model(path, device="cpu"), lambda: outline(str(path), "float32")):
-        with pytest.raises(ModelError, match="scales its rotary angles in a way that Transformers does not read") as said:
+        with pytest.raises(
+            ModelError, match="scales its rotary angles in a way that Transformers does not read"
+        ) as said:
             call()
         assert "\n" not in str(said.value)
+
+
+def test_exports_find_the_models_configuration(file: Path, loaded: LoadedModel, tmp_path: Path) -> None:
+    """Plans name a file without its folder; --model gives the path."""
+    from interp.export.modules import config_of, outline_model
+    from interp.steering.saved import load_plans, write_plans
+    from interp.steering.vectors import SteeringVectors
+
+    SteeringVectors("v", torch.ones(3, 32)).save(tmp_path / "v.safetensors")
+    steer = {"vectors": "v.safetensors", "layer": 1, "strength": 1.0, "operator": "add", "positions": "text"}
+    model = {key: loaded.described()[key] for key in ("name", "fingerprint", "processing")}
+    methods = {"en": {"ko": {"steers": [steer]}}}
+    write_plans(tmp_path / "plan.json", model=model, template="none", methods=methods)
+    saved = load_plans(tmp_path)
+    config = config_of(saved, str(file))
+    assert config.model_type == "qwen2"
+    assert outline_model(config).num_parameters() == header_of(file).parameters
+    with pytest.raises(ModelError, match=r"file 'tiny\.gguf' does not exist") as said:
+        config_of(saved)
+    assert "--model" in str(said.value)

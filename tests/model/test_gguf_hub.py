@@ -88,7 +88,9 @@ def test_each_failure_has_its_line(hub: list, error: BaseException, said: str, t
 
 def test_a_file_that_the_repository_lacks(hub: list, tmp_path: Path) -> None:  # noqa: F811
     hub.append({"answer": tmp_path})
-    with pytest.raises(ModelError, match=r"model 'org/name-GGUF' has no file 'tiny-Q8_0.gguf'; to do: choose a \*\.gguf"):
+    with pytest.raises(
+        ModelError, match=r"model 'org/name-GGUF' has no file 'tiny-Q8_0.gguf'; to do: choose a \*\.gguf"
+    ):
         load_model(NAME)
 
 
@@ -180,5 +182,3 @@ def test_the_outline_of_a_file_to_download(file: Path, tmp_path: Path, monkeypat
     assert found.weights == 4 * header.parameters
     with pytest.raises(ModelError, match=r"has no file 'absent\.gguf'"):
         outline("org/name-GGUF:absent.gguf", "float32")
-
-

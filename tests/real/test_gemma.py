@@ -45,7 +45,9 @@ def test_what_the_manifest_says(gemma: LoadedModel) -> None:
 
 def test_the_outline_has_the_sizes_of_the_loaded_model(gemma: LoadedModel, gguf_file: Path) -> None:
     shape, cfg = outline(str(gguf_file), "float32").shape, gemma.model.cfg
-    assert (shape.n_layers, shape.d_model, shape.d_vocab) == (cfg.n_layers, cfg.d_model, cfg.d_vocab) == (18, 640, 262144)
+    assert (
+        (shape.n_layers, shape.d_model, shape.d_vocab) == (cfg.n_layers, cfg.d_model, cfg.d_vocab) == (18, 640, 262144)
+    )
     assert shape.parameters == sum(weight.numel() for weight in gemma.model.original_model.parameters())
 
 
@@ -67,7 +69,7 @@ def test_logits_are_those_of_transformers_reading_the_same_file(gemma: LoadedMod
 @pytest.mark.parametrize("positions", ["text", "last"])
 def test_replay_is_the_reference(gemma: LoadedModel, positions: str) -> None:
     """Two steers with the norm of a tenth of the residual stream's, on real options in four languages."""
-    prompts = [task.prompt for code in LANGUAGES for task in atlas_tasks(code, 3)]
+    prompts = [task.prompt for code in LANGUAGES for task in atlas_tasks(code, 2)]
     middle = read_residuals(gemma.model, [prompt.text for prompt in prompts], layers=[4, 15])
     generator = torch.Generator().manual_seed(0)
     steers = []
