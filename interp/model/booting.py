@@ -118,10 +118,10 @@ def transformers_model(source: Source, name: str, placement: Placement) -> PreTr
         "output_loading_info": True,
     }  # fmt: skip
     if source.gguf:
-        model, info = dequantised(Path(source.location), config, settings)
+        loaded: Any = dequantised(Path(source.location), config, settings)
     else:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source.location, **settings)
-        model, info = loaded
+        loaded = AutoModelForCausalLM.from_pretrained(source.location, **settings)
+    model, info = loaded
     missing = sorted(info["missing_keys"])
     if missing:
         raise ModelError(

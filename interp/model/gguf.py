@@ -35,7 +35,7 @@ LONG = 1000
 FACTORS = "rope_freqs.weight"
 OTHER_FACTORS = ("rope_factors_long.weight", "rope_factors_short.weight")
 LOW, HIGH, TRAINED = 1.0, 4.0, 8192
-"""Llama 3's rotary scaling: wavelengths per trained context where it is whole and where it ends; the context."""
+"""Llama 3's rotary scaling: wavelengths per trained context where it is whole and where it ends, and that context."""
 
 WIDE_HEADS = {("gemma2", 46), ("gemma3", 62)}
 """Architecture and blocks of the models of 27B, which scale attention by the width per head, as llama.cpp knows too."""
@@ -173,7 +173,7 @@ def vocabulary_skipped() -> Iterator[None]:
             inside, count = struct.unpack("<IQ", bytes(self.data[orig_offs:start])) if raw_type == ARRAY else (0, 0)
             if count <= LONG or inside == ARRAY:
                 return super()._get_field_parts(orig_offs, raw_type)
-            return _array_end(memoryview(cast(Any, self.data)), start, inside, count) - orig_offs, [], [], [raw_type]
+            return _array_end(self.data, start, inside, count) - orig_offs, [], [], [raw_type]
 
     plain = gguf.GGUFReader
     gguf.GGUFReader = Reader  # type: ignore[misc]
@@ -183,12 +183,13 @@ def vocabulary_skipped() -> Iterator[None]:
         gguf.GGUFReader = plain  # type: ignore[misc]
 
 
-def _array_end(data: memoryview, start: int, inside: int, count: int) -> int:
+def _array_end(data: np.ndarray, start: int, inside: int, count: int) -> int:
     """Where an array of `count` numbers or texts ends whose first begins at `start`."""
     if inside != STRING:
         return start + count * struct.calcsize(f"<{NUMBERS[inside]}")
+    words = memoryview(cast(Any, data))
     for _ in range(count):
-        start += 8 + struct.unpack_from("<Q", data, start)[0]
+        start += 8 + struct.unpack_from("<Q", words, start)[0]
     return start
 
 

@@ -74,8 +74,8 @@ class Header:
         from gguf import GGMLQuantizationType, LlamaFileType
 
         try:
-            kind = LlamaFileType(int(self.values.get("general.file_type", -1)))
-            return kind.name.removeprefix("MOSTLY_").removeprefix("ALL_")
+            name = LlamaFileType(self.values.get("general.file_type", -1)).name
+            return name.removeprefix("MOSTLY_").removeprefix("ALL_")
         except ValueError:
             counts: dict[int, int] = {}
             for tensor in self.tensors:

@@ -63,14 +63,15 @@ def load_model(
 ) -> LoadedModel:
     """A hooked model by Hub id, checkpoint folder or GGUF file, as a `TransformerBridge`; `organism` is embedded.
 
-    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype. Texts are
-    encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or `HookedTransformer`
-    object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed that. dtype `auto` is
-    float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs, device_map as
-    Transformers understands it. quantization: `4bit` or `8bit`, by bitsandbytes on a GPU. adapter: folder or Hub id
-    (also `id@revision`) of a LoRA adapter, merged into the weights. revision: branch, tag or commit on the Hub. Of a
-    model of text and images the language model is loaded. Raises ModelError for settings that don't go together, a
-    model that can't be found, opened or hooked, one that doesn't fit the free memory, and an adapter of another model.
+    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype.
+    Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
+    `HookedTransformer` object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed
+    that. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs,
+    device_map as Transformers understands it.
+    quantization: `4bit` or `8bit`, by bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA
+    adapter, merged into the weights. revision: branch, tag or commit on the Hub. Of a model of text and images the
+    language model is loaded. Raises ModelError for settings that don't go together, a model that can't be found, opened
+    or hooked, one that doesn't fit the free memory, and an adapter of another model.
     """
     if not isinstance(model, (str, Path)):
         return _taken(model, device, dtype, n_devices, device_map, quantization, adapter, revision)

@@ -49,7 +49,7 @@ class Around:
 
 
 def own_tokenizer(place: str | Path) -> Any:
-    """The tokenizer of a checkpoint's folder or GGUF file, as Transformers reads it: it adds what its files say."""
+    """The tokenizer of a checkpoint's folder or GGUF file as Transformers reads it: it adds what files say alone."""
     from transformers import AutoTokenizer
 
     if is_gguf(Path(place)):

@@ -151,7 +151,7 @@ def test_settings_that_do_not_go_with_a_gguf_file(file: Path) -> None:
         load_model(file, quantization="4bit")
     with pytest.raises(ModelError, match="are quantised already"):
         outline("org/name:a.gguf", "bfloat16", quantization="8bit")
-    with pytest.raises(ModelError, match=r"makes no sense for the file .*tiny.gguf"):
+    with pytest.raises(ModelError, match=r"makes no sense for the file .*tiny\.gguf"):
         load_model(file, revision="main")
 
 
@@ -329,3 +329,23 @@ def test_other_scaling_is_refused(checkpoint: Path, tmp_path: Path, kind: str) -
         ) as said:
             call()
         assert "\n" not in str(said.value)
+
+
+def test_exports_find_the_models_configuration(file: Path, loaded: LoadedModel, tmp_path: Path) -> None:
+    """Plans name a file without its folder; --model gives the path."""
+    from interp.export.modules import config_of, outline_model
+    from interp.steering.saved import load_plans, write_plans
+    from interp.steering.vectors import SteeringVectors
+
+    SteeringVectors("v", torch.ones(3, 32)).save(tmp_path / "v.safetensors")
+    steer = {"vectors": "v.safetensors", "layer": 1, "strength": 1.0, "operator": "add", "positions": "text"}
+    model = {key: loaded.described()[key] for key in ("name", "fingerprint", "processing")}
+    methods = {"en": {"ko": {"steers": [steer]}}}
+    write_plans(tmp_path / "plan.json", model=model, template="none", methods=methods)
+    saved = load_plans(tmp_path)
+    config = config_of(saved, str(file))
+    assert config.model_type == "qwen2"
+    assert outline_model(config).num_parameters() == header_of(file).parameters
+    with pytest.raises(ModelError, match=r"file 'tiny\.gguf' does not exist") as said:
+        config_of(saved)
+    assert "--model" in str(said.value)
