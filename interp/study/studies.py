@@ -88,6 +88,8 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
     """
     if (study.folder / MANIFEST).exists():
         raise OutputError(f"{study.folder} is a run's folder", remedy="give the study another name or another --out")
+    from interp.study.search.budget import settle
+
     read: dict[RunConfig, Inputs] = {}
     planned = []
     for run in study.runs:
@@ -99,6 +101,7 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
                 read[key] = resolve_data(run.config)
             inputs = read[key]
             check_enough(inputs, named_counts(run.config), least=LEAST_LIMIT, locating=True)
+            run = replace(run, config=settle(run.config, inputs))
             planned.append(PlannedRun(run, inputs, tuple(units_of(run.config, inputs)), _finished(run, inputs)))
         except TranslocalError as error:
             raise type(error)(f"{run.name}: {error}") from error
