@@ -31,7 +31,7 @@ def test_languages_may_be_one_word() -> None:
         ({"seed": "x"}, "seed 'x' is not allowed; allowed: a int"),
         ({"strengths": "0"}, "strengths"),
         ({"normalisation": "letters"}, "allowed: bytes, sum, mean, pmi, letter, sentence"),
-        ({"draws": 5}, "control_draws 5 is not allowed; allowed: whole numbers from 20"),
+        ({"draws": 0}, "draws 0 is not allowed; allowed: whole numbers from 1"),
         ({"layers": "1.5"}, "layers"),
         ({"budget": "soon"}, "budget"),
         ({"budget": "5m", "design": "small"}, "budget"),
