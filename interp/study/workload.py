@@ -225,10 +225,10 @@ class Workload:
                             kind = f"round {number + 1} {axis} {code}"
                             yield self._scored("search", kind, tasks[start:stop], plans, bounded=not exact)
                     alive = min(alive, each.kept)
-                pairs = self._plans(self._spread(FINALISTS**2) * len(methods.pairs))
-                if pairs:
-                    stop = bounds(dev, len(design.rounds) - 1)[1]
-                    yield self._scored("search", f"pairs {axis} {code}", tasks[:stop], [Plan(), *pairs])
+                stop = bounds(dev, len(design.rounds) - 1)[1]
+                for name in methods.pairs:
+                    plans = [Plan(), *self._plans(self._spread(FINALISTS**2))]
+                    yield self._scored("search", f"{name} {axis} {code}", tasks[:stop], plans)
 
     def _normaliser(self, stage: str, kind: str, tasks: Sequence[Task]) -> Iterator[Part]:
         """What making a bounded normaliser takes: one exact pass."""
