@@ -83,6 +83,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         gated, commit, download, parameters = _on_hub(source, revision)
     elif not source.local:
         commit = str(folder).removesuffix(source.file).rstrip("/").rpartition("/")[2]
+    weights = weight_bytes(folder, dtype, quantization) if folder else None
     try:
         if folder:
             config = read_configuration(Source(source.name, str(folder), True), name)
@@ -111,7 +112,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         gated=gated,
         config=config,
         shape=shape,
-        weights=(weight_bytes(folder, dtype, quantization) if folder else None) or counted,
+        weights=weights or counted,
         download=download,
         tokenizer=tokenizer,
     )

@@ -32,7 +32,8 @@ def test_it_says_what_a_run_takes_and_writes_nothing(tmp_path: Path) -> None:
         "cultural",
         "model",
         "el (GR)",
-        "plans",
+        "design",
+        "search",
         "work",
         "time",
         "measured",
@@ -48,11 +49,11 @@ def test_it_says_what_a_run_takes_and_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_locating_has_no_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locating_has_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, ["locate", *SMALL])
     assert done.exit_code == 0, done.output
-    assert "plans" not in [line[:11].strip() for line in done.output.split("\n")]
+    assert "search" not in [line[:11].strip() for line in done.output.split("\n")]
     assert "runs/organism-atlas-atlas-locate" in done.output
     assert "plane.csv" not in done.output
     assert not list(tmp_path.iterdir())

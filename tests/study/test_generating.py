@@ -92,7 +92,7 @@ def test_the_table_follows_from_the_answers_and_the_scored_options(counted_run: 
     answers = pd.read_parquet(folder / "scores" / "generated.parquet")
     table = pd.read_csv(folder / "generated.csv").set_index(["method", "language"])
     plane = pd.read_csv(folder / "plane.csv").set_index(["method", "language"])
-    methods = ["base", "en", "third_language", "nonfactual_en", "loc", "loc_contrast", "loc_language", "wrong_culture", "placebo_cue", "wrong_language", "surgical"]  # fmt: skip
+    methods = ["base", "en", "third_language", "nonfactual_en", "loc", "loc_contrast", "loc_language", "wrong_culture", "placebo_cue", "wrong_language", "surgical", "surgical_language"]  # fmt: skip
     assert list(dict.fromkeys(answers["method"])) == methods
     assert [method for method, language in table.index if language == "macro"] == methods
     for method in ("base", "loc", "surgical"):

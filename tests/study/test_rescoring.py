@@ -54,7 +54,7 @@ def test_contrasts_are_against_base_and_the_runs_own(counted_run: CountedRun, re
     for column in ("estimate", "lo", "hi", "p", "n_clusters"):
         assert both[f"{column}_now"].to_numpy() == pytest.approx(both[column].to_numpy(), abs=1e-6, nan_ok=True)
     family = now[(now["metric"] == "localization") & (now["language"] == "macro")].set_index("method")
-    real = ["en", "loc", "loc_contrast", "loc_language", "surgical"]
+    real = ["en", "loc", "loc_contrast", "loc_language", "surgical", "surgical_language"]
     assert family["p_holm"].notna().groupby(level=0).all().pipe(lambda there: sorted(there[there].index)) == real
     lowest = family.loc[real, "p"].min()
     assert family.loc[real, "p_holm"].min() == pytest.approx(min(1.0, len(real) * lowest), abs=1e-5)

@@ -23,7 +23,7 @@ from interp.study.output import run_folder
 from interp.study.prepare import Study, prepare
 from interp.study.search.prompts import SplitTasks
 
-SMALL = {"limit": 60, "strengths": (1.0,), "design": "medium", "bootstrap_draws": 200, "attribution_items": 6}
+SMALL = {"limit": 60, "strengths": (1.0,), "design": "exhaustive", "bootstrap_draws": 200, "attribution_items": 6}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
         expected += [measure, f"{measure}_lo", f"{measure}_hi"]
     assert list(plane.columns) == [*expected, "front"]
     methods = {
-        "base", "en", "loc", "loc_contrast", "loc_language", "surgical", "random", "shuffled", "third_language", "nonfactual_en",
+        "base", "en", "loc", "loc_contrast", "loc_language", "surgical", "surgical_language", "random", "shuffled", "third_language", "nonfactual_en",
         "wrong_culture", "placebo_cue", "wrong_language",
     }  # fmt: skip
     assert set(plane["method"]) == methods
@@ -74,7 +74,15 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
 def test_the_items_add_up_to_the_plane(both: Path) -> None:
     items = pd.read_parquet(both / "items.parquet")
     plane = pd.read_csv(both / "plane.csv").set_index(["method", "language"])
-    assert set(items["method"]) == {"base", "en", "loc", "loc_contrast", "loc_language", "surgical"}
+    assert set(items["method"]) == {
+        "base",
+        "en",
+        "loc",
+        "loc_contrast",
+        "loc_language",
+        "surgical",
+        "surgical_language",
+    }
     for axis, metric in (("universal", "transfer"), ("cultural", "localization")):
         shares = items[items["axis"] == axis].groupby(["method", "language"])["hit"].mean()
         assert shares.to_numpy() == pytest.approx(plane.loc[shares.index, metric].to_numpy(), abs=1e-6)

@@ -31,6 +31,9 @@ settings: {languages: [es, ko], methods: [en, loc], bootstrap_draws: 500, limit:
 """
 
 
+UNITS = ["search:methods", "search:random", "search:shuffled", "locate", "language:es", "language:ko"]
+
+
 def written(text: str, folder: Path) -> Path:
     path = folder / "study.yaml"
     path.write_text(text, encoding="utf-8")
@@ -136,9 +139,9 @@ def test_every_dataset_is_read_once_and_every_unit_named(tmp_path: Path, monkeyp
     )
     planned = plan_study(expanded(STUDY, tmp_path))
     assert len(read) == 1
-    assert [[unit.name for unit in one.units] for one in planned] == [["language:es", "language:ko", "locate"]] * 4
+    assert [[unit.name for unit in one.units] for one in planned] == [UNITS] * 4
     keys = [unit.key for one in planned for unit in one.units]
-    assert keys[0] == f"{tmp_path}/runs/sizes/organism-atlas-atlas-seed0:language:es"
+    assert keys[0] == f"{tmp_path}/runs/sizes/organism-atlas-atlas-seed0:search:methods"
     assert len(set(keys)) == 12
     assert RunConfig(**planned[3].units[0].config) == planned[3].run.config
     assert planned[0].units[0].record == "units/language.es"
@@ -219,9 +222,9 @@ def test_runs_are_executed_gathered_and_put_into_one_plane(order: int, tmp_path:
     executor, told = Executor(order=order), []
     outcomes = run_study(study, plan_study(study), executor, gather, told.append)
     assert [one.status for one in outcomes] == ["finished", "finished"]
-    assert len(executor.units) == 6
+    assert len(executor.units) == 2 * len(UNITS)
     assert told[0].startswith(
-        "organism-atlas-atlas-seed" + ("0: language:es done, 1 of 3" if order == 1 else "1: locate")
+        "organism-atlas-atlas-seed" + ("0: search:methods done, 1 of 6" if order == 1 else "1: language:ko")
     )
     assert (study.folder / "plane.csv").read_text() == (
         "model,universal,cultural,seed,run,method,language,transfer,n_universal,d_transfer_lo\n"
@@ -283,7 +286,7 @@ def test_a_run_that_fails_stops_no_other(tmp_path: Path) -> None:
 
 def test_units_that_do_not_end_fail_their_run(tmp_path: Path) -> None:
     study = expanded(SMALL, tmp_path)
-    outcomes = run_study(study, plan_study(study), lambda units: [Done(unit) for unit in units[:4]], gather)
+    outcomes = run_study(study, plan_study(study), lambda units: [Done(unit) for unit in units[:-2]], gather)
     assert [(one.status, one.error) for one in outcomes] == [("finished", ""), ("failed", "2 units did not end")]
 
 
@@ -300,7 +303,7 @@ def test_an_interrupted_study_goes_on(tmp_path: Path) -> None:
     study = expanded(SMALL, tmp_path)
 
     def interrupted(units: Sequence[Unit]):
-        yield from (Done(unit) for unit in units[:4])
+        yield from (Done(unit) for unit in units[: len(UNITS) + 1])
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -374,7 +377,7 @@ def test_show_tells_what_is_to_do_and_writes_nothing(tmp_path: Path, monkeypatch
     def cost(one: PlannedRun) -> study_cost.RunCost:
         costed.append(one.run.name)
         rates = estimating.Rates(1e10, 1e-6, 1e-9)
-        found = estimating.Estimate((), {"test": (60.0, 120.0)}, rates, 0, 0, 0, 3 * 2**20, False)
+        found = estimating.Estimate((), {"test": 90.0}, {"test": (60.0, 120.0)}, rates, 0, 0, 0, 3 * 2**20, False)
         return study_cost.RunCost(found, SimpleNamespace(weights=2**21, place="embedded"), "cpu", free)  # type: ignore[arg-type]
 
     monkeypatch.chdir(tmp_path)
@@ -390,7 +393,7 @@ def test_show_tells_what_is_to_do_and_writes_nothing(tmp_path: Path, monkeypatch
     assert sorted(tmp_path.rglob("*")) == before
     assert costed == ["organism-atlas-atlas-seed1"]  # the other seed takes the same
     assert [run["finished"] for run in found["runs"]] == [True, False, False]
-    assert found["runs"][1]["units"] == ["language:es", "language:ko", "locate"]
+    assert found["runs"][1]["units"] == UNITS
     assert found["to_do"] == {"runs": 2, "units": 6, "seconds": [120.0, 240.0], "disk_bytes": 6 * 2**20}
     free = 2**20
     code, output = command("show", str(path))

@@ -61,7 +61,8 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
     jobs: list[_Job] = []
     failed = False
     try:
-        later = {number: unit for number, unit in left.items() if unit.waits}
+        searching = {unit.run for unit in units if unit.searches}
+        later = {number: unit for number, unit in left.items() if unit.waits and unit.run in searching}
         first = {number: unit for number, unit in left.items() if number not in later}
         jobs = _submit(first, folder, options, compute)
         asked = time.monotonic()
