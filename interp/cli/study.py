@@ -219,7 +219,7 @@ def _lines(whole: dict[str, Any]) -> list[str]:
     todo, free = whole["to_do"], whole["disk_free"]
     lines += [
         "",
-        f"to do   {todo['runs']} of {len(whole['runs'])} runs, {todo['units']} units (a unit per language, and locate)",
+        f"to do   {todo['runs']} of {len(whole['runs'])} runs, {todo['units']} units (searches, languages, and locate)",
         f"time    {_between(todo['seconds'])} in one process, as busy as this machine is now",
         f"disk    {bytes_text(todo['disk_bytes'])}" + ("" if free is None else f", {bytes_text(free)} free"),
         f"writes  {whole['folder']}",

@@ -83,13 +83,14 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         gated, commit, download, parameters = _on_hub(source, revision)
     elif not source.local:
         commit = str(folder).removesuffix(source.file).rstrip("/").rpartition("/")[2]
-    weights = weight_bytes(folder, dtype, quantization) if folder else None
+    weights = None
     try:
         if folder:
             config = read_configuration(Source(source.name, str(folder), True), name)
         else:
             config = _configuration_on_hub(source, revision)
             check_language_model(config, name)
+        weights = weight_bytes(folder, dtype, quantization) if folder else None
         tokenizer = own_tokenizer(folder) if folder else None
     except ModelError:
         raise

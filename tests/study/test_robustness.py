@@ -120,7 +120,8 @@ def test_under_its_own_normalisation_a_run_has_the_planes_and_the_contrasts_numb
     keys = ["metric", "method", "against", "language"]
     contrasts = pd.read_csv(counted_run.folder / "contrasts.csv").set_index(keys)
     others = table[table["against"] != "base"].set_index(keys)
-    assert len(others) == 2 * 7  # en and loc against two each, loc_language against one, surgical against loc and en
+    # en and loc against two each, loc_language against one, surgical against two, surgical_language against four
+    assert len(others) == 2 * 11
     assert others["bytes"].to_numpy() == pytest.approx(contrasts.loc[others.index, "estimate"].to_numpy(), abs=1e-6)
 
 

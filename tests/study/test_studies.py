@@ -142,9 +142,9 @@ def test_every_dataset_is_read_once_and_every_unit_named(tmp_path: Path, monkeyp
     assert [[unit.name for unit in one.units] for one in planned] == [UNITS] * 4
     keys = [unit.key for one in planned for unit in one.units]
     assert keys[0] == f"{tmp_path}/runs/sizes/organism-atlas-atlas-seed0:search:methods"
-    assert len(set(keys)) == 12
+    assert len(set(keys)) == 4 * len(UNITS)
     assert RunConfig(**planned[3].units[0].config) == planned[3].run.config
-    assert planned[0].units[0].record == "units/language.es"
+    assert planned[0].units[0].record == "units/search.methods"
 
 
 @pytest.mark.parametrize(
@@ -394,14 +394,14 @@ def test_show_tells_what_is_to_do_and_writes_nothing(tmp_path: Path, monkeypatch
     assert costed == ["organism-atlas-atlas-seed1"]  # the other seed takes the same
     assert [run["finished"] for run in found["runs"]] == [True, False, False]
     assert found["runs"][1]["units"] == UNITS
-    assert found["to_do"] == {"runs": 2, "units": 6, "seconds": [120.0, 240.0], "disk_bytes": 6 * 2**20}
+    assert found["to_do"] == {"runs": 2, "units": 2 * len(UNITS), "seconds": [120.0, 240.0], "disk_bytes": 6 * 2**20}
     free = 2**20
     code, output = command("show", str(path))
     assert code == 1
     lines = [" ".join(line.split()) for line in output.split("\n")]
-    assert lines[0] == "organism-atlas-atlas-seed0 3 units finished"
-    assert lines[1] == "organism-atlas-atlas-seed1 3 units 60 s to 2 min 3.0 MiB"
-    assert "to do 2 of 3 runs, 6 units (a unit per language, and locate)" in lines
+    assert lines[0] == "organism-atlas-atlas-seed0 6 units finished"
+    assert lines[1] == "organism-atlas-atlas-seed1 6 units 60 s to 2 min 3.0 MiB"
+    assert "to do 2 of 3 runs, 12 units (searches, languages, and locate)" in lines
     assert "would fail: organism-atlas-atlas-seed1: 2.0 MiB of weights, 1.0 MiB free on cpu" in lines
 
 
