@@ -119,20 +119,24 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     )
 
 
+def has_configuration(loaded: LoadedModel) -> bool:
+    """Whether a model that is there as an object says its sizes as Transformers does."""
+    return getattr(getattr(loaded.model, "original_model", None), "config", None) is not None
+
+
 def outline_of(loaded: LoadedModel) -> Outline:
     """The outline of a model that is there as an object; ModelError where it has no configuration of Transformers."""
     model: Any = loaded.model
-    config = getattr(getattr(model, "original_model", None), "config", None)
-    if config is None:
+    if not has_configuration(loaded):
         raise ModelError(
             "how long this model takes can't be told: it has no configuration of Transformers",
             remedy="pass a design: small, medium, large or exhaustive",
         )
-    parameters = list(model.original_model.parameters())
+    original = model.original_model
+    weights = sum(part.numel() * part.element_size() for part in original.parameters())
     return Outline(
-        name=loaded.name, place="folder", folder=None, revision=loaded.revision, gated=None, config=config,
-        shape=shape_from_config(config), weights=sum(p.numel() * p.element_size() for p in parameters), download=0,
-        tokenizer=model.tokenizer,
+        name=loaded.name, place="folder", folder=None, revision=loaded.revision, gated=None, config=original.config,
+        shape=shape_from_config(original.config), weights=weights, download=0, tokenizer=model.tokenizer,
     )  # fmt: skip
 
 

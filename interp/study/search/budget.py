@@ -11,7 +11,7 @@ from typing import Any
 from interp.errors import ConfigError, Notice
 from interp.files import differences
 from interp.model.loading import LoadedModel
-from interp.model.outline import Outline, outline, outline_of
+from interp.model.outline import Outline, has_configuration, outline, outline_of
 from interp.model.placement import place
 from interp.model.sources import ORGANISM
 from interp.study.config import RunConfig
@@ -70,6 +70,9 @@ def settle(
     if not overwrite and (known := _begun(config)):
         return replace(config, design=known, budget="")
     if config.model == ORGANISM and not config.budget:
+        return replace(config, design=DEFAULT)  # type: ignore[arg-type]
+    if loaded is not None and not has_configuration(loaded) and not config.budget:
+        warnings.warn(f"design {DEFAULT}: how long this model takes can't be told (--design)", Notice, stacklevel=2)
         return replace(config, design=DEFAULT)  # type: ignore[arg-type]
     asked = config.budget or BUDGET
     every = offered or list(offers(config, inputs, *_outlined(config, loaded)))
