@@ -74,9 +74,14 @@ def test_every_choice_is_the_bridges(own: Path, bridge: Path, note: Note) -> Non
 
 def test_layers_and_strengths_are_the_bridges(own: Path, bridge: Path) -> None:
     found, expected = (json.loads((folder / "plan.json").read_text())["methods"] for folder in (own, bridge))
-    assert {method: {code: plan["steers"] for code, plan in by.items()} for method, by in found.items()} == {
-        method: {code: plan["steers"] for code, plan in by.items()} for method, by in expected.items()
-    }
+    assert found.keys() == expected.keys()
+    for method, by_language in expected.items():
+        for code, plan in by_language.items():
+            here = found[method][code]
+            assert here["notes"]["strengths"] == plan["notes"]["strengths"], (method, code)
+            assert [s["layer"] for s in here["steers"]] == [s["layer"] for s in plan["steers"]], (method, code)
+            for steer, other in zip(here["steers"], plan["steers"], strict=True):
+                assert steer["strength"] == pytest.approx(other["strength"], rel=1e-4)  # a share of measured norms
 
 
 def test_vectors_are_the_bridges(own: Path, bridge: Path) -> None:
