@@ -46,7 +46,7 @@ def plane(
     _check_points(rows, language)
     looks = theme.looks(rows["method"])
     with theme.style():
-        columns = _legend_columns(looks, 3)
+        columns = _legend_columns(looks, rows, 3)
         figure = theme.new_figure(theme.page().single, 3.0 + 0.14 * math.ceil((len(looks) + 3) / columns))
         axes = figure.subplots()
         _draw(axes, rows, looks, _limits(rows), name=language)
@@ -78,7 +78,7 @@ def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = No
     columns = math.ceil(len(panels) / lines)
     with theme.style():
         width = theme.page().double if columns > 2 else theme.page().single
-        legend_columns = _legend_columns(looks, 6 if columns > 2 else 3)
+        legend_columns = _legend_columns(looks, rows, 6 if columns > 2 else 3)
         height = min(width / columns, 1.8) * 0.95 * lines + 0.3 + 0.14 * math.ceil((len(looks) + 3) / legend_columns)
         figure = theme.new_figure(width, height)
         grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
@@ -241,11 +241,20 @@ def _marker(
     )
 
 
-def _legend_columns(looks: Mapping[str, Look], most: int) -> int:
-    """Fewer where names are long, and on a narrow page."""
-    page = theme.page()
-    most = max(1, int(most * (page.single / 3.4 if most <= 3 else page.double / 7.0)))
-    return max(1, most * 2 // 3) if any("+" in name for name in looks) else most
+LETTERS, HANDLE = 64, 5
+"""Letters that a legend of a page's single width of 3.4 inches has room for, and what a handle takes of them."""
+
+
+def _legend_columns(looks: Mapping[str, Look], rows: pd.DataFrame, most: int) -> int:
+    """As many columns, up to `most`, as the page has room for."""
+    labels = [str(artist.get_label()) for artist in _legend(looks, rows)]
+    width = theme.page().single if most <= 3 else theme.page().double
+    for columns in range(most, 1, -1):
+        long = math.ceil(len(labels) / columns)
+        parts = [labels[i : i + long] for i in range(0, len(labels), long)]
+        if sum(HANDLE + max(map(len, part)) for part in parts) <= LETTERS * width / 3.4:
+            return columns
+    return 1
 
 
 def _legend(looks: Mapping[str, Look], rows: pd.DataFrame) -> list[Artist]:

@@ -153,6 +153,18 @@ def test_labels_overlap_neither_each_other_nor_points_and_stay_inside() -> None:
         assert not any(box.contains(x, y) for x, y in anchors)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_the_legend_of_every_method_stays_on_the_page(columns: int) -> None:
+    table = make_table().assign(chance_effective=0.5)
+    places = (("es", "ES"), ("ko", "KR"), ("el", "GR"))
+    figure = plane(table) if columns == 1 else plane_by_language(make_table(places), columns=columns)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0
+    assert box.x1 <= figure.bbox.x1
+
+
 def test_chosen_methods_are_drawn_with_base() -> None:
     figure = plane(make_table(), methods=["surgical", "random"])
     points = [each.get_gid() for each in figure.findobj(Line2D) if str(each.get_gid()).endswith(":point")]
