@@ -241,8 +241,8 @@ def _marker(
     )
 
 
-LETTERS, HANDLE = 64, 5
-"""Letters that a legend of a page's single width of 3.4 inches has room for, and what a handle takes of them."""
+LETTERS, HANDLE = 58, 5
+"""Letters, wide ones, that a legend of a single width of 3.4 inches has room for, and what a handle takes of them."""
 
 
 def _legend_columns(looks: Mapping[str, Look], rows: pd.DataFrame, most: int) -> int:

@@ -161,7 +161,7 @@ def test_the_legend_of_every_method_stays_on_the_page(columns: int) -> None:
     figure.draw_without_rendering()
     (legend,) = figure.legends
     box = legend.get_window_extent()
-    assert 0 <= box.x0
+    assert box.x0 >= 0
     assert box.x1 <= figure.bbox.x1
 
 
