@@ -22,7 +22,7 @@ from interp.study.output import partial_folder
 from interp.study.resolve import resolve
 
 SETTINGS = {
-    "languages": ("el",), "limit": 60, "strengths": (1.0,), "design": "exhaustive", "bootstrap_draws": 200,
+    "languages": ("el",), "limit": 60, "strengths": (1.0,), "design": "exhaustive", "draws": 4, "bootstrap_draws": 200,
     "attribution_items": 0,
 }  # fmt: skip
 WRITES = 8

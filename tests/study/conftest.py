@@ -14,7 +14,14 @@ from interp.study import evaluate, prepare
 from interp.study.config import RunConfig
 from interp.study.experiment import run
 
-SMALL = {"limit": 60, "strengths": (1.0,), "design": "exhaustive", "bootstrap_draws": 200, "attribution_items": 0}
+SMALL = {
+    "limit": 60,
+    "strengths": (1.0,),
+    "design": "exhaustive",
+    "draws": 4,
+    "bootstrap_draws": 200,
+    "attribution_items": 0,
+}
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def namibia(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     facts, customs = write_files(folder)
     config = RunConfig(
         universal=str(facts), cultural=str(customs), out=str(folder / "runs" / "1e5"), strengths=(1.0,),
-        design="exhaustive", bootstrap_draws=200, attribution_items=4, generate=True, max_new_tokens=4,
+        design="exhaustive", draws=4, bootstrap_draws=200, attribution_items=4, generate=True, max_new_tokens=4,
     )  # fmt: skip
     with pytest.warns(match="left out"):
         return run(config, Bars(quiet=True))
@@ -68,7 +68,7 @@ def config_of(result: RunResult) -> RunConfig:
     given = json.loads((result.folder / "manifest.json").read_text())["config"]
     kept = ("universal", "cultural", "bootstrap_draws", "attribution_items", "generate", "max_new_tokens")
     return RunConfig(
-        **{name: given[name] for name in kept}, strengths=(1.0,), design="exhaustive", out=str(result.folder)
+        **{name: given[name] for name in kept}, strengths=(1.0,), design="exhaustive", draws=4, out=str(result.folder)
     )
 
 

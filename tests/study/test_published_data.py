@@ -15,7 +15,7 @@ from interp.study.experiment import run
 from interp.study.prepare import prepare
 
 SMALL = {
-    "limit": 40, "languages": ("el",), "strengths": (1.0,), "design": "exhaustive", "bootstrap_draws": 200,
+    "limit": 40, "languages": ("el",), "strengths": (1.0,), "design": "exhaustive", "draws": 4, "bootstrap_draws": 200,
     "attribution_items": 4,
 }  # fmt: skip
 CHAT = (

@@ -23,7 +23,14 @@ from interp.study.output import run_folder
 from interp.study.prepare import Study, prepare
 from interp.study.search.prompts import SplitTasks
 
-SMALL = {"limit": 60, "strengths": (1.0,), "design": "exhaustive", "bootstrap_draws": 200, "attribution_items": 6}
+SMALL = {
+    "limit": 60,
+    "strengths": (1.0,),
+    "design": "exhaustive",
+    "draws": 4,
+    "bootstrap_draws": 200,
+    "attribution_items": 6,
+}
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from interp.study.finished import finished
 from interp.study.prepare import prepare
 
 GRID = ("0.1r", "0.4r", 1.0)
-SMALL = {"limit": 60, "design": "medium", "bootstrap_draws": 200, "attribution_items": 0}
+SMALL = {"limit": 60, "design": "medium", "draws": 4, "bootstrap_draws": 200, "attribution_items": 0}
 
 
 @pytest.fixture(scope="module")
