@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:  interp bench  |  interp bench --setting organism --json rows.json  |  "
-    "interp bench --setting gemma3-270m --positions last --plans 1000"
+    "interp bench --setting gemma3-270m --positions last --plans 1000  |  "
+    "interp bench --model path/to/model.gguf --languages ko,es"
 )
 
 
@@ -33,6 +34,11 @@ def bench(
         list[str] | None,
         typer.Option(help="One setting (repeat for more): organism, or random weights in a model's shapes."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A model whose own weights are timed on Atlas questions: as `interp run --model`."),
+    ] = None,
+    languages: Annotated[str, typer.Option(help="With --model: languages of the questions, each timed alone.")] = "es",
     positions: Annotated[str, typer.Option(help="text, last, all, or both: text and last.")] = "both",
     plans: Annotated[int | None, typer.Option(help="Number of plans. Default: the setting's layers x 4.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -42,7 +48,7 @@ def bench(
 ) -> None:
     """Time a plain TransformerLens loop, the reference and replay on the same prompts, in one process.
 
-    Without --setting every setting runs that the device can hold (about twenty minutes on two cores).
+    Without --setting and --model every setting runs that the device can hold (about twenty minutes on two cores).
     """
     if positions not in _POSITIONS:
         raise ConfigError(f"positions {positions!r} is unknown", allowed=", ".join(_POSITIONS))
@@ -53,10 +59,12 @@ def bench(
         raise OutputError(f"{folder} {not_a_folder(folder)}", remedy="make it, or pass another --json")
     from interp.model.memory import parse_memory
     from interp.model.sources import resolve_device
-    from interp.steering.settings import settings
+    from interp.steering.settings import own_weights, settings
 
     parse_memory(memory or "auto")
-    chosen = settings(setting or [], resolve_device(device))
+    chosen = settings(setting or [], resolve_device(device)) if setting or not model else []
+    if model:
+        chosen = [*chosen, *own_weights(model, [code.strip() for code in languages.split(",")])]
     from interp.steering.bench import bench as run_bench
 
     rows: list[dict[str, Any]] = []

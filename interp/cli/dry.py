@@ -58,13 +58,11 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
     if whole:
         every = list(offers(settings, inputs, found, (spot.device, spot.dtype)))
         settings = settle(settings, inputs, offered=every)
-        study = planned(settings, inputs, found, spot.device, spot.dtype)
+        [(study, cost)] = [(offer.study, offer.cost) for offer in every if offer.name == settings.design]
         print("\n".join(_design_lines(every, settings.design)), flush=True)
-        rates = every[0].cost.rates
     else:
-        rates = None
+        cost = estimate(study, found, spot.device, spot.dtype, whole=False)
     print("\n".join(_item_lines(study, whole)), flush=True)
-    cost = estimate(study, found, spot.device, spot.dtype, whole=whole, rates=rates)
     free = sum(free_bytes(device) for device in spot.devices)
     there = disk("runs", settings.folder)
     print("\n".join([*_cost_lines(cost, found), *_space_lines(cost, found, spot.device, free, there.free)]))

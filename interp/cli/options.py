@@ -95,8 +95,8 @@ VectorPositions = Annotated[
 Positions = Annotated[
     str | None,
     typer.Option(
-        help="Where vectors are added: text (default: every token but the special ones in front, such as BOS), last "
-        "(the last prompt token and every later one) or all (BOS too)."
+        help="Where vectors are added: last (default: the last prompt token and every later one), text (every token "
+        "but the special ones in front, such as BOS) or all (BOS too)."
     ),
 ]
 Strengths = Annotated[

@@ -42,5 +42,6 @@ def additions(plan: Plan, form: str, *, first: int = 0) -> Additions:
 def _refuse(form: str, what: str, allowed: str) -> None:
     raise ConfigError(
         f"{form} can't express this plan: {what}", allowed=allowed,
-        remedy="export the plan itself (--to plan), which interp applies anywhere",
+        remedy="export the plan itself (--to plan), which interp applies anywhere, or search for another: interp run "
+        "--positions text",
     )  # fmt: skip

@@ -88,7 +88,7 @@ def bench(
 ) -> Iterator[Row]:
     """Time a setting. plans: how many in place of layers x 4 strengths (the layers in turn, other strengths)."""
     model = _model(setting, resolve_device(device))
-    layout = _organism_prompts(model) if not setting.config else _random_prompts(setting, model.cfg.d_vocab)
+    layout = _random_prompts(setting, model.cfg.d_vocab) if setting.config else _atlas_prompts(setting, model)
     replay = replay_of(model)
     assert replay is not None, f"{setting.name} can't be replayed"
     replay.compiled = compiled
@@ -96,7 +96,7 @@ def bench(
     read_ratio = _read_ratio(model, [stem.context for stem in layout.stems], memory)
     for where in positions:
         sweep = _plans(setting, model, where, plans)
-        some = [sweep[0], sweep[-1]] if setting.config or len(sweep) > 100 else sweep
+        some = [sweep[0], sweep[-1]] if setting.name != "organism" or len(sweep) > 100 else sweep
         times = len(sweep) / len(some)
         replay.logp(_first(layout, 2), sweep[:2], memory=memory)
         rates = [matmul_rate(device_of(model), dtype_of(model))]
@@ -133,7 +133,7 @@ def bench(
 
 def _model(setting: Setting, device: str) -> HookedModel:
     if not setting.config:
-        return load_model(device=device).model
+        return load_model(setting.model, device=device).model
     import transformers
     from transformer_lens.model_bridge import TransformerBridge
 
@@ -151,15 +151,17 @@ def _model(setting: Setting, device: str) -> HookedModel:
     return bridge.eval()
 
 
-def _organism_prompts(model: HookedModel) -> Layout:
+def _atlas_prompts(setting: Setting, model: HookedModel) -> Layout:
+    """Test questions, evenly spread over the relations."""
     from interp.data import atlas
 
-    tasks = universal_tasks(atlas.universal(), "es", "test", everything)
-    return tokenise([task.prompt for task in tasks], Tokens(model))
+    tasks = universal_tasks(atlas.universal(), setting.language, "test", everything)
+    some = np.linspace(0, len(tasks) - 1, setting.prompts or len(tasks)).round().astype(int)
+    return tokenise([tasks[place].prompt for place in some], Tokens(model))
 
 
 def _random_prompts(setting: Setting, vocabulary: int) -> Layout:
-    """Prompts of 44 to 52 tokens with four options of one token, behind five shared examples of 50 where asked.
+    """Prompts with four options, behind shared examples of 50 tokens where asked.
 
     The first token stands for BOS.
     """
@@ -171,11 +173,16 @@ def _random_prompts(setting: Setting, vocabulary: int) -> Layout:
     shared = words(50 * setting.shots)
     stems = []
     for number in range(setting.prompts):
-        context = (*shared, *words(44 + number % 9))
-        endings = tuple((4 * number + i, (word,)) for i, word in enumerate(words(4)))
+        context = (*shared, *words(_within(setting.length, number)))
+        endings = tuple((4 * number + i, words(_within(setting.option, number + i))) for i in range(4))
         stems.append(Stem(context, endings, front=1))
-    ones = np.ones(4 * setting.prompts)
-    return Layout(tuple(stems), np.arange(setting.prompts + 1) * 4, ones, ones)
+    lengths = np.array([float(len(ending)) for stem in stems for _, ending in stem.endings])
+    return Layout(tuple(stems), np.arange(setting.prompts + 1) * 4, lengths, lengths)
+
+
+def _within(ends: tuple[int, int], number: int) -> int:
+    """Numbers from the first of `ends` to the last, in turn."""
+    return ends[0] + number % (ends[1] - ends[0] + 1)
 
 
 def _first(layout: Layout, count: int) -> Layout:

@@ -10,7 +10,7 @@ import numpy as np
 from interp.model.shape import Shape
 from interp.steering.layout import Layout
 from interp.steering.plans import Plan
-from interp.steering.schedule import groups, numbered
+from interp.steering.schedule import groups, numbered, tips
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ def costs(shape: Shape, layout: Layout, plans: Sequence[Plan], words: int | None
     flops = tokens = unembedding = paid_flops = paid_tokens = 0.0
     for stems, prefix in groups(layout.stems):
         rows = sum(len(stem.context) - prefix for stem in stems)
-        tips = sum(1 + len({e[:i] for _, e in s.endings for i in range(1, len(e))}) for s in stems)
+        ends = sum(map(tips, stems))
         keys = float(np.mean([len(stem.context) for stem in stems]))
-        full = prefix + rows + tips - len(stems)
+        full = prefix + rows + ends - len(stems)
         per_token = [2.0 * w + head * keys for w in weights]
         passes = [(full, 0)]
         for plan in numbered(plans):
             if plan.steers:
-                passes.append((tips if plan.only_last else full, min(plan.first + 1, n)))
-            flops += tips * (per_token[-1] + summed)
-            unembedding += tips * summed
-            tokens += tips
+                passes.append((ends if plan.only_last else full, min(plan.first + 1, n)))
+            flops += ends * (per_token[-1] + summed)
+            unembedding += ends * summed
+            tokens += ends
         for count, first in passes:
             flops += count * sum(per_token[first : n - 1])
             tokens += count * max(0, n - 1 - first)

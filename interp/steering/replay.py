@@ -66,8 +66,9 @@ class Replay:
         def run(stems: Sequence[Stem], prefix: int, group: Sequence[Numbered]) -> Ends:
             return _Pass(self.blocks, plant(stems, prefix, self.blocks.device), group, budget).run()
 
+        only_tips = all(plan.only_last for plan in numbered(plans) if plan.steers)
         with replaced(lean(self.model, self.compiled)):
-            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches):
+            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches, only_tips):
                 take(ends, done)
 
     @torch.inference_mode()

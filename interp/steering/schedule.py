@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import TypeVar
+
+import numpy as np
 
 from interp.model.memory import Budget, out_of_memory
 from interp.model.switches import Switches, side
@@ -21,8 +24,11 @@ Key = tuple[int, ...]
 SHORTEST_PREFIX, FEWEST_SHARING = 16, 4
 """A shared prefix of fewer tokens, or of fewer prompts, costs more in extra calls than it saves."""
 
-MOST_PLANS = 64
-"""Beyond this many plans in a pass, the trunk's own cost is below 3%."""
+MOST_PLANS = 256
+"""Beyond this many plans in a pass, the trunk's own cost is below 5%, also where only a few tips are steered."""
+
+FEWEST_ROWS = 4
+"""Fewer prompts in a pass save no more padding than they cost in calls."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,12 @@ def numbered(plans: Sequence[Plan]) -> list[Numbered]:
     return sorted(found, key=lambda p: (p.first, p.place))
 
 
-def groups(stems: Sequence[Stem], switches: Switches = ()) -> list[tuple[list[Stem], int]]:
+def groups(stems: Sequence[Stem], switches: Switches = (), only_tips: bool = False) -> list[tuple[list[Stem], int]]:
     """Stems with the same beginning together, similar lengths next to each other; with the prefix they share.
 
-    Where stems share a prefix, as many special tokens stand in front of each of them. A group's rows are all on the
-    same side of each of the model's switches; so a stem whose options are not is split.
+    only_tips: stems with as many tips next to each other instead. Where stems share a prefix, as many special tokens
+    stand in front of each of them. A group's rows are all on the same side of each of the model's switches; so a stem
+    whose options are not is split.
     """
     by_beginning: dict[tuple[int, int, tuple[int, ...]], list[Stem]] = {}
     for place, stem in _by_side(stems, switches):
@@ -79,7 +86,11 @@ def groups(stems: Sequence[Stem], switches: Switches = ()) -> list[tuple[list[St
         else:
             rest.setdefault(place, []).extend(group)
     found += [(group, 0) for group in rest.values()]
-    return [(sorted(group, key=lambda stem: (_size(stem), stem.context)), prefix) for group, prefix in found]
+
+    def sort(stem: Stem) -> tuple[int, int, tuple[int, ...]]:
+        return tips(stem) if only_tips else 0, _size(stem), stem.context
+
+    return [(sorted(group, key=sort), prefix) for group, prefix in found]
 
 
 def _by_side(stems: Sequence[Stem], switches: Switches) -> Iterator[tuple[int, Stem]]:
@@ -92,14 +103,29 @@ def _by_side(stems: Sequence[Stem], switches: Switches) -> Iterator[tuple[int, S
             yield place, replace(stem, endings=tuple(endings))
 
 
+def tips(stem: Stem) -> int:
+    """Tokens of a stem that are read: the last of its context, and those of its endings but the last of each."""
+    return 1 + len({ending[:length] for _, ending in stem.endings for length in range(1, len(ending))})
+
+
 def _size(stem: Stem) -> int:
-    return len(stem.context) + sum(len(ending) - 1 for ending in {ending for _, ending in stem.endings})
+    return len(stem.context) + tips(stem) - 1
 
 
-def sizes(budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, batch_size: int | None) -> tuple[int, int]:
-    """How many prompts and how many plans a pass takes."""
+def sizes(
+    budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, batch_size: int | None, only_tips: bool = False
+) -> tuple[int, int]:
+    """How many prompts and how many plans a pass takes.
+
+    Rows of a pass are padded to the longest. So by default it takes no more prompts than fill its calls, where half of
+    the plans have branched off. only_tips: plans steer the tips alone.
+    """
     nodes = max(_size(stem) for stem in stems) - prefix
-    rows = batch_size or max(1, budget.tokens(nodes + prefix) // nodes)
+    most = budget.tokens(nodes + prefix)
+    rows = batch_size or max(1, most // nodes)
+    steered = float(np.mean([tips(stem) if only_tips else _size(stem) - prefix for stem in stems]))
+    if not batch_size:
+        rows = min(rows, max(FEWEST_ROWS, ceil(2 * most / (max(1, min(plans, MOST_PLANS)) * steered))))
     rows = min(rows, len(stems))
     return rows, min(plans, MOST_PLANS, budget.streams(rows * nodes + prefix))
 
@@ -111,15 +137,17 @@ def passes(
     batch_size: int | None,
     run: Callable[[Sequence[Stem], int, Sequence[Each]], Result],
     switches: Switches,
+    only_tips: bool = False,
 ) -> Iterator[tuple[Result, float]]:
     """What `run` makes of some stems, their prefix and some plans, pass by pass, with the plans done (in parts).
 
-    A pass that takes too much memory is done again in smaller ones, with a notice.
+    A pass that takes too much memory is done again in smaller ones, with a notice. only_tips: plans steer the tips
+    alone, so that stems with as many tips go together.
     """
-    work = deque((part, prefix, list(plans)) for part, prefix in groups(stems, switches))
+    work = deque((part, prefix, list(plans)) for part, prefix in groups(stems, switches, only_tips))
     while work:
         some, prefix, group = work.popleft()
-        rows, versions = sizes(budget, some, prefix, len(group), batch_size)
+        rows, versions = sizes(budget, some, prefix, len(group), batch_size, only_tips)
         if len(some) > rows:
             work.extendleft((some[i : i + rows], prefix, group) for i in reversed(range(0, len(some), rows)))
             continue

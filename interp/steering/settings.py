@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from interp.errors import ConfigError
+from interp.model.sources import ORGANISM
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A model and prompts to time. layers: how many of the model's layers are steered, spread evenly (0: all)."""
+    """A model and prompts to time. layers: how many of the model's layers are steered, spread evenly (0: all).
+
+    config: of random weights; by default those of `model` are read, and it is given Atlas questions in `language`.
+    prompts: how many (0: all). length, option: tokens of a random prompt and of its four options, fewest and most.
+    """
 
     name: str
     config: str
@@ -20,6 +25,10 @@ class Setting:
     shots: int = 0
     prompts: int = 32
     needs_gpu: bool = False
+    length: tuple[int, int] = (44, 52)
+    option: tuple[int, int] = (1, 1)
+    model: str = ORGANISM
+    language: str = "es"
 
 
 GEMMA = {"sliding_window": 512, "vocab_size": 262144, "rms_norm_eps": 1e-6, "head_dim": 256}
@@ -47,8 +56,9 @@ GEMMA_12B = {
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("organism", "", {}, layers=0),
+        Setting("organism", "", {}, layers=0, prompts=0),
         Setting("gemma3-270m", "Gemma3TextConfig", GEMMA_270M),
+        Setting("gemma3-270m-options", "Gemma3TextConfig", GEMMA_270M, length=(16, 28), option=(3, 5)),
         Setting("gemma3-270m-5shot", "Gemma3TextConfig", GEMMA_270M, shots=5),
         Setting("qwen3-0.6b", "Qwen3Config", QWEN_06B),
         Setting("llama3.2-1b", "LlamaConfig", LLAMA_1B),
@@ -56,6 +66,17 @@ SETTINGS = {
         Setting("gemma3-12b", "Gemma3TextConfig", GEMMA_12B, needs_gpu=True),
     )
 }
+
+
+def own_weights(model: str, languages: Sequence[str]) -> list[Setting]:
+    """A model's own weights with Atlas questions, a setting per language; raises ConfigError for an unknown one."""
+    from interp.data import atlas
+
+    known = [code for code in atlas.universal().languages if code != "en"]
+    for code in languages:
+        if code not in known:
+            raise ConfigError(f"language {code!r} is unknown", allowed=", ".join(known))
+    return [Setting(f"own weights, {code}", "", {}, model=model, language=code) for code in languages]
 
 
 def settings(names: Sequence[str], device: str) -> list[Setting]:

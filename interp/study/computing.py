@@ -82,6 +82,7 @@ def make_language(base: Base, code: str) -> None:
     damage.score_sentences_in(study, plans, code, unsaid)
     if plans:
         testing.score_plans_in(study, tasks, plans, code, unsaid)
+        testing.estimated_in(study, tasks, plans, code)
     if at := testing.layer_cells(study, chosen):
         testing.score_layers_in(study, tasks, vectors, at, code, unsaid)
     for control in study.design.controls if chosen else ():

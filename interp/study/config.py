@@ -71,7 +71,7 @@ class RunConfig:
     template: str = "auto"
     shots: int = 0
     normalisation: str = "bytes"
-    positions: Literal["text", "last", "all"] = "text"
+    positions: Literal["text", "last", "all"] = "last"
     design: Name = "auto"
     budget: str = ""
     layers: str = ""

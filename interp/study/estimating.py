@@ -11,7 +11,7 @@ import numpy as np
 from interp.model.batching import Tokens
 from interp.model.loading import LoadedModel
 from interp.model.memory import Budget
-from interp.model.outline import Outline
+from interp.model.outline import Outline, has_configuration, outline_of
 from interp.model.rate import block_rate, matmul_rate
 from interp.model.template import Template, find_template
 from interp.organism.exposure import Exposure
@@ -94,14 +94,16 @@ def planned(config: RunConfig, inputs: Inputs, model: Outline, device: str, dtyp
 
 
 def estimate(
-    study: Study, model: Outline, device: str, dtype: str, *, whole: bool = True, rates: Rates | None = None
-) -> Estimate:
+    study: Study, model: Outline, device: str, dtype: str, *, whole: bool = True, rates: Rates | None = None,
+    tokens: Tokens | None = None,
+) -> Estimate:  # fmt: skip
     """What the main job takes, or (`whole` false) its analysis half.
 
-    rates: what was measured here already; by default it is measured now, for about three seconds.
+    rates: what was measured here already; by default it is measured now, for about three seconds. tokens: saves
+    encoding the same texts again.
     """
     guessed = model.tokenizer is None
-    work = Workload(study, model.shape, GuessedTokens() if guessed else Tokens(study.loaded.model))
+    work = Workload(study, model.shape, GuessedTokens() if guessed else tokens or Tokens(study.loaded.model))
     parts = tuple(work.run() if whole else work.locate())
     rates = rates or measured(study, model, device, dtype)
     activations = Budget(study.loaded.model, study.config.memory).bytes
@@ -123,6 +125,20 @@ def estimate(
         disk_bytes=sum(part.rows for part in parts) * ROW_BYTES + vectors + FIXED_BYTES,
         guessed=guessed,
     )
+
+
+NOMINAL = 1e11
+"""Operations per second, where nothing is measured."""
+
+
+def expected(study: Study) -> dict[str, float]:
+    """About how long each stage of a run takes beside the others; nothing where the model's shape can't be told."""
+    if not has_configuration(study.loaded):
+        return {}
+    model = outline_of(study.loaded)
+    rates = Rates(NOMINAL, 2 * float(np.mean(model.shape.matrices)) / NOMINAL, 1e-9)
+    likely = _likely(study, model, Workload(study, model.shape, study.tokens).run(), rates)
+    return {name: seconds for name, seconds in likely.items() if name != "load"}
 
 
 def _residual_bytes(parts: Sequence[Part], model: Outline) -> int:

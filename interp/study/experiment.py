@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from interp.study.checks import Checks
 from interp.study.computing import Base
 from interp.study.config import RunConfig
 from interp.study.describing import described, described_design, made_of
+from interp.study.estimated import estimated_line
+from interp.study.estimating import expected
 from interp.study.findings import findings
 from interp.study.finished import RunResult, finished, read_result
 from interp.study.fit import fit_vectors, read_fit
@@ -50,6 +53,7 @@ from interp.study.store import Store
 from interp.study.sweeping import sweep, sweep_cells, sweep_table
 from interp.study.trained import check_trained, groups, means, members
 from interp.study.working import check_made_of, checksums, working_folder
+from interp.study.workload import SEARCH_OF_CONTROLS
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,13 @@ def run_locate(
     config, loaded = with_model(config, model)
     with run_folder(config.folder, ["vectors"]) as folder:
         begun = time.perf_counter()
-        with progress.stage("loading", 1) as advance:
+        with progress.stage("load", 1) as advance:
             study = prepare(config, loaded, inputs)
             advance(study.loaded.name)
-        with progress.stage("fitting vectors", 1) as advance:
+        with progress.stage("fit", 1) as advance:
             fit = read_fit(study)
             advance("fit")
-        with progress.stage("locating", locate.steps(study)) as advance:
+        with progress.stage("locate", locate.steps(study)) as advance:
             located = locate.locate(study, fit, advance)
         located.write(folder)
         save_left_out(folder, study)
@@ -134,13 +138,14 @@ def _run(
     def lap(name: str) -> None:
         timings[name] = round(time.perf_counter() - begun - sum(timings.values()), 2)
 
-    with progress.stage("loading", 1) as advance:
+    with progress.stage("load", 1) as advance:
         study = replace(prepare(config, loaded, inputs), parts=store)
         check_made_of(store, made_of(study))
         advance(study.loaded.name)
     lap("load")
+    progress.expect(partial(expected, study))
     n_languages = len(study.languages)
-    with progress.stage("fitting vectors", 1) as advance:
+    with progress.stage("fit", 1) as advance:
         fit = read_fit(study)
         vectors = fit_vectors(study, fit)
         advance("fit")
@@ -159,20 +164,20 @@ def _run(
     power: dict[str, float] = {}
     front: dict[str, dict[str, Chosen]] = {}
     if methods.names:
-        with progress.stage("searching on dev", method_steps(study, methods)) as advance:
+        with progress.stage("search", method_steps(study, methods)) as advance:
             rows = base.search(METHODS, advance)
         chosen = choose(study, methods, rows)
         lap("search")
-        for control in study.design.controls:
-            with progress.stage(f"searching {control}", control_steps(study)) as advance:
-                searched[control] = base.search(control, advance)
-        lap("search of controls")
+        steps = len(study.design.controls) * control_steps(study)
+        with progress.stage(SEARCH_OF_CONTROLS, steps) as advance:
+            searched = {control: base.search(control, advance) for control in study.design.controls}
+        lap(SEARCH_OF_CONTROLS)
         write_candidates(folder, study, methods, rows, chosen)
         power = smallest_effects(study, rows, chosen)
         if config.goal == "pareto" and "surgical" in methods.pairs:
             front = fronts(study, methods, rows)
     if grid := sweep_cells(study, chosen):
-        with progress.stage("sweeping on dev", n_languages * (1 + len(grid))) as advance:
+        with progress.stage("sweep", n_languages * (1 + len(grid))) as advance:
             swept = sweep(study, base.dev, vectors, grid, advance)
         write_csv(folder / "sweep.csv", sweep_table(swept, grid, chosen, study.resampling_of("dev")))
         lap("sweep")
@@ -183,19 +188,22 @@ def _run(
     lap("sentences")
     kept = Outcomes(study, folder, questions_of(prompts.full))
     layer_cells = testing.layer_cells(study, chosen)
-    with progress.stage("scoring on test", n_languages * (1 + len(chosen) + 2 * len(layer_cells))) as advance:
+    with progress.stage("test", n_languages * (1 + len(chosen) + 2 * len(layer_cells))) as advance:
         for method, table in testing.score_plans(study, prompts, plans, advance):
             kept.add(method, table)
             checks.add(table)
+        estimated = testing.estimated_rows(study, prompts, plans)
         effects = kept.parts[:1]
         if layer_cells:
             table = testing.score_layers(study, prompts, vectors, layer_cells, advance)
             effects = [*effects, kept.of("layers", table)]
+    if len(estimated):
+        write_csv(folder / "normaliser.csv", estimated)
     lap("test")
     draws: dict[str, list[str]] = {}
     if chosen:
         steps = len(searched) * study.design.draws * 2 * n_languages
-        with progress.stage("scoring controls", steps) as advance:
+        with progress.stage("controls", steps) as advance:
             for control, table in testing.score_controls(study, searched, prompts, fit, vectors, advance):
                 draws[control] = list(dict.fromkeys(table["method"]))
                 kept.add(control, table)
@@ -203,10 +211,10 @@ def _run(
     lap("controls")
     said: list[pd.DataFrame] = []
     if config.generate:
-        with progress.stage("generating", generating.steps(study, 1 + len(chosen))) as advance:
+        with progress.stage("generate", generating.steps(study, 1 + len(chosen))) as advance:
             said.append(generating.generated_answers(study, vectors, chosen, advance))
         lap("generate")
-    with progress.stage("locating", locate.steps(study)) as advance:
+    with progress.stage("locate", locate.steps(study)) as advance:
         located = locate.locate(study, fit, advance)
     lap("locate")
     save_vectors(folder, vectors)
@@ -255,7 +263,7 @@ def _run(
         "smallest_effects": power,
         "findings": [*findings(located), *told],
         "verdicts": macro_sentences(verdicts),
-        "checks": said_of,
+        "checks": said_of | ({"estimated": [estimated_line(estimated)]} if len(estimated) else {}),
     }
     draw_report(folder, manifest)
     write_json(folder / MANIFEST, manifest | {"files": checksums(folder)})

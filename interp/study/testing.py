@@ -10,18 +10,17 @@ import pandas as pd
 
 from interp.data.items import Split
 from interp.data.tasks import Axis, Task
-from interp.progress import Advance
+from interp.progress import Advance, unsaid
 from interp.rows import BASE
 from interp.steering.normaliser import BoundedNormaliser
 from interp.steering.plans import Plan
+from interp.study.estimated import estimated_table
 from interp.study.evaluate import ScoreTables, bounded_for, score_tasks
 from interp.study.fit import FitResiduals, Vectors
 from interp.study.prepare import Study
 from interp.study.report import is_control
 from interp.study.search.choose import CONTROL_AXES, choose_one, control_draws, control_name
 from interp.study.search.chosen import ChosenPlans
-
-Normaliser = BoundedNormaliser | None
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,16 @@ class Prompts:
     full: Mapping[str, list[Task]]
     universal: Mapping[str, list[Task]]
     cultural: Mapping[str, list[Task]]
-    _normalisers: dict[tuple[str, str], BoundedNormaliser | None] = field(default_factory=dict, repr=False)
+    _normalisers: dict[str, BoundedNormaliser | None] = field(default_factory=dict, repr=False)
 
-    def normaliser(self, study: Study, kind: str, code: str) -> Normaliser:
-        """What stands in for the whole vocabulary in a language's prompts of a kind, where the design allows it."""
+    def normaliser(self, study: Study, code: str) -> BoundedNormaliser | None:
+        """What stands in for the whole vocabulary in a language's prompts, where the design allows it."""
         if not study.design.bounded:
             return None
-        if (kind, code) not in self._normalisers:
-            self._normalisers[kind, code] = bounded_for(study, getattr(self, kind)[code])
-        return self._normalisers[kind, code]
+        if code not in self._normalisers:
+            tasks = [*self.full[code], *self.universal[code], *self.cultural[code]]
+            self._normalisers[code] = bounded_for(study, tasks)
+        return self._normalisers[code]
 
     @classmethod
     def of(cls, study: Study, split: Split = "test") -> Prompts:
@@ -60,7 +60,11 @@ class Prompts:
 
 
 def _scored(
-    study: Study, tasks: list[Task], plans: Mapping[str, Plan], step: Callable[[float], None], normaliser: Normaliser
+    study: Study,
+    tasks: list[Task],
+    plans: Mapping[str, Plan],
+    step: Callable[[float], None],
+    normaliser: BoundedNormaliser | None,
 ) -> pd.DataFrame:
     scores = score_tasks(study, tasks, list(plans.values()), step, normaliser=normaliser)
     return ScoreTables(tasks, scores).tables(list(plans))
@@ -105,11 +109,29 @@ def score_plans_in(study: Study, tasks: Prompts, plans: Plans, code: str, advanc
         exact = {method: plan for method, plan in own.items() if not is_control(method)}
         tables = [_scored(study, tasks.full[code], exact, step, None)]
         if controls := {method: plan for method, plan in own.items() if is_control(method)}:
-            normaliser = tasks.normaliser(study, "full", code)
-            tables.append(_scored(study, tasks.full[code], controls, step, normaliser))
+            tables.append(_scored(study, tasks.full[code], controls, step, tasks.normaliser(study, code)))
         return pd.concat(tables, ignore_index=True)
 
     return study.parts.frame(f"test/{code}", make)
+
+
+def estimated_rows(study: Study, tasks: Prompts, plans: Plans) -> pd.DataFrame:
+    """The rows of `estimated_in` of all languages."""
+    return pd.concat([estimated_in(study, tasks, plans, code) for code in study.languages], ignore_index=True)
+
+
+def estimated_in(study: Study, tasks: Prompts, plans: Plans, code: str) -> pd.DataFrame:
+    """How far estimates are from the exact scores of `score_plans_in` in a language; empty where all are exact."""
+
+    def make() -> pd.DataFrame:
+        own = {method: by_language[code] for method, by_language in plans.items() if not is_control(method)}
+        normaliser = tasks.normaliser(study, code) if own else None
+        if normaliser is None:
+            return pd.DataFrame()
+        scores = score_plans_in(study, tasks, plans, code, unsaid)
+        return estimated_table(study, tasks.full[code], own, scores, normaliser, code)
+
+    return study.parts.frame(f"normaliser/{code}", make)
 
 
 def score_base_in(study: Study, tasks: Prompts, code: str, advance: Advance) -> pd.DataFrame:
@@ -153,7 +175,7 @@ def score_controls_in(
             (_, layer, strength), *_ = choose_one(study, rows, name, axis, code).steers
             plans[name] = vector.plan(layer, strength, positions=study.config.positions)
         step = partial(advance, f"{control} {axis} {code}")
-        return _scored(study, _by_axis(tasks)[axis][code], plans, step, tasks.normaliser(study, axis, code))
+        return _scored(study, _by_axis(tasks)[axis][code], plans, step, tasks.normaliser(study, code))
 
     return study.parts.frame(f"controls/{control}.{axis}.{code}", make)
 
@@ -184,8 +206,8 @@ def score_layers_in(
         step = partial(advance, f"layers {code}")
         return pd.concat(
             [
-                _scored(study, some[code], plans, step, tasks.normaliser(study, axis, code))
-                for axis, some in _by_axis(tasks).items()
+                _scored(study, some[code], plans, step, tasks.normaliser(study, code))
+                for some in _by_axis(tasks).values()
             ],
             ignore_index=True,
         )

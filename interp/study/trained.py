@@ -117,6 +117,9 @@ class _Named:
     def stage(self, name: str, total: int) -> AbstractContextManager[Callable[..., None]]:
         return self.stages.stage(self.name, total)
 
+    def expect(self, seconds: Callable[[], Mapping[str, float]]) -> None:
+        """Told by the run, of all its stages."""
+
 
 def twin(study: Study, one: Member) -> Study:
     """The study of a trained model: the same items, also where the base's corpus leaves some out; no attribution.

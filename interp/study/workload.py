@@ -43,8 +43,12 @@ WORDS = 2**14
 
 Value = TypeVar("Value")
 
-STAGES = ("fit", "search", "sweep", "test", "controls", "generate", "locate", "train", "on top")
-"""`on top`: everything that is read and scored of trained models."""
+SEARCH_OF_CONTROLS = "search of controls"
+STAGES = (
+    "fit", "unsteered", "search", SEARCH_OF_CONTROLS, "sweep", "sentences", "test", "controls", "generate", "locate",
+    "train", "on top",
+)  # fmt: skip
+"""Of a run, in its order. `on top`: everything that is read and scored of trained models."""
 
 SEQUENCES = {"instruct": 3.0, "midalign": 4.5, "clo": 16.0}
 """Forward passes per text of a batch: a training pass counts as three, clo has four texts and a reference to each."""
@@ -218,17 +222,16 @@ class Workload:
                 yield from self._normaliser("search", f"{axis} {code}", tasks[: searched(study)])
                 for number, each in enumerate(design.rounds):
                     start, stop = bounds(dev, number)
-                    last = number == len(design.rounds) - 1
-                    for several, exact in ((len(names), last), (draws, False)):
+                    for stage, several in (("search", len(names)), (SEARCH_OF_CONTROLS, draws)):
                         if several and tasks[start:stop]:
                             plans = [Plan(), *self._plans(self._spread(alive) * several)]
                             kind = f"round {number + 1} {axis} {code}"
-                            yield self._scored("search", kind, tasks[start:stop], plans, bounded=not exact)
+                            yield self._scored(stage, kind, tasks[start:stop], plans, bounded=True)
                     alive = min(alive, each.kept)
                 stop = bounds(dev, len(design.rounds) - 1)[1]
                 for name in methods.pairs:
                     plans = [Plan(), *self._plans(self._spread(FINALISTS**2))]
-                    yield self._scored("search", f"{name} {axis} {code}", tasks[:stop], plans)
+                    yield self._scored("search", f"{name} {axis} {code}", tasks[:stop], plans, bounded=True)
 
     def _normaliser(self, stage: str, kind: str, tasks: Sequence[Task]) -> Iterator[Part]:
         """What making a bounded normaliser takes: one exact pass."""
@@ -298,22 +301,23 @@ class Workload:
         """Every test prompt and sentence under base and the chosen plans, and English unsteered."""
         controls = sum(map(is_control, names))
         for code in self.study.languages:
-            plans = [Plan(), *self._plans(self._spread(len(names) - controls))]
+            plans = self._plans(self._spread(len(names) - controls))
             others = self._plans(self._spread(controls))
             kinds: dict[tuple[str, str], list[Task]] = {}
             for task in self._prompts.full[code]:
                 kinds.setdefault((task.axis, task.cue), []).append(task)
             for (axis, cue), tasks in kinds.items():
+                yield self._scored("unsteered", f"{axis} {cue} {code}", tasks, [Plan()], kept=1)
                 yield self._scored("test", f"{axis} {cue} {code}", tasks, plans, kept=len(plans))
                 if others:
                     kind = f"controls {axis} {cue} {code}"
                     yield self._scored("test", kind, tasks, others, kept=len(others), bounded=True)
                     yield from self._normaliser("test", f"{axis} {cue} {code}", tasks)
             if sentences := list(sentence_prompts(self.study, code).values()):
-                every = [*plans, *others]
-                yield self._counted("test", f"sentences {code}", sentences, every, rows=len(every) * len(sentences))
+                every = [Plan(), *plans, *others]
+                yield self._counted("sentences", code, sentences, every, rows=len(every) * len(sentences))
         english = self.study.universal_tasks("en", "test", everywhere=True)
-        yield self._scored("test", "universal en", english, [Plan()], kept=1)
+        yield self._scored("unsteered", "universal en", english, [Plan()], kept=1)
 
     def _test(self) -> Iterator[Part]:
         prompts, found = self._prompts, sought(self.study).names
@@ -328,9 +332,6 @@ class Workload:
     def _controls(self) -> Iterator[Part]:
         study, prompts = self.study, self._prompts
         draws = study.design.draws if sought(study).names else 0
-        for code in study.languages if draws else ():
-            yield from self._normaliser("controls", f"universal {code}", prompts.universal[code])
-            yield from self._normaliser("controls", f"cultural {code}", prompts.cultural[code])
         for control in study.design.controls:
             for code in study.languages if draws else ():
                 for axis, test in (("universal", prompts.universal[code]), ("cultural", prompts.cultural[code])):

@@ -16,6 +16,7 @@ MISTAKES = {
     ("--positions", "first"): "positions 'first' is unknown; allowed: text, last, all, both",
     ("--plans", "1"): "plans 1 is not allowed",
     ("--memory", "lots"): "memory 'lots' is not allowed",
+    ("--model", "organism", "--languages", "xx"): "language 'xx' is unknown; allowed: es",
     ("--json", "no/such/rows.json"): "does not exist",
 }
 

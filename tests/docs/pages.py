@@ -24,7 +24,7 @@ REASONS = {
     "takes many minutes",
 }
 """Why a block may stay out of the tests: `<!-- not run: REASON -->` in the line before it."""
-RUN = "interp run --languages es,ko --limit 60 --layers 1-6 --attribution-items 0"
+RUN = "interp run --languages es,ko --limit 60 --layers 1-6 --positions text --attribution-items 0"
 """The run that pages share: it is made once, and every page finds it in runs/organism-atlas-atlas."""
 _MARK = re.compile(r"<!-- (slow|not run: (?P<reason>[^>]+)) -->")
 _TITLE = re.compile(r'title="(?P<title>[^"]+)"')

@@ -144,7 +144,7 @@ def test_the_tables_have_intervals_and_the_oracle_is_marked(added: Added) -> Non
 def test_no_ablation_is_the_chosen_plan_itself(added: Added, study: Study, fits: Fitted) -> None:
     chosen = {code: setting_of(load_plans(added.folder).saved(code)) for code in study.languages}
     rows = ablations(study, fits.pairs.fit, fits, chosen)
-    assert not {"fitter: mean", "operator: add", "positions: text", "window: 1", "without outcome filter"} & {
+    assert not {"fitter: mean", "operator: add", "positions: last", "window: 1", "without outcome filter"} & {
         row.name for row in rows
     }
     assert not [row.name for row in rows if row.fits is fits and row.settings == chosen]
@@ -174,7 +174,7 @@ def test_optimism_is_told_of_the_dev_prompts_that_the_search_saw(added: Added, s
         noted = plan.saved("el", "surgical").notes["dev_gain"][axis]
         expected = noted - (means["own"] - means[BASE])
         assert regret.loc[("searched", "el"), f"optimism_{metric}"] == pytest.approx(expected, abs=2e-4)
-    assert searched(study) == 24
+    assert searched(study) == 12
 
 
 def test_a_run_gains_files_and_keeps_its_own(added: Added) -> None:

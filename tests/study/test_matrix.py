@@ -186,7 +186,7 @@ def test_choices_are_those_of_a_search_of_one_vector(study: Study, vectors: Cult
     for code, culture in cells:
         tasks = study.cultural_tasks(code, "dev", culture=culture)
         for condition, one in vectors.of(culture).items():
-            plans = [one.plan(layer, 1.0) for layer in layer_grid(study.n_layers)]
+            plans = [one.plan(layer, 1.0, positions=study.config.positions) for layer in layer_grid(study.n_layers)]
             values = confidence(tasks, score_tasks(study, tasks, plans), "local", "bytes").mean(axis=1)
             best = chosen[code, culture][condition]
             assert best.layer == int(values.argmax())

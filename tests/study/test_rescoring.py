@@ -85,7 +85,7 @@ def test_vectors_alone_give_the_row_of_the_method_they_are(
     vector = SteeringVectors.load(counted_run.folder / steer.vectors).vectors[steer.layer].clone()
     save_file({f"layer.{steer.layer}": vector}, tmp_path / "theirs.safetensors")
     theirs = read_vectors(tmp_path / "theirs.safetensors")
-    candidates = Candidates.of_vectors(theirs, steer.layer, steer.strength, "add", "text")
+    candidates = Candidates.of_vectors(theirs, steer.layer, steer.strength, "add", steer.positions)
     found = again(counted_run, candidates, tmp_path / "out", organism, languages=("el",))
     loc, own = (
         rescored.plane.set_index(KEYS).loc["loc"],

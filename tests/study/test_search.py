@@ -52,7 +52,7 @@ class Planted:
     def tasks(self, axis: Axis, code: str) -> list[int]:
         return list(range(self.prompts))
 
-    def gains(self, axis: Axis, code: str, plans: Any, tasks: Any, advance: Any, *, exact: bool) -> Any:
+    def gains(self, axis: Axis, code: str, plans: Any, tasks: Any, advance: Any) -> Any:
         self.asked += len(plans) * len(tasks)
         found = np.array([[self.value(plan, task) for task in tasks] for plan in plans])
         return found, np.sign(found)
@@ -79,14 +79,14 @@ def test_halving_chooses_what_the_whole_grid_chooses_where_prompts_agree() -> No
         chosen = []
         for one in (halved, whole):
             dev = Planted(one, by_layer)
-            rows = halve(dev, "universal", vectors(name), unsaid, exact=True)  # type: ignore[arg-type]
+            rows = halve(dev, "universal", vectors(name), unsaid)  # type: ignore[arg-type]
             chosen.append(choose_one(dev.study, rows, name, "universal", "es").steers)
         assert chosen[0] == chosen[1] == ((name, 2, "0.4r"),)
 
 
 def test_a_round_adds_prompts_and_leaves_the_worst_cells_behind() -> None:
     dev = Planted(design(Round(4, 3), Round(12, 2), Round(None, 1)), by_layer)
-    rows = halve(dev, "cultural", vectors("loc"), unsaid, exact=True)  # type: ignore[arg-type]
+    rows = halve(dev, "cultural", vectors("loc"), unsaid)  # type: ignore[arg-type]
     per_round = rows.groupby("round").agg(cells=("loc", "nunique"), first=("prompt", "min"), last=("prompt", "max"))
     assert per_round["cells"].tolist() == [8, 3, 2]
     assert per_round["first"].tolist() == [0, 2, 6]
@@ -101,7 +101,7 @@ def test_a_cell_that_only_few_prompts_prefer_is_overtaken() -> None:
         return 5.0 if plan[2] == 0 and prompt < 2 else by_layer(plan, prompt)
 
     dev = Planted(design(Round(4, 6), Round(None, 1)), misleading)
-    rows = halve(dev, "universal", vectors("en"), unsaid, exact=True)  # type: ignore[arg-type]
+    rows = halve(dev, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
     first = rows[rows["round"] == 0]
     assert dev.study.design.cells[standing(first, "en", "universal")[0]][0] == 0
     assert choose_one(dev.study, rows, "en", "universal", "es").steers == (("en", 2, "0.4r"),)
@@ -109,9 +109,9 @@ def test_a_cell_that_only_few_prompts_prefer_is_overtaken() -> None:
 
 def test_controls_are_given_the_search_that_a_method_is_given() -> None:
     one, many = (Planted(design(Round(4, 3), Round(12, 2)), by_layer) for _ in range(2))
-    halve(one, "universal", vectors("en"), unsaid, exact=True)  # type: ignore[arg-type]
+    halve(one, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
     draws = vectors(*(f"random_{i:02d}" for i in range(20)))
-    halve(many, "universal", draws, unsaid, exact=False)  # type: ignore[arg-type]
+    halve(many, "universal", draws, unsaid)  # type: ignore[arg-type]
     assert many.asked == 20 * one.asked
     assert plans_tried(one.study.design, len(LANGUAGES), 20) == 20 * 2 * (8 + 3)
 
@@ -121,9 +121,9 @@ def test_searches_side_by_side_do_not_change_each_other() -> None:
         return by_layer(plan, prompt) * (-1 if plan[0] == "odd" else 1) + 0.01 * ((prompt * 7) % 5)
 
     rounds = design(Round(6, 3), Round(None, 1))
-    together = halve(Planted(rounds, own), "universal", vectors("odd", "even"), unsaid, exact=True)  # type: ignore[arg-type]
+    together = halve(Planted(rounds, own), "universal", vectors("odd", "even"), unsaid)  # type: ignore[arg-type]
     for name in ("odd", "even"):
-        alone = halve(Planted(rounds, own), "universal", vectors(name), unsaid, exact=True)  # type: ignore[arg-type]
+        alone = halve(Planted(rounds, own), "universal", vectors(name), unsaid)  # type: ignore[arg-type]
         mine = together[together["search"] == name].reset_index(drop=True)
         pd.testing.assert_frame_equal(mine, alone)
 
@@ -134,14 +134,14 @@ def test_a_language_chooses_for_itself_only_where_the_design_refines() -> None:
 
     for refined, layers in ((True, {"es": 1, "ko": 3}), (False, {"es": 1, "ko": 1})):
         dev = Planted(design(Round(None, 3), refined=refined), differing)
-        rows = halve(dev, "universal", vectors("en"), unsaid, exact=True)  # type: ignore[arg-type]
+        rows = halve(dev, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
         found = {code: choose_one(dev.study, rows, "en", "universal", code).steers[0][1] for code in LANGUAGES}
         assert found == layers
 
 
 def test_a_round_without_new_prompts_changes_nothing() -> None:
     dev = Planted(design(Round(80, 3), Round(160, 1)), by_layer, prompts=10)
-    rows = halve(dev, "universal", vectors("en"), unsaid, exact=True)  # type: ignore[arg-type]
+    rows = halve(dev, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
     assert rows["en"].dtype == int
     assert choose_one(dev.study, rows, "en", "universal", "ko").steers == (("en", 2, "0.4r"),)
 

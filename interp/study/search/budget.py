@@ -15,7 +15,7 @@ from interp.model.outline import Outline, has_configuration, outline, outline_of
 from interp.model.placement import place
 from interp.model.sources import ORGANISM
 from interp.study.config import RunConfig
-from interp.study.estimating import Estimate, Rates, estimate, measured, planned
+from interp.study.estimating import Estimate, estimate, measured, planned
 from interp.study.finished import plain
 from interp.study.output import MANIFEST, partial_folder
 from interp.study.prepare import Study
@@ -44,11 +44,11 @@ class Offer:
 
 def offers(config: RunConfig, inputs: Inputs, model: Outline, spot: tuple[str, str]) -> Iterator[Offer]:
     """Every design with its estimate, the smallest first; rates are measured once. spot: device and dtype."""
-    rates: Rates | None = None
+    first = planned(replace(config, design=DEFAULT, budget=""), inputs, model, *spot)  # type: ignore[arg-type]
+    rates, tokens = measured(first, model, *spot), None if model.tokenizer is None else first.tokens
     for name in DESIGNS:
-        study = planned(replace(config, design=name, budget=""), inputs, model, *spot)  # type: ignore[arg-type]
-        rates = rates or measured(study, model, *spot)
-        yield Offer(study, estimate(study, model, *spot, rates=rates))
+        study = replace(first, config=replace(first.config, design=name))  # type: ignore[arg-type]
+        yield Offer(study, estimate(study, model, *spot, rates=rates, tokens=tokens))
 
 
 def settle(

@@ -28,7 +28,7 @@ def search_methods(study: Study, dev: SplitTasks, vectors: Vectors, methods: Sou
 
     def make() -> pd.DataFrame:
         parts = [
-            halve(dev, axis, {name: vectors[name] for name in names}, advance, exact=True)
+            halve(dev, axis, {name: vectors[name] for name in names}, advance)
             for axis, names in methods.by_axis.items()
             if names
         ]
@@ -51,7 +51,7 @@ def search_controls(
                 control_name(control, draw): {code: drawn[draw] for code, drawn in by_language.items()}
                 for draw in range(study.design.draws)
             }
-            parts.append(halve(dev, axis, several, advance, exact=False))
+            parts.append(halve(dev, axis, several, advance))
         return pd.concat(parts, ignore_index=True)
 
     return study.parts.frame(f"search/{control}", make)
@@ -107,7 +107,7 @@ def _pair_rows(
             ]
             for axis in AXES:
                 tasks = dev.tasks(axis, code)[:stop]
-                yield score_candidates(dev, axis, code, candidates, (number, 0, tasks), advance, exact=True)
+                yield score_candidates(dev, axis, code, candidates, (number, 0, tasks), advance)
 
 
 def _joined(study: Study, vectors: Vectors, pair: Pair, en: int, loc: int, code: str) -> Plan:

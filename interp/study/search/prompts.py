@@ -60,11 +60,11 @@ class SplitTasks:
         return self._normalisers[axis, code]
 
     def gains(
-        self, axis: Axis, code: str, plans: Sequence[Plan], tasks: Sequence[Task], advance: Advance, *, exact: bool
+        self, axis: Axis, code: str, plans: Sequence[Plan], tasks: Sequence[Task], advance: Advance
     ) -> tuple[Float[np.ndarray, "plan task"], Float[np.ndarray, "plan task"]]:
         """What each plan adds, item by item, to the probability of the option that counts, and to its being chosen."""
         study, role = self.study, AXES[axis]
-        normaliser = None if exact else self.normaliser(axis, code)
+        normaliser = self.normaliser(axis, code)
         step = partial(advance, f"{axis} {code}")
         scores = score_tasks(study, tasks, [Plan(), *plans], step, normaliser=normaliser)
         likely = confidence(tasks, scores, role, study.config.normalisation)

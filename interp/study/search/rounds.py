@@ -30,18 +30,17 @@ Candidate = tuple[str, int, int, Plan]
 
 
 def halve(
-    dev: SplitTasks, axis: Axis, searches: Mapping[str, Mapping[str, SteeringVectors]], advance: Advance, *, exact: bool
+    dev: SplitTasks, axis: Axis, searches: Mapping[str, Mapping[str, SteeringVectors]], advance: Advance
 ) -> pd.DataFrame:
     """The rows of several searches on one axis, each over the whole grid with its own vectors (by language).
 
     A round takes the same prompts for all, and gives each search's best cells, over all languages together, to the
-    next, which adds prompts. exact: the last round's log-likelihoods are exact, also where the design allows less.
+    next, which adds prompts.
     """
     design, languages = dev.study.design, dev.study.languages
     alive: dict[str, list[int]] = {name: list(range(len(design.cells))) for name in searches}
     rows: list[pd.DataFrame] = []
     for number, each in enumerate(design.rounds):
-        last = number == len(design.rounds) - 1
         for code in languages:
             tasks = dev.tasks(axis, code)
             start, stop = bounds(dev, number)
@@ -50,11 +49,8 @@ def halve(
                 for name, vectors in searches.items()
                 for cell in alive[name]
             ]
-            rows.append(
-                score_candidates(dev, axis, code, candidates, (number, start, tasks[start:stop]), advance,
-                                 exact=exact and last)
-            )  # fmt: skip
-        if not last:
+            rows.append(score_candidates(dev, axis, code, candidates, (number, start, tasks[start:stop]), advance))
+        if number < len(design.rounds) - 1:
             sofar = pd.concat(rows, ignore_index=True)
             alive = {name: standing(sofar, name, axis)[: each.kept] for name in searches}
     return pd.concat(rows, ignore_index=True)
@@ -83,14 +79,12 @@ def score_candidates(
     candidates: Sequence[Candidate],
     asked: tuple[int, int, Sequence[Task]],
     advance: Advance,
-    *,
-    exact: bool,
 ) -> pd.DataFrame:
     """Rows of candidates in a language. asked: the round's number, its first prompt's place, and its prompts."""
     number, start, tasks = asked
     if not tasks:
         return pd.DataFrame({name: pd.Series(dtype=KINDS.get(name, object)) for name in COLUMNS})
-    gains, hits = dev.gains(axis, code, [plan for *_, plan in candidates], tasks, advance, exact=exact)
+    gains, hits = dev.gains(axis, code, [plan for *_, plan in candidates], tasks, advance)
     n = len(tasks)
     names, en, loc = (np.repeat([one[i] for one in candidates], n) for i in range(3))
     return pd.DataFrame(
