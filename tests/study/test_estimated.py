@@ -1,0 +1,85 @@
+"""What a run tells of its estimated normalisers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from interp.model.loading import LoadedModel
+from interp.steering.normaliser import bounded_normaliser
+from interp.steering.plans import Plan, Steer
+from interp.study.config import RunConfig
+from interp.study.estimated import SAMPLE, estimated_line, estimated_table
+from interp.study.evaluate import ScoreTables, score_tasks, scored_prompts
+from interp.study.prepare import Study, prepare
+
+
+@pytest.fixture(scope="module")
+def study(organism: LoadedModel) -> Study:
+    return prepare(RunConfig(languages=("es",), limit=60, design="small"), organism)
+
+
+@pytest.fixture(scope="module")
+def plans(study: Study) -> dict[str, Plan]:
+    vector = torch.randn(study.loaded.model.cfg.d_model, generator=torch.Generator().manual_seed(0))
+    return {"en": Plan((Steer(2, vector, 1.0),)), "loc": Plan((Steer(4, vector, -1.0),))}
+
+
+def told(study: Study, plans: dict[str, Plan], most_words: int, **changed: float) -> pd.DataFrame:
+    tasks = [*study.universal_tasks("es", "test", full=True), *study.cultural_tasks("es", "test", full=True)]
+    exact = ScoreTables(tasks, score_tasks(study, tasks, list(plans.values()))).tables(list(plans))
+    normaliser = bounded_normaliser(
+        study.loaded.model, scored_prompts(study, tasks), mass=1.0, most_words=most_words, sample=8
+    )
+    for column, value in changed.items():
+        exact[column] = exact[column] + np.where(np.arange(len(exact)) % 2, value, -value)
+    return estimated_table(study, tasks, plans, exact, normaliser, "es")
+
+
+def test_all_words_are_exact(study: Study, plans: dict[str, Plan]) -> None:
+    row = told(study, plans, 10**6).iloc[0]
+    assert (row["prompts"], row["plans"], row["language"]) == (SAMPLE, 2, "es")
+    assert row["share"] == pytest.approx(1.0, abs=1e-6)
+    assert row["largest"] < 1e-4
+    assert row["flips"] == 0
+
+
+def test_few_words_are_off_by_what_is_told(study: Study, plans: dict[str, Plan]) -> None:
+    row = told(study, plans, 4).iloc[0]
+    assert 1e-4 < row["rms"] <= row["largest"]
+    assert row["share"] < 1
+
+
+def test_differences_and_flips_are_those_that_were_planted(study: Study, plans: dict[str, Plan]) -> None:
+    row = told(study, plans, 10**6, logp=50.0).iloc[0]
+    assert row["rms"] == pytest.approx(50.0, rel=1e-3)
+    assert row["flips"] > 0.2
+
+
+def test_the_line_has_the_worst_share_and_the_mean_of_flips(study: Study, plans: dict[str, Plan]) -> None:
+    rows = pd.concat([told(study, plans, 4).assign(share=share, flips=flips, words=words)
+                      for share, flips, words in ((0.98, 0.0, 1234), (0.95, 0.02, 1000))])  # fmt: skip
+    line = estimated_line(rows)
+    assert "1,234 words" in line
+    assert "at least 95.0%" in line
+    assert "1.00% of the choices" in line
+
+
+def test_a_prompt_that_exact_scores_lack_is_an_error(study: Study, plans: dict[str, Plan]) -> None:
+    tasks = study.universal_tasks("es", "test")
+    exact = ScoreTables(tasks, score_tasks(study, tasks, list(plans.values()))).tables(list(plans))
+    normaliser = bounded_normaliser(study.loaded.model, scored_prompts(study, tasks), mass=1.0, sample=8)
+    twice = pd.concat([exact, exact])
+    with pytest.raises(pd.errors.MergeError):
+        estimated_table(study, tasks, plans, twice, normaliser, "es")
+
+
+def test_a_study_that_sums_all_words_has_no_rows(study: Study) -> None:
+    from interp.study.testing import Prompts
+
+    assert not study.design.bounded  # the embedded model's vocabulary is small
+    assert Prompts.of(replace(study)).normaliser(study, "es") is None
