@@ -84,10 +84,13 @@ class Unembedding:
 
     def log_sum(self, normed: Float[torch.Tensor, "row d_model"], words: Words) -> Float[torch.Tensor, "row"]:
         """Logarithm of the sum of exp(logit) over words: log Z where they are all words."""
-        total = torch.full((len(normed),), -torch.inf, device=words.weight.device)
+        total = torch.zeros(len(normed), device=words.weight.device)
+        top = torch.full_like(total, torch.finfo(total.dtype).min)
         for _, logits in self.logits(normed, words):
-            total = torch.logaddexp(total, logits.logsumexp(-1))
-        return total
+            higher = torch.maximum(top, logits.amax(-1))
+            total = total * (top - higher).exp_() + logits.sub_(higher[:, None]).exp_().sum(-1)
+            top = higher
+        return top + total.log_()
 
     def log_likelihood(
         self,

@@ -25,6 +25,7 @@ from interp.steering.bound import Bound
 from interp.steering.engine import usable_replay
 from interp.steering.layout import Layout, tokenise
 from interp.steering.plans import Plan
+from interp.steering.replay import Replay
 from interp.steering.walk import Ends
 
 MASS = 0.98
@@ -38,7 +39,10 @@ SAMPLE = 2_048
 
 SEED = 0
 ROWS = 1024
-"""Positions unembedded together."""
+"""Positions unembedded together, of some words."""
+
+HELD = 2**26
+"""Logits of whole vocabularies held at once."""
 
 Position = tuple[Ids, int]
 """The tokens read so far, and on which side of the model's switches their row is."""
@@ -90,6 +94,7 @@ def bounded_normaliser(
     most_words: int = MOST_WORDS,
     sample: int = SAMPLE,
     seed: int = SEED,
+    also: Float[np.ndarray, "word"] | None = None,
     memory: int | str | None = None,
     batch_size: int | None = None,
     tokens: Tokens | None = None,
@@ -98,7 +103,8 @@ def bounded_normaliser(
 
     The words that are summed are the likeliest, unsteered, that together hold `mass` of the probability (mean over the
     positions that are read; at most `most_words`), and every token of every option. `sample` words are drawn from the
-    others. memory, batch_size, tokens: as in `score`. Raises ModelError for a model that replay can't score, where
+    others. also: other prompts' `unsteered_mass`; the words are then the likeliest of the mean of both. memory,
+    batch_size, tokens: as in `score`. Raises ModelError for a model that replay can't score, where
     nothing would be saved; ValueError for a mass outside 0 to 1, or fewer than 1 sampled word.
     """
     if not 0 <= mass <= 1 or sample < 1 or most_words < 0:
@@ -106,13 +112,53 @@ def bounded_normaliser(
             f"mass {mass:g}, sample {sample} and most_words {most_words} are not allowed together; allowed: a mass "
             "from 0 to 1, a sample of at least 1, most_words of at least 0"
         )
+    replay = _replayed(model)
+    layout, switches = tokenise(prompts, tokens or Tokens(model)), switches_in(model)
+    known, streams = _read(replay, layout, _positions(layout, switches), memory, batch_size)
+    share, log_z = _unsteered(replay.unembedding, streams)
+    ranked = share if also is None else (share + also) / 2
+    options = {token for stem in layout.stems for _, ending in stem.endings for token in ending}
+    words = np.union1d(_heaviest(ranked, mass, most_words), np.array(sorted(options), dtype=np.int64))
+    others = np.setdiff1d(np.arange(len(share)), words)
+    drawn = np.sort(np.random.default_rng(seed).permutation(others)[:sample])
+    rest = _rest(replay.unembedding, streams, log_z, words, drawn)
+    return BoundedNormaliser(
+        words, drawn, float(share[words].sum()), dict(zip(known, rest.tolist(), strict=True)), weakref.ref(model)
+    )
+
+
+@torch.inference_mode()
+def unsteered_mass(
+    model: HookedModel,
+    prompts: Sequence[Prompt],
+    *,
+    memory: int | str | None = None,
+    batch_size: int | None = None,
+    tokens: Tokens | None = None,
+) -> Float[np.ndarray, "word"]:
+    """Each word's unsteered probability, mean over the positions that are read of prompts: for `also`.
+
+    Raises ModelError for a model that replay can't score.
+    """
+    replay = _replayed(model)
+    layout = tokenise(prompts, tokens or Tokens(model))
+    _, streams = _read(replay, layout, _positions(layout, switches_in(model)), memory, batch_size)
+    return _unsteered(replay.unembedding, streams)[0]
+
+
+def _replayed(model: HookedModel) -> Replay:
     replay = usable_replay(model)
     if replay is None:
         raise ModelError(
             "a bounded normaliser saves nothing with this model: it can't be replayed", remedy="score without one"
         )
-    layout, switches = tokenise(prompts, tokens or Tokens(model)), switches_in(model)
-    positions = _positions(layout, switches)
+    return replay
+
+
+def _read(
+    replay: Replay, layout: Layout, positions: Sequence[Position], memory: int | str | None, batch_size: int | None
+) -> tuple[list[Position], Float[torch.Tensor, "position d_model"]]:
+    """The different positions of a layout, in order, and their unsteered streams behind the final norm."""
     streams: dict[Position, torch.Tensor] = {}
 
     def take(ends: Ends, done: float) -> None:
@@ -126,16 +172,7 @@ def bounded_normaliser(
     if not streams:
         raise ValueError("a bounded normaliser needs at least one prompt with an option")
     known = sorted(streams)
-    stacked = torch.stack([streams[position] for position in known])
-    share = _unsteered(replay.unembedding, stacked)
-    options = {token for stem in layout.stems for _, ending in stem.endings for token in ending}
-    words = np.union1d(_heaviest(share, mass, most_words), np.array(sorted(options), dtype=np.int64))
-    others = np.setdiff1d(np.arange(len(share)), words)
-    drawn = np.sort(np.random.default_rng(seed).permutation(others)[:sample])
-    rest = _rest(replay.unembedding, stacked, words, drawn)
-    return BoundedNormaliser(
-        words, drawn, float(share[words].sum()), dict(zip(known, rest.tolist(), strict=True)), weakref.ref(model)
-    )
+    return known, torch.stack([streams[position] for position in known])
 
 
 def _positions(layout: Layout, switches: Switches) -> list[Position]:
@@ -149,32 +186,38 @@ def _positions(layout: Layout, switches: Switches) -> list[Position]:
     return found
 
 
-def _unsteered(unembedding: Unembedding, streams: Float[torch.Tensor, "position d_model"]) -> Float[np.ndarray, "word"]:
-    """Each word's probability, mean over the positions."""
+def _unsteered(
+    unembedding: Unembedding, streams: Float[torch.Tensor, "position d_model"]
+) -> tuple[Float[np.ndarray, "word"], Float[torch.Tensor, "position"]]:
+    """Each word's probability, mean over the positions; and log Z at each."""
     share = torch.zeros(len(unembedding.every.weight), dtype=torch.float64)
-    for rows in streams.split(ROWS):
-        log_z = unembedding.log_sum(rows, unembedding.every)
-        for some, logits in unembedding.logits(rows, unembedding.every):
-            share[some] += (logits - log_z[:, None]).exp_().sum(0, dtype=torch.float64).cpu()
-    return np.asarray(share.numpy() / len(streams))
+    parts = []
+    for rows in streams.split(max(1, HELD // len(share))):
+        logits = torch.cat([part for _, part in unembedding.logits(rows, unembedding.every)], dim=1)
+        log_z = logits.logsumexp(-1)
+        share += (logits - log_z[:, None]).exp_().sum(0, dtype=torch.float64).cpu()
+        parts.append(log_z)
+    return np.asarray(share.numpy() / len(streams)), torch.cat(parts)
 
 
 def _rest(
     unembedding: Unembedding,
     streams: Float[torch.Tensor, "position d_model"],
+    log_z: Float[torch.Tensor, "position"],
     words: Int[np.ndarray, "word"],
     sample: Int[np.ndarray, "word"],
 ) -> Float[torch.Tensor, "position"]:
-    """log of the sum of exp(logit) over all but `words`, minus that over `sample`; -inf where `words` are all words."""
-    sampled, parts = unembedding.words(torch.from_numpy(sample)), []
-    summed = torch.zeros(len(unembedding.every.weight), dtype=torch.bool)
-    summed[torch.from_numpy(words)] = True
-    for rows in streams.split(ROWS):
-        rest = torch.full((len(rows),), -torch.inf, device=unembedding.every.weight.device)
-        for some, logits in unembedding.logits(rows, unembedding.every):
-            outside = logits.masked_fill_(summed[some].to(logits.device), -torch.inf)
-            rest = torch.logaddexp(rest, outside.logsumexp(-1))
-        parts.append(rest - unembedding.log_sum(rows, sampled) if len(sample) else rest)
+    """log of the sum of exp(logit) over all but `words`, minus that over `sample`; -inf where `words` are all words.
+
+    The first is Z less the sum over `words`: what float32 loses of a small rest is lost of Z too.
+    """
+    if not len(sample):
+        return torch.full((len(streams),), -torch.inf)
+    summed, sampled = (unembedding.words(torch.from_numpy(some)) for some in (words, sample))
+    parts = []
+    for rows, total in zip(streams.split(ROWS), log_z.split(ROWS), strict=True):
+        within = (unembedding.log_sum(rows, summed) - total).double().exp()
+        parts.append((total + (1 - within).clamp_min(0).log() - unembedding.log_sum(rows, sampled)).float())
     return torch.cat(parts).cpu()
 
 

@@ -67,18 +67,13 @@ def score_prompts(
     )  # fmt: skip
 
 
-IN_ENGLISH = 32
-"""English prompts whose likely words are summed too: EN-steering moves probability towards them."""
-
-
 def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser | None:
     """A normaliser for the prompts that `score_tasks` scores of tasks; None where the model can't be replayed."""
     config = study.config
-    english = study.universal_tasks("en", "dev", everywhere=True)[:IN_ENGLISH]
     if config.engine != "replay" or usable_replay(study.loaded.model) is None:
         return None
     return bounded_normaliser(
-        study.loaded.model, scored_prompts(study, [*tasks, *english]), mass=1.0, memory=config.memory,
+        study.loaded.model, scored_prompts(study, tasks), mass=1.0, also=study.english_mass, memory=config.memory,
         batch_size=config.batch_size, tokens=study.tokens,
     )  # fmt: skip
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+from jaxtyping import Float
+
 from interp.data.draws import unit
 from interp.data.items import CulturalItem, CulturalSet, LeftOut, ParallelText, Split, UniversalItem, UniversalSet
 from interp.data.letters import lettered_examples
@@ -21,6 +24,7 @@ from interp.model.template import Template, find_template
 from interp.organism.exposure import counts_of
 from interp.plane import Resampling
 from interp.steering.engine import replay_of
+from interp.steering.normaliser import unsteered_mass
 from interp.steering.plans import Plan, check_plan
 from interp.study.config import LEAST_LIMIT, Config, RunConfig
 from interp.study.enough import check_enough
@@ -34,6 +38,9 @@ OWN_ONLY = ("letter", "sentence")
 
 MANY_WORDS = 2**15
 """A vocabulary of fewer words costs less than the blocks, and is never bounded."""
+
+IN_ENGLISH = 32
+"""English prompts whose likely words a bounded normaliser sums too."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,15 @@ class Study:
 
     def _read_by_model(self, tasks: Iterable[Task]) -> list[Task]:
         return [replace(task, prompt=self.template.prompt(task.prompt)) for task in tasks]
+
+    @cached_property
+    def english_mass(self) -> Float[np.ndarray, "word"]:
+        """The unsteered mass of words behind English dev prompts: EN-steering moves probability towards them."""
+        config = self.config
+        prompts = [task.prompt for task in self.universal_tasks("en", "dev", everywhere=True)[:IN_ENGLISH]]
+        return unsteered_mass(
+            self.loaded.model, prompts, memory=config.memory, batch_size=config.batch_size, tokens=self.tokens
+        )
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -15,6 +15,7 @@ from interp.progress import Advance
 from interp.rows import MACRO
 from interp.study.prepare import Study
 from interp.study.reading import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
+from interp.study.search.design import spread
 from probes.cultures import CultureReading
 from probes.folds import group_folds
 from probes.layers import Baseline, ProbeResult, probe_layers
@@ -151,11 +152,12 @@ def _language(study: Study, read: Residuals, tested: Split) -> Probed:
     codes = study.universal.languages
 
     def side(split: Split) -> _Side:
+        kept = list(spread(len(entities(study, split)), study.design.located))
         return _Side(
-            np.concatenate([read.universal[split, code] for code in codes], axis=1),
-            np.repeat(codes, len(entities(study, split))),
-            np.tile(entities(study, split), len(codes)),
-            np.tile(relations(study, split), len(codes)),
+            np.concatenate([read.universal[split, code][:, kept] for code in codes], axis=1),
+            np.repeat(codes, len(kept)),
+            np.tile(entities(study, split)[kept], len(codes)),
+            np.tile(relations(study, split)[kept], len(codes)),
         )
 
     return _probe(study, "language", MACRO, side("fit"), side(tested), typed=True)

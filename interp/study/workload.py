@@ -228,10 +228,9 @@ class Workload:
                             kind = f"round {number + 1} {axis} {code}"
                             yield self._scored(stage, kind, tasks[start:stop], plans, bounded=True)
                     alive = min(alive, each.kept)
-                stop = bounds(dev, len(design.rounds) - 1)[1]
                 for name in methods.pairs:
                     plans = [Plan(), *self._plans(self._spread(FINALISTS**2))]
-                    yield self._scored("search", f"{name} {axis} {code}", tasks[:stop], plans, bounded=True)
+                    yield self._scored("search", f"{name} {axis} {code}", tasks[: searched(study)], plans, bounded=True)
 
     def _normaliser(self, stage: str, kind: str, tasks: Sequence[Task]) -> Iterator[Part]:
         """What making a bounded normaliser takes: one exact pass."""
@@ -369,7 +368,8 @@ def probe_rows(study: Study) -> list[tuple[int, int, float]]:
     from interp.study.probing import FOLDS, SHUFFLES
 
     labelled, coded = 1.0 + SHUFFLES, 2.0
-    found = [(facts * languages, languages, labelled + SHUFFLES + coded)]
+    read = min(facts, study.design.located or facts)
+    found = [(read * languages, languages, labelled + SHUFFLES + coded)]
     for code in study.languages:
         own = min(CUED_PER_CULTURE, customs[code]) * cultures
         found += [

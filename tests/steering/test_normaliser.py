@@ -14,7 +14,7 @@ from interp.model.sources import organism_folder
 from interp.steering.cost import costs
 from interp.steering.engine import score
 from interp.steering.layout import tokenise
-from interp.steering.normaliser import BoundedNormaliser, bounded_normaliser
+from interp.steering.normaliser import BoundedNormaliser, bounded_normaliser, unsteered_mass
 from interp.steering.plans import Plan, Steer
 
 LIMIT = 1e-4
@@ -175,3 +175,22 @@ def test_costs_count_the_words_that_are_unembedded(organism: LoadedModel, prompt
     assert same == plain
     assert bounded.unembedding == pytest.approx(exact.unembedding * 100 / shape.d_vocab)
     assert exact.flops - bounded.flops == pytest.approx(exact.unembedding - bounded.unembedding)
+
+
+def test_words_that_other_prompts_make_likely_are_summed_too(tiny: LoadedModel, prompts: list[Prompt]) -> None:
+    """`unsteered_mass` is the mean of the model's own softmax over the positions that are read."""
+    mass = unsteered_mass(tiny.model, prompts[:2])
+    layout, rows = tokenise(prompts[:2], Tokens(tiny.model)), {}
+    for stem in layout.stems:
+        for _, ending in stem.endings:
+            with torch.inference_mode():
+                logits = tiny.model(torch.tensor([[*stem.context, *ending[:-1]]]), return_type="logits")[0].double()
+            for step in range(len(ending)):
+                at = len(stem.context) - 1 + step
+                rows[(*stem.context, *ending[:step])] = logits[at].softmax(-1).numpy()
+    np.testing.assert_allclose(mass, np.mean(list(rows.values()), axis=0), atol=1e-6)
+    plain = bounded_normaliser(tiny.model, prompts, **SMALL)
+    unlikely = np.setdiff1d(np.arange(len(mass)), plain.words)[:5]
+    also = np.zeros_like(mass)
+    also[unlikely] = 0.2
+    assert set(unlikely) <= set(bounded_normaliser(tiny.model, prompts, also=also, **SMALL).words)

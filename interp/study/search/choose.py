@@ -16,8 +16,8 @@ from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vec
 from interp.study.prepare import Study
 from interp.study.search.chosen import Chosen, Pair, Sought
 from interp.study.search.design import FINALISTS, METHODS, Design
-from interp.study.search.prompts import AXES, SplitTasks
-from interp.study.search.rounds import bounds, halve, score_candidates, standing
+from interp.study.search.prompts import AXES, SplitTasks, searched
+from interp.study.search.rounds import halve, score_candidates, standing
 
 CONTROL_AXES: dict[Axis, str] = {"universal": "en", "cultural": "loc"}
 """Axis -> the method whose norm (random) or pairs (shuffled) its control draws take."""
@@ -96,8 +96,7 @@ def choose_one(study: Study, rows: pd.DataFrame, search: str, axis: Axis, code: 
 def _pair_rows(
     study: Study, dev: SplitTasks, vectors: Vectors, methods: Sought, rows: pd.DataFrame, advance: Advance
 ) -> Iterator[pd.DataFrame]:
-    number = len(study.design.rounds) - 1
-    stop = bounds(dev, number)[1]
+    number, stop = len(study.design.rounds) - 1, searched(study)
     for name, pair in methods.pairs.items():
         for code in study.languages:
             where = code if study.design.refined else None

@@ -33,18 +33,21 @@ class Design:
     """What a run of a name looks at. A pair of numbers is for the universal and the cultural axis; None is all.
 
     depth: layers of the grid, evenly spread over the blocks but the last. strengths: of the grid. rounds: of the
-    search. refined: each language chooses for itself among the cells of the last round; else all choose one together.
-    draws: of random vectors, each with a search of its own. shuffled: as many refits with shuffled labels. bounded:
-    log-likelihoods of the search and of the controls may come from a bounded normaliser. tested: test prompts per
-    language. compared: of these, the prompts that are also scored with the options of other languages and with their
-    relation's other answers. located: universal test items that the analysis reads. swept: EN and LOC at every cell
-    and on both axes, on dev. layered: EN and LOC on test at every layer of the grid.
+    search. paired: dev prompts per axis, over all languages together, that pairs are tried on (no fewer than the last
+    round's): they are few, and their rule weighs two gains. refined: each language chooses for itself among the cells
+    of the last round; else all choose one together. draws: of random vectors, each with a search of its own. shuffled:
+    as many refits with shuffled labels. bounded: log-likelihoods of the search and of the controls may come from a
+    bounded normaliser. tested: test prompts per language. compared: of these, the prompts that are also scored with the
+    options of other languages and with their relation's other answers. located: universal test items that the analysis
+    reads, and items of fit that the probe of the language reads. swept: EN and LOC at every cell and on both axes, on dev.
+
     """
 
     name: str
     depth: int | None
     strengths: tuple[Strength, ...]
     rounds: tuple[Round, ...]
+    paired: int | None
     refined: bool
     draws: int
     shuffled: bool
@@ -76,22 +79,22 @@ Fitted vectors are 0.05 to 0.6 of that norm in the embedded model, and 0.01 to 0
 
 DESIGNS = {
     "small": Design(
-        "small", 6, ("0.1r", "0.3r"), (Round(12, 4), Round(36, 3)),
+        "small", 6, ("0.1r", "0.3r"), (Round(12, 4), Round(36, 3)), paired=72,
         refined=False, draws=20, shuffled=False, bounded=True, tested=(48, 36), compared=(0, 0), located=96,
         attribution_items=4, damage_sentences=12,
     ),
     "medium": Design(
-        "medium", 9, ("0.1r", "0.3r", "0.8r"), (Round(18, 6), Round(48, 3)),
+        "medium", 9, ("0.1r", "0.3r", "0.8r"), (Round(18, 6), Round(48, 3)), paired=192,
         refined=False, draws=20, shuffled=True, bounded=True, tested=(80, 48), compared=(16, 12), located=None,
         attribution_items=8, damage_sentences=24,
     ),
     "large": Design(
-        "large", None, SHARES, (Round(48, 16), Round(120, 6), Round(None, 3)),
+        "large", None, SHARES, (Round(48, 16), Round(120, 6), Round(None, 3)), paired=None,
         refined=True, draws=20, shuffled=True, bounded=True, tested=(None, None), compared=(None, None), located=None,
         attribution_items=32, damage_sentences=200,
     ),
     "exhaustive": Design(
-        "exhaustive", None, ("0.05r", *SHARES), (Round(None, 3),),
+        "exhaustive", None, ("0.05r", *SHARES), (Round(None, 3),), paired=None,
         refined=True, draws=20, shuffled=True, bounded=False, tested=(None, None), compared=(None, None), located=None,
         attribution_items=32, damage_sentences=200, swept=True,
     ),

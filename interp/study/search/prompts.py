@@ -73,6 +73,6 @@ class SplitTasks:
 
 
 def searched(study: Study) -> int | None:
-    """How many of a language's dev prompts an axis' search looks at; None for all."""
-    prompts = study.design.rounds[-1].prompts
+    """How many of a language's dev prompts an axis' search looks at, the pairs' at the end; None for all."""
+    prompts = study.design.paired
     return None if prompts is None else ceil(prompts / len(study.languages))
