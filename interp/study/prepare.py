@@ -178,8 +178,12 @@ class Study:
             return made(True) if full else tasks
         ranks = [unit("tested", task.axis, task.prompt.item) for task in tasks]
         order = in_turn([task.cluster for task in tasks], ranks)
-        kept = sorted(order[: self.design.tested[axis]])
-        compared = set(order[: self.design.compared[axis]]) if full else set()
+        tested = order[: self.design.tested[axis]]
+        kept = sorted(tested)
+        if axis == 0:  # what is specific to a question is told from others of its relation: so relation by relation
+            relations = list(dict.fromkeys(tasks[place].relation for place in tested))
+            tested = sorted(tested, key=lambda place: relations.index(tasks[place].relation))
+        compared = set(tested[: self.design.compared[axis]]) if full else set()
         whole = {task.prompt.item: task for task in made(True)} if compared else {}
         return [whole[tasks[place].prompt.item] if place in compared else tasks[place] for place in kept]
 

@@ -38,9 +38,9 @@ class Design:
     of the last round; else all choose one together. draws: of random vectors, each with a search of its own. shuffled:
     as many refits with shuffled labels. bounded: log-likelihoods of the search and of the controls may come from a
     bounded normaliser. tested: test prompts per language. compared: of these, the prompts that are also scored with the
-    options of other languages and with their relation's other answers. located: universal test items that the analysis
-    reads, and items of fit that the probe of the language reads. swept: EN and LOC at every cell and on both axes, on dev.
-
+    options of other languages and with their relation's other answers; universal ones relation by relation. located:
+    universal test items that the analysis reads, and items of fit that the probe of the language reads. swept: EN and
+    LOC at every cell and on both axes, on dev.
     """
 
     name: str
