@@ -69,14 +69,17 @@ def main() -> None:
 
 
 def _show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    """A notice is for the user and shown in one line; other warnings as Python shows them."""
+    """A notice is for the user and shown in one line, once a command; other warnings as Python shows them."""
     if issubclass(category, Notice):
-        print(f"note: {' '.join(str(message).split())}", file=sys.stderr)
+        if (text := " ".join(str(message).split())) not in _shown:
+            _shown.add(text)
+            print(f"note: {text}", file=sys.stderr)
     else:
         _usual(message, category, *where, **more)
 
 
 _usual = warnings.showwarning
+_shown: set[str] = set()
 
 
 def _fail(message: str) -> int:
