@@ -174,7 +174,7 @@ def test_optimism_is_told_of_the_dev_prompts_that_the_search_saw(added: Added, s
         noted = plan.saved("el", "surgical").notes["dev_gain"][axis]
         expected = noted - (means["own"] - means[BASE])
         assert regret.loc[("searched", "el"), f"optimism_{metric}"] == pytest.approx(expected, abs=2e-4)
-    assert searched(study) == 18
+    assert searched(study) == 36
 
 
 def test_a_run_gains_files_and_keeps_its_own(added: Added) -> None:
