@@ -66,9 +66,11 @@ class Replay:
         def run(stems: Sequence[Stem], prefix: int, group: Sequence[Numbered]) -> Ends:
             return _Pass(self.blocks, plant(stems, prefix, self.blocks.device), group, budget).run()
 
-        only_tips = all(plan.only_last for plan in numbered(plans) if plan.steers)
+        every = numbered(plans)
+        steered = [plan.only_last for plan in every if plan.steers]
+        only_tips = bool(steered) and all(steered)
         with replaced(lean(self.model, self.compiled)):
-            for ends, done in passes(layout.stems, numbered(plans), budget, batch_size, run, self.switches, only_tips):
+            for ends, done in passes(layout.stems, every, budget, batch_size, run, self.switches, only_tips):
                 take(ends, done)
 
     @torch.inference_mode()
