@@ -41,7 +41,7 @@ SEED = 0
 ROWS = 1024
 """Positions unembedded together, of some words."""
 
-HELD = 2**26
+HELD = 2**24
 """Logits of whole vocabularies held at once."""
 
 Position = tuple[Ids, int]

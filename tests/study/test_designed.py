@@ -1,0 +1,21 @@
+"""Which test prompts a design looks at."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from interp.model.loading import LoadedModel
+from interp.plane.specific import FEWEST
+from interp.study.config import RunConfig
+from interp.study.prepare import prepare
+
+
+def test_compared_questions_are_enough_of_a_relation_to_tell_what_is_specific(organism: LoadedModel) -> None:
+    study = prepare(RunConfig(design="medium"), organism)
+    for code in study.languages:
+        tasks = study.universal_tasks(code, "test", full=True)
+        assert len(tasks) == study.design.tested[0]
+        compared = [task for task in tasks if any(mark.role == "candidate" for mark in task.marks)]
+        assert max(Counter(task.relation for task in compared).values()) > FEWEST
+        plain = {task.prompt.item for task in study.universal_tasks(code, "test")}
+        assert {task.prompt.item for task in tasks} == plain
