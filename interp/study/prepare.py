@@ -45,7 +45,10 @@ IN_ENGLISH = 32
 
 @dataclass(frozen=True)
 class Study:
-    """A run's model and data, read once. Every prompt goes through `template`; what is costly is kept in `parts`."""
+    """A run's model and data, read once. Every prompt goes through `template`; what is costly is kept in `parts`.
+
+    rendered: prompts made already, of studies that differ in their design alone; by default they are made anew.
+    """
 
     config: RunConfig
     loaded: LoadedModel
@@ -55,6 +58,7 @@ class Study:
     languages: tuple[str, ...]
     template: Template = field(default_factory=Template)
     parts: Parts = field(default_factory=Unkept)
+    rendered: dict[tuple[object, ...], list[Task]] | None = field(default=None, repr=False)
 
     @property
     def n_layers(self) -> int:
@@ -151,7 +155,7 @@ class Study:
 
         if everywhere:
             return made(full=False)
-        return self._designed(made, split, 0, full=full)
+        return self._designed(self._once(made, 0, language, split, sensitive), split, 0, full=full)
 
     def cultural_tasks(
         self, language: str, split: Split, cue: Cue = "none", *, culture: str = "", full: bool = False
@@ -168,7 +172,19 @@ class Study:
             )  # fmt: skip
             return self._read_by_model(task for task in tasks if self.distinct(task))
 
-        return self._designed(made, split, 1, full=full)
+        return self._designed(self._once(made, 1, language, split, cue, culture), split, 1, full=full)
+
+    def _once(self, made: Callable[[bool], list[Task]], *key: object) -> Callable[[bool], list[Task]]:
+        rendered = self.rendered
+        if rendered is None:
+            return made
+
+        def found(full: bool) -> list[Task]:
+            if (*key, full) not in rendered:
+                rendered[*key, full] = made(full)
+            return rendered[*key, full]
+
+        return found
 
     def _designed(self, made: Callable[[bool], list[Task]], split: Split, axis: int, *, full: bool) -> list[Task]:
         """The tasks that the design looks at; with `full` some of them as `made(True)` gives them."""

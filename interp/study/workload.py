@@ -35,7 +35,7 @@ from interp.study.search.prompts import AXES, SplitTasks, searched
 from interp.study.search.rounds import bounds
 from interp.study.testing import Prompts, layer_cells
 
-SAMPLE = 48
+SAMPLE = 32
 """Prompts per kind whose tokens are counted; the others are taken to be like them."""
 
 WORDS = 2**14

@@ -45,6 +45,7 @@ class Offer:
 def offers(config: RunConfig, inputs: Inputs, model: Outline, spot: tuple[str, str]) -> Iterator[Offer]:
     """Every design with its estimate, the smallest first; rates are measured once. spot: device and dtype."""
     first = planned(replace(config, design=DEFAULT, budget=""), inputs, model, *spot)  # type: ignore[arg-type]
+    first = replace(first, rendered={})
     rates, tokens = measured(first, model, *spot), None if model.tokenizer is None else first.tokens
     for name in DESIGNS:
         study = replace(first, config=replace(first.config, design=name))  # type: ignore[arg-type]
