@@ -57,8 +57,9 @@ def show(
 
     --verify: exit code 1 where a file is not as it was written.
     """
-    from interp.study.listing import PLANE, find_run, read_manifest, read_plane
-    from interp.study.listing import verify as verify_files
+    from interp.study.listing import PLANE, find_run, read_plane
+    from interp.study.manifest import read_manifest
+    from interp.study.manifest import verify as verify_files
 
     one = find_run(_root(context, folder), name)
     if not one.whole:

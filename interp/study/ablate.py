@@ -22,11 +22,11 @@ from interp.steering.plans import Plan
 from interp.steering.saved import SURGICAL, SavedPlan
 from interp.steering.search import Setting, Side
 from interp.steering.strengths import read_strength
-from interp.study import locate
 from interp.study.ablations import Ablation, ablation_table, ablations, better_rows, means_of
 from interp.study.fit import read_fit
 from interp.study.fits import Fits, Fitted, plan_of
 from interp.study.gains import gain_table
+from interp.study.locate import APrioriLayers, before_search, quick_steps
 from interp.study.output import write_csv
 from interp.study.paired import Pairs
 from interp.study.prepare import Study
@@ -69,8 +69,8 @@ def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | Lo
         advance("fit")
     fits = Fitted(study, Pairs(study, fit))
     chosen = {code: setting_of(run.plans.saved(code)) for code in study.languages}
-    with progress.stage("layers before search", locate.quick_steps(study)) as advance:
-        a_priori = a_priori_settings(study, locate.before_search(study, fit, advance))
+    with progress.stage("layers before search", quick_steps(study)) as advance:
+        a_priori = a_priori_settings(study, before_search(study, fit, advance))
     plans = {SEARCHED: chosen} | ({A_PRIORI: a_priori} if a_priori else {})
     rows = ablations(study, fit, fits, chosen)
     pairs = finalists(run)
@@ -97,7 +97,7 @@ def setting_of(plan: SavedPlan) -> Setting:
     return Setting(sides.get("en"), sides.get("loc"))
 
 
-def a_priori_settings(study: Study, layers: Mapping[str, locate.APrioriLayers]) -> dict[str, Setting]:
+def a_priori_settings(study: Study, layers: Mapping[str, APrioriLayers]) -> dict[str, Setting]:
     """Both vectors by mean difference, at strength 1, at the layers told before any search; EN alone without LOC's.
 
     Nothing where no layers are told.

@@ -12,15 +12,18 @@ import pandas as pd
 from interp.plane import Cells
 from interp.progress import Stages
 from interp.rows import BASE
-from interp.study import consistency, damage, generating, local_answers, locate, mechanism
 from interp.study.checks import Checks
 from interp.study.compared import comparison_lines, onset_comparison, signal_table
+from interp.study.consistency import english_scores
+from interp.study.damage import score_sentences
 from interp.study.erasure import erasure_table
 from interp.study.findings import trained_lines
 from interp.study.fit import FitResiduals, Vectors
+from interp.study.generating import generated_answers, generated_steps
 from interp.study.keeping import Outcomes, save_plans, save_vectors
-from interp.study.local_answers import LocalAnswers, with_probe
-from interp.study.locate import Located
+from interp.study.local_answers import LocalAnswers, local_answer_steps, read_local_answers, with_probe
+from interp.study.locate import Located, locate, locate_steps
+from interp.study.mechanism import mechanism_steps, mechanism_table
 from interp.study.output import write_csv
 from interp.study.prepare import Study
 from interp.study.testing import Prompts, plans_of
@@ -42,33 +45,31 @@ class Beside:
     def add(self, one: Member, kept: Outcomes, folder: Path, stages: Stages) -> Sequence[pd.DataFrame]:
         """Everything about one model; its own tables go into `folder`. Gives its generated answers, if any are made."""
         if BASE not in self._answers:
-            with stages.stage("answers in base", local_answers.steps(self.study)) as advance:
-                self._answers[BASE] = local_answers.read_local_answers(self.study, advance)
+            with stages.stage("answers in base", local_answer_steps(self.study)) as advance:
+                self._answers[BASE] = read_local_answers(self.study, advance)
         folder.mkdir(parents=True)
         found = steered(self.study, one, stages)
         languages, rows = len(self.study.languages), 1 + len(found.chosen)
         with stages.stage(f"scoring {one.name}", 1 + 2 * languages * rows) as advance:
-            english = consistency.english_scores(found.study, advance)
+            english = english_scores(found.study, advance)
             self.checks.add_model(english.assign(method=one.name))
             plans = plans_of(found.study, found.vectors, found.chosen)
-            sentences = damage.score_sentences(found.study, plans, advance)
+            sentences = score_sentences(found.study, plans, advance)
             self.checks.add_sentences(sentences.assign(method=sentences["method"].map(found.row)))
             for row, table in found.scored(self.prompts, advance):
                 kept.add(row, table)
                 self.checks.add(table, english)
         said = []
         if self.study.config.generate:
-            with stages.stage(f"generating {one.name}", generating.steps(found.study, rows)) as advance:
-                answers = generating.generated_answers(found.study, found.vectors, found.chosen, advance)
+            with stages.stage(f"generating {one.name}", generated_steps(found.study, rows)) as advance:
+                answers = generated_answers(found.study, found.vectors, found.chosen, advance)
             said.append(answers.assign(method=answers["method"].map(found.row)))
-        with stages.stage(f"locating {one.name}", locate.steps(found.study)) as advance:
-            located = locate.locate(found.study, found.fit, advance)
-        with stages.stage(f"answers in {one.name}", local_answers.steps(found.study)) as advance:
-            self._answers[one.name] = local_answers.read_local_answers(found.study, advance)
-        with stages.stage(f"mechanism {one.name}", mechanism.steps(self.study)) as advance:
-            make = partial(
-                mechanism.mechanism_table, self.study, found.study, self.vectors, one.name, self.fit, advance
-            )
+        with stages.stage(f"locating {one.name}", locate_steps(found.study)) as advance:
+            located = locate(found.study, found.fit, advance)
+        with stages.stage(f"answers in {one.name}", local_answer_steps(found.study)) as advance:
+            self._answers[one.name] = read_local_answers(found.study, advance)
+        with stages.stage(f"mechanism {one.name}", mechanism_steps(self.study)) as advance:
+            make = partial(mechanism_table, self.study, found.study, self.vectors, one.name, self.fit, advance)
             self._mechanism.append(found.study.parts.frame("mechanism", make))
         self._write_own(folder, found, located)
         self._located[one.name] = located

@@ -11,10 +11,13 @@ from typing import Any
 import pandas as pd
 
 from interp.progress import Advance, unsaid
-from interp.study import consistency, damage, generating, locate, testing
 from interp.study.config import RunConfig
+from interp.study.consistency import english_scores
+from interp.study.damage import score_sentences_in
 from interp.study.describing import made_of
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
+from interp.study.generating import generated_in
+from interp.study.locate import locate
 from interp.study.output import partial_folder
 from interp.study.prepare import Study, prepare
 from interp.study.resolve import resolve
@@ -24,6 +27,16 @@ from interp.study.search.design import METHODS
 from interp.study.search.prompts import AXES, SplitTasks
 from interp.study.store import Store
 from interp.study.sweeping import sweep_cells, sweep_in
+from interp.study.testing import (
+    Prompts,
+    estimated_in,
+    layer_cells,
+    plans_of,
+    score_base_in,
+    score_controls_in,
+    score_layers_in,
+    score_plans_in,
+)
 from interp.study.units import LOCATE, SEARCH, Unit
 from interp.study.working import check_made_of, identity_of
 
@@ -37,13 +50,13 @@ class Base:
     vectors: Vectors
     dev: SplitTasks
     methods: Sought
-    prompts: testing.Prompts
+    prompts: Prompts
 
     @classmethod
     def of(cls, study: Study) -> Base:
         """Read the fit split and fit the vectors."""
         fit = read_fit(study)
-        return cls(study, fit, fit_vectors(study, fit), SplitTasks(study), sought(study), testing.Prompts.of(study))
+        return cls(study, fit, fit_vectors(study, fit), SplitTasks(study), sought(study), Prompts.of(study))
 
     def search(self, group: str, advance: Advance = unsaid) -> pd.DataFrame:
         """The rows of a group of searches: METHODS, or a control."""
@@ -60,8 +73,8 @@ def compute(unit: Unit) -> None:
     base, store = _opened(unit)
     begun = time.perf_counter()
     if unit.name == LOCATE:
-        consistency.english_scores(base.study, unsaid)
-        locate.locate(base.study, base.fit, unsaid)
+        english_scores(base.study, unsaid)
+        locate(base.study, base.fit, unsaid)
     elif unit.searches:
         base.search(unit.name.removeprefix(SEARCH))
     else:
@@ -73,24 +86,24 @@ def compute(unit: Unit) -> None:
 def make_language(base: Base, code: str) -> None:
     """All that is scored in a language once the searches are over: test, sentences, layers, controls, free answers."""
     study, vectors, tasks = base.study, base.vectors, base.prompts
-    testing.score_base_in(study, tasks, code, unsaid)
+    score_base_in(study, tasks, code, unsaid)
     every = choose(study, base.methods, base.search(METHODS)) if base.methods.names else {}
     chosen = {method: {code: by_language[code]} for method, by_language in every.items()}
     if cells := sweep_cells(study, chosen):
         sweep_in(study, base.dev, vectors, cells, code, unsaid)
-    plans = testing.plans_of(study, vectors, chosen, (code,))
-    damage.score_sentences_in(study, plans, code, unsaid)
+    plans = plans_of(study, vectors, chosen, (code,))
+    score_sentences_in(study, plans, code, unsaid)
     if plans:
-        testing.score_plans_in(study, tasks, plans, code, unsaid)
-        testing.estimated_in(study, tasks, plans, code)
-    if at := testing.layer_cells(study, chosen):
-        testing.score_layers_in(study, tasks, vectors, at, code, unsaid)
+        score_plans_in(study, tasks, plans, code, unsaid)
+        estimated_in(study, tasks, plans, code)
+    if at := layer_cells(study, chosen):
+        score_layers_in(study, tasks, vectors, at, code, unsaid)
     for control in study.design.controls if chosen else ():
         for axis in AXES:
             rows = base.search(control)
-            testing.score_controls_in(study, rows, tasks, base.fit, vectors, (control, axis, code), unsaid)
+            score_controls_in(study, rows, tasks, base.fit, vectors, (control, axis, code), unsaid)
     if study.config.generate:
-        generating.generated_in(study, vectors, chosen, code, unsaid)
+        generated_in(study, vectors, chosen, code, unsaid)
 
 
 def forget() -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from interp.errors import OutputError
 from interp.rows import BASE, MACRO
-from interp.study.listing import differing, read_manifest, read_plane
+from interp.study.listing import differing, read_plane
+from interp.study.manifest import read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

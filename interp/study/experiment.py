@@ -16,12 +16,13 @@ from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells, macro_sentences, verdict_table
 from interp.progress import Bars, Stages
-from interp.study import consistency, damage, generating, locate, report, testing
 from interp.study.beside import Beside
 from interp.study.chance import with_neither
 from interp.study.checks import Checks
 from interp.study.computing import Base
 from interp.study.config import RunConfig
+from interp.study.consistency import english_scores
+from interp.study.damage import score_sentences
 from interp.study.describing import described, described_design, made_of
 from interp.study.estimated import estimated_line
 from interp.study.estimating import expected
@@ -29,11 +30,14 @@ from interp.study.findings import findings
 from interp.study.finished import RunResult, finished, read_result
 from interp.study.fit import fit_vectors, read_fit
 from interp.study.fronts import compared_sets, front_table
+from interp.study.generating import generated_answers, generated_steps, generated_table
 from interp.study.item_table import questions_of
 from interp.study.keeping import Outcomes, save_left_out, save_plans, save_vectors
-from interp.study.listing import read_manifest
+from interp.study.locate import locate, locate_steps
+from interp.study.manifest import read_manifest
 from interp.study.output import MANIFEST, draw_figures, draw_report, run_folder, write_csv
 from interp.study.prepare import Study, prepare, with_model
+from interp.study.report import compared_methods, contrast_table, control_table, plane_table, with_effects
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.search.budget import settle
 from interp.study.search.candidates import smallest_effects, write_candidates
@@ -51,6 +55,16 @@ from interp.study.search.headroom import (
 from interp.study.search.prompts import SplitTasks
 from interp.study.store import Store
 from interp.study.sweeping import sweep, sweep_cells, sweep_table
+from interp.study.testing import (
+    Prompts,
+    estimated_rows,
+    layer_cells,
+    plans_of,
+    score_base_in,
+    score_controls,
+    score_layers,
+    score_plans,
+)
 from interp.study.trained import check_trained, groups, means, members
 from interp.study.working import check_made_of, checksums, working_folder
 from interp.study.workload import SEARCH_OF_CONTROLS
@@ -118,8 +132,8 @@ def run_locate(
         with progress.stage("fit", 1) as advance:
             fit = read_fit(study)
             advance("fit")
-        with progress.stage("locate", locate.steps(study)) as advance:
-            located = locate.locate(study, fit, advance)
+        with progress.stage("locate", locate_steps(study)) as advance:
+            located = locate(study, fit, advance)
         located.write(folder)
         save_left_out(folder, study)
         write_csv(folder / "layers.csv", located.layers)
@@ -150,11 +164,11 @@ def _run(
         vectors = fit_vectors(study, fit)
         advance("fit")
     lap("fit")
-    base = Base(study, fit, vectors, SplitTasks(study), sought(study), testing.Prompts.of(study))
+    base = Base(study, fit, vectors, SplitTasks(study), sought(study), Prompts.of(study))
     methods, prompts = base.methods, base.prompts
     with progress.stage("unsteered", 1 + n_languages) as advance:
-        english = consistency.english_scores(study, advance)
-        parts = [testing.score_base_in(study, prompts, code, advance) for code in study.languages]
+        english = english_scores(study, advance)
+        parts = [score_base_in(study, prompts, code, advance) for code in study.languages]
     unsteered = pd.concat(parts, ignore_index=True)
     headroom = headroom_table(base_cells(unsteered, english, config.normalisation, study.resampling))
     write_csv(folder / "headroom.csv", headroom)
@@ -181,21 +195,21 @@ def _run(
             swept = sweep(study, base.dev, vectors, grid, advance)
         write_csv(folder / "sweep.csv", sweep_table(swept, grid, chosen, study.resampling_of("dev")))
         lap("sweep")
-    plans = testing.plans_of(study, vectors, chosen)
+    plans = plans_of(study, vectors, chosen)
     with progress.stage("sentences", n_languages * (1 + len(plans))) as advance:
         checks = Checks(study, english)
-        checks.add_sentences(damage.score_sentences(study, plans, advance))
+        checks.add_sentences(score_sentences(study, plans, advance))
     lap("sentences")
     kept = Outcomes(study, folder, questions_of(prompts.full))
-    layer_cells = testing.layer_cells(study, chosen)
-    with progress.stage("test", n_languages * (1 + len(chosen) + 2 * len(layer_cells))) as advance:
-        for method, table in testing.score_plans(study, prompts, plans, advance):
+    cells = layer_cells(study, chosen)
+    with progress.stage("test", n_languages * (1 + len(chosen) + 2 * len(cells))) as advance:
+        for method, table in score_plans(study, prompts, plans, advance):
             kept.add(method, table)
             checks.add(table)
-        estimated = testing.estimated_rows(study, prompts, plans)
+        estimated = estimated_rows(study, prompts, plans)
         effects = kept.parts[:1]
-        if layer_cells:
-            table = testing.score_layers(study, prompts, vectors, layer_cells, advance)
+        if cells:
+            table = score_layers(study, prompts, vectors, cells, advance)
             effects = [*effects, kept.of("layers", table)]
     if len(estimated):
         write_csv(folder / "normaliser.csv", estimated)
@@ -204,18 +218,18 @@ def _run(
     if chosen:
         steps = len(searched) * study.design.draws * 2 * n_languages
         with progress.stage("controls", steps) as advance:
-            for control, table in testing.score_controls(study, searched, prompts, fit, vectors, advance):
+            for control, table in score_controls(study, searched, prompts, fit, vectors, advance):
                 draws[control] = list(dict.fromkeys(table["method"]))
                 kept.add(control, table)
                 checks.add(table)
     lap("controls")
     said: list[pd.DataFrame] = []
     if config.generate:
-        with progress.stage("generate", generating.steps(study, 1 + len(chosen))) as advance:
-            said.append(generating.generated_answers(study, vectors, chosen, advance))
+        with progress.stage("generate", generated_steps(study, 1 + len(chosen))) as advance:
+            said.append(generated_answers(study, vectors, chosen, advance))
         lap("generate")
-    with progress.stage("locate", locate.steps(study)) as advance:
-        located = locate.locate(study, fit, advance)
+    with progress.stage("locate", locate_steps(study)) as advance:
+        located = locate(study, fit, advance)
     lap("locate")
     save_vectors(folder, vectors)
     save_left_out(folder, study)
@@ -231,26 +245,26 @@ def _run(
     table = with_headroom(with_neither(pd.concat(kept.parts)), english, config.normalisation)
     cells = Cells(table, study.resampling, means(config))
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
-    plane = report.plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
-    contrasts = report.contrast_table(cells, trained, config.seed)
-    layers = report.with_effects(located.layers, Cells(pd.concat(effects), study.resampling))
+    plane = plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
+    contrasts = contrast_table(cells, trained, config.seed)
+    layers = with_effects(located.layers, Cells(pd.concat(effects), study.resampling))
     kept.write_items()
     write_csv(folder / "plane.csv", plane)
     write_csv(folder / "contrasts.csv", contrasts)
-    shares = recovered_table(cells, [m for m in report.compared(list(plans)) if m in set(plane["method"])])
+    shares = recovered_table(cells, [m for m in compared_methods(list(plans)) if m in set(plane["method"])])
     write_csv(folder / "recovered.csv", shares)
-    controls = report.control_table(cells, draws) if draws else None
+    controls = control_table(cells, draws) if draws else None
     verdicts = verdict_table(contrasts, controls, headroom_notes(shares))
     if len(verdicts):
         write_csv(folder / "verdicts.csv", verdicts)
     if controls is not None:
         write_csv(folder / "controls.csv", controls)
-    real = report.compared(plane["method"].unique())
+    real = compared_methods(plane["method"].unique())
     write_csv(folder / "fronts.csv", front_table(cells, *compared_sets(real, trained, list(draws))))
     if said:
         answers = pd.concat(said, ignore_index=True)
         answers.to_parquet(folder / "scores" / "generated.parquet", index=False)
-        generated = generating.generated_table(study, answers, pd.concat(kept.parts))
+        generated = generated_table(study, answers, pd.concat(kept.parts))
         write_csv(folder / "generated.csv", generated)
     write_csv(folder / "layers.csv", layers)
     save_plans(folder, study, vectors, chosen | front)

@@ -15,7 +15,7 @@ from figures.tables import read_table
 from interp.errors import OutputError
 from interp.files import differences
 from interp.study.config import RunConfig
-from interp.study.listing import read_manifest
+from interp.study.manifest import read_manifest
 from interp.study.output import MANIFEST, check_folder
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ METRICS = (
 """Columns of `generated.csv` that have intervals, next to `d_localization_generated` and `kappa`."""
 
 
-def steps(study: Study, methods: int) -> int:
+def generated_steps(study: Study, methods: int) -> int:
     """How many steps `generated_answers` takes for a number of methods, base included."""
     return len(study.languages) * methods
 

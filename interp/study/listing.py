@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from interp.errors import ConfigError, OutputError, nearest
 from interp.files import PARTIAL, not_a_folder
 from interp.study.holding import LOCK
+from interp.study.manifest import read_json
 from interp.study.output import MANIFEST, partial_folder
 from interp.study.store import DAMAGED, IDENTITY, PARTS
 from interp.study.units import RECORDS
@@ -94,14 +93,6 @@ def finished_folder(root: Path, name: str) -> Path:
     return run.folder
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """What a finished run says of itself; raises OutputError where that can't be read or is no run's."""
-    found = _read_json(folder / MANIFEST)
-    if not isinstance(found.get("config"), dict):
-        raise OutputError(f"{folder / MANIFEST} is no run's: it has no settings", allowed="a run's folder")
-    return found
-
-
 def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
     """The rows of a run's plane.csv (text: as it writes them); raises OutputError where it isn't there or is broken."""
     from figures.tables import read_table
@@ -121,33 +112,6 @@ def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, tu
     """Keys with their two values, where these differ (None where one lacks the key)."""
     keys = dict.fromkeys((*there, *here))
     return {key: (there.get(key), here.get(key)) for key in keys if there.get(key) != here.get(key)}
-
-
-def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Files that are not as the manifest's checksums say, in words.
-
-    Raises OutputError where the manifest has none, or names a file outside the folder.
-    """
-    files = manifest.get("files")
-    if not isinstance(files, dict) or not files:
-        raise OutputError(f"{folder / MANIFEST} has no checksums", remedy="they are written by `interp run`")
-    problems = []
-    for name, digest in files.items():
-        parts = PurePosixPath(name).parts
-        if not parts or ".." in parts or name.startswith(("/", "\\")) or not _inside(folder, folder / name):
-            raise OutputError(f"{folder / MANIFEST} names the file {name!r}", allowed="files in the run's folder")
-        try:
-            with (folder / name).open("rb") as file:
-                same = hashlib.file_digest(file, "sha256").hexdigest() == digest
-        except OSError as error:
-            problems.append(f"{name}: {error.strerror}")
-        else:
-            problems += [] if same else [f"{name}: not as it was written"]
-    return problems
-
-
-def _inside(folder: Path, path: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _below(root: Path, folder: Path, depth: int) -> Iterator[Listed]:
@@ -173,7 +137,7 @@ def _finished(name: str, folder: Path) -> Listed | None:
     """A folder with a manifest; None where that is of something else than a run."""
     when = (folder / MANIFEST).stat().st_mtime
     try:
-        manifest = _read_json(folder / MANIFEST)
+        manifest = read_json(folder / MANIFEST)
     except OutputError as error:
         return Listed(name, folder, "broken", when, problem=str(error))
     config = manifest.get("config")
@@ -198,7 +162,7 @@ def _working(name: str, folder: Path) -> Listed | None:
     except FileNotFoundError:
         return None
     try:
-        identity = _read_json(folder / IDENTITY)
+        identity = read_json(folder / IDENTITY)
     except OutputError as error:
         return Listed(name, folder, "broken", when, problem=str(error))
     config = identity.get("config")
@@ -245,7 +209,7 @@ def held(folder: Path) -> bool:
 def _seconds(path: Path) -> list[float]:
     """What a unit's record says that it took; nothing where it doesn't."""
     try:
-        value = _read_json(path).get("value")
+        value = read_json(path).get("value")
     except OutputError:
         return []
     return _numbers([value.get("seconds")]) if isinstance(value, dict) else []
@@ -257,13 +221,3 @@ def _numbers(values: Any) -> list[float]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise OutputError(f"{path} can't be read: {error}", remedy="run it again, into another folder") from error
-    if not isinstance(found, dict):
-        raise OutputError(f"{path} holds no keys", remedy="run it again, into another folder")
-    return found

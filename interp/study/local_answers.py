@@ -45,7 +45,7 @@ class LocalAnswers:
     control_layers: tuple[int, ...]
 
 
-def steps(study: Study) -> int:
+def local_answer_steps(study: Study) -> int:
     """How many steps `read_local_answers` takes."""
     return len(SPLITS) * len(study.languages) + 1
 

@@ -73,7 +73,7 @@ class Located:
             write_csv(folder / "attribution.csv", self.attribution)
 
 
-def steps(study: Study) -> int:
+def locate_steps(study: Study) -> int:
     """How many steps `locate` takes."""
     languages, kinds = len(study.languages), KINDS if study.design.attribution_items else 0
     reads = len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)

@@ -38,7 +38,7 @@ PARTS = ("", "_en", "_loc", "_rest")
 """What is undone: the whole shift, or its part along EN, along what of LOC is orthogonal to EN, or outside of both."""
 
 
-def steps(study: Study) -> int:
+def mechanism_steps(study: Study) -> int:
     """How far `mechanism_table` advances."""
     return len(study.languages) * (3 + study.n_layers * patches_per_layer(study))
 

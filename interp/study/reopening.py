@@ -20,7 +20,7 @@ from interp.steering.saved import PLANS, SURGICAL, SavedPlans, load_plans
 from interp.study.config import RunConfig
 from interp.study.describing import made_of
 from interp.study.finished import VERSION
-from interp.study.listing import read_manifest, verify
+from interp.study.manifest import read_manifest, verify
 from interp.study.methods import DEFAULT
 from interp.study.output import MANIFEST, draw_figures, draw_report, writable
 from interp.study.prepare import Study, prepare, with_model

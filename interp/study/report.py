@@ -71,7 +71,7 @@ def is_control(method: str) -> bool:
     return method.rpartition("+")[2] in CONTROLS
 
 
-def compared(methods: Iterable[str]) -> list[str]:
+def compared_methods(methods: Iterable[str]) -> list[str]:
     """Rows that fronts are drawn of: no controls, and no single seeds of which another row is the mean."""
     return [method for method in methods if not is_control(method) and not of_seed(method)]
 
@@ -104,7 +104,7 @@ def plane_table(
     drawn = {draw for members in draws.values() for draw in members}
     methods = {m: [m] for m in cells.methods if m not in drawn} | dict(draws)
     table = points(cells, methods, cultures, chance).merge(chance_table(cells), on="language", how="left")
-    real = compared(methods)
+    real = compared_methods(methods)
     shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}
     table["front"] = [shares[code].get(m, np.nan) for code, m in zip(table["language"], table["method"], strict=True)]
     for number, key in enumerate(("model", "universal", "cultural")):

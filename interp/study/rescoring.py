@@ -25,7 +25,6 @@ from interp.steering.positions import Positions
 from interp.steering.saved import PLANS, SavedPlans, naming_model, notice_other_model, notice_other_template
 from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
-from interp.study import report
 from interp.study.chance import with_neither
 from interp.study.config import RunConfig
 from interp.study.describing import described
@@ -34,6 +33,7 @@ from interp.study.keeping import Outcomes, save_left_out
 from interp.study.methods import DEFAULT
 from interp.study.output import MANIFEST, run_folder, write_csv
 from interp.study.prepare import Study, load_configured, open_study, with_model
+from interp.study.report import base_contrasts, plane_table
 from interp.study.resolve import Inputs, resolve, resolve_data
 from interp.study.testing import Plans, Prompts, score_plans
 from interp.study.vocabulary import notice_vocabulary
@@ -153,8 +153,8 @@ def rescore(
                 kept.add(method, table)
         cells = Cells(with_neither(pd.concat(kept.parts)), study.resampling_of(split))
         names = {"model": loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
-        plane = report.plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
-        contrasts = report.base_contrasts(cells, config.seed)
+        plane = plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
+        contrasts = base_contrasts(cells, config.seed)
         write_csv(folder / "plane.csv", plane)
         write_csv(folder / "contrasts.csv", contrasts)
         save_left_out(folder, study)

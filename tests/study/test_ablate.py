@@ -33,8 +33,9 @@ from interp.study.experiment import run
 from interp.study.fit import read_fit
 from interp.study.fits import AsLong, Fitted, Lent, Noise, Pooled, plan_of
 from interp.study.gains import gain_table
-from interp.study.listing import finished_folder, read_manifest, verify
+from interp.study.listing import finished_folder
 from interp.study.locate import before_search
+from interp.study.manifest import read_manifest, verify
 from interp.study.noise import KINDS, ShuffledRoles, add_noise
 from interp.study.paired import Pairs
 from interp.study.prepare import Study, prepare
