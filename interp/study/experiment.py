@@ -201,15 +201,15 @@ def _run(
         checks.add_sentences(score_sentences(study, plans, advance))
     lap("sentences")
     kept = Outcomes(study, folder, questions_of(prompts.full))
-    cells = layer_cells(study, chosen)
-    with progress.stage("test", n_languages * (1 + len(chosen) + 2 * len(cells))) as advance:
+    at = layer_cells(study, chosen)
+    with progress.stage("test", n_languages * (1 + len(chosen) + 2 * len(at))) as advance:
         for method, table in score_plans(study, prompts, plans, advance):
             kept.add(method, table)
             checks.add(table)
         estimated = estimated_rows(study, prompts, plans)
         effects = kept.parts[:1]
-        if cells:
-            table = score_layers(study, prompts, vectors, cells, advance)
+        if at:
+            table = score_layers(study, prompts, vectors, at, advance)
             effects = [*effects, kept.of("layers", table)]
     if len(estimated):
         write_csv(folder / "normaliser.csv", estimated)
