@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from interp.steering.streaming import stream
     from interp.steering.vectors import SteeringVectors
     from interp.study.config import RunConfig
-    from interp.study.experiment import run
+    from interp.study.run import run
 
 _HOME = {
     "Plan": "interp.steering.plans",
@@ -38,7 +38,7 @@ _HOME = {
     "read_residuals": "interp.model.residuals",
     "read_vectors": "interp.steering.foreign",
     "residual_moments": "interp.model.residuals",
-    "run": "interp.study.experiment",
+    "run": "interp.study.run",
     "score": "interp.steering.engine",
     "steered": "interp.steering.plans",
     "store_residuals": "interp.model.store",

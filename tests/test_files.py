@@ -12,8 +12,8 @@ from interp.errors import TranslocalError
 from interp.files import folder_name
 from interp.model.adapters import find_adapter
 from interp.model.sources import find_model
+from interp.studies import find_runs
 from interp.study.config import RunConfig
-from interp.study.listing import find_runs
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def ablate(
     """
     if noise is not None and noise < 1:
         raise ConfigError(f"noise {noise} is not allowed", allowed="whole numbers from 1")
-    from interp.study.listing import finished_folder
+    from interp.studies import finished_folder
 
     place = finished_folder(folder or Path("runs"), run)
     try:

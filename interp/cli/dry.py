@@ -14,11 +14,9 @@ from interp.cli.units import bytes_text, count_text, seconds_text
 if TYPE_CHECKING:
     from interp.data.items import CulturalSet, ParallelText, UniversalSet
     from interp.model.outline import Outline
+    from interp.study.ask import Inputs, Study
     from interp.study.config import RunConfig
-    from interp.study.estimating import Estimate
-    from interp.study.prepare import Study
-    from interp.study.resolve import Inputs
-    from interp.study.search.budget import Offer
+    from interp.study.cost import Estimate, Offer
 
 TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
 RUN_TABLES = (
@@ -39,11 +37,9 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
     from interp.model.environment import disk
     from interp.model.outline import outline
     from interp.model.placement import place
-    from interp.study.estimating import estimate, planned
-    from interp.study.output import check_folder
-    from interp.study.prepare import check_items
-    from interp.study.resolve import resolve
-    from interp.study.search.budget import offers, settle
+    from interp.study.ask import check_items, resolve
+    from interp.study.cost import estimate, offers, planned, settle
+    from interp.study.folder import check_folder
 
     check_folder(settings.folder)
     inputs = resolve(settings)
@@ -129,7 +125,7 @@ def _model_lines(settings: RunConfig, found: Outline, device: str, dtype: str) -
 
 def _design_lines(every: Sequence[Offer], picked: str) -> list[str]:
     """Every design side by side: its time, and the smallest effects that its test can see."""
-    from interp.study.search.budget import SHIFTED, smallest_seen
+    from interp.study.cost import SHIFTED, smallest_seen
 
     heads = f"{'time':>8}  {'grid':>12}  {'controls':>8}  smallest effect seen: transfer, localization"
     lines = [_line("design", f"{'':12}{heads}")]
@@ -154,8 +150,7 @@ def _item_lines(study: Study, whole: bool) -> list[str]:
         ]
         lines.append(_line(f"{code} ({study.culture(code)})", f"prompts that count: {'; '.join(counts)}"))
     if whole:
-        from interp.study.search.choose import control_steps, method_steps
-        from interp.study.search.chosen import sought
+        from interp.study.search import control_steps, method_steps, sought
 
         methods, design, n = sought(study), study.design, len(study.languages)
         draws = len(design.controls) * design.draws if methods.names else 0
@@ -224,8 +219,7 @@ def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
 
 
 def _checks(settings: RunConfig, study: Study) -> list[str]:
-    from interp.study.damage import sentence_prompts
-    from interp.study.robustness import NOT_SCORED
+    from interp.study.score import NOT_SCORED, sentence_prompts
 
     names = [] if settings.normalisation in NOT_SCORED else ["robustness.csv"]
     return names + (["damage.csv"] if any(sentence_prompts(study, code) for code in study.languages) else [])

@@ -94,7 +94,7 @@ def _folder(
     dry_run: bool,
 ) -> None:
     from interp.export.folder import write_folder
-    from interp.study.output import writable
+    from interp.study.folder import writable
 
     repository = None
     if to == "hub":
@@ -161,7 +161,7 @@ def _file(saved: SavedPlans, plan: Plan, language: str, model: str | None, to: s
     from interp.export.modules import config_of, hook_names
     from interp.files import json_text, whole
     from interp.model.template import Template
-    from interp.study.output import writable
+    from interp.study.folder import writable
 
     if out.suffix != SUFFIX[to]:
         right = out.with_suffix(SUFFIX[to]).name
@@ -194,7 +194,7 @@ def _checkpoint(
     from interp.export.card import checkpoint_card
     from interp.export.checkpoint import FORM, bake
     from interp.files import json_text
-    from interp.study.output import writable
+    from interp.study.folder import writable
 
     additions(plan, FORM)
     loaded = _loaded(saved, plan, model, device="cpu", dtype="float32")

@@ -70,7 +70,7 @@ def tables(
     """Write a run's tables in LaTeX (booktabs): plane, contrasts, erasure, ablations, with intervals."""
     from figures.latex import TABLES, latex
     from interp.files import whole
-    from interp.study.output import writable
+    from interp.study.folder import writable
 
     found = _open(run, folder)
     target = out or found.folder / "tables"
@@ -92,7 +92,7 @@ def report(
 ) -> None:
     """Write a run's report again: one HTML file that works from disk without a network."""
     from figures.report import FILE, write_report
-    from interp.study.output import writable
+    from interp.study.folder import writable
 
     tables = _open(run, folder)
     target = out or tables.folder / FILE
@@ -103,7 +103,7 @@ def report(
 
 def _open(run: str, folder: Path | None) -> RunTables:
     from figures.run_tables import RunTables
-    from interp.study.listing import find_run
+    from interp.studies import find_run
 
     one = find_run(folder or Path("runs"), run)
     if not one.whole:

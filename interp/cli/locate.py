@@ -61,12 +61,12 @@ def locate(
     if dry_run:
         say_plan(settings, whole=False)
         return
-    from interp.study.resolve import resolve
+    from interp.study.ask import resolve
 
     inputs = resolve(settings)
     try:
         from interp.progress import Bars
-        from interp.study.experiment import run_locate
+        from interp.study.run import run_locate
 
         result = run_locate(settings, Bars(quiet), inputs=inputs)
     except KeyboardInterrupt:

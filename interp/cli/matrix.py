@@ -65,8 +65,8 @@ def matrix(
     settings = read_config(config, given, RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-matrix")
-    from interp.study.resolve import resolve
-    from interp.study.steered import Cultures
+    from interp.study.ask import resolve
+    from interp.study.matrix import Cultures
 
     inputs = resolve(settings, locating=False)
     asked = tuple(part.strip() for part in columns.split(",")) if columns else ()

@@ -13,7 +13,7 @@ from interp.cli.locate import FOUND, say
 from interp.cli.planes import layer_range, show_plane
 
 if TYPE_CHECKING:
-    from interp.study.finished import RunResult
+    from interp.study.folder import RunResult
 
 EXAMPLES = (
     "Examples:  interp run  |  interp run --languages es,zh --limit 100 --out runs/small  |  "
@@ -85,12 +85,12 @@ def run(
     if dry_run:
         say_plan(settings, whole=True)
         return
-    from interp.study.resolve import resolve
+    from interp.study.ask import resolve
 
     inputs = resolve(settings)
     try:
         from interp.progress import Bars
-        from interp.study.experiment import run as run_study
+        from interp.study.run import run as run_study
 
         result = run_study(settings, Bars(quiet), inputs=inputs, overwrite=overwrite)
     except KeyboardInterrupt:
@@ -116,7 +116,7 @@ def summarise(result: RunResult) -> None:
     show_plane(result.plane, "test", layers)
     print("random and shuffled are medians of their draws; plane.csv has all rows.")
     if result.generated is not None:
-        from interp.study.generating import said_line
+        from interp.study.score import said_line
 
         print(said_line(result.generated))
     for line in result.checks:

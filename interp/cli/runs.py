@@ -16,8 +16,7 @@ from interp.cli.units import seconds_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interp.study.differing import Difference
-    from interp.study.listing import Listed
+    from interp.studies import Difference, Listed
 
 EXAMPLES = (
     "Examples:  interp runs  |  interp runs show organism-atlas-atlas --verify  |  interp runs diff sizes/a sizes/b"
@@ -35,7 +34,7 @@ def runs(context: typer.Context, folder: Folder = None, as_json: AsJson = False)
     context.obj = folder
     if context.invoked_subcommand:
         return
-    from interp.study.listing import find_runs
+    from interp.studies import find_runs
 
     found = find_runs(folder or Path("runs"))
     if as_json:
@@ -57,9 +56,9 @@ def show(
 
     --verify: exit code 1 where a file is not as it was written.
     """
-    from interp.study.listing import PLANE, find_run, read_plane
-    from interp.study.manifest import read_manifest
-    from interp.study.manifest import verify as verify_files
+    from interp.studies import PLANE, find_run, read_plane
+    from interp.study.folder import read_manifest
+    from interp.study.folder import verify as verify_files
 
     one = find_run(_root(context, folder), name)
     if not one.whole:
@@ -91,8 +90,7 @@ def diff(context: typer.Context, a: Name, b: Name, folder: Folder = None, as_jso
     Where both scored the same items, differences are paired by item and have intervals; elsewhere they have none.
     """
     from interp.errors import OutputError
-    from interp.study.differing import compare
-    from interp.study.listing import find_run
+    from interp.studies import compare, find_run
 
     root = _root(context, folder)
     found = [find_run(root, name) for name in (a, b)]

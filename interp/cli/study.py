@@ -14,10 +14,8 @@ from interp.cli import options
 from interp.cli.units import bytes_text, seconds_text
 
 if TYPE_CHECKING:
-    from interp.study.executors import ExecutorOptions
-    from interp.study.studies import Outcome, PlannedRun
-    from interp.study.study_cost import RunCost
-    from interp.study.study_file import StudyFile
+    from interp.studies import Outcome, PlannedRun, RunCost, StudyFile
+    from interp.studies.executors import ExecutorOptions
 
 app = typer.Typer(help="Many runs from one file: models x data x seeds.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -104,17 +102,17 @@ def run(
 
 
 def _planned(file: Path, out: Path) -> tuple[StudyFile, list[PlannedRun]]:
-    from interp.study.study_file import read_study
+    from interp.studies import read_study
 
     found = read_study(file, out)
-    from interp.study.studies import plan_study
+    from interp.studies import plan_study
 
     return found, plan_study(found)
 
 
 def _executor(context: typer.Context) -> ExecutorOptions:
     """The options of the executor that were given; the others as they are by default."""
-    from interp.study.executors import ExecutorOptions
+    from interp.studies.executors import ExecutorOptions
 
     known = {field.name for field in fields(ExecutorOptions)}
     given = {name: value for name, value in context.params.items() if name in known and value is not None}
@@ -124,10 +122,9 @@ def _executor(context: typer.Context) -> ExecutorOptions:
 
 def _run(found: StudyFile, planned: list[PlannedRun], settings: ExecutorOptions, quiet: bool) -> list[Outcome]:
     from interp.progress import Bars
-    from interp.study.computing import compute
-    from interp.study.executors import execute
-    from interp.study.executors.sharing import limit_threads
-    from interp.study.studies import gather_run, run_study
+    from interp.studies import gather_run, run_study
+    from interp.studies.executors import execute, limit_threads
+    from interp.study.stages import compute
 
     def tell(line: str) -> None:
         if not quiet:
@@ -164,7 +161,7 @@ def _report(found: StudyFile, outcomes: list[Outcome], quiet: bool) -> None:
 def _show(found: StudyFile, planned: list[PlannedRun], as_json: bool) -> None:
     from interp.cli.dry import problems
     from interp.model.environment import disk
-    from interp.study.study_cost import study_costs
+    from interp.studies import study_costs
 
     todo = [one for one in planned if not one.finished]
     costs = dict(zip((one.run.name for one in todo), study_costs(todo), strict=True))

@@ -28,7 +28,7 @@ TASK = ["axis", "cue", "language", "item", "cluster"]
 def outcomes(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.DataFrame:
     """One row per method and task, a column per metric (NaN where a task doesn't measure it).
 
-    `scores` has the columns of `interp.study.evaluate.COLUMNS`. Shares are those of `chosen_share`: 0 or 1, or between
+    `scores` has the columns of `interp.study.ask.COLUMNS`. Shares are those of `chosen_share`: 0 or 1, or between
     them where options tie. Raises ValueError for a score that is NaN.
     """
     rows = _prepared(scores, normalisation)

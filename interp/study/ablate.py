@@ -22,19 +22,24 @@ from interp.steering.plans import Plan
 from interp.steering.saved import SURGICAL, SavedPlan
 from interp.steering.search import Setting, Side
 from interp.steering.strengths import read_strength
-from interp.study.ablations import Ablation, ablation_table, ablations, better_rows, means_of
-from interp.study.fit import read_fit
-from interp.study.fits import Fits, Fitted, plan_of
-from interp.study.gains import gain_table
+from interp.study.ask import Study
+from interp.study.fit import Fits, Fitted, Pairs, plan_of, read_fit
+from interp.study.folder import Reopened, reopen, write_csv
 from interp.study.locate import APrioriLayers, before_search, quick_steps
-from interp.study.output import write_csv
-from interp.study.paired import Pairs
-from interp.study.prepare import Study
-from interp.study.regret import ORACLE, regret_table
-from interp.study.reopening import Reopened, reopen
-from interp.study.search.candidates import CANDIDATES
-from interp.study.search.chosen import method_of
-from interp.study.search.prompts import SplitTasks, searched
+from interp.study.search import (
+    CANDIDATES,
+    ORACLE,
+    Ablation,
+    SplitTasks,
+    ablation_table,
+    ablations,
+    better_rows,
+    gain_table,
+    means_of,
+    method_of,
+    regret_table,
+    searched,
+)
 
 SEARCHED, A_PRIORI = "searched", "a priori"
 FINALIST = "finalist "

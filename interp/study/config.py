@@ -15,7 +15,7 @@ from interp.steering.goals import Goal, Kind
 from interp.steering.positions import POSITIONS
 from interp.steering.strengths import read_strength, size
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
-from interp.study.search.design import DESIGNS, Name, read_layers, read_seconds
+from interp.study.search import DESIGNS, Name, read_layers, read_seconds
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,20 @@ from interp.progress import Bars, Stages, unsaid
 from interp.rows import MACRO
 from interp.steering.saved import SURGICAL
 from interp.steering.vectors import SteeringVectors
+from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, random_like, read_fit, residual_norms
-from interp.study.gains import METRIC, gain, gain_table, languages_of
-from interp.study.output import write_csv
-from interp.study.prepare import Study
-from interp.study.reopening import reopen
-from interp.study.search.choose import choose, search_methods
-from interp.study.search.chosen import PAIRS, Sought
-from interp.study.search.prompts import SplitTasks
+from interp.study.folder import reopen, write_csv
+from interp.study.search import (
+    METRIC,
+    PAIRS,
+    Sought,
+    SplitTasks,
+    choose,
+    gain,
+    gain_table,
+    languages_of,
+    search_methods,
+)
 
 KINDS = ("vectors", "vectors and roles")
 """What is random: the vectors, or also which of an item's options counts as right (as local)."""

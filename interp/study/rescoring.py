@@ -18,6 +18,7 @@ from interp.files import write_json
 from interp.model.loading import LoadedModel
 from interp.model.protocol import HookedModel
 from interp.plane import Cells
+from interp.plane.chance import with_neither
 from interp.progress import Stages
 from interp.rows import BASE
 from interp.steering.plans import Plan, check_fits
@@ -25,18 +26,21 @@ from interp.steering.positions import Positions
 from interp.steering.saved import PLANS, SavedPlans, naming_model, notice_other_model, notice_other_template
 from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
-from interp.study.chance import with_neither
+from interp.study.ask import (
+    Inputs,
+    Study,
+    check_enough,
+    load_configured,
+    notice_vocabulary,
+    open_study,
+    resolve,
+    resolve_data,
+    with_model,
+)
 from interp.study.config import RunConfig
-from interp.study.describing import described
-from interp.study.enough import check_enough
-from interp.study.keeping import Outcomes, save_left_out
+from interp.study.folder import MANIFEST, Outcomes, described, run_folder, save_left_out, write_csv
 from interp.study.methods import DEFAULT
-from interp.study.output import MANIFEST, run_folder, write_csv
-from interp.study.prepare import Study, load_configured, open_study, with_model
-from interp.study.report import base_contrasts, plane_table
-from interp.study.resolve import Inputs, resolve, resolve_data
-from interp.study.testing import Plans, Prompts, score_plans
-from interp.study.vocabulary import notice_vocabulary
+from interp.study.score import Plans, Prompts, base_contrasts, plane_table, score_plans
 
 SETTINGS = (
     "model", "adapter", "revision", "quantization", "n_devices", "universal", "cultural", "data_dir", "languages",

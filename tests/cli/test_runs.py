@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 
 from interp.cli import app
 from interp.errors import ConfigError, OutputError, TranslocalError
-from interp.study.differing import compare
-from interp.study.listing import find_runs
+from interp.studies import compare, find_runs
 
 MEASURES = ("transfer", "localization", "explicit_localization", "us_bias", "d_transfer", "d_localization")
 

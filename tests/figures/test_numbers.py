@@ -13,8 +13,8 @@ from figures.wording import p_equals
 from interp.cli.showing import left_out_lines
 from interp.data.aligned import several
 from interp.data.items import LeftOut
-from interp.study.compared import comparison_lines
-from interp.study.findings import _attribution, _probe
+from interp.study.locate import comparison_lines
+from interp.study.locate._findings import _attribution, _probe
 
 NAN = math.nan
 

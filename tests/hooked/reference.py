@@ -16,7 +16,7 @@ from interp.model.sources import organism_folder
 from interp.progress import Bars
 from interp.steering.engine import score
 from interp.steering.vectors import SteeringVectors, difference
-from interp.study.experiment import run
+from interp.study.run import run
 from tests.conftest import tiny_config
 from tests.hooked.cases import KINDS, NUMBERS, RUN, VECTORS, place, plans, prompts, run_config, texts
 

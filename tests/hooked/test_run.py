@@ -15,7 +15,7 @@ from interp.organism.exposure import Exposure
 from interp.plane import METRICS
 from interp.progress import Bars
 from interp.steering.vectors import SteeringVectors
-from interp.study.experiment import run
+from interp.study.run import run
 from tests.hooked.building import build
 from tests.hooked.cases import RUN, Note, Reference, run_config
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from interp.model.loading import load_model
 from interp.progress import Bars
+from interp.study.ask import resolve
 from interp.study.config import RunConfig
-from interp.study.experiment import run
-from interp.study.output import partial_folder
-from interp.study.resolve import resolve
+from interp.study.folder import partial_folder
+from interp.study.run import run
 
 SETTINGS = {
     "languages": ("el",), "limit": 60, "strengths": (1.0,), "design": "exhaustive", "draws": 4, "bootstrap_draws": 200,

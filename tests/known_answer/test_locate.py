@@ -9,12 +9,11 @@ import pytest
 
 from interp.plane import Cells, estimate, outcomes
 from interp.rows import BASE
+from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.findings import findings
 from interp.study.fit import FitResiduals, fit_vectors, read_fit
-from interp.study.locate import Located, locate
-from interp.study.prepare import Study, prepare
-from interp.study.testing import Prompts, layer_cells, score_layers, score_methods
+from interp.study.locate import Located, findings, locate
+from interp.study.score import Prompts, layer_cells, score_layers, score_methods
 from tests.known_answer.planted_llama import build
 
 A, B = 2, 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.prepare import Study, prepare
-from interp.study.probing import SHARED_BY
+from interp.study.locate import SHARED_BY
 from probes import LinearProbe
 from probes.intervals import cluster_weights, percentile_interval, ratio_draws
 

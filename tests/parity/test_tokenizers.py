@@ -24,8 +24,8 @@ from interp.model.template import Template
 from interp.steering.engine import ENGINES, score
 from interp.steering.generation import generate
 from interp.steering.plans import Plan, Steer
+from interp.study.ask import score_tasks
 from interp.study.config import RunConfig
-from interp.study.evaluate import score_tasks
 from tests.parity.vocabularies import BOS, EOS, KINDS, write_checkpoint
 
 BOUND = 1e-3

@@ -10,8 +10,8 @@ from interp.data.prompts import Prompt
 from interp.data.tasks import OptionMark, Task
 from interp.plane import METRICS, best, chosen_share, outcomes
 from interp.steering.scores import Scores
-from interp.study.evaluate import ScoreTables, choices
-from interp.study.item_table import item_rows
+from interp.study.ask import ScoreTables, choices
+from interp.study.folder._written import item_rows
 
 ROLES = {
     "universal": ("right", "wrong", "wrong", "wrong", "candidate"),

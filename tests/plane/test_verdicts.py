@@ -9,7 +9,8 @@ import pandas as pd
 
 from interp.plane import Cells, Resampling, outcomes
 from interp.plane.verdicts import CLAIMS, COLUMNS, direction, macro_sentences, verdict_table
-from interp.study.report import CRITERIA, control_table
+from interp.study.score import control_table
+from interp.study.score._report import CRITERIA
 from tests.study.test_chance import scores
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from interp.progress import Bars
-from interp.study import evaluate, prepare
+from interp.study.ask import _score as evaluate
+from interp.study.ask import _study as prepare
 from interp.study.config import RunConfig
-from interp.study.experiment import run
+from interp.study.run import run
 
 SMALL = {
     "limit": 60,

@@ -23,23 +23,18 @@ from interp.steering.engine import score
 from interp.steering.plans import Plan, steered
 from interp.steering.saved import load_plans
 from interp.steering.search import Setting, Side
+from interp.studies import finished_folder
 from interp.study import ablate as ablating
-from interp.study import reopening
 from interp.study.ablate import Ablated, a_priori_settings, ablate, setting_of
-from interp.study.ablations import ablations
+from interp.study.ask import ScoreTables, Study, prepare, score_tasks
 from interp.study.config import RunConfig
-from interp.study.evaluate import ScoreTables, score_tasks
-from interp.study.experiment import run
-from interp.study.fit import read_fit
-from interp.study.fits import AsLong, Fitted, Lent, Noise, Pooled, plan_of
-from interp.study.gains import gain_table
-from interp.study.listing import finished_folder
+from interp.study.fit import AsLong, Fitted, Lent, Noise, Pairs, Pooled, plan_of, read_fit
+from interp.study.folder import _finished as reopening
+from interp.study.folder import read_manifest, verify
 from interp.study.locate import before_search
-from interp.study.manifest import read_manifest, verify
 from interp.study.noise import KINDS, ShuffledRoles, add_noise
-from interp.study.paired import Pairs
-from interp.study.prepare import Study, prepare
-from interp.study.search.prompts import SplitTasks, searched
+from interp.study.run import run
+from interp.study.search import SplitTasks, ablations, gain_table, searched
 
 SMALL = {
     "languages": ("el", "ko"), "limit": 200, "design": "small", "strengths": ("0.3r",), "draws": 2,

@@ -7,7 +7,7 @@ import pytest
 
 from figures.report import words
 from interp.plane import Cells, Resampling, outcomes
-from interp.study.chance import chance_table, with_neither
+from interp.plane.chance import chance_table, with_neither
 from tests.study.conftest import CountedRun
 
 

@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from interp.plane import Cells, Resampling
-from interp.study.compared import comparison_lines, onset_comparison, signal_table
-from interp.study.findings import trained_lines
-from interp.study.locate import Located
-from interp.study.report import contrast_table, criteria
+from interp.study.locate import Located, comparison_lines, onset_comparison, signal_table, trained_lines
+from interp.study.score import contrast_table
+from interp.study.score._report import criteria
 from probes.signals import Signal
 
 CLUSTERS = np.array([f"c{i}" for i in range(12)])

@@ -21,10 +21,10 @@ from interp.model.loading import LoadedModel
 from interp.model.sources import organism_folder
 from interp.progress import unsaid
 from interp.steering.plans import Plan, Steer
+from interp.study.ask import Study, open_study, resolve_data
 from interp.study.config import RunConfig
-from interp.study.damage import Surprise, damage_lines, damage_table, score_sentences, sentence_prompts
-from interp.study.prepare import Study, open_study
-from interp.study.resolve import resolve_data
+from interp.study.score import score_sentences, sentence_prompts
+from interp.study.score._damage import Surprise, damage_lines, damage_table
 from tests.study.conftest import CountedRun
 
 

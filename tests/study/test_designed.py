@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from interp.model.loading import LoadedModel
 from interp.plane.specific import FEWEST
+from interp.study.ask import prepare
 from interp.study.config import RunConfig
-from interp.study.prepare import prepare
 
 
 def test_compared_questions_are_enough_of_a_relation_to_tell_what_is_specific(organism: LoadedModel) -> None:

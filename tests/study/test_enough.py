@@ -14,11 +14,10 @@ from interp.cli import app
 from interp.data import atlas
 from interp.data.tasks import everything
 from interp.errors import DataError
+from interp.studies import StudyFile, plan_study
+from interp.studies._file import StudyRun
+from interp.study.ask import check_enough, named_counts, resolve, resolve_data
 from interp.study.config import RunConfig
-from interp.study.enough import check_enough
-from interp.study.resolve import named_counts, resolve, resolve_data
-from interp.study.studies import plan_study
-from interp.study.study_file import StudyFile, StudyRun
 
 SPANISH = RunConfig(languages=("es",), limit=20)
 
@@ -28,7 +27,7 @@ def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*given: object, **more: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("interp.study.prepare.load_model", never)
+    monkeypatch.setattr("interp.study.ask._study.load_model", never)
 
 
 def told_limit(error: DataError) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from interp.plane import Cells, Resampling
 from interp.rows import MACRO
-from interp.study.erasure import erasure_table
+from interp.study.trained._erasure import erasure_table
 from probes.intervals import holm
 from probes.student import expanded_level, student_deviate
 

@@ -12,10 +12,10 @@ import torch
 from interp.model.loading import LoadedModel
 from interp.steering.normaliser import bounded_normaliser
 from interp.steering.plans import Plan, Steer
+from interp.study.ask import ScoreTables, Study, prepare, score_tasks, scored_prompts
 from interp.study.config import RunConfig
-from interp.study.estimated import SAMPLE, estimated_line, estimated_table
-from interp.study.evaluate import ScoreTables, score_tasks, scored_prompts
-from interp.study.prepare import Study, prepare
+from interp.study.score import estimated_line
+from interp.study.score._checks import SAMPLE, estimated_table
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_prompt_that_exact_scores_lack_is_an_error(study: Study, plans: dict[s
 
 
 def test_a_study_that_sums_all_words_has_no_rows(study: Study) -> None:
-    from interp.study.testing import Prompts
+    from interp.study.score import Prompts
 
     assert not study.design.bounded  # the embedded model's vocabulary is small
     assert Prompts.of(replace(study)).normaliser(study, "es") is None

@@ -19,8 +19,8 @@ from interp.model.template import Template
 from interp.steering.engine import score
 from interp.steering.plans import Plan, Steer
 from interp.steering.scores import Scores
+from interp.study.ask import confidence, score_tasks
 from interp.study.config import RunConfig
-from interp.study.evaluate import confidence, score_tasks
 
 
 def test_confidence_is_a_softmax_over_the_tasks_own_options() -> None:

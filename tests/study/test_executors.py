@@ -17,10 +17,11 @@ import psutil
 import pytest
 
 from interp.errors import ConfigError, Notice
-from interp.study.executors import Done, ExecutorOptions, execute
-from interp.study.executors.sharing import gpus_of, shared_gpus
-from interp.study.executors.waiting import Waiting
-from interp.study.units import Unit
+from interp.studies.executors import ExecutorOptions, execute
+from interp.studies.executors._base import Done
+from interp.studies.executors._sharing import gpus_of, shared_gpus
+from interp.studies.executors._waiting import Waiting
+from interp.study.stages import Unit
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -113,8 +114,9 @@ def test_a_worker_that_ends_by_itself_is_told_with_its_code(tmp_path: Path, work
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_the_one_who_asked(tmp_path: Path, work: ModuleType, how: signal.Signals) -> None:
     code = f"""
-from interp.study.executors import ExecutorOptions, execute
-from interp.study.units import Unit
+from interp.studies.executors import ExecutorOptions
+from interp.studies.executors import execute
+from interp.study.stages import Unit
 from unit_computes import compute
 if __name__ == "__main__":
     units = [Unit({{"out": {str(tmp_path)!r}, "does": "sleep"}}, name) for name in {NAMES!r}]
@@ -278,7 +280,7 @@ def test_a_ray_cluster_that_does_not_answer_is_named(tmp_path: Path, work: Modul
 def slurm(tmp_path: Path, work: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Commands of a Slurm that runs jobs on this machine; the folder has its calls and the scripts it was given."""
     pytest.importorskip("submitit", reason="needs submitit: pip install 'translocal[slurm]'")
-    from interp.study.executors import slurm
+    from interp.studies.executors import _slurm as slurm
 
     commands, state = tmp_path / "bin", tmp_path / "slurm"
     commands.mkdir()

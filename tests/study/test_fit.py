@@ -10,10 +10,9 @@ import torch
 from interp.data.items import CulturalItem
 from interp.errors import Notice
 from interp.model.loading import LoadedModel
+from interp.study.ask import Inputs, Study, check_items, open_study, resolve_data
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, localization_methods
-from interp.study.prepare import Study, check_items, open_study
-from interp.study.resolve import Inputs, resolve_data
 
 LANGUAGES = ("es", "ko")
 WIDTH = 6

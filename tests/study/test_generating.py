@@ -11,7 +11,7 @@ import pytest
 from interp.data.items import Accepted, CulturalItem
 from interp.steering.generation import Generated
 from interp.study.config import RunConfig, read_config
-from interp.study.generating import _measured, accepted, judged, kappa
+from interp.study.score._generated import _measured, accepted, judged, kappa
 from tests.study.conftest import CountedRun
 
 

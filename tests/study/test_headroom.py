@@ -15,19 +15,17 @@ from scipy.stats import bootstrap
 from figures import RunTables
 from figures.report import report_html
 from interp.plane import Cells, Resampling, outcomes, verdict_table
+from interp.plane.chance import with_neither
 from interp.plane.verdicts import macro_sentences
-from interp.study.chance import with_neither
-from interp.study.search.headroom import (
-    METRICS,
-    NO_BOUND,
+from interp.study.search import (
     base_cells,
     headroom_lines,
     headroom_notes,
     headroom_table,
-    recovered,
     recovered_table,
     with_headroom,
 )
+from interp.study.search._headroom import METRICS, NO_BOUND, recovered
 from probes.intervals import expanded_level
 from tests.study.conftest import CountedRun
 

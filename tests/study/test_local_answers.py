@@ -18,10 +18,11 @@ from interp.errors import DataError
 from interp.model.loading import LoadedModel
 from interp.plane import Resampling
 from interp.rows import MACRO
-from interp.study import local_answers
+from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.local_answers import SHUFFLES, LocalAnswers, read_local_answers, steps, with_probe
-from interp.study.prepare import Study, prepare
+from interp.study.trained import _local_answers as local_answers
+from interp.study.trained._local_answers import SHUFFLES, LocalAnswers, read_local_answers, with_probe
+from interp.study.trained._mechanism import steps
 from tests.conftest import write_tiny
 
 LANGUAGES = ("es", "el")

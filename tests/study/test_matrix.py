@@ -17,14 +17,21 @@ from interp.model.loading import LoadedModel
 from interp.plane import Resampling
 from interp.steering.search import Candidate
 from interp.steering.vectors import SteeringVectors
+from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.culture_vectors import CultureVectors, fit_culture_vectors
 from interp.study.fit import fit_vectors, read_fit
-from interp.study.matrix import MatrixResult, run_matrix
-from interp.study.matrix_cells import CONDITIONS, STEERED, choose_cells, scored_cells
-from interp.study.matrix_table import answers, matrix_table, summary_table
-from interp.study.prepare import Study, prepare
-from interp.study.steered import Cultures
+from interp.study.matrix import Cultures, run_matrix
+from interp.study.matrix._cells import (
+    CONDITIONS,
+    STEERED,
+    answers,
+    choose_cells,
+    matrix_table,
+    scored_cells,
+    summary_table,
+)
+from interp.study.matrix._matrix import MatrixResult
+from interp.study.matrix._vectors import CultureVectors, fit_culture_vectors
 from probes.intervals import expanded_level, holm
 
 SMALL: dict[str, Any] = {"languages": ("el",), "limit": 60, "strengths": (1.0,), "bootstrap_draws": 200}
@@ -174,7 +181,7 @@ def test_means_over_cultures(vectors: CultureVectors) -> None:
 def test_choices_are_those_of_a_search_of_one_vector(study: Study, vectors: CultureVectors) -> None:
     """All cells of a language are scored in one call; each choice is that of its own vectors on its own prompts."""
     from interp.steering.search import layer_grid
-    from interp.study.evaluate import confidence, score_tasks
+    from interp.study.ask import confidence, score_tasks
 
     cells = [
         cell

@@ -13,12 +13,12 @@ from figures.latex import latex
 from figures.tables import TEXT
 from interp.data import atlas
 from interp.progress import Bars
+from interp.studies import StudyFile, compare
+from interp.studies._file import StudyRun
+from interp.studies._studies import write_plane
 from interp.study.config import RunConfig
-from interp.study.differing import compare
-from interp.study.experiment import run
-from interp.study.finished import RunResult
-from interp.study.studies import write_plane
-from interp.study.study_file import StudyFile, StudyRun
+from interp.study.folder import RunResult
+from interp.study.run import run
 
 pytestmark = pytest.mark.slow
 

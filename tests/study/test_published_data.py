@@ -10,9 +10,9 @@ import pytest
 
 from interp.model.sources import organism_folder
 from interp.progress import Bars
+from interp.study.ask import prepare
 from interp.study.config import RunConfig
-from interp.study.experiment import run
-from interp.study.prepare import prepare
+from interp.study.run import run
 
 SMALL = {
     "limit": 40, "languages": ("el",), "strengths": (1.0,), "design": "exhaustive", "draws": 4, "bootstrap_draws": 200,

@@ -9,7 +9,8 @@ import pytest
 from interp.plane import Cells, Resampling
 from interp.rows import BASE, MACRO
 from interp.steering.goals import Goal
-from interp.study.regret import best_on_test, regret_table
+from interp.study.search import regret_table
+from interp.study.search._regret import best_on_test
 
 GOAL = Goal("balanced")
 

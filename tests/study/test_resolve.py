@@ -9,8 +9,8 @@ import pytest
 
 from interp.data import atlas
 from interp.errors import DataError
+from interp.study.ask import resolve
 from interp.study.config import RunConfig
-from interp.study.resolve import resolve
 
 
 @pytest.fixture

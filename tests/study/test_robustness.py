@@ -10,14 +10,8 @@ import pandas as pd
 import pytest
 
 from interp.plane import Resampling
-from interp.study.robustness import (
-    NOT_SCORED,
-    UNDER,
-    outcomes_under,
-    robustness_lines,
-    robustness_table,
-    signs,
-)
+from interp.study.score import NOT_SCORED
+from interp.study.score._robustness import UNDER, outcomes_under, robustness_lines, robustness_table, signs
 from probes.intervals import Interval
 from tests.study.conftest import CountedRun
 

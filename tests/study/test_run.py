@@ -17,11 +17,11 @@ from interp.progress import Bars
 from interp.steering.engine import score as score_prompts
 from interp.steering.plans import Plan
 from interp.steering.vectors import SteeringVectors
+from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.experiment import run, run_locate
-from interp.study.output import run_folder
-from interp.study.prepare import Study, prepare
-from interp.study.search.prompts import SplitTasks
+from interp.study.folder import run_folder
+from interp.study.run import run, run_locate
+from interp.study.search import SplitTasks
 
 SMALL = {
     "limit": 60,

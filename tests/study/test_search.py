@@ -15,16 +15,30 @@ import pytest
 from interp.data.tasks import Axis
 from interp.errors import ConfigError, Notice
 from interp.progress import unsaid
+from interp.studies.executors._waiting import Waiting
+from interp.study.ask import resolve
 from interp.study.config import RunConfig
-from interp.study.executors.waiting import Waiting
-from interp.study.finished import plain
-from interp.study.resolve import resolve
-from interp.study.search import budget
-from interp.study.search.choose import choose, choose_one, finalists, fronts, plans_tried
-from interp.study.search.chosen import PAIRS, Pair, Sought
-from interp.study.search.design import DESIGNS, Design, Round, chosen_layers, design_of, in_turn, read_seconds, spread
-from interp.study.search.rounds import NONE, bounds, halve, standing
-from interp.study.units import Unit, units_of
+from interp.study.folder import plain
+from interp.study.search import (
+    DESIGNS,
+    PAIRS,
+    Design,
+    Sought,
+    bounds,
+    budget,
+    choose,
+    choose_one,
+    design_of,
+    fronts,
+    in_turn,
+    read_seconds,
+    spread,
+)
+from interp.study.search._choose import finalists, plans_tried
+from interp.study.search._chosen import Pair
+from interp.study.search._design import Round, chosen_layers
+from interp.study.search._rounds import NONE, halve, standing
+from interp.study.stages import Unit, units_of
 
 LANGUAGES = ("es", "ko")
 

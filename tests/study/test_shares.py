@@ -15,10 +15,10 @@ from interp.progress import Bars
 from interp.steering.saved import load_plans
 from interp.steering.strengths import read_strength, size
 from interp.steering.vectors import SteeringVectors
+from interp.study.ask import prepare
 from interp.study.config import RunConfig, read_config
-from interp.study.experiment import run
-from interp.study.finished import finished
-from interp.study.prepare import prepare
+from interp.study.folder import finished
+from interp.study.run import run
 
 GRID = ("0.1r", "0.4r", 1.0)
 SMALL = {"limit": 60, "design": "medium", "draws": 4, "bootstrap_draws": 200, "attribution_items": 0}

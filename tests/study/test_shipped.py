@@ -9,7 +9,7 @@ import pytest
 
 from interp.progress import Bars
 from interp.study.config import RunConfig
-from interp.study.experiment import run
+from interp.study.run import run
 
 pytestmark = pytest.mark.slow
 

@@ -25,9 +25,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from interp.errors import ConfigError, DataError, Notice, OutputError
-from interp.study.evaluate import COLUMNS
-from interp.study.parts import frame_bytes, part_name, read_parts
-from interp.study.store import Store
+from interp.study.ask._score import COLUMNS
+from interp.study.folder import Store
+from interp.study.folder._parts import frame_bytes, part_name, read_parts
 
 ROOT = Path(__file__).parents[2]
 IDENTITY = {"config": {"seed": 0, "languages": ["el", "ko"]}, "model": "m"}
@@ -170,7 +170,7 @@ def test_another_identity_is_refused_with_each_difference(tmp_path: Path) -> Non
 HOLD = """
 import sys, time
 from pathlib import Path
-from interp.study.store import Store
+from interp.study.folder import Store
 store = Store.open(Path(sys.argv[1]), {"config": {"seed": 0, "languages": ["el", "ko"]}, "model": "m"})
 print("held", flush=True)
 time.sleep(60)
@@ -212,7 +212,7 @@ KILLS = """
 import hashlib, os, random, signal, sys, time
 from pathlib import Path
 import numpy as np, pandas as pd, pyarrow, pyarrow.parquet
-from interp.study.store import Store
+from interp.study.folder import Store
 
 folder, draw, left = Path(sys.argv[1]), random.Random(0), 0
 identity = {"config": {"seed": 0, "languages": ["el", "ko"]}, "model": "m"}
@@ -274,7 +274,7 @@ def test_thirty_kills_leave_no_broken_part(tmp_path: Path) -> None:
 STEPS = """
 import os, signal, sys
 from pathlib import Path
-from interp.study.store import Store
+from interp.study.folder import Store
 store = Store.open(Path(sys.argv[1]), {"config": {"seed": 0, "languages": ["el", "ko"]}, "model": "m"})
 for step in ("write", "synced", "renamed"):
     child = os.fork()

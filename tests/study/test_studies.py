@@ -16,11 +16,10 @@ from typer.testing import CliRunner
 
 from interp.cli import app
 from interp.errors import ConfigError, DataError, ModelError, OutputError, TranslocalError
+from interp.studies import PlannedRun, StudyFile, plan_study, read_study, run_study
 from interp.study.config import RunConfig
-from interp.study.holding import hold
-from interp.study.studies import PlannedRun, plan_study, run_study
-from interp.study.study_file import StudyFile, read_study
-from interp.study.units import Unit
+from interp.study.folder import hold
+from interp.study.stages import Unit
 
 STUDY = """
 name: sizes
@@ -131,7 +130,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_every_dataset_is_read_once_and_every_unit_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from interp.study import studies
+    from interp.studies import _studies as studies
 
     read = []
     monkeypatch.setattr(
@@ -334,13 +333,13 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> dict:
             raise KeyboardInterrupt
         return Executor(kept["failing"])(units)
 
-    monkeypatch.setattr("interp.study.executors.execute", execute)
-    monkeypatch.setattr("interp.study.studies.gather_run", lambda one, stages: gather(one))
+    monkeypatch.setattr("interp.studies.executors.execute", execute)
+    monkeypatch.setattr("interp.studies._studies.gather_run", lambda one, stages: gather(one))
     return kept
 
 
 def test_run_says_what_finished_and_goes_on(executed: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from interp.study.computing import compute
+    from interp.study.stages import compute
 
     monkeypatch.chdir(tmp_path)
     words = ("run", str(written(SMALL, tmp_path)))
@@ -370,7 +369,8 @@ def test_executors_options_are_checked_first(executed: dict, tmp_path: Path) -> 
 
 
 def test_show_tells_what_is_to_do_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from interp.study import estimating, study_cost
+    from interp.studies import _cost as study_cost
+    from interp.study.cost import _estimate as estimating
 
     costed = []
 
@@ -407,7 +407,7 @@ def test_show_tells_what_is_to_do_and_writes_nothing(tmp_path: Path, monkeypatch
 
 @pytest.mark.slow
 def test_a_study_of_one_run_takes_what_its_dry_run_says(tmp_path: Path) -> None:
-    from interp.study.study_cost import study_costs
+    from interp.studies import study_costs
 
     (one,) = plan_study(expanded(SMALL.replace("[0, 1]", "[0]").replace("[es, ko]", "[el]"), tmp_path))
     (cost,) = study_costs([one])

@@ -16,10 +16,10 @@ from interp.model.loading import load_model
 from interp.model.sources import organism_folder
 from interp.progress import Bars
 from interp.steering.vectors import SteeringVectors
+from interp.study.ask import prepare
 from interp.study.config import RunConfig
-from interp.study.experiment import run
-from interp.study.prepare import prepare
-from interp.study.trained import Member, twin
+from interp.study.run import run
+from interp.study.trained._trained import Member, twin
 from tests.conftest import write_tiny
 from tests.study.conftest import SMALL
 

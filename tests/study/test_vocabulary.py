@@ -14,12 +14,10 @@ from interp.data.tasks import OptionMark, Task, cultural_tasks, everything, univ
 from interp.errors import DataError, Notice
 from interp.model.batching import Tokens
 from interp.model.loading import load_model
+from interp.study.ask import Inputs, Study, check_items, open_study, resolve_data
+from interp.study.ask._checks import indistinct
 from interp.study.config import RunConfig
-from interp.study.describing import described
-from interp.study.keeping import save_left_out
-from interp.study.prepare import Study, check_items, open_study
-from interp.study.resolve import Inputs, resolve_data
-from interp.study.vocabulary import indistinct
+from interp.study.folder import described, save_left_out
 from tests.parity.vocabularies import write_checkpoint
 
 

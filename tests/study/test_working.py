@@ -13,11 +13,10 @@ import pytest
 from figures import read_table
 from interp.errors import ConfigError, OutputError
 from interp.progress import Bars
-from interp.study import experiment
+from interp.study import run as experiment
+from interp.study.ask import Inputs, resolve_data
 from interp.study.config import RunConfig
-from interp.study.output import partial_folder
-from interp.study.resolve import Inputs, resolve_data
-from interp.study.working import check_made_of, working_folder
+from interp.study.folder import check_made_of, partial_folder, working_folder
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import pytest
 
 from interp.model.batching import Tokens
 from interp.model.outline import Outline, outline
+from interp.study.ask import Study, resolve
 from interp.study.config import RunConfig
-from interp.study.estimating import HIGH, LOW, Estimate, estimate, planned
-from interp.study.prepare import Study
-from interp.study.resolve import resolve
-from interp.study.workload import STAGES, GuessedTokens, Part, Workload, probe_rows
+from interp.study.cost import Estimate, estimate, planned
+from interp.study.cost._estimate import HIGH, LOW
+from interp.study.cost._workload import STAGES, GuessedTokens, Part, Workload, probe_rows
 from tests.study.conftest import CountedRun
 
 

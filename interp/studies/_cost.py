@@ -1,0 +1,52 @@
+"""What the runs of a study take here, each estimated as `--dry-run` does; runs that differ in seed alone share one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from interp.model.capacity import free_bytes
+from interp.model.outline import Outline, outline
+from interp.model.placement import place
+from interp.studies._studies import PlannedRun
+from interp.study.ask import check_items
+from interp.study.config import RunConfig
+from interp.study.cost import Estimate, estimate, planned
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """A run's estimate, the model and the device that it is for, and the bytes free there."""
+
+    estimate: Estimate
+    model: Outline
+    device: str
+    free: int
+
+
+def study_costs(runs: Sequence[PlannedRun]) -> list[RunCost]:
+    """The cost of each run; measures for about three seconds per model and data.
+
+    Raises a TranslocalError, with the run's name, where a model can't be outlined or a language has too few items.
+    """
+    found: dict[RunConfig, RunCost] = {}
+    costs = []
+    for one in runs:
+        config = one.run.config
+        key = replace(config, seed=0, out="")
+        if key not in found:
+            found[key] = _cost(one)
+        costs.append(found[key])
+    return costs
+
+
+def _cost(one: PlannedRun) -> RunCost:
+    config = one.run.config
+    spot = place(config.device, config.dtype, config.n_devices, None, config.quantization or None)
+    model = outline(
+        config.model, spot.dtype, quantization=config.quantization or None, revision=config.revision or None
+    )
+    study = planned(config, one.inputs, model, spot.device, spot.dtype)
+    check_items(study, one.inputs)
+    cost = estimate(study, model, spot.device, spot.dtype)
+    return RunCost(cost, model, spot.device, sum(free_bytes(device) for device in spot.devices))

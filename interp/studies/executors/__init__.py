@@ -1,0 +1,5 @@
+"""Where units are computed: one contract, the same parts, whatever the executor."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

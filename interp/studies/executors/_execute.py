@@ -1,0 +1,43 @@
+"""Where units are computed: one contract, the same parts, whatever the executor."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+
+from interp.errors import Notice
+from interp.studies.executors._base import Compute, Done
+from interp.studies.executors._options import ExecutorOptions
+from interp.study.stages import Unit
+
+
+def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
+    """Compute every unit once and tell of each as it finishes, in no fixed order.
+
+    compute: a function of a module, found by its name in other processes; results go through the store alone. An error
+    of a unit is told in its Done and stops no other. Notices of workers are issued here. Raises ConfigError before
+    anything starts if the executor can't be had, ValueError for units that are the same.
+    """
+    keys = [unit.key for unit in units]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"units are named twice: {sorted({key for key in keys if keys.count(key) > 1})}")
+    if not units:
+        return
+    for done in _executed(units, options, compute):
+        for notice in done.notices:
+            warnings.warn(notice, Notice, stacklevel=2)
+        yield done
+
+
+def _executed(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
+    if options.kind == "ray":
+        from interp.studies.executors._ray import execute as on_ray
+
+        return on_ray(units, options, compute)
+    if options.kind == "slurm":
+        from interp.studies.executors._slurm import execute as on_slurm
+
+        return on_slurm(units, options, compute)
+    from interp.studies.executors._local import execute as on_local
+
+    return on_local(units, options, compute)

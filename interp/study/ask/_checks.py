@@ -1,0 +1,211 @@
+"""What is checked before a run: enough items for every stage, and options that the model's vocabulary tells apart."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from interp.data.counting import counted
+from interp.data.items import SPLITS, CulturalSet, LeftOut, Split
+from interp.data.tasks import Axis, Counts, Task, cultural_tasks, everything, universal_tasks
+from interp.errors import DataError, Notice
+from interp.model.batching import Tokens
+
+if TYPE_CHECKING:
+    from interp.study.ask._resolve import Inputs
+    from interp.study.ask._study import Study
+
+
+CLUSTERS = 2
+"""The fewest clusters that have an interval."""
+
+ALIGNED = 4
+"""The fewest parallel items whose similarity (CKA, unbiased) can be measured."""
+
+
+Usable = Callable[[Task], bool]
+"""Whether a model can be scored on a task."""
+
+
+def everything_usable(task: Task) -> bool:
+    """Every task counts."""
+    return True
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What a language scores on an axis and a split: (item, cluster) each; seen: items that training showed."""
+
+    axis: str
+    language: str
+    split: Split
+    items: tuple[tuple[str, str], ...]
+    seen: int
+
+    def among(self, kept: frozenset[str]) -> _Scored:
+        """Those of the items `kept`."""
+        items = tuple(pair for pair in self.items if pair[0] in kept)
+        return _Scored(self.axis, self.language, self.split, items, self.seen)
+
+
+def check_enough(
+    inputs: Inputs,
+    counts: Counts,
+    splits: Sequence[Split] = SPLITS,
+    usable: Usable = everything_usable,
+    *,
+    least: int = 1,
+    locating: bool = False,
+) -> None:
+    """Raise DataError where a stage has too few items, with the smallest limit from `least` that would do.
+
+    Every language needs items of `CLUSTERS` clusters per axis and split; vectors are fitted on all items of fit, and
+    `counts` says which are scored on dev and test. usable: whether the model can be scored on a task. locating:
+    parallel test items are compared with others of their relation, too.
+    """
+    scored = partial(_scored, counts=counts, splits=splits, usable=usable)
+    problem = _problem(inputs, scored(inputs), locating)
+    if problem is None:
+        return
+    text, allowed = problem
+    raise DataError(text, allowed=allowed, remedy=_remedy(inputs, scored, least, locating))
+
+
+def _scored(inputs: Inputs, counts: Counts, splits: Sequence[Split], usable: Usable) -> list[_Scored]:
+    found = []
+    for code in inputs.languages:
+        culture = inputs.cultural.own_culture[code]
+        for split in splits:
+            facts = universal_tasks(inputs.universal, code, split, everything)
+            customs = cultural_tasks(inputs.cultural, code, culture, split, everything)
+            for axis, every in (("universal", facts), ("cultural", customs)):
+                tasks = [task for task in every if usable(task)]
+                own = [task for task in tasks if split == "fit" or counts(task.axis, task.prompt.item, code)]
+                found.append(_Scored(axis, code, split, _pairs(own), len(tasks) - len(own)))
+    return found
+
+
+def _pairs(tasks: Sequence[Task]) -> tuple[tuple[str, str], ...]:
+    return tuple((task.prompt.item, task.cluster) for task in tasks)
+
+
+def _problem(inputs: Inputs, scored: Sequence[_Scored], locating: bool) -> tuple[str, str] | None:
+    """What is missing, and what is needed."""
+    for group in scored:
+        if len({cluster for _, cluster in group.items}) < CLUSTERS:
+            why = _why(inputs.cultural, group.language) if group.axis == "cultural" else ""
+            seen = f"; {group.seen} more can't be scored, as the model's training text shows them" if group.seen else ""
+            items = f"{len(group.items)} {group.axis} item{'s' * (len(group.items) != 1)}"
+            text = f"language {group.language!r} has {items} to score on {group.split}{why}{seen}"
+            return text, f"items from at least {CLUSTERS} clusters"
+    aligned = Counter(item.relation for item in inputs.universal.items if item.split == "test" and not item.sensitive)
+    if locating and (aligned.total() < ALIGNED or max(aligned.values()) < 2):
+        text = f"dataset {inputs.universal.name!r} has {aligned.total()} items of {len(aligned)} relations on test"
+        return text, f"at least {ALIGNED}, two of one relation: parallel questions are compared with others of theirs"
+    return None
+
+
+def _why(dataset: CulturalSet, code: str) -> str:
+    culture = dataset.own_culture[code]
+    kept, left_out = counted(dataset, code, culture)
+    if not left_out:
+        return ""
+    reason, n = Counter(left.reason for left in left_out).most_common(1)[0]
+    return f" ({len(kept)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
+
+
+def _remedy(inputs: Inputs, scored: Callable[[Inputs], list[_Scored]], least: int, locating: bool) -> str:
+    facts, customs = inputs.unlimited
+    whole = scored(inputs.limited_to(None))
+
+    def does(limit: int) -> bool:
+        cut = inputs.limited_to(limit)
+        kept = {
+            "universal": frozenset(item.key for item in cut.universal.items),
+            "cultural": frozenset(item.key for item in cut.cultural.items),
+        }
+        return _problem(cut, [group.among(kept[group.axis]) for group in whole], locating) is None
+
+    most = max(len(facts), len(customs))
+    if not does(most):
+        return "add items, pass fewer --languages, or choose other datasets"
+    low, high = least, most  # more items never lack what fewer have
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if does(middle) else (middle + 1, high)
+    return f"pass --limit {low} or more"
+
+
+UNKNOWN_SHARE = 0.01
+"""A notice says the share of unknown tokens where it is above this."""
+
+
+def indistinct(task: Task, tokens: Tokens) -> str:
+    """Why a task can't be scored: two of the options that it is chosen from have the same tokens, or one has none.
+
+    An empty text for a task that can be scored.
+    """
+    known: dict[tuple[int, ...], str] = {}
+    for mark in task.marks:
+        if not (mark.own and mark.index >= 0):
+            continue
+        ids = tokens.text(mark.text)
+        if not ids:
+            return f"option {mark.text!r} has no token in this model's vocabulary"
+        if ids in known:
+            return f"options {known[ids]!r} and {mark.text!r} have the same tokens in this model's vocabulary"
+        known[ids] = mark.text
+    return ""
+
+
+def indistinct_items(study: Study) -> list[tuple[Axis, LeftOut]]:
+    """Items that this model can't be scored on in a language, with axis and reason. The study leaves them out."""
+    rows: dict[tuple[Axis, str, str], str] = {}
+    for code, task in _asked(study):
+        if reason := indistinct(task, study.tokens):
+            rows[task.axis, task.prompt.item, code] = reason
+    return [(axis, LeftOut(item, code, reason)) for (axis, item, code), reason in rows.items()]
+
+
+def unknown_shares(study: Study) -> dict[str, float]:
+    """The share of unknown tokens in questions and options, by language, where it is above UNKNOWN_SHARE."""
+    tokenizer: Any = study.loaded.model.tokenizer
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if unknown is None:
+        return {}
+    counts: dict[str, tuple[int, int]] = {}
+    for code, task in _asked(study):
+        some, every = counts.get(code, (0, 0))
+        texts = task.question, *(mark.text for mark in task.marks)
+        ids = [token for text in texts for token in study.tokens.text(text)]
+        counts[code] = some + ids.count(unknown), every + len(ids)
+    shares = {code: some / max(1, every) for code, (some, every) in counts.items()}
+    return {code: round(share, 4) for code, share in shares.items() if share > UNKNOWN_SHARE}
+
+
+def notice_vocabulary(study: Study) -> None:
+    """Say which items are left out because of the model's vocabulary, and where many tokens are unknown."""
+    counts = Counter((axis, left.where) for axis, left in study.indistinct_items)
+    if counts:
+        numbers = ", ".join(f"{n} {axis} items in {code}" for (axis, code), n in counts.items())
+        text = f"this model's vocabulary does not tell the options of some items apart; left out: {numbers}"
+        warnings.warn(text, Notice, stacklevel=2)
+    if study.unknown_shares:
+        numbers = ", ".join(f"{share:.0%} in {code}" for code, share in study.unknown_shares.items())
+        text = f"this model's vocabulary does not hold all of the text; share of unknown tokens: {numbers}"
+        warnings.warn(text, Notice, stacklevel=2)
+
+
+def _asked(study: Study) -> Iterator[tuple[str, Task]]:
+    """Every task of the scored languages, without a cue, whatever the vocabulary makes of it."""
+    for code in study.languages if study.loaded.model.tokenizer is not None else ():
+        for split in SPLITS:
+            for sensitive in (False, True):
+                tasks = universal_tasks(study.universal, code, split, study.counts, sensitive=sensitive)
+                yield from ((code, task) for task in tasks)
+            customs = cultural_tasks(study.cultural, code, study.culture(code), split, study.counts)
+            yield from ((code, task) for task in customs)

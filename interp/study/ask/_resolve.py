@@ -1,0 +1,173 @@
+"""The names in a run's settings, looked up before anything heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interp.alignment.settings import check_installed
+from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, Split, UniversalItem, UniversalSet
+from interp.data.letters import check_letters
+from interp.data.registry import (
+    CULTURAL,
+    UNIVERSAL,
+    limited,
+    load_cultural,
+    load_parallel,
+    load_universal,
+    scored_languages,
+)
+from interp.data.tasks import Counts, everything
+from interp.errors import DataError
+from interp.model.sources import find_model, resolve_device
+from interp.model.template import check_template
+from interp.organism.exposure import Exposure, counts_of
+from interp.study.ask._checks import check_enough
+from interp.study.config import LEAST_LIMIT, RunConfig
+
+if TYPE_CHECKING:
+    from interp.alignment.pairs import TrainingData
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The datasets, in their common languages, the languages to be scored, and what models are trained on, if any.
+
+    unlimited: the items of both datasets that `limit` cut.
+    """
+
+    universal: UniversalSet
+    cultural: CulturalSet
+    parallel: ParallelText
+    languages: tuple[str, ...]
+    training: TrainingData | None = None
+    unlimited: tuple[tuple[UniversalItem, ...], tuple[CulturalItem, ...]] = ((), ())
+
+    def limited_to(self, limit: int | None) -> Inputs:
+        """The same with `limit` items of each dataset."""
+        universal = replace(self.universal, items=limited(self.unlimited[0], limit))
+        return replace(
+            self, universal=universal, cultural=replace(self.cultural, items=limited(self.unlimited[1], limit))
+        )
+
+
+def resolve(
+    config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS, *, locating: bool = True
+) -> Inputs:
+    """Datasets and languages of a run, as `resolve_data`; its model, device and template are checked too.
+
+    Raises a TranslocalError that names what is unknown or missing.
+    """
+    check_model(config)
+    return resolve_data(config, among, splits, counts=named_counts(config), locating=locating)
+
+
+def check_model(config: RunConfig) -> None:
+    """Raise a TranslocalError for a model, a dtype or a device that isn't there."""
+    find_model(config.model, config.dtype)
+    if config.device != "auto":
+        resolve_device(config.device)
+
+
+def named_counts(config: RunConfig) -> Counts:
+    """Which items are scored: not those that the folder of the named model says it was trained on."""
+    source = find_model(config.model, config.dtype)
+    return counts_of(Exposure.read(Path(source.location)) if source.local else None)
+
+
+def resolve_data(
+    config: RunConfig,
+    among: Sequence[str] | None = None,
+    splits: Sequence[Split] = SPLITS,
+    *,
+    counts: Counts = everything,
+    locating: bool = True,
+) -> Inputs:
+    """Datasets and languages of a run, and its template; raises a TranslocalError for what is unknown or missing.
+
+    among: of these the languages that the datasets score, in place of those that `config` names, all of which must be
+    scored. splits, counts, locating: what every language must have items for, as in `check_enough`.
+    """
+    check_template(config.template)
+    where = Path(config.data_dir).expanduser() if config.data_dir else None
+    asked = _to_load(config, config.languages if among is None else among)
+    universal = load_universal(config.universal, languages=asked, data_dir=where)
+    cultural = load_cultural(config.cultural, languages=asked, data_dir=where, cultures=config.own_cultures)
+    if among is None:
+        languages = scored_languages(universal, cultural, config.languages)
+    else:
+        languages = _those(scored_languages(universal, cultural, ()), among)
+    _check_shots(config, universal)
+    both = [code for code in universal.languages if code in cultural.languages]
+    parallel = load_parallel(config.parallel, languages=("en", *languages), data_dir=where)
+    inputs = Inputs(
+        replace(universal, languages=tuple(code for code in universal.languages if code in ("en", *both))),
+        replace(cultural, languages=tuple(both)),
+        parallel,
+        languages,
+        _training(config, where),
+        (universal.items, cultural.items),
+    ).limited_to(config.limit)
+    check_enough(inputs, counts, splits, least=LEAST_LIMIT, locating=locating)
+    if config.normalisation == "letter":
+        check_letters(inputs.universal, inputs.cultural, languages, config.shots)
+    return inputs
+
+
+def _those(scored: Sequence[str], among: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(code for code in scored if code in among)
+    if not found:
+        raise DataError(
+            f"the datasets score none of the languages {', '.join(among)}",
+            allowed=", ".join(scored),
+            remedy="choose other datasets, or name cultures with --cultures (es=MX)",
+        )
+    return found
+
+
+def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
+    """What models are trained on, in all its languages whichever are scored; checkpoints are looked for too."""
+    trained = config.compared.trained
+    for one in trained:
+        if one.place:
+            find_model(one.checkpoint)
+    if not any(one.method for one in trained):
+        return None
+    from interp.alignment.pairs import load_training
+
+    check_installed()
+    return load_training(config.training_data or (config.universal,), data_dir=where)
+
+
+def _to_load(config: RunConfig, languages: Sequence[str]) -> tuple[str, ...]:
+    """English, the languages asked for and, for each, the next one: it lends a third language and a wrong culture."""
+    if not languages:
+        return ()
+    published = [
+        entry.languages
+        for known, name in ((UNIVERSAL, config.universal), (CULTURAL, config.cultural))
+        if (entry := known.get(name))
+    ]
+    if len(published) < 2:
+        return ()
+    both = [code for code in published[0] if code in published[1]]
+    further = [following(both, code) or code for code in languages if code in both]
+    return tuple(dict.fromkeys(("en", *languages, *further)))
+
+
+def following(languages: Sequence[str], language: str) -> str | None:
+    """The next of `languages` after `language` (the first after the last), English apart; None where it is alone."""
+    others = [code for code in languages if code != "en"]
+    after = others[(others.index(language) + 1) % len(others)] if language in others else language
+    return after if after != language else None
+
+
+def _check_shots(config: RunConfig, universal: UniversalSet) -> None:
+    if config.shots > len(universal.examples):
+        raise DataError(
+            f"--shots {config.shots}: dataset {universal.name!r} has {len(universal.examples)} worked examples",
+            allowed=f"0 to {len(universal.examples)}",
+            remedy="lower --shots, or choose a dataset with dev rows (global_mmlu)",
+        )

@@ -1,0 +1,190 @@
+"""Score tasks under plans and keep the result as a table: one row per method, task and option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from interp.data.items import BLANK
+from interp.data.letters import rotations
+from interp.data.prompts import Prompt, question_text
+from interp.data.tasks import Task
+from interp.plane.choices import chosen_share
+from interp.steering.engine import score, usable_replay
+from interp.steering.normaliser import BoundedNormaliser, bounded_normaliser
+from interp.steering.scores import Scores
+
+if TYPE_CHECKING:
+    from interp.steering.plans import Plan
+    from interp.study.ask._study import Study
+
+
+COLUMNS = (
+    "method", "axis", "cue", "language", "item", "cluster", "relation",
+    "option", "role", "own", "languages", "text", "logp", "tokens", "bytes", "neutral",
+)  # fmt: skip
+"""`neutral`: the option's log-likelihood behind the neutral prompt under `pmi`, NaN under every other normalisation."""
+
+
+def score_tasks(
+    study: Study,
+    tasks: Sequence[Task],
+    plans: Sequence[Plan],
+    progress: Callable[[float], None] | None = None,
+    *,
+    normaliser: BoundedNormaliser | None = None,
+) -> Scores:
+    """Scores of every task's options under every plan, for the run's normalisation.
+
+    `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `sentence`
+    that of the item's sentence with the option in it (of the option where an item has no sentence). `neutral`, under
+    `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way). normaliser: as
+    `interp.steering.engine.score` takes it; by default scores are exact.
+    """
+    found = score_prompts(study, scored_prompts(study, tasks), plans, progress, normaliser=normaliser)
+    if study.config.normalisation == "letter":
+        return _over_rotations(tasks, found)
+    return _with_neutral(found) if study.config.normalisation == "pmi" else found
+
+
+def score_prompts(
+    study: Study,
+    prompts: Sequence[Prompt],
+    plans: Sequence[Plan],
+    progress: Callable[[float], None] | None = None,
+    *,
+    normaliser: BoundedNormaliser | None = None,
+) -> Scores:
+    """Log-likelihoods of prompts' continuations under every plan, by the run's engine and memory."""
+    config = study.config
+    return score(
+        study.loaded.model, prompts, plans, engine=config.engine, memory=config.memory, batch_size=config.batch_size,
+        tokens=study.tokens, progress=progress, normaliser=normaliser,
+    )  # fmt: skip
+
+
+def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser | None:
+    """A normaliser for the prompts that `score_tasks` scores of tasks; None where the model can't be replayed."""
+    config = study.config
+    if config.engine != "replay" or usable_replay(study.loaded.model) is None:
+        return None
+    return bounded_normaliser(
+        study.loaded.model, scored_prompts(study, tasks), mass=1.0, also=study.english_mass, memory=config.memory,
+        batch_size=config.batch_size, tokens=study.tokens,
+    )  # fmt: skip
+
+
+def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
+    """The prompts whose continuations `score_tasks` scores.
+
+    Every rotation of a task's list under `letter`; under `pmi` a neutral prompt for each task, behind the tasks' own.
+    """
+    kind = study.config.normalisation
+    if kind == "letter":
+        return [
+            study.template.prompt(prompt)
+            for task in tasks
+            for prompt in rotations(task, study.examples(task.prompt.language))
+        ]
+    if kind == "sentence":
+        return [_in_sentence(task) for task in tasks]
+    prompts = [task.prompt for task in tasks]
+    return [*prompts, *_neutral(study, tasks)] if kind == "pmi" else prompts
+
+
+def _over_rotations(tasks: Sequence[Task], found: Scores) -> Scores:
+    sizes = [len(task.marks) for task in tasks]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    logp, tokens, lengths = (
+        np.empty((*a.shape[:-1], starts[-1]), a.dtype) for a in (found.logp, found.tokens, found.bytes)
+    )
+    first = 0
+    for task, n in enumerate(sizes):
+        own, block = slice(starts[task], starts[task + 1]), slice(first, first + n * n)
+        for mean, values in ((logp, found.logp), (tokens, found.tokens), (lengths, found.bytes)):
+            mean[..., own] = values[..., block].reshape(*values.shape[:-1], n, n).mean(axis=-2)
+        first += n * n
+    return Scores(logp, tokens, lengths, starts)
+
+
+def _neutral(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
+    """Each task's endings behind the prompt without a question; equal contexts are run once."""
+    bare = {
+        code: study.template.text(question_text("", code, examples=study.examples(code)))
+        for code in {task.prompt.language for task in tasks}
+    }
+    return [replace(task.prompt, text=bare[task.prompt.language]) for task in tasks]
+
+
+def _with_neutral(scores: Scores) -> Scores:
+    """Scores of the tasks' prompts, with those of their neutral ones, which stand behind them."""
+    n, half = len(scores.tokens) // 2, len(scores.starts) // 2
+    neutral = scores.logp[:, n:]
+    return Scores(scores.logp[:, :n], scores.tokens[:n], scores.bytes[:n], scores.starts[: half + 1], neutral=neutral)
+
+
+def _in_sentence(task: Task) -> Prompt:
+    """The task's sentence with each option in its blank, behind nothing; the plain prompt where it has no sentence."""
+    if not task.sentence:
+        return task.prompt
+    endings = tuple(task.sentence.replace(BLANK, mark.text) for mark in task.marks)
+    return replace(task.prompt, text="", continuations=endings)
+
+
+class ScoreTables:
+    """Tables with COLUMNS, one per plan; `languages` lists the languages the option's text is written in."""
+
+    def __init__(self, tasks: Sequence[Task], scores: Scores) -> None:
+        rows = [
+            (t.axis, t.cue, t.prompt.language, t.prompt.item, t.cluster, t.relation,
+             m.index, m.role, m.own, " ".join(sorted(m.languages)), m.text)
+            for t in tasks
+            for m in t.marks
+        ]  # fmt: skip
+        self._options = pd.DataFrame(rows, columns=list(COLUMNS[1:12]))
+        self._scores = scores
+
+    def tables(self, methods: Sequence[str]) -> pd.DataFrame:
+        """The rows of all plans, below each other, under their methods' names."""
+        return pd.concat([self.table(plan, method) for plan, method in enumerate(methods)], ignore_index=True)
+
+    def table(self, plan: int, method: str) -> pd.DataFrame:
+        """The rows of one plan under a method's name."""
+        scores = self._scores
+        neutral = np.nan if scores.neutral is None else scores.neutral[plan]
+        filled = self._options.assign(
+            logp=scores.logp[plan], tokens=scores.tokens, bytes=scores.bytes, neutral=neutral, method=method
+        )
+        return filled[list(COLUMNS)]
+
+
+def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
+    """The probability of the option of `role` among the task's own options: what choices on dev go by.
+
+    It is a softmax over the normalised scores of the options that a choice is made from, and smoother than accuracy.
+    """
+    values, wanted = _own(tasks, scores, role, normalisation)
+    starts, counts = scores.starts[:-1], np.diff(scores.starts)
+    weights = np.exp(values - np.repeat(np.maximum.reduceat(values, starts, axis=1), counts, axis=1))
+    return np.add.reduceat(np.where(wanted, weights, 0.0), starts, axis=1) / np.add.reduceat(weights, starts, axis=1)
+
+
+def choices(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
+    """Share of the choice among the task's own options that falls on `role`, by the rule of `outcomes`."""
+    values, wanted = _own(tasks, scores, role, normalisation)
+    return chosen_share(values, np.repeat(np.arange(len(tasks)), np.diff(scores.starts)), wanted)
+
+
+def _own(
+    tasks: Sequence[Task], scores: Scores, role: str, normalisation: str
+) -> tuple[Float[np.ndarray, "plan option"], Bool[np.ndarray, "option"]]:
+    """Normalised scores, -inf where a choice isn't made from the option; and which options have the role."""
+    marks = [mark for task in tasks for mark in task.marks]
+    own = np.array([mark.index >= 0 and mark.own for mark in marks])
+    wanted = own & np.array([mark.role == role for mark in marks])
+    return np.where(own, scores.normalised(normalisation), -np.inf), wanted

@@ -1,0 +1,394 @@
+"""What a run stands on: the model, the datasets, the prompts of every split, the clusters that intervals resample."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.data.draws import unit
+from interp.data.items import CulturalItem, CulturalSet, LeftOut, ParallelText, Split, UniversalItem, UniversalSet
+from interp.data.letters import lettered_examples
+from interp.data.prompts import question_text, worked_examples
+from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, everything, universal_tasks
+from interp.errors import Notice
+from interp.model.batching import Tokens
+from interp.model.loading import LoadedModel, load_model
+from interp.model.protocol import HookedModel, device_of, dtype_of
+from interp.model.residuals import Residuals, read_residuals
+from interp.model.template import Template, find_template
+from interp.organism.exposure import counts_of
+from interp.plane import Resampling
+from interp.steering.engine import replay_of
+from interp.steering.normaliser import unsteered_mass
+from interp.steering.plans import Plan, check_plan
+from interp.study.ask._checks import check_enough, indistinct, indistinct_items, notice_vocabulary, unknown_shares
+from interp.study.ask._resolve import Inputs, following, resolve, resolve_data
+from interp.study.config import LEAST_LIMIT, Config, RunConfig
+from interp.study.folder import Parts, Unkept
+from interp.study.search import Design, design_of, in_turn
+
+OWN_ONLY = ("letter", "sentence")
+"""Normalisations that score no options of other languages."""
+
+MANY_WORDS = 2**15
+"""A vocabulary of fewer words costs less than the blocks, and is never bounded."""
+
+IN_ENGLISH = 32
+"""English prompts whose likely words a bounded normaliser sums too."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A run's model and data, read once. Every prompt goes through `template`; what is costly is kept in `parts`.
+
+    rendered: prompts made already, of studies that differ in their design alone; by default they are made anew.
+    """
+
+    config: RunConfig
+    loaded: LoadedModel
+    universal: UniversalSet
+    cultural: CulturalSet
+    parallel: ParallelText
+    languages: tuple[str, ...]
+    template: Template = field(default_factory=Template)
+    parts: Parts = field(default_factory=Unkept)
+    rendered: dict[tuple[object, ...], list[Task]] | None = field(default=None, repr=False)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of the model's blocks."""
+        return int(self.loaded.model.cfg.n_layers)
+
+    def counts(self, axis: Axis, item: str, language: str) -> bool:
+        """Whether an item is scored in a language: not where the model's corpus is known to have shown it."""
+        return counts_of(self.loaded.exposure)(axis, item, language)
+
+    def culture(self, language: str) -> str:
+        """The language's own culture."""
+        return self.cultural.own_culture[language]
+
+    def third_language(self, language: str) -> str | None:
+        """Another language than English of the datasets, the same in every run; None where there is none."""
+        return following(self.universal.languages, language)
+
+    def wrong_culture(self, language: str) -> str | None:
+        """The third language's culture or, if it is the same, another of the dataset's; None where there is none."""
+        own, third = self.culture(language), self.third_language(language)
+        able = [
+            c for c in self.cultural.cultures if c not in (own, self.cultural.reference) and c in self.cultural.cues
+        ]
+        lent = self.cultural.own_culture.get(third or "")
+        return lent if lent in able else next(iter(able), None)
+
+    @cached_property
+    def design(self) -> Design:
+        """How much the run looks at; with a small vocabulary all log-likelihoods are exact."""
+        found = design_of(self.config, self.n_layers)
+        return replace(found, bounded=found.bounded and self.loaded.model.cfg.d_vocab >= MANY_WORDS)
+
+    def universal_items(self, split: Split) -> list[UniversalItem]:
+        """Universal items of a split that need no cultural knowledge; of test as many as the analysis reads."""
+        items = [item for item in self.universal.items if item.split == split and not item.sensitive]
+        if split != "test":
+            return items
+        order = in_turn([item.cluster for item in items], [unit("tested", "universal", item.key) for item in items])
+        return [items[place] for place in sorted(order[: self.design.located])]
+
+    def cultural_items(self, language: str, split: Split) -> list[tuple[int, CulturalItem]]:
+        """Cultural items of a split that are asked in a language, with their numbers in the dataset."""
+        return [
+            (number, item)
+            for number, item in enumerate(self.cultural.items)
+            if item.split == split and language in item.questions
+        ]
+
+    def shared_places(self, language: str, split: Split) -> tuple[list[int], list[int]]:
+        """Places of the cultural items asked in a language and in English: among the language's, and among English's.
+
+        Both lists name the same items in the same order. They are empty where the dataset asks nothing in English.
+        """
+        own, english = (
+            {number: place for place, (number, _) in enumerate(self.cultural_items(code, split))}
+            for code in (language, "en")
+        )
+        shared = [number for number in own if number in english]
+        return [own[number] for number in shared], [english[number] for number in shared]
+
+    @property
+    def target_language(self) -> bool:
+        """Whether every scored language shares cultural items of the fit split with English."""
+        return all(self.shared_places(code, "fit")[0] for code in self.languages)
+
+    @property
+    def wrong_language(self) -> bool:
+        """Whether every scored language has a third language that can stand in the target's place."""
+        thirds = [self.third_language(code) for code in self.languages]
+        return self.target_language and all(third and self.shared_places(third, "fit")[0] for third in thirds)
+
+    def examples(self, language: str) -> str:
+        """The worked examples in front of a prompt."""
+        items = self.universal.examples[: self.config.shots]
+        lettered = self.config.normalisation == "letter"
+        return lettered_examples(items, language) if lettered else worked_examples(items, language)
+
+    def universal_tasks(
+        self, language: str, split: Split, *, full: bool = False, sensitive: bool = False, everywhere: bool = False
+    ) -> list[Task]:
+        """Universal prompts of a split that count in a language; `everywhere`: all prompts.
+
+        Of the test split as many as the design asks for; `full`: of these, as many as it compares have the options of
+        every language and their relation's other answers.
+        """
+
+        def made(full: bool) -> list[Task]:
+            tasks = universal_tasks(
+                self.universal, language, split, everything if everywhere else self.counts,
+                full=full, sensitive=sensitive, examples=self.examples(language),
+            )  # fmt: skip
+            return self._read_by_model(task for task in tasks if everywhere or self.distinct(task))
+
+        if everywhere:
+            return made(full=False)
+        return self._designed(self._once(made, 0, language, split, sensitive), split, 0, full=full)
+
+    def cultural_tasks(
+        self, language: str, split: Split, cue: Cue = "none", *, culture: str = "", full: bool = False
+    ) -> list[Task]:
+        """Cultural prompts of a split that count in a language, scored for a culture, by default its own.
+
+        How many of the test split, and how many in `full`, as in `universal_tasks`.
+        """
+
+        def made(full: bool) -> list[Task]:
+            tasks = cultural_tasks(
+                self.cultural, language, culture or self.culture(language), split, self.counts, cue,
+                full=full, examples=self.examples(language),
+            )  # fmt: skip
+            return self._read_by_model(task for task in tasks if self.distinct(task))
+
+        return self._designed(self._once(made, 1, language, split, cue, culture), split, 1, full=full)
+
+    def _once(self, made: Callable[[bool], list[Task]], *key: object) -> Callable[[bool], list[Task]]:
+        rendered = self.rendered
+        if rendered is None:
+            return made
+
+        def found(full: bool) -> list[Task]:
+            if (*key, full) not in rendered:
+                rendered[*key, full] = made(full)
+            return rendered[*key, full]
+
+        return found
+
+    def _designed(self, made: Callable[[bool], list[Task]], split: Split, axis: int, *, full: bool) -> list[Task]:
+        """The tasks that the design looks at; with `full` some of them as `made(True)` gives them."""
+        tasks = made(False)
+        full = full and self.config.normalisation not in OWN_ONLY
+        if split != "test":
+            return made(True) if full else tasks
+        ranks = [unit("tested", task.axis, task.prompt.item) for task in tasks]
+        order = in_turn([task.cluster for task in tasks], ranks)
+        tested = order[: self.design.tested[axis]]
+        kept = sorted(tested)
+        if axis == 0:  # what is specific to a question is told from others of its relation: so relation by relation
+            relations = list(dict.fromkeys(tasks[place].relation for place in tested))
+            tested = sorted(tested, key=lambda place: relations.index(tasks[place].relation))
+        compared = set(tested[: self.design.compared[axis]]) if full else set()
+        whole = {task.prompt.item: task for task in made(True)} if compared else {}
+        return [whole[tasks[place].prompt.item] if place in compared else tasks[place] for place in kept]
+
+    def distinct(self, task: Task) -> bool:
+        """Whether the model's vocabulary tells the task's options apart."""
+        return self.loaded.model.tokenizer is None or not indistinct(task, self.tokens)
+
+    @cached_property
+    def indistinct_items(self) -> list[tuple[Axis, LeftOut]]:
+        """Items, by axis and language, that are left out because the vocabulary doesn't tell their options apart."""
+        return indistinct_items(self)
+
+    @cached_property
+    def unknown_shares(self) -> dict[str, float]:
+        """Language -> the share of unknown tokens, where it is above 1%."""
+        return unknown_shares(self)
+
+    def _read_by_model(self, tasks: Iterable[Task]) -> list[Task]:
+        return [replace(task, prompt=self.template.prompt(task.prompt)) for task in tasks]
+
+    @cached_property
+    def english_mass(self) -> Float[np.ndarray, "word"]:
+        """The unsteered mass of words behind English dev prompts: EN-steering moves probability towards them."""
+        config = self.config
+        prompts = [task.prompt for task in self.universal_tasks("en", "dev", everywhere=True)[:IN_ENGLISH]]
+        return unsteered_mass(
+            self.loaded.model, prompts, memory=config.memory, batch_size=config.batch_size, tokens=self.tokens
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Encoded texts, each encoded once in a run."""
+        return Tokens(self.loaded.model)
+
+    @cached_property
+    def resampling(self) -> Resampling:
+        """Draws over the clusters of the whole test split, whatever the languages scored."""
+        return self.resampling_of("test")
+
+    def resampling_of(self, split: Split) -> Resampling:
+        """Draws over the clusters of a split: of the whole, or of the test prompts that the design looks at."""
+        if split == "test" and any(self.design.tested):
+            clusters = self._tested_clusters
+        else:
+            items = [item for item in self.universal.items if item.split == split]
+            clusters = {
+                "universal": [item.cluster for item in items if not item.sensitive],
+                "cultural": [item.cluster for item in self.cultural.items if item.split == split],
+                "sensitive": [item.cluster for item in items if item.sensitive],
+            }
+        return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)
+
+    @property
+    def _tested_clusters(self) -> dict[str, list[str]]:
+        every = [
+            task
+            for code in self.languages
+            for task in (
+                *self.universal_tasks(code, "test"),
+                *self.universal_tasks(code, "test", sensitive=True),
+                *self.cultural_tasks(code, "test"),
+            )
+        ]
+        return {
+            axis: sorted({task.cluster for task in every if task.axis == axis})
+            for axis in ("universal", "cultural", "sensitive")
+        }
+
+    def read(self, texts: Sequence[str], plan: Plan | None = None) -> Residuals:
+        """Residuals at each text's last token, the text put into the template, the model steered by `plan`."""
+        if plan is not None:
+            check_plan(self.loaded.model, plan)
+        return read_residuals(
+            self.loaded.model, [self.template.text(text) for text in texts], hooks=plan.hooks if plan else None,
+            memory=self.config.memory, batch_size=self.config.batch_size, tokens=self.tokens,
+        )  # fmt: skip
+
+    def universal_texts(self, language: str, split: Split) -> list[str]:
+        """Prompts of all universal items of a split, asked in a language, before the template."""
+        examples = self.examples(language)
+        questions = [item.question(language) for item in self.universal_items(split)]
+        return [question_text(question, language, examples=examples) for question in questions]
+
+    def universal_residuals(self, language: str, split: Split) -> Residuals:
+        """Residuals of `universal_texts`."""
+        return self.read(self.universal_texts(language, split))
+
+    def cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
+        """Prompts of the cultural items of a split, asked in a language behind a cue, before the template."""
+        examples = self.examples(language)
+        return [
+            question_text(
+                item.questions[language],
+                language,
+                cue_sentence(self.cultural, language, culture, cue, number),
+                examples,
+            )
+            for number, item in self.cultural_items(language, split)
+        ]
+
+    def cultural_residuals(
+        self, language: str, split: Split, cue: Cue = "none", culture: str = "", *, limit: int | None = None,
+        plan: Plan | None = None,
+    ) -> Residuals:  # fmt: skip
+        """Residuals of `cultural_texts` (of the first `limit`), the model steered by `plan`."""
+        return self.read(self.cultural_texts(language, split, cue, culture)[:limit], plan)
+
+    @property
+    def nonfactual(self) -> bool:
+        """Whether English and every scored language have parallel sentences of the fit split."""
+        return all(self.sentences(code, "fit") for code in ("en", *self.languages))
+
+    def sentences(self, language: str, split: Split) -> list[str]:
+        """The parallel sentences of a split in a language."""
+        pairs = zip(self.parallel.sentences, self.parallel.splits, strict=True)
+        return [sentence[language] for sentence, own in pairs if own == split and language in sentence]
+
+    def nonfactual_residuals(self, language: str) -> Residuals:
+        """Residuals of the parallel sentences (fit split), read as they stand."""
+        return self.read(self.sentences(language, "fit"))
+
+
+def with_model(config: Config, model: HookedModel | LoadedModel | None) -> tuple[Config, LoadedModel | None]:
+    """The settings with the name, device and dtype of a model that is given as an object, and the model."""
+    if model is None:
+        return config, None
+    loaded = model if isinstance(model, LoadedModel) else load_model(model)
+    device, dtype = str(device_of(loaded.model)), str(dtype_of(loaded.model)).removeprefix("torch.")
+    return replace(config, model=loaded.name, device=device, dtype=dtype), loaded
+
+
+def prepare(config: RunConfig, loaded: LoadedModel | None = None, inputs: Inputs | None = None) -> Study:
+    """Load and check everything that a run needs; cheap checks come first.
+
+    loaded: in place of the model that `config` names. inputs: what `resolve` gave already. Raises a TranslocalError for
+    an unknown dataset, language, model, device or dtype, and DataError where a language has too few items left to
+    score.
+    """
+    if inputs is None:
+        inputs = resolve(config) if loaded is None else resolve_data(config)
+    study = open_study(config, loaded or load_configured(config), inputs)
+    check_items(study, inputs)
+    return study
+
+
+def load_configured(config: RunConfig) -> LoadedModel:
+    """The model that the settings name."""
+    return load_model(
+        config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
+        quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
+    )  # fmt: skip
+
+
+def open_study(config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
+    """A model and data that are there, with the template that prompts go through; items are not counted yet."""
+    if config.engine == "replay":
+        replay_of(loaded.model)
+    template = find_template(loaded.model.tokenizer, config.template)
+    return Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
+
+
+def check_items(study: Study, inputs: Inputs) -> None:
+    """Notice missing controls and what the vocabulary lacks; raise DataError where a language has too few items."""
+    _notice_missing(study)
+    notice_vocabulary(study)
+    check_enough(inputs, study.counts, ("dev", "test"), study.distinct, least=LEAST_LIMIT)
+
+
+def _notice_missing(study: Study) -> None:
+    """Tell which controls the datasets don't allow."""
+    if not study.nonfactual:
+        lacking = [code for code in ("en", *study.languages) if code not in study.parallel.languages]
+        text = (
+            f"the non-factual control is left out: parallel text {study.parallel.name!r} lacks "
+            f"{', '.join(lacking) or 'sentences of the fit split'}; pass --parallel, see `interp data list`"
+        )
+        warnings.warn(text, Notice, stacklevel=2)
+    if any(study.third_language(code) is None for code in study.languages):
+        text = "the third-language control is left out: the datasets share one language besides English"
+        warnings.warn(text, Notice, stacklevel=2)
+    if any(study.wrong_culture(code) is None for code in study.languages):
+        text = "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
+        warnings.warn(text, Notice, stacklevel=2)
+    if not study.target_language:
+        lacking = [code for code in study.languages if not study.shared_places(code, "fit")[0]]
+        text = (
+            "loc_language is left out: no cultural question of the fit split is asked both in English and in "
+            f"{', '.join(lacking)}"
+        )
+        warnings.warn(text, Notice, stacklevel=2)
+    elif not study.wrong_language:
+        text = "the wrong-language control is left out: no third language shares cultural questions with English"
+        warnings.warn(text, Notice, stacklevel=2)

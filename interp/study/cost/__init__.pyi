@@ -1,0 +1,10 @@
+from ._budget import SHIFTED as SHIFTED
+from ._budget import Offer as Offer
+from ._budget import offers as offers
+from ._budget import settle as settle
+from ._budget import smallest_seen as smallest_seen
+from ._estimate import Estimate as Estimate
+from ._estimate import estimate as estimate
+from ._estimate import expected as expected
+from ._estimate import planned as planned
+from ._workload import SEARCH_OF_CONTROLS as SEARCH_OF_CONTROLS

@@ -1,0 +1,140 @@
+"""The largest design that ends within a budget, by what is measured here; a run that is begun keeps its own."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from interp.errors import ConfigError, Notice
+from interp.files import differences
+from interp.model.loading import LoadedModel
+from interp.model.outline import Outline, has_configuration, outline, outline_of
+from interp.model.placement import place
+from interp.model.sources import ORGANISM
+from interp.study.ask import Inputs, Study
+from interp.study.config import RunConfig
+from interp.study.cost._estimate import Estimate, estimate, measured, planned
+from interp.study.folder import IDENTITY, MANIFEST, partial_folder, plain
+from interp.study.search import AXES, DEFAULT, DESIGNS, POWER, Name, SplitTasks, read_seconds
+
+BUDGET = "10m"
+"""Where none is asked for."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A design, and what it takes here."""
+
+    study: Study
+    cost: Estimate
+
+    @property
+    def name(self) -> str:
+        """The design's."""
+        return self.study.design.name
+
+
+def offers(config: RunConfig, inputs: Inputs, model: Outline, spot: tuple[str, str]) -> Iterator[Offer]:
+    """Every design with its estimate, the smallest first; rates are measured once. spot: device and dtype."""
+    first = planned(replace(config, design=DEFAULT, budget=""), inputs, model, *spot)  # type: ignore[arg-type]
+    first = replace(first, rendered={})
+    rates, tokens = measured(first, model, *spot), None if model.tokenizer is None else first.tokens
+    for name in DESIGNS:
+        study = replace(first, config=replace(first.config, design=name))  # type: ignore[arg-type]
+        yield Offer(study, estimate(study, model, *spot, rates=rates, tokens=tokens))
+
+
+def settle(
+    config: RunConfig,
+    inputs: Inputs,
+    loaded: LoadedModel | None = None,
+    *,
+    overwrite: bool = False,
+    offered: Sequence[Offer] = (),
+) -> RunConfig:
+    """The settings with a design that has a name, and without a budget.
+
+    A run that is there, or begun, with settings that are the same but for the design keeps its own. The embedded model
+    is always given DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises
+    ConfigError where the budget is too small for the smallest design. offered: what `offers` gave for these settings.
+    """
+    if config.design != "auto":
+        return config
+    if not overwrite and (known := _begun(config)):
+        return replace(config, design=known, budget="")
+    if config.model == ORGANISM and not config.budget:
+        return replace(config, design=DEFAULT)  # type: ignore[arg-type]
+    if loaded is not None and not has_configuration(loaded) and not config.budget:
+        warnings.warn(f"design {DEFAULT}: how long this model takes can't be told (--design)", Notice, stacklevel=2)
+        return replace(config, design=DEFAULT)  # type: ignore[arg-type]
+    asked = config.budget or BUDGET
+    every = offered or list(offers(config, inputs, *_outlined(config, loaded)))
+    fitting = [offer for offer in every if offer.cost.middle <= read_seconds(asked)]
+    if not fitting and config.budget:
+        needed = _minutes(every[0].cost.middle)
+        raise ConfigError(
+            f"budget {config.budget} is too small: the smallest design takes about {needed} here",
+            allowed=f"{needed} or more",
+            remedy="pass a larger --budget, fewer --languages, or --layers, --strengths and --draws of your own",
+        )
+    picked = (fitting or every)[-1 if fitting else 0]
+    told = f"design {picked.name}: about {_minutes(picked.cost.middle)} here"
+    if not fitting:
+        told += f", more than {asked}, but no design is smaller"
+    elif picked.name != every[-1].name:
+        larger = every[len(fitting)]
+        told += f"; {larger.name} would take {_minutes(larger.cost.middle)} (--design, --budget)"
+    warnings.warn(told, Notice, stacklevel=2)
+    return replace(config, design=picked.name, budget="")  # type: ignore[arg-type]
+
+
+SHIFTED = 0.1
+"""Share of choices that a plan changes, where no dev prompt was scored yet: what `smallest_seen` supposes."""
+
+
+def smallest_seen(study: Study) -> dict[str, float]:
+    """Axis -> the smallest change over all languages that its test prompts find with 80% power, before anything is run.
+
+    SHIFTED of the choices are supposed to change, either way, independently between clusters: sqrt(SHIFTED / clusters)
+    standard errors. `interp.study.search.smallest_effects` tells it from dev. Our definition.
+    """
+    test, found = SplitTasks(study, "test"), {}
+    for axis in AXES:
+        clusters = {task.cluster for code in study.languages for task in test.made(axis, code)}
+        found[str(axis)] = POWER * (SHIFTED / max(1, len(clusters))) ** 0.5
+    return found
+
+
+def _outlined(config: RunConfig, loaded: LoadedModel | None) -> tuple[Outline, tuple[str, str]]:
+    if loaded is not None:
+        return outline_of(loaded), (config.device, config.dtype)
+    spot = place(config.device, config.dtype, config.n_devices, None, config.quantization or None)
+    found = outline(
+        config.model, spot.dtype, quantization=config.quantization or None, revision=config.revision or None
+    )
+    return found, (spot.device, spot.dtype)
+
+
+def _begun(config: RunConfig) -> Name | None:
+    """The design of the run in the folder, where it differs from these settings in nothing else."""
+    asked = {key: value for key, value in plain(config).items() if key not in ("design", "budget")}
+    for path in (config.folder / MANIFEST, partial_folder(config.folder) / IDENTITY):
+        try:
+            there: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["config"]
+            design = there["design"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        own = {key: value for key, value in there.items() if key not in ("design", "budget")}
+        if design in DESIGNS and not differences(own, asked):
+            found: Name = design
+            return found
+    return None
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,259 @@
+"""Recipes of vectors: which pairs of residuals each is fitted on; every vector is fitted once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from interp.data.tasks import Cue
+from interp.model.residuals import Residuals
+from interp.steering.fitters import FITTERS, orthogonal
+from interp.steering.plans import Plan
+from interp.steering.search import Setting, Side, Vector
+from interp.steering.vectors import PerLayer, SteeringVectors, rescaled
+from interp.study.ask import Study, choices, score_tasks
+from interp.study.fit._vectors import FitResiduals, control_seed, provenance, random_like, residual_norms
+
+Pair = tuple[Residuals, Residuals]
+FEWEST = 8
+"""With fewer items than this behind the outcome filter, LOC is fitted on all of them."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Target and source residuals of the fit split.
+
+    items: only so many of them, the same ones in every language. swapped: the two sides of each pair are swapped by a
+    coin of this seed. wrong: LOC of a wrong culture.
+    """
+
+    study: Study
+    fit: FitResiduals
+    items: int | None = None
+    swapped: int | None = None
+    wrong: bool = False
+    _kept: dict[str, Bool[np.ndarray, "item"]] = field(default_factory=dict, repr=False)
+    _read: dict[tuple[str, Plan | None], Pair] = field(default_factory=dict, repr=False)
+
+    def en(self, code: str) -> Pair:
+        """English and a language, on universal items."""
+        return self._varied("en", code, (self.fit.universal["en"], self.fit.universal[code]))
+
+    def loc(self, code: str, plan: Plan | None = None, *, filtered: bool = False) -> Pair:
+        """With the culture's cue and without, on cultural items; read anew while the model is steered by `plan`."""
+        explicit, implicit = self._cued(code, plan)
+        if filtered:
+            kept = torch.from_numpy(self._informative(code))
+            explicit, implicit = explicit[:, kept], implicit[:, kept]
+        return self._varied("loc", code, (explicit, implicit))
+
+    def culture(self, code: str) -> str:
+        """The culture of a language's LOC vector."""
+        return (self.study.wrong_culture(code) or "") if self.wrong else self.study.culture(code)
+
+    def _cued(self, code: str, plan: Plan | None) -> Pair:
+        if plan is None:
+            return (self.fit.wrong if self.wrong else self.fit.explicit)[code], self.fit.implicit[code]
+        if (code, plan) not in self._read:
+
+            def read(cue: Cue, culture: str = "") -> Residuals:
+                return self.study.cultural_residuals(code, "fit", cue, culture, plan=plan)
+
+            self._read[code, plan] = read("explicit", self.culture(code)), read("none")
+        return self._read[code, plan]
+
+    def _informative(self, code: str) -> Bool[np.ndarray, "item"]:
+        """Items that the unsteered model answers locally more with the cue than without; all where they are too few."""
+        if code not in self._kept:
+            keys = [item.key for _, item in self.study.cultural_items(code, "fit")]
+            local: dict[str, dict[str, float]] = {}
+            cues: tuple[Cue, Cue] = ("explicit", "none")
+            for cue in cues:
+                tasks = self.study.cultural_tasks(code, "fit", cue)
+                scores = score_tasks(self.study, tasks, [Plan()])
+                chosen = choices(tasks, scores, "local", self.study.config.normalisation)
+                local[cue] = {task.prompt.item: share for task, share in zip(tasks, chosen[0].tolist(), strict=True)}
+            kept = np.array([local["explicit"].get(key, 0.0) > local["none"].get(key, 0.0) for key in keys])
+            self._kept[code] = kept if kept.sum() >= FEWEST else np.ones(len(keys), dtype=bool)
+        return self._kept[code]
+
+    def _varied(self, vector: Vector, code: str, pair: Pair) -> Pair:
+        target, source = pair
+        if self.items is not None:
+            some = torch.from_numpy(self._some(vector, target.shape[1]))
+            target, source = target[:, some], source[:, some]
+        if self.swapped is not None:
+            seed = control_seed(self.study, code, self.swapped, f"swapped {vector}")
+            coin = torch.rand(target.shape[1], generator=torch.Generator().manual_seed(seed)) < 0.5
+            coin = coin[None, :, None]
+            target, source = torch.where(coin, source, target), torch.where(coin, target, source)
+        return target, source
+
+    def _some(self, vector: Vector, n: int) -> Int[np.ndarray, "item"]:
+        """The first of a fixed random order: fewer items are some of more."""
+        order = np.random.default_rng((self.study.config.seed, vector == "loc")).permutation(n)
+        return np.sort(order[: self.items])
+
+
+class Fits(Protocol):
+    """Gives the vectors of a setting in a language."""
+
+    def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
+        """Vectors of each side that the setting has."""
+
+
+def plan_of(fits: Fits, setting: Setting, code: str) -> Plan:
+    """The plan of a setting in a language."""
+    plan = Plan()
+    for vector, fitted in fits.vectors(setting, code).items():
+        side = setting.en if vector == "en" else setting.loc
+        assert side is not None
+        plan += side.plan(fitted)
+    return plan
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Vectors fitted on `pairs`."""
+
+    study: Study
+    pairs: Pairs
+    _known: dict[tuple[object, ...], SteeringVectors] = field(default_factory=dict, repr=False)
+    _plans: dict[tuple[str, Side], Plan] = field(default_factory=dict, repr=False)
+
+    def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
+        """Vectors of each side that the setting has."""
+        found: dict[Vector, SteeringVectors] = {}
+        if setting.en:
+            found["en"] = self._en(setting.en.fitter, code)
+        if setting.loc:
+            found["loc"] = self._loc(setting, setting.loc, code)
+        return found
+
+    def _en(self, fitter: str, code: str) -> SteeringVectors:
+        key = ("en", code, fitter)
+        if key not in self._known:
+            target, source = self.pairs.en(code)
+            told = provenance(self.study, code, fitter=fitter, n=target.shape[1])
+            made = FITTERS[fitter](target, source)
+            self._known[key] = SteeringVectors(f"en:{code}", made, told, residual_norms(self.pairs.fit, code))
+        return self._known[key]
+
+    def _loc(self, setting: Setting, side: Side, code: str) -> SteeringVectors:
+        en = setting.en
+        under = en if en and setting.sequential else None
+        off = en.fitter if en and setting.orthogonal else None
+        key = ("loc", code, side.fitter, setting.filtered, under, off)
+        if key not in self._known:
+            made, n = self._fit_loc(side.fitter, code, setting.filtered, under)
+            if off is not None:
+                made = orthogonal(made, self._en(off, code).vectors)
+            told = provenance(
+                self.study, code, fitter=side.fitter, n=n, culture=self.pairs.culture(code),
+                filtered=int(setting.filtered), orthogonal_to=off or "", under="" if under is None else str(under),
+            )  # fmt: skip
+            self._known[key] = SteeringVectors(f"loc:{code}", made, told, residual_norms(self.pairs.fit, code))
+        return self._known[key]
+
+    def _fit_loc(self, fitter: str, code: str, filtered: bool, under: Side | None) -> tuple[PerLayer, int]:
+        plan = None if under is None else self._plan_of_en(under, code)
+        target, source = self.pairs.loc(code, plan, filtered=filtered)
+        return FITTERS[fitter](target, source), target.shape[1]
+
+    def _plan_of_en(self, side: Side, code: str) -> Plan:
+        key = (code, side)
+        if key not in self._plans:
+            self._plans[key] = side.plan(self._en(side.fitter, code))
+        return self._plans[key]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Each vector is the mean of all languages'."""
+
+    fits: Fits
+    languages: Sequence[str]
+    _known: dict[Setting, dict[Vector, SteeringVectors]] = field(default_factory=dict, repr=False)
+
+    def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
+        """Vectors of each side, the same in every language."""
+        if setting not in self._known:
+            every = [self.fits.vectors(setting, other) for other in self.languages]
+            self._known[setting] = {
+                vector: replace(
+                    _renamed(first, torch.stack([one[vector].vectors for one in every]).mean(dim=0)),
+                    residual_norms=_mean_norms([one[vector] for one in every]),
+                )
+                for vector, first in every[0].items()
+            }
+        return self._known[setting]
+
+
+@dataclass(frozen=True)
+class Lent:
+    """EN of another language and, from `wrong`, LOC of another culture."""
+
+    fits: Fits
+    wrong: Fits
+    other: Mapping[str, str]
+
+    def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
+        """Vectors of each side."""
+        found = self.fits.vectors(replace(setting, loc=None), self.other[code])
+        return found | {k: v for k, v in self.wrong.vectors(setting, code).items() if k == "loc"}
+
+
+@dataclass(frozen=True)
+class AsLong:
+    """Vectors of `fits`, in every layer as long as those of `like`."""
+
+    fits: Fits
+    like: Fits
+    _known: dict[tuple[Setting, str], dict[Vector, SteeringVectors]] = field(default_factory=dict, repr=False)
+
+    def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
+        """Vectors of each side."""
+        key = (setting, code)
+        if key not in self._known:
+            real = self.like.vectors(setting, code)
+            made = self.fits.vectors(setting, code)
+            self._known[key] = {k: _renamed(v, rescaled(v.vectors, real[k].vectors)) for k, v in made.items()}
+        return self._known[key]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Gaussian vectors with the covariance of each layer's residuals, as long as those of `like`."""
+
+    study: Study
+    fit: FitResiduals
+    like: Fits
+    seed: int
+    _known: dict[tuple[object, ...], SteeringVectors] = field(default_factory=dict, repr=False)
+
+    def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
+        """Vectors of each side."""
+        return {k: self._like(k, v, code) for k, v in self.like.vectors(setting, code).items()}
+
+    def _like(self, vector: Vector, real: SteeringVectors, code: str) -> SteeringVectors:
+        key = (vector, code, real.vectors.data_ptr())
+        if key not in self._known:
+            [drawn] = random_like(self.study, self.fit, code, real.vectors, 1, f"noise {self.seed} {vector}")
+            self._known[key] = _renamed(real, drawn)
+        return self._known[key]
+
+
+def _mean_norms(several: Sequence[SteeringVectors]) -> Float[torch.Tensor, "layer"] | None:
+    known = [one.residual_norms for one in several if one.residual_norms is not None]
+    return torch.stack(known).mean(dim=0) if len(known) == len(several) else None
+
+
+def _renamed(like: SteeringVectors, vectors: PerLayer) -> SteeringVectors:
+    """Other vectors for a model processed in the same way; the story of `like` isn't theirs."""
+    told = {"processing": like.provenance.get("processing", "")}
+    return SteeringVectors(f"{like.name}, replaced", vectors, told, like.residual_norms)

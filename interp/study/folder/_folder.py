@@ -1,0 +1,172 @@
+"""The run's folder: held by one process, written beside its final place and moved there when it is whole."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from interp.errors import OutputError
+
+LOCK = ".lock"
+
+
+def hold(folder: Path) -> int:
+    """Take the folder's lock: the open file that holds it until it is closed.
+
+    Raises OutputError where another process, or this one, has it; OSError where the folder can't be written.
+    """
+    import fcntl
+
+    path = folder / LOCK
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
+                os.ftruncate(lock, 0)
+                os.write(lock, f"process {os.getpid()} on {platform.node()}".encode())
+                return lock
+        except BlockingIOError:
+            holder = os.read(lock, 1000).decode(errors="replace") or "another process"
+            os.close(lock)
+            raise OutputError(
+                f"{folder} is in use by {holder}",
+                allowed="one process per run",
+                remedy="wait until it ends, stop it, or pass another --out",
+            ) from None
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)  # the folder was moved or removed between the two calls
+
+
+MANIFEST = "manifest.json"
+
+
+def check_folder(final: Path) -> None:
+    """Raise OutputError where `final` holds something that is not a run."""
+    if final.exists() and (not final.is_dir() or (any(final.iterdir()) and not (final / MANIFEST).is_file())):
+        raise OutputError(
+            f"{final} exists and is not a run's folder",
+            allowed="a new or empty folder, or an earlier run's",
+            remedy="pass another --out",
+        )
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Say in one line, as an OutputError, that `folder` can't be written, and why (such as a full disk)."""
+    try:
+        yield
+    except OSError as error:
+        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
+        raise OutputError(
+            f"{folder} can't be written: {reason}",
+            allowed="a writable folder with free space",
+            remedy="free some space or pass another --out",
+        ) from error
+
+
+def partial_folder(final: Path) -> Path:
+    """Where a run is made before it moves to `final`."""
+    return final.parent / f".{final.name}.partial"
+
+
+@contextmanager
+def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
+    """A working folder with the folders `parts`; it becomes `final` when the block ends well, else it is removed.
+
+    Raises OutputError where the folder can't be written, the disk is full, or `final` holds something
+    that is not a run.
+    """
+    check_folder(final)
+    working = partial_folder(final)
+    try:
+        with writable(final):
+            shutil.rmtree(working, ignore_errors=True)
+            working.mkdir(parents=True)
+            for part in parts:
+                (working / part).mkdir()
+            yield working
+            if final.exists():
+                shutil.rmtree(final)
+            os.replace(working, final)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """CSV with six significant digits: differences below that are rounding, not results."""
+    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def draw_figures(folder: Path) -> None:
+    """Draw every figure that the tables written to a folder allow, into its folder `figures`."""
+    from figures import RunTables, draw, save
+
+    for name, figure in draw(RunTables(folder)):
+        save(figure, folder / "figures" / name)
+
+
+def draw_report(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write `report.html` from the tables written to a folder, and what its manifest is going to say."""
+    from figures import RunTables
+    from figures.report import FILE, write_report
+
+    write_report(RunTables(folder), json.loads(json.dumps(manifest)), folder / FILE)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a finished run says of itself; raises OutputError where that can't be read or is no run's."""
+    found = read_json(folder / MANIFEST)
+    if not isinstance(found.get("config"), dict):
+        raise OutputError(f"{folder / MANIFEST} is no run's: it has no settings", allowed="a run's folder")
+    return found
+
+
+def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """Files that are not as the manifest's checksums say, in words.
+
+    Raises OutputError where the manifest has none, or names a file outside the folder.
+    """
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not files:
+        raise OutputError(f"{folder / MANIFEST} has no checksums", remedy="they are written by `interp run`")
+    problems = []
+    for name, digest in files.items():
+        parts = PurePosixPath(name).parts
+        if not parts or ".." in parts or name.startswith(("/", "\\")) or not _inside(folder, folder / name):
+            raise OutputError(f"{folder / MANIFEST} names the file {name!r}", allowed="files in the run's folder")
+        try:
+            with (folder / name).open("rb") as file:
+                same = hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except OSError as error:
+            problems.append(f"{name}: {error.strerror}")
+        else:
+            problems += [] if same else [f"{name}: not as it was written"]
+    return problems
+
+
+def _inside(folder: Path, path: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The keys of a JSON file; raises OutputError where it can't be read or holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise OutputError(f"{path} can't be read: {error}", remedy="run it again, into another folder") from error
+    if not isinstance(found, dict):
+        raise OutputError(f"{path} holds no keys", remedy="run it again, into another folder")
+    return found

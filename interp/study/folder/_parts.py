@@ -1,0 +1,179 @@
+"""What is kept of a study while it runs: results by name, made once, as files under a name that holds their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from interp.errors import DataError
+from interp.files import json_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class Parts(Protocol):
+    """Gives a result that is there, or makes it and keeps it."""
+
+    def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The table of a name."""
+
+    def value(self, key: str, make: Callable[[], Any]) -> Any:
+        """The plain value (as JSON has them) of a name."""
+
+
+class Unkept:
+    """Keeps nothing: every result is made."""
+
+    def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The table that `make` makes."""
+        return make()
+
+    def value(self, key: str, make: Callable[[], Any]) -> Any:
+        """The value that `make` makes."""
+        return make()
+
+
+@dataclass(frozen=True)
+class Under:
+    """Parts of another, their names behind a prefix."""
+
+    parts: Parts
+    prefix: str
+
+    def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The table of a name behind the prefix."""
+        return self.parts.frame(f"{self.prefix}/{key}", make)
+
+    def value(self, key: str, make: Callable[[], Any]) -> Any:
+        """The value of a name behind the prefix."""
+        return self.parts.value(f"{self.prefix}/{key}", make)
+
+
+DAMAGED = "damaged"
+"""The folder of what is set aside, and the suffix there."""
+_NAME = re.compile(r"(?P<name>.+)\.(?P<hash>[0-9a-f]{32})\.(?P<suffix>parquet|json)")
+UNREADABLE = (ValueError, TypeError, LookupError, OSError, NotImplementedError, RecursionError)
+"""What reading a part may raise where its bytes aren't what they should be."""
+
+
+def part_name(name: str, data: bytes, suffix: str) -> str:
+    """`name`, the first 32 hexadecimal digits of the SHA-256 of `data`, and the suffix."""
+    return f"{name}.{_hash(data)}.{suffix}"
+
+
+def part_bytes(path: Path) -> bytes:
+    """The bytes of a part; ValueError where they don't match the name, or it is a link."""
+    if path.is_symlink():
+        raise ValueError("it is a link")
+    data, named = path.read_bytes(), _NAME.fullmatch(path.name)
+    if not named or named["hash"] != _hash(data):
+        raise ValueError("its bytes don't match its name")
+    return data
+
+
+def frame_bytes(key: str, frame: pd.DataFrame) -> bytes:
+    """The same Parquet for the same frame, without its index, which may not have names.
+
+    Raises ValueError for categories, and for columns that are not different texts.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = list(frame.columns)
+    if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"the columns of {key} must be different texts, got {names}")
+    if any(name is not None for name in frame.index.names):
+        raise ValueError(f"{key} has the index {list(frame.index.names)}: make it a column")
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    categories = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
+    if categories:
+        raise ValueError(f"{key} has categories, which are not kept: {categories}")
+    table = table.replace_schema_metadata(None)
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"part": key})
+    return buffer.getvalue()
+
+
+def part_table(data: bytes) -> tuple[str, pa.Table]:
+    """Key and rows of a frame's bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+    key = (file.metadata.metadata or {}).get(b"part", b"no part").decode()
+    return key, file.read(use_threads=False).replace_schema_metadata(None)
+
+
+def bytes_frame(data: bytes) -> tuple[str, pd.DataFrame]:
+    """Key and frame, with a new index from 0."""
+    key, table = part_table(data)
+    return key, table.to_pandas(ignore_metadata=True)
+
+
+def value_bytes(key: str, value: Any) -> bytes:
+    """The same JSON for the same value."""
+    return json_text({"part": key, "value": value}).encode()
+
+
+def bytes_value(data: bytes) -> tuple[str, Any]:
+    """Key and value, as JSON has it: lists for tuples, texts for keys."""
+    held = json.loads(data)
+    return held["part"], held["value"]
+
+
+def read_parts(folders: Sequence[Path | str]) -> pd.DataFrame:
+    """All frames at and below folders, such as `<run>/parts/test` of every run, in one.
+
+    Columns `folder` (as given) and `part` (its key) come first; a column that a part lacks is empty there. Raises
+    DataError for a damaged part, and where there is none.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    keys, places, tables = [], [], []
+    for folder in folders:
+        for path, key_end in _frames(Path(folder)):
+            try:
+                key, table = part_table(part_bytes(path))
+                if not key_end.endswith(f"/{key}"):
+                    raise ValueError(f"it is {key}")
+            except UNREADABLE as error:
+                raise DataError(f"{path} is damaged ({error})", remedy="start its run again") from error
+            keys.append(key)
+            places.append(str(folder))
+            tables.append(table)
+    if not tables:
+        raise DataError(f"no parts in {', '.join(map(str, folders))}", allowed="folders of runs, or of their parts")
+    rows = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    joined = pa.concat_tables(tables, promote_options="permissive")
+    for number, (column, texts) in enumerate((("folder", places), ("part", keys))):
+        joined = joined.add_column(number, column, pa.array(texts).take(pa.array(rows)))
+    found: pd.DataFrame = joined.to_pandas(ignore_metadata=True)
+    return found
+
+
+def _frames(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Files of frames below a folder, one per key, with that path of theirs which ends in the key."""
+    for where, below, names in os.walk(folder.absolute()):
+        below[:] = sorted(name for name in below if name != DAMAGED and not name.startswith("."))
+        seen: set[str] = set()
+        for name in sorted(names):
+            named = _NAME.fullmatch(name)
+            if named and named["suffix"] == "parquet" and not name.startswith(".") and named["name"] not in seen:
+                seen.add(named["name"])
+                yield Path(where, name), f"{where}/{named['name']}"
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]

@@ -1,0 +1,278 @@
+"""Parts of a run on disk, each made once: a killed run goes on with the first that is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import ConfigError, Notice, OutputError
+from interp.files import PARTIAL, differences, whole, write_json
+from interp.study.ask import Inputs
+from interp.study.config import RunConfig
+from interp.study.folder._finished import plain
+from interp.study.folder._folder import LOCK, MANIFEST, check_folder, hold, partial_folder, writable
+from interp.study.folder._parts import (
+    DAMAGED,
+    UNREADABLE,
+    bytes_frame,
+    bytes_value,
+    frame_bytes,
+    part_bytes,
+    part_name,
+    value_bytes,
+)
+from interp.study.folder._written import described_data, described_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+PARTS, IDENTITY = "parts", "identity.json"
+_SEGMENT = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,119}")
+_READERS: dict[str, Callable[[bytes], tuple[str, Any]]] = {"parquet": bytes_frame, "json": bytes_value}
+
+
+class Store:
+    """The parts of a run in `folder`, by key such as `test/ko`: segments of letters, digits and `._@+-`.
+
+    Every part is written to a temporary name, synced and renamed; its name holds the SHA-256 of its bytes. One that
+    doesn't match its name, or can't be read, is moved to `parts/damaged` with a Notice, and made again.
+    Make one with `Store.open`. Methods raise OutputError where the folder can't be written, ValueError for a bad key.
+    """
+
+    def __init__(self, folder: Path, lock: int | None) -> None:
+        self.folder = folder
+        self._parts, self._lock = folder / PARTS, lock
+
+    @classmethod
+    def open(cls, folder: Path, identity: Mapping[str, Any], *, shared: bool = False) -> Store:
+        """Take a folder for the run that `identity` (values of JSON) tells from others, or go on with it.
+
+        Holds the folder's lock until it is closed or the process ends, and clears what killed processes left half
+        written. shared: a worker of the process that holds the lock; does neither. Raises ConfigError where the
+        folder is another run's, naming each difference, and OutputError where another process holds it.
+        """
+        asked = json.loads(json.dumps(identity, allow_nan=False))
+        with writable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            store = cls(folder, None if shared else hold(folder))
+            try:
+                store._plain(store._parts).mkdir(exist_ok=True)
+                if not shared:
+                    store._clear()
+                store._claim(asked)
+            except BaseException:
+                store.close()
+                raise
+        return store
+
+    def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The frame of `key`, made if it isn't there; either way as it is read back, its rows numbered from 0."""
+        found: pd.DataFrame = self._part(key, "parquet", lambda: frame_bytes(key, make()))
+        return found
+
+    def value(self, key: str, make: Callable[[], Any]) -> Any:
+        """The value of `key`, made if it isn't there; either way as JSON reads it back."""
+        return self._part(key, "json", lambda: value_bytes(key, make()))
+
+    def has(self, key: str) -> bool:
+        """Whether an intact part is there."""
+        return any(True for suffix in _READERS for _ in self._intact(key, suffix))
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _part(self, key: str, suffix: str, make: Callable[[], bytes]) -> Any:
+        for value in self._intact(key, suffix):
+            return value
+        data = make()
+        with writable(self.folder):
+            place = self._place(key)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with whole(place.with_name(part_name(place.name, data, suffix)), writer=_here()) as working:
+                working.write_bytes(data)
+        for value in self._intact(key, suffix):
+            return value
+        raise OutputError(
+            f"{key} can't be read back from {self.folder}",
+            allowed="a disk that keeps what is written",
+            remedy="check the disk, or pass another --out",
+        )
+
+    def _intact(self, key: str, suffix: str) -> Iterator[Any]:
+        """What the files of a part hold, those of damaged ones aside; more than one where processes made different."""
+        place = self._place(key)
+        pattern = re.compile(rf"{re.escape(place.name)}\.[0-9a-f]{{32}}\.{suffix}")
+        names = os.listdir(place.parent) if place.parent.is_dir() else []
+        for path in sorted(place.with_name(name) for name in names if pattern.fullmatch(name)):
+            try:
+                held, value = _READERS[suffix](part_bytes(path))
+                if held != key:
+                    raise ValueError(f"it is {held}")
+            except FileNotFoundError:  # another process moved it aside
+                continue
+            except UNREADABLE as error:
+                self._set_aside(path, str(error))
+                continue
+            yield value
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        there = self._parts / DAMAGED / path.relative_to(self._parts)
+        there = self._plain(there.with_name(f"{path.name}.{DAMAGED}"))
+        with writable(self.folder):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.replace(path, there)
+            except FileNotFoundError:
+                return
+        warnings.warn(f"{path} is damaged ({reason}): moved to {there}, made again", Notice, stacklevel=2)
+
+    def _place(self, key: str) -> Path:
+        segments = key.split("/")
+        if segments[0] == DAMAGED or not all(_SEGMENT.fullmatch(one) and ".." not in one for one in segments):
+            raise ValueError(f"{key!r} is no key; allowed: segments of letters, digits and ._@+-, such as test/ko")
+        return self._plain(self._parts.joinpath(*segments))
+
+    def _plain(self, path: Path) -> Path:
+        """The path, where no folder from the run's own on down to it is a link."""
+        for one in (path, *path.parents):
+            if one == self.folder:
+                return path
+            if one.is_symlink():
+                raise OutputError(f"{one} is a link", allowed="the run's own folders", remedy="remove the link")
+        raise ValueError(f"{path} is outside of {self.folder}")
+
+    def _clear(self) -> None:
+        (self.folder / f".{IDENTITY}{PARTIAL}").unlink(missing_ok=True)
+        for where, _, names in os.walk(self._parts):
+            for name in names:
+                if name.startswith(".") and name.endswith(PARTIAL):
+                    (Path(where) / name).unlink(missing_ok=True)
+
+    def _claim(self, asked: Mapping[str, Any]) -> None:
+        path = self.folder / IDENTITY
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+            differ = differences(there, asked)
+        except FileNotFoundError:
+            if not any(names for _, _, names in os.walk(self._parts)):
+                write_json(path, asked)
+                return
+            differ = [f"{IDENTITY} is missing"]
+        except ValueError:
+            differ = [f"{IDENTITY} can't be read"]
+        if differ:
+            raise ConfigError(
+                f"{self.folder} holds another run: {'; '.join(differ)}",
+                allowed="the same run, which goes on",
+                remedy="pass another --out, or --overwrite",
+            )
+
+
+def _here() -> str:
+    return f"{platform.node()}.{os.getpid()}"
+
+
+OURS = (PARTS, IDENTITY, LOCK)
+"""What a working folder has besides the run's own files."""
+
+
+def identity_of(config: RunConfig, inputs: Inputs) -> dict[str, Any]:
+    """What tells a run from others before its model is loaded: settings, data and our version."""
+    data = {
+        "universal": described_data(inputs.universal),
+        "cultural": described_data(inputs.cultural),
+        "parallel": described_text(inputs.parallel),
+    }
+    languages = list(inputs.languages)
+    return {"config": plain(config), "languages": languages, "data": data, "version": version("translocal")}
+
+
+@contextmanager
+def working_folder(
+    config: RunConfig, inputs: Inputs, parts: Sequence[str], *, overwrite: bool = False
+) -> Iterator[tuple[Path, Store]]:
+    """The run's working folder with the folders `parts`, and its store; it becomes `config.folder` when all is well.
+
+    When the block ends badly, what the store has is kept, and found by the next run; a folder without any is removed.
+    overwrite: a working folder of another run is begun anew. Raises OutputError where the folder can't be written,
+    holds something else or is held by another process, ConfigError where it is another run's.
+    """
+    final, folder = config.folder, partial_folder(config.folder)
+    check_folder(final)
+    identity = identity_of(config, inputs)
+    try:
+        store = Store.open(folder, identity)
+    except ConfigError:
+        if not overwrite:
+            raise
+        shutil.rmtree(folder)
+        store = Store.open(folder, identity)
+    try:
+        with writable(final):
+            _clear(folder)
+            for part in parts:
+                (folder / part).mkdir()
+            yield folder, store
+            if final.exists():
+                shutil.rmtree(final)
+            os.replace(folder, final)
+            _drop_store(final)
+    finally:
+        store.close()
+        if folder.is_dir() and not any(names for _, _, names in os.walk(folder / PARTS)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_made_of(store: Store, made_of: Mapping[str, Any]) -> None:
+    """Raise ConfigError where the parts were made with another model than `made_of` describes."""
+    there = store.value("made_of", lambda: dict(made_of))
+    differ = differences(there, json.loads(json.dumps(made_of)))
+    if differ:
+        raise ConfigError(
+            f"{store.folder} holds parts of another run: {'; '.join(differ)}", allowed="the same model, which goes on",
+            remedy="pass another --out, or --overwrite",
+        )  # fmt: skip
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a run but its manifest."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and name.parts[0] not in (*OURS, MANIFEST):
+            found[name.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier attempt wrote besides the parts: tables and figures are made of them again."""
+    for path in folder.iterdir():
+        if path.name not in OURS:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _drop_store(final: Path) -> None:
+    shutil.rmtree(final / PARTS, ignore_errors=True)
+    for name in (IDENTITY, LOCK):
+        (final / name).unlink(missing_ok=True)

@@ -1,0 +1,5 @@
+"""Probes, alignment, directions, attribution, and what they found in words."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,16 @@
+from ._attribution import UNITS as UNITS
+from ._findings import comparison_lines as comparison_lines
+from ._findings import findings as findings
+from ._findings import onset_comparison as onset_comparison
+from ._findings import signal_table as signal_table
+from ._findings import trained_lines as trained_lines
+from ._locate import APrioriLayers as APrioriLayers
+from ._locate import Located as Located
+from ._locate import before_search as before_search
+from ._locate import locate as locate
+from ._locate import locate_steps as locate_steps
+from ._locate import quick_steps as quick_steps
+from ._probing import FOLDS as FOLDS
+from ._probing import SHARED_BY as SHARED_BY
+from ._probing import SHUFFLES as SHUFFLES
+from ._residuals import CUED_PER_CULTURE as CUED_PER_CULTURE

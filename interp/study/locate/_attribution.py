@@ -1,0 +1,108 @@
+"""Which blocks and heads make the difference between right and default, local and US; which carry a cue."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from interp.data.tasks import Role, Task
+from interp.errors import ModelError, Notice
+from interp.model.attribution import (
+    Effects,
+    Unit,
+    cue_attribution,
+    folded,
+    logit_attribution,
+    patch_residuals,
+)
+from interp.model.contrasts import contrasts, cue_pairs, require_bridge
+from interp.model.protocol import HookedModel
+from interp.progress import Advance
+from interp.study.ask import Study
+
+UNITS: tuple[Unit, ...] = ("component", "head")
+KINDS = 4
+"""Steps per language: two direct attributions, the cue, patched residuals."""
+
+
+def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
+    """The rows of `attribution.csv`: per language and kind, on at most `attribution_items` test items.
+
+    Columns: language, contrast (right - wrong, local - reference), then those of `Effects.table`. What the model does
+    not allow is left out with a notice: everything where it is a HookedTransformer.
+    """
+    limit = study.design.attribution_items
+    model = study.loaded.model
+    if not limit:
+        return pd.DataFrame()
+    if _allowed(lambda: require_bridge(model)) is None:
+        advance("attribution left out", KINDS * len(study.languages))
+        return pd.DataFrame()
+    twin = _allowed(lambda: folded(model))
+    parts: list[pd.DataFrame] = []
+
+    def add(code: str, contrast: str, clusters: Sequence[str], make: Callable[[], Effects]) -> None:
+        effects = _allowed(make)
+        if effects is not None:
+            table = effects.table(np.array(clusters), study.config.bootstrap_draws, study.config.seed)
+            parts.append(table.assign(language=code, contrast=contrast))
+
+    for code in study.languages:
+        kinds: tuple[tuple[list[Task], Role, Role], ...] = (
+            (study.universal_tasks(code, "test"), "right", "wrong"),
+            (study.cultural_tasks(code, "test"), "local", "reference"),
+        )
+        for tasks, better, worse in kinds:
+            advance(f"attribution {better} {code}")
+            found = contrasts(model, tasks[:limit], better, worse)
+            if twin is not None and found.prompts:
+                for unit in UNITS:
+                    make = partial(logit_attribution, twin, found.prompts, found.better, found.worse, unit=unit)
+                    add(code, f"{better} - {worse}", found.clusters, make)
+        advance(f"attribution cue {code}")
+        explicit = study.cultural_tasks(code, "test", "explicit")[:limit]
+        fillers = [sentence for sentence in study.parallel.sentences if code in sentence]
+        pairs = cue_pairs(model, study.cultural, study.culture(code), explicit, fillers, study.template)
+        if pairs.cued:
+            options = pairs.better, pairs.worse
+            make = partial(cue_attribution, model, pairs.cued, pairs.placebo, pairs.control, *options)
+            add(code, "local - reference", pairs.clusters, make)
+        advance(f"attribution residual {code}")
+        _patched(study, model, code, limit, add)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _patched(study: Study, model: HookedModel, code: str, limit: int, add: Callable[..., None]) -> None:
+    """The English prompt's residual in place of the language's, each with its own two options' first tokens."""
+    asked = study.universal_tasks(code, "test")[:limit]
+    english = {t.prompt.item: t for t in study.universal_tasks("en", "test", everywhere=True)}
+    sources: list[Task] = [english[task.prompt.item] for task in asked]
+    found, source = (contrasts(model, tasks, "right", "wrong") for tasks in (asked, sources))
+    both = [item for item in found.items if item in set(source.items)]
+    own = [found.items.index(item) for item in both]
+    other = [source.items.index(item) for item in both]
+    if not both:
+        return
+    make = partial(
+        patch_residuals, model, [found.prompts[i] for i in own], [source.prompts[i] for i in other],
+        [found.better[i] for i in own], [found.worse[i] for i in own],
+        [source.better[i] for i in other], [source.worse[i] for i in other],
+    )  # fmt: skip
+    add(code, "right - wrong", [found.clusters[i] for i in own], make)
+
+
+Made = TypeVar("Made")
+
+
+def _allowed(make: Callable[[], Made]) -> Made | None:
+    """What `make` gives, or None with a notice where the model doesn't allow it."""
+    try:
+        return make()
+    except ModelError as error:
+        warnings.warn(f"left out of attribution: {error}", Notice, stacklevel=2)
+        return None

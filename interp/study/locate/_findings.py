@@ -1,0 +1,240 @@
+"""What was located, in plain words: what was found, how sure it is, and what does not beat its control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from figures.numbers import estimate
+from figures.wording import difference, named_p, number, other_way, p_equals
+from interp.plane.verdicts import direction
+from interp.rows import BASE, MACRO
+from interp.study.locate._locate import Located
+from probes.onsets import Onset
+from probes.separation import Separation
+from probes.signals import resample
+
+_PROBES = {
+    "universal": "whether a question is universal or cultural (relations held out)",
+    "language": "which language is asked in",
+    "culture": "the own culture of an uncued question (trained on cues in other languages)",
+    "answer": "the answer, trained in English and asked in another language",
+}
+
+
+def findings(located: Located) -> list[str]:
+    """Sentences about all languages together."""
+    known = set(located.probes["probe"])
+    lines = [_probe(located.probes, name, told) for name, told in _PROBES.items() if name in known]
+    if MACRO in located.separations:
+        lines += _separation(located.separations[MACRO])
+        row = located.onsets.set_index("language").loc[MACRO]
+        loc = "no layer (the culture probe exceeds its control nowhere)"
+        if not pd.isna(row["layer_loc"]):
+            sure = located.separations[MACRO].cultural.layer is not None
+            loc = f"layer {row['layer_loc']:.0f}" + (
+                "" if sure else " (a guess: that probe does no better than chance)"
+            )
+        lines.append(
+            f"Before any search one would steer EN at layer {row['layer_en']:.0f} and LOC at {loc}; "
+            f"the intersection rule (arXiv 2605.23036) says {row['dfki_layer']:.0f} for both."
+        )
+    else:
+        lines.append("Onsets are left out: too few items share an answer for the answer probe (raise --limit).")
+    lines += _directions(located.directions)
+    lines += _attribution(located.attribution)
+    return lines
+
+
+def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
+    """What each trained method does to transfer and to localization, over all languages."""
+    against_base = contrasts[contrasts["against"] == BASE]
+    lines = []
+    for name in trained:
+        effects = []
+        for metric in ("transfer", "localization"):
+            rows = against_base[(against_base["method"] == name) & (against_base["metric"] == metric)]
+            row = rows[rows["language"] == MACRO].to_dict("records")[0]
+            verb = {1: "raises", -1: "lowers", 0: "does not clearly change"}[direction(row)]
+            against = other_way(row["estimate"], rows.to_dict("records"), "estimate")
+            effects.append(f"{verb} {metric} ({difference(row)}, {named_p(row)}{against})")
+        lines.append(f"On average over the languages, {name} {' and '.join(effects)}.")
+    return lines
+
+
+def _probe(probes: pd.DataFrame, name: str, told: str) -> str:
+    rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)].dropna(subset="accuracy")
+    if rows.empty:
+        return f"Not measured: how well a linear probe reads {told}."
+    columns = ["accuracy", "accuracy_lo", "accuracy_hi", "shuffled", "baseline", "selectivity"]
+    means = rows.groupby("layer")[columns].mean()
+    based = means["baseline"].notna().any()
+    row = means.reset_index().sort_values("selectivity" if based else "accuracy", kind="stable").iloc[-1]
+    baseline = "on universal questions" if based else "shuffled labels"
+    control = f"{baseline} {estimate(row['baseline' if based else 'shuffled'], digits=2)}"
+    beaten = rows.groupby("layer")["beats_control"].mean()
+    sure = int((beaten > 0.5).sum())
+    text = (
+        f"A linear probe reads {told} best at layer {row['layer']:.0f}: accuracy "
+        f"{estimate(row['accuracy'], row['accuracy_lo'], row['accuracy_hi'], digits=2)}, {control}. "
+    )
+    if not sure:
+        return text + "The probe does no better than its control in most languages, so it is not evidence of anything."
+    where = "every layer" if sure == len(beaten) else f"{sure} of {len(beaten)} layers"
+    return text + f"It beats its controls at {where} in most languages."
+
+
+def _separation(found: Separation) -> list[str]:
+    lines = [
+        f"Universal onset: {_onset(found.universal)} (answers read across languages, and parallel questions aligned).",
+        f"Cultural onset: {_onset(found.cultural)} (cued cultures read from uncued questions).",
+    ]
+    d = found.difference
+    lines.append(
+        {
+            "separate": f"They separate: culture sets in {abs(d.estimate):.0f} layers "
+            f"{'later' if d.estimate > 0 else 'earlier'} [{d.lo:.0f}, {d.hi:.0f}].",
+            "no separation": f"No separation is found: cultural minus universal onset is {d.estimate:.0f} "
+            f"[{d.lo:.0f}, {d.hi:.0f}] layers, and that holds 0.",
+            "no onset": "No separation can be told: a signal does not exceed its control anywhere.",
+        }[found.verdict]
+    )
+    return lines
+
+
+def _onset(onset: Onset) -> str:
+    if onset.layer is None:
+        return f"not found, {p_equals(onset.p)}"
+    firm = "at no layer" if onset.firm is None else f"from {_layer(onset.firm)} on"
+    return f"{_layer(onset.layer)} [{onset.lo}, {onset.hi}], {p_equals(onset.p)}, bands above the control {firm}"
+
+
+def _layer(number: int) -> str:
+    return "the embeddings" if number < 0 else f"layer {number}"
+
+
+def _directions(directions: pd.DataFrame) -> list[str]:
+    rows = directions[directions["language"] != MACRO].dropna(subset="cosine")
+    if rows.empty:
+        return []
+    means = rows.groupby("layer")[["cosine", "cosine_lo", "cosine_hi", "cosine_null_lo", "cosine_null_hi"]].mean()
+    middle = means.index[len(means) // 2]
+    at = means.loc[middle]
+    against = other_way(at["cosine"], rows[rows["layer"] == middle].to_dict("records"), "cosine", digits=2)
+    inside = ((means["cosine"] >= means["cosine_null_lo"]) & (means["cosine"] <= means["cosine_null_hi"])).sum()
+    lines = [
+        f"cos(EN, LOC) at layer {middle}: {number(at, 'cosine', signed=True, digits=2)}{against}; random directions of "
+        f"the same covariance lie within [{at['cosine_null_lo']:+.2f}, {at['cosine_null_hi']:+.2f}]. "
+        f"At {inside} of {len(means)} layers EN and LOC are as orthogonal as chance."
+    ]
+    angles = directions[(directions["language"] == MACRO)].set_index("layer")
+    if "angle_1" in angles and middle in angles.index and not pd.isna(angles.loc[middle, "angle_1"]):
+        row = angles.loc[middle]
+        lines.append(
+            f"The spans of all EN and of all LOC vectors come as close as {row['angle_1']:.0f} degrees "
+            f"[{row['angle_1_lo']:.0f}, {row['angle_1_hi']:.0f}] there; random spans {row['angle_1_null_lo']:.0f} "
+            f"to {row['angle_1_null_hi']:.0f}."
+        )
+    return lines
+
+
+def _attribution(attribution: pd.DataFrame) -> list[str]:
+    lines: list[str] = []
+    if attribution.empty:
+        return lines
+    for kind, contrast, components, told in (
+        ("direct", "right - wrong", ("attention", "mlp"), "contributes most to the right answer's lead"),
+        (
+            "direct",
+            "local - reference",
+            ("attention", "mlp"),
+            "contributes most to the local answer's lead over the US",
+        ),
+        ("cue", "local - reference", ("head",), "carries the cue most"),
+    ):
+        rows = attribution[
+            (attribution["kind"] == kind)
+            & (attribution["contrast"] == contrast)
+            & attribution["component"].isin(components)
+        ].dropna(subset="estimate")
+        if rows.empty:
+            continue
+        means = rows.groupby(["layer", "component", "head"], dropna=False, as_index=False)[
+            ["estimate", "lo", "hi", "control"]
+        ].mean()
+        row = means.sort_values("estimate", kind="stable").to_dict("records")[-1]
+        layer, component, head = row["layer"], row["component"], row["head"]
+        part = f"Head {int(float(head))}" if component == "head" else "The MLP" if component == "mlp" else "Attention"
+        own = " (not above its control)" if row["lo"] <= max(0.0, row["control"]) else ""
+        same = rows[(rows["layer"] == layer) & (rows["component"] == component)]
+        same = same[same["head"] == head] if component == "head" else same
+        against = other_way(row["estimate"], same.to_dict("records"), "estimate", digits=2)
+        lines.append(
+            f"{part} of block {layer} {told}: {number(row, 'estimate', signed=True, digits=2)} logits, control "
+            f"{estimate(row['control'], signed=True, digits=2)}{own}{against}."
+        )
+    return lines
+
+
+COLUMNS = (
+    "model", "language", "signal", "layer", "base", "trained", "difference", "difference_lo", "difference_hi",
+)  # fmt: skip
+
+
+def signal_table(base: Located, trained: Mapping[str, Located], n_draws: int, seed: int) -> pd.DataFrame:
+    """Mean excess over its control of each onset signal, per model, language (and `macro`) and layer; -1: embeddings.
+
+    Signals: `answer` (probe trained in English, asked in the language), `alignment` (cosine margin of parallel
+    universal prompts), `culture` (cued-culture probe, against universal prompts).
+    difference: trained minus base on the same test prompts, with a band that holds all layers at once (max-t).
+    """
+    rows = []
+    for name, located in trained.items():
+        for language, signals in base.signals.items():
+            for signal, before in signals.items():
+                after = located.signals[language][signal]
+                moved = [now.minus(was) for now, was in zip(after, before, strict=True)]
+                band = resample({signal: moved}, n_draws, seed)[signal].band(0.95)
+                was, now = (np.mean([one.excess for one in some], axis=0) for some in (before, after))
+                for row in range(len(was)):
+                    rows.append(
+                        {"model": name, "language": language, "signal": signal, "layer": row - 1,
+                         "base": was[row], "trained": now[row],
+                         "difference": band.estimate[row], "difference_lo": band.lo[row], "difference_hi": band.hi[row]}
+                    )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def onset_comparison(models: Mapping[str, Located]) -> pd.DataFrame:
+    """The rows of each model's `onsets.csv`, the model's name in front."""
+    return pd.concat([_named(name, located.onsets) for name, located in models.items()], ignore_index=True)
+
+
+def _named(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(model=name)[["model", *table.columns]]
+
+
+def comparison_lines(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """One sentence per model: where its signals, over all languages, differ from base's most."""
+    lines = []
+    for name in names:
+        rows = table[(table["model"] == name) & (table["language"] == "macro")]
+        told = []
+        for signal, some in rows.groupby("signal", sort=False):
+            some = some.dropna(subset="difference")
+            if some.empty:
+                continue
+            most = some.to_dict("records")[int(some["difference"].abs().to_numpy().argmax())]
+            sure = (some["difference_lo"] > 0) | (some["difference_hi"] < 0)
+            same = table[(table["model"] == name) & (table["signal"] == signal) & (table["layer"] == most["layer"])]
+            against = other_way(most["difference"], same.to_dict("records"), "difference", digits=2)
+            change = number(most, "difference", signed=True, digits=2)
+            told.append(
+                f"{signal} {change} at layer {most['layer']:.0f} "
+                f"(differs at {sure.sum()} of {len(some)} layers{against})"
+            )
+        if told:
+            lines.append(f"{name}, signals' excess against base's: {'; '.join(told)}.")
+    return lines

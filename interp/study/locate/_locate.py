@@ -1,0 +1,279 @@
+"""At which layer universal and culture-specific directions separate: every analysis, and the tables of a run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from interp.errors import Notice
+from interp.progress import Advance
+from interp.rows import MACRO
+from interp.study.ask import Study
+from interp.study.fit import FitResiduals
+from interp.study.folder import write_csv
+from interp.study.locate._attribution import KINDS, attribution_table
+from interp.study.locate._probing import probe_table, run_probes
+from interp.study.locate._residuals import (
+    Labels,
+    Residuals,
+    Stack,
+    clusters,
+    customs,
+    direction_table,
+    entities,
+    read_residuals,
+    relations,
+    topics,
+)
+from interp.study.locate._signals import (
+    as_frame,
+    from_frame,
+    onset_signals,
+    readings_frame,
+    readings_from_frame,
+    separations,
+    universal_signals,
+)
+from probes.alignment import alignment_layers
+from probes.onsets import Onset
+from probes.separation import APrioriLayers, Separation, a_priori_layers, intersection_layer
+from probes.signals import Signal
+
+FEW_DRAWS = 200
+"""Draws of intervals that nobody reads: estimates don't depend on them."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """The tables that a run writes, and per language and over all (`macro`) the separation and what it is read from.
+
+    signals: language -> name -> its signal, alone; for `macro` the signals of all languages.
+    """
+
+    probes: pd.DataFrame
+    alignment: pd.DataFrame
+    directions: pd.DataFrame
+    attribution: pd.DataFrame
+    layers: pd.DataFrame
+    onsets: pd.DataFrame
+    separations: Mapping[str, Separation]
+    signals: Mapping[str, Mapping[str, Sequence[Signal]]]
+
+    def write(self, folder: Path) -> None:
+        """Write every table but `layers`, which a run extends first; attribution only where there is any."""
+        for name in ("probes", "alignment", "directions", "onsets"):
+            write_csv(folder / f"{name}.csv", getattr(self, name))
+        if len(self.attribution):
+            write_csv(folder / "attribution.csv", self.attribution)
+
+
+def locate_steps(study: Study) -> int:
+    """How many steps `locate` takes."""
+    languages, kinds = len(study.languages), KINDS if study.design.attribution_items else 0
+    reads = len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)
+    return reads + 1 + languages * (4 + kinds)
+
+
+def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
+    """Probes, alignment, directions, onsets and attribution; layers are looked for on test, vectors are of fit."""
+    read = cache(lambda: read_residuals(study, fit, advance))
+    probed = cache(lambda: run_probes(study, read(), advance))
+    kept = study.parts.frame
+    probes = kept("locate/probes", lambda: probe_table(probed()))
+    alignment = kept("locate/alignment", lambda: run_alignment(study, read(), advance))
+    directions = kept("locate/directions", lambda: direction_table(study, fit))
+    universal = from_frame(kept("locate/signals", lambda: as_frame(universal_signals(study, read(), probed()))))
+    cultural = readings_from_frame(study, kept("locate/cultures", lambda: readings_frame(study, probed())))
+    signals = onset_signals(study, universal, cultural)
+    found = separations(study, signals, cultural)
+    return Located(
+        probes=probes,
+        alignment=alignment,
+        directions=directions,
+        attribution=kept("locate/attribution", lambda: attribution_table(study, advance)),
+        layers=layer_table(study, probes, alignment, directions, found),
+        onsets=onset_table(study, fit, probes, directions, found),
+        separations=found,
+        signals=signals,
+    )
+
+
+def run_alignment(study: Study, read: Residuals, advance: Advance) -> pd.DataFrame:
+    """Cosine margin, retrieval and CKA of English and each language, per layer, universal and cultural apart.
+
+    Cultural items count where they are asked in both languages; there are no cultural rows where too few are.
+    """
+    parts = []
+    for code in study.languages:
+        advance(f"alignment {code}")
+        facts = read.universal["test", "en"], read.universal["test", code]
+        pairs = {"universal": (*facts, relations(study, "test"), entities(study, "test"))}
+        if shared := _asked_in_both(study, read, code):
+            pairs["cultural"] = shared
+        for axis, (english, own, groups, units) in pairs.items():
+            table = alignment_layers(
+                english, own, groups, units, layers=range(-1, len(own) - 1),
+                n_draws=study.config.bootstrap_draws, seed=study.config.seed,
+            )  # fmt: skip
+            parts.append(table.assign(axis=axis, language=code))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _asked_in_both(study: Study, read: Residuals, code: str) -> tuple[Stack, Stack, Labels, Labels] | None:
+    """Residuals, twice, of the cultural test items asked in English and in a language; their topics and clusters."""
+    if ("test", "en") not in read.cultural:
+        return None
+    english, own = customs(study, "test", "en"), customs(study, "test", code)
+    both, first, second = np.intersect1d(english, own, assume_unique=True, return_indices=True)
+    order = np.argsort(second)
+    groups = topics(study, "test", code)[second[order]]
+    units = clusters(study, "test", code)[second[order]]
+    if len(set(units)) < 2 or len(both) == len(set(groups)):
+        return None
+    stacks = read.cultural["test", "en"][:, first[order]], read.cultural["test", code][:, second[order]]
+    return *stacks, groups, units
+
+
+def onset_table(
+    study: Study,
+    fit: FitResiduals,
+    probes: pd.DataFrame,
+    directions: pd.DataFrame,
+    found: Mapping[str, Separation],
+) -> pd.DataFrame:
+    """One row per language and `macro`: onsets, separation, and the layers that one would steer before any search.
+
+    Onsets (universal, cultural, and of each signal) have _lo, _hi and _p; an onset of -1 is the embedding output, and
+    an empty one was not found. layer_en and layer_loc follow our a-priori rule, dfki_layer that of arXiv 2605.23036, on
+    each language's mean minus that of the others, as its authors' code has it.
+    """
+    rows = []
+    for language, one in found.items():
+        row: dict[str, object] = {"language": language}
+        for name, onset in {"universal": one.universal, "cultural": one.cultural, **one.signals}.items():
+            row |= _onset(name, onset)
+        row |= {
+            "separation": one.difference.estimate,
+            "separation_lo": one.difference.lo,
+            "separation_hi": one.difference.hi,
+            "verdict": one.verdict,
+        }
+        chosen = layers_of(language, probes, directions)
+        row |= {"layer_en": chosen.layer_en, "layer_loc": np.nan if chosen.layer_loc is None else chosen.layer_loc}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    means = np.stack([fit.universal[code][1:].numpy().mean(axis=1) for code in study.universal.languages], axis=1)
+    others = (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
+    table["dfki_layer"] = intersection_layer(means - others).layer
+    return table
+
+
+def _onset(name: str, onset: Onset) -> dict[str, object]:
+    bounds = {"": onset.layer, "_lo": onset.lo, "_hi": onset.hi}
+    row: dict[str, object] = {f"{name}{end}": np.nan if bound is None else bound for end, bound in bounds.items()}
+    return row | {f"{name}_p": onset.p}
+
+
+def before_search(study: Study, fit: FitResiduals, advance: Advance) -> dict[str, APrioriLayers]:
+    """The layers that one would steer before any search, per language and `macro`, by the rule of `onset_table`.
+
+    Probes are tested on dev, so that test can tell what the choice is worth. A language without an answer or a culture
+    probe takes those of `macro`; nothing, with a notice, where no language has both.
+    """
+    quick = replace(study, config=replace(study.config, bootstrap_draws=FEW_DRAWS))
+    read = read_residuals(quick, fit, advance, "dev")
+    probes = probe_table(run_probes(quick, read, advance, ("answer", "culture"), "dev"))
+    directions = direction_table(quick, fit)
+    able = [set(probes[probes["probe"] == name]["language"]) for name in ("answer", "culture")]
+    if not able[0] & able[1]:
+        text = "layers can't be told before a search: too few items share an answer, or there is one culture only"
+        warnings.warn(text, Notice, stacklevel=2)
+        return {}
+    found = {code: layers_of(code, probes, directions) for code in (*study.languages, MACRO) if _has(code, able)}
+    return {code: found.get(code, found[MACRO]) for code in (*study.languages, MACRO)}
+
+
+def quick_steps(study: Study) -> int:
+    """How many steps `before_search` takes."""
+    reads = len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)
+    return reads + 2 * len(study.languages)
+
+
+def _has(language: str, able: Sequence[set[str]]) -> bool:
+    return language == MACRO or all(language in languages for languages in able)
+
+
+def layers_of(language: str, probes: pd.DataFrame, directions: pd.DataFrame) -> APrioriLayers:
+    """Our rule on one language's numbers, or on the means over languages."""
+
+    def profile(table: pd.DataFrame, column: str) -> np.ndarray:
+        rows = table if language == MACRO else table[table["language"] == language]
+        return rows[rows["layer"] >= 0].groupby("layer")[column].mean().to_numpy()
+
+    return a_priori_layers(
+        profile(probes[probes["probe"] == "answer"], "accuracy"),
+        profile(probes[probes["probe"] == "culture"], "selectivity"),
+        profile(directions[directions["language"] != MACRO], "cosine"),
+    )
+
+
+def layer_table(
+    study: Study,
+    probes: pd.DataFrame,
+    alignment: pd.DataFrame,
+    directions: pd.DataFrame,
+    found: Mapping[str, Separation],
+) -> pd.DataFrame:
+    """The rows of `layers.csv`: one per layer and language, and `macro`.
+
+    Probe accuracies with their control (the culture probe: its baseline; the others: shuffled labels) and whether they
+    beat it, cosine margins (mismatched pairs are in
+    them), cos(EN, LOC) with the range of random directions, and each onset signal's excess over its control with its
+    simultaneous band. Macro rows average the languages' estimates and bounds; those of the signals are resampled.
+    """
+    rows = []
+    for language in (*study.languages, MACRO):
+        for layer in sorted(directions["layer"].unique()):
+            row: dict[str, object] = {"layer": layer, "language": language}
+            for probe in sorted(probes["probe"].unique()):
+                here = _pick(probes[probes["probe"] == probe], layer, language)
+                _mean(row, f"probe_{probe}", here, "accuracy")
+                control = here["baseline"].fillna(here["shuffled"])
+                row[f"probe_{probe}_control"] = control.mean() if len(here) else np.nan
+                row[f"probe_{probe}_beats_control"] = here["beats_control"].mean() if len(here) else np.nan
+            for axis in ("universal", "cultural"):
+                _mean(
+                    row,
+                    f"alignment_{axis}",
+                    _pick(alignment[alignment["axis"] == axis], layer, language),
+                    "cosine_margin",
+                )
+            here = _pick(directions.dropna(subset="cosine"), layer, language)
+            _mean(row, "cos_en_loc", here, "cosine")
+            row |= {f"cos_en_loc_null_{end}": here[f"cosine_null_{end}"].mean() for end in ("lo", "hi")}
+            if language in found:
+                bands = found[language].layers
+                for band in bands[bands["layer"] == layer].to_dict("records"):
+                    name = f"excess_{band['signal']}"
+                    row |= {name: band["excess"], f"{name}_lo": band["lo"], f"{name}_hi": band["hi"]}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _pick(table: pd.DataFrame, layer: int, language: str) -> pd.DataFrame:
+    """Rows of a layer in a language; for `macro` its own row if there is one, else those of all languages."""
+    here = table[table["layer"] == layer]
+    own = here[here["language"] == language]
+    return here if language == MACRO and own.empty else own
+
+
+def _mean(row: dict[str, object], name: str, found: pd.DataFrame, column: str) -> None:
+    """Means of an estimate and of its bounds: languages share items, and averaged bounds are never too narrow."""
+    for suffix in ("", "_lo", "_hi"):
+        row[f"{name}{suffix}"] = found[f"{column}{suffix}"].mean() if len(found) else np.nan

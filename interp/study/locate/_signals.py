@@ -1,0 +1,126 @@
+"""The signals that onsets are read from, as tables that are kept, and the separation of each language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from interp.rows import MACRO
+from interp.study.ask import Study
+from interp.study.locate._probing import Probed
+from interp.study.locate._residuals import Residuals, entities, relations
+from probes.alignment import cosine_margin
+from probes.cultures import CultureReading, wrong_assignments, wrong_pairs
+from probes.separation import Separation, find_separation
+from probes.signals import Chance, Sample, Signal
+
+UNIVERSAL, CULTURAL = ("answer", "alignment"), ("culture",)
+"""The signals that must set in for the universal, and for the cultural onset."""
+
+KINDS = ("cultural", "universal")
+
+
+def universal_signals(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, dict[str, Signal]]:
+    """Name -> language -> signal of what is universal; row 0: embedding output."""
+    found: dict[str, dict[str, Signal]] = {name: {} for name in UNIVERSAL}
+    for one in probed:
+        if one.probe == "answer":
+            found["answer"][one.language] = one.signal()
+    for code in study.languages:
+        margin = cosine_margin(read.universal["test", "en"], read.universal["test", code], relations(study, "test"))
+        found["alignment"][code] = Signal(margin, entities(study, "test"))
+    return found
+
+
+def as_frame(signals: Mapping[str, Mapping[str, Signal]]) -> pd.DataFrame:
+    """Signals as a table: a row per name, language and example, a column per layer."""
+    parts = []
+    for name, by_language in signals.items():
+        for code, signal in by_language.items():
+            columns = {f"value_{row}": values for row, values in enumerate(np.asarray(signal.values, dtype=np.float64))}
+            if signal.control is not None:
+                control = np.asarray(signal.control, dtype=np.float64)
+                columns |= {f"control_{row}": values for row, values in enumerate(control)}
+            labels = {"signal": name, "language": code, "cluster": np.asarray(signal.clusters).astype(str)}
+            parts.append(pd.DataFrame(labels | columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def from_frame(table: pd.DataFrame) -> dict[str, dict[str, Signal]]:
+    """Signals of `as_frame`."""
+    found: dict[str, dict[str, Signal]] = {name: {} for name in UNIVERSAL}
+    for (name, code), rows in table.groupby(["signal", "language"], sort=False):
+        values = rows.filter(like="value_").to_numpy(dtype=np.float64).T
+        control = rows.filter(like="control_").to_numpy(dtype=np.float64).T
+        controlled = bool(len(control)) and not np.isnan(control).all()
+        clusters = rows["cluster"].to_numpy(dtype=str)
+        found[str(name)][str(code)] = Signal(values, clusters, control if controlled else None)
+    return found
+
+
+def readings_frame(study: Study, probed: Sequence[Probed]) -> pd.DataFrame:
+    """What each culture probe says: a row per language, kind of prompt and example, a column per layer."""
+    parts = []
+    for one in probed:
+        if one.probe != "culture":
+            continue
+        reading = one.reading(study.culture(one.language))
+        names = np.array(reading.cultures)
+        for kind, sample in zip(KINDS, (reading.cultural, reading.universal), strict=True):
+            said = {f"culture_{row}": names[codes] for row, codes in enumerate(np.asarray(sample.values))}
+            labels = {"language": one.language, "kind": kind, "cluster": np.asarray(sample.clusters).astype(str)}
+            parts.append(pd.DataFrame(labels | said))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"language": [], "kind": [], "cluster": []})
+
+
+def readings_from_frame(study: Study, table: pd.DataFrame) -> dict[str, CultureReading]:
+    """Language -> reading, of `readings_frame`."""
+    cultures = tuple(sorted(study.cultural.cultures))
+    found = {}
+    for code, rows in table.groupby("language", sort=False):
+        samples = []
+        for kind in KINDS:
+            some = rows[rows["kind"] == kind]
+            said = some.filter(like="culture_").to_numpy(dtype=str).T
+            samples.append(Sample(np.searchsorted(cultures, said), some["cluster"].to_numpy(dtype=str)))
+        own = cultures.index(study.culture(str(code)))
+        found[str(code)] = CultureReading(own, cultures, samples[0], samples[1])
+    return found
+
+
+def onset_signals(
+    study: Study, universal: Mapping[str, Mapping[str, Signal]], cultural: Mapping[str, CultureReading]
+) -> dict[str, dict[str, list[Signal]]]:
+    """Language -> name -> its signal, for every language that has them all; as `macro` those of all of them."""
+    languages = [code for code in study.languages if code in universal["answer"] and code in cultural]
+    signals = {**universal, "culture": {code: reading.signal() for code, reading in cultural.items()}}
+    found = {code: {name: [by_language[code]] for name, by_language in signals.items()} for code in languages}
+    if languages:
+        found[MACRO] = {name: [by_language[code] for code in languages] for name, by_language in signals.items()}
+    return found
+
+
+def separations(
+    study: Study, signals: Mapping[str, Mapping[str, Sequence[Signal]]], cultural: Mapping[str, CultureReading]
+) -> dict[str, Separation]:
+    """Onsets of each language and `macro`; the last block is left out.
+
+    By chance a language's own culture does as well as any culture does in a language that it doesn't belong to, and all
+    languages' own as other assignments of cultures to languages.
+    """
+    found = {}
+    readings = [cultural[code] for code in signals if code != MACRO]
+    for code, by_name in signals.items():
+        n_layers = by_name[UNIVERSAL[0]][0].values.shape[0] - 1
+        chance = wrong_assignments(readings, study.config.seed) if code == MACRO else wrong_pairs(readings)
+        universal, own = (
+            {name: [signal.first(n_layers) for signal in by_name[name]] for name in names}
+            for names in (UNIVERSAL, CULTURAL)
+        )
+        found[code] = find_separation(
+            universal, own, chance={"culture": Chance(chance.excess[:, :n_layers])}, layers=range(-1, n_layers - 1),
+            n_draws=study.config.bootstrap_draws, seed=study.config.seed,
+        )  # fmt: skip
+    return found

@@ -1,0 +1,5 @@
+"""Culture is not language: localization to every culture in every language."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

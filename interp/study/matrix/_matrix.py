@@ -1,0 +1,130 @@
+"""Culture is not language: localization to every culture in every language, unsteered, steered and cued."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+
+from interp.data.items import CulturalSet
+from interp.errors import DataError, nearest
+from interp.files import write_json
+from interp.model.loading import LoadedModel
+from interp.model.protocol import HookedModel
+from interp.organism.exposure import counts_of
+from interp.progress import Stages
+from interp.study.ask import Inputs, named_counts, prepare, resolve, resolve_data, with_model
+from interp.study.config import RunConfig
+from interp.study.folder import MANIFEST, described, draw_figures, run_folder, save_left_out, write_csv
+from interp.study.matrix._cells import (
+    CONDITIONS,
+    answers,
+    choose_cells,
+    evaluations,
+    matrix_table,
+    score_cells,
+    scored_cells,
+    summary_table,
+)
+from interp.study.matrix._vectors import fit_culture_vectors
+
+
+@dataclass(frozen=True)
+class Cultures:
+    """`every`: the cultures that have LOC vectors; `steered`: those of them that are columns of the matrix."""
+
+    every: tuple[str, ...]
+    steered: tuple[str, ...]
+
+    @classmethod
+    def of(cls, dataset: CulturalSet, languages: Sequence[str], steered: Sequence[str] = ()) -> Cultures:
+        """Cultures with a cue in each language, without the reference; `steered` picks columns (default: all).
+
+        Raises DataError for an unknown culture, one named twice, and where fewer than two cultures are there.
+        """
+        every = tuple(
+            culture
+            for culture in dataset.cultures
+            if culture != dataset.reference and all(code in dataset.cues.get(culture, {}) for code in languages)
+        )
+        if len(every) < 2:
+            raise DataError(
+                f"cultural dataset {dataset.name!r} has {len(every)} cultures with a cue besides {dataset.reference}",
+                allowed="two or more: the matrix compares cultures",
+                remedy="choose another cultural dataset, or more of its languages",
+            )
+        for culture in steered:
+            if culture not in every:
+                raise DataError(
+                    f"culture {culture!r} can't be steered to in dataset {dataset.name!r}",
+                    allowed=", ".join(every),
+                    remedy=nearest(culture, every, "pass --steered with some of these"),
+                )
+        if len(set(steered)) < len(steered):
+            raise DataError(f"steered cultures {','.join(steered)} name one twice", remedy="name each culture once")
+        return cls(every, tuple(culture for culture in every if not steered or culture in steered))
+
+    def other(self, culture: str) -> str:
+        """The culture after this one in the dataset's order, the first after the last: whose vector is the control."""
+        return self.every[(self.every.index(culture) + 1) % len(self.every)]
+
+
+@dataclass(frozen=True)
+class MatrixResult:
+    """What `run_matrix` leaves behind."""
+
+    folder: Path
+    matrix: pd.DataFrame
+    summary: pd.DataFrame
+
+
+def run_matrix(
+    config: RunConfig,
+    progress: Stages,
+    steered: Sequence[str] = (),
+    model: HookedModel | LoadedModel | None = None,
+    inputs: Inputs | None = None,
+) -> MatrixResult:
+    """Fit every culture's LOC vector in every language, choose on dev, report on test, write all into the run's folder.
+
+    steered: the cultures that are columns (default: all); means over cultures are over all of them in any case.
+    model, inputs: as in `interp.run`. Raises a TranslocalError for what the user can mend; nothing is
+    left behind then.
+    """
+    config, loaded = with_model(config, model)
+    if inputs is None:
+        inputs = (resolve if loaded is None else resolve_data)(config, locating=False)
+    cultures = Cultures.of(inputs.cultural, inputs.languages, steered)
+    counts = named_counts(config) if loaded is None else counts_of(loaded.exposure)
+    cells = scored_cells(inputs.cultural, inputs.languages, counts, cultures)
+    with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
+        begun = time.perf_counter()
+        with progress.stage("loading", 1) as advance:
+            study = prepare(config, loaded, inputs)
+            advance(study.loaded.name)
+        with progress.stage("fitting vectors", len(study.languages) * len(cultures.every)) as advance:
+            vectors = fit_culture_vectors(study, cultures, advance)
+        with progress.stage("choosing on dev", evaluations(study, vectors, cells)) as advance:
+            chosen = choose_cells(study, vectors, cells, advance)
+        with progress.stage("scoring on test", len(cells) * len(CONDITIONS)) as advance:
+            scores = score_cells(study, vectors, chosen, advance)
+        scores.to_parquet(folder / "scores" / "matrix.parquet", index=False)
+        with progress.stage("tables and figure", 1) as advance:
+            right = answers(scores, study.cultural.own_culture, config.normalisation)
+            matrix = matrix_table(right, chosen, study.resampling, config.seed)
+            summary = summary_table(right, study.resampling, config.seed)
+            write_csv(folder / "matrix.csv", matrix)
+            write_csv(folder / "matrix_summary.csv", summary)
+            draw_figures(folder)
+            advance("matrix")
+        for code, of_language in vectors.items():
+            for culture, fitted in of_language.own.items():
+                fitted.save(folder / "vectors" / f"loc.{code}.{quote(culture, safe='')}.safetensors")
+        save_left_out(folder, study)
+        manifest = described(study) | {"cultures": list(cultures.every), "steered": list(cultures.steered)}
+        write_json(folder / MANIFEST, manifest | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
+    return MatrixResult(config.folder, matrix, summary)

@@ -1,0 +1,66 @@
+"""LOC vectors of every culture in every language, and their means: what a matrix steers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from interp.progress import Advance
+from interp.steering.vectors import SteeringVectors, difference, median_norms
+from interp.study.ask import Study
+from interp.study.fit import provenance
+from interp.study.matrix._matrix import Cultures
+
+
+@dataclass(frozen=True)
+class CultureVectors:
+    """Vectors of one language: `own[culture]`, their mean, and `left_out[culture]`, the mean of all others."""
+
+    cultures: Cultures
+    own: Mapping[str, SteeringVectors]
+    universal: SteeringVectors
+    left_out: Mapping[str, SteeringVectors]
+
+    def of(self, culture: str) -> dict[str, SteeringVectors]:
+        """Condition -> the vectors that steer to a culture under it."""
+        return {
+            "own": self.own[culture],
+            "universal": self.universal,
+            "left_out": self.left_out[culture],
+            "other": self.own[self.cultures.other(culture)],
+        }
+
+
+def fit_culture_vectors(study: Study, cultures: Cultures, advance: Advance) -> dict[str, CultureVectors]:
+    """Language -> its vectors, all on the cultural items of fit: those behind a culture's cue minus those without."""
+    return {code: _of_language(study, code, cultures, advance) for code in study.languages}
+
+
+def _of_language(study: Study, code: str, cultures: Cultures, advance: Advance) -> CultureVectors:
+    implicit = study.cultural_residuals(code, "fit")
+    norms = median_norms(implicit)
+    own: dict[str, SteeringVectors] = {}
+    for culture in cultures.every:
+        explicit = study.cultural_residuals(code, "fit", "explicit", culture)
+        made_of = provenance(study, code, fitter="mean", n=implicit.shape[1], culture=culture)
+        own[culture] = SteeringVectors(f"loc:{code}:{culture}", difference(explicit, implicit), made_of, norms)
+        advance(f"{code} {culture}")
+    return CultureVectors(
+        cultures,
+        own,
+        _mean(f"universal:{code}", list(own.values())),
+        {
+            culture: _mean(f"left_out:{code}:{culture}", [v for other, v in own.items() if other != culture])
+            for culture in cultures.steered
+        },
+    )
+
+
+def _mean(name: str, several: Sequence[SteeringVectors]) -> SteeringVectors:
+    """The mean of vectors of one language."""
+    mean = torch.stack([one.vectors.double() for one in several]).mean(dim=0).float()
+    named = ", ".join(str(one.provenance["culture"]) for one in several)
+    made_of = dict(several[0].provenance) | {"fitter": "mean over cultures", "culture": named}
+    return SteeringVectors(name, mean, made_of, several[0].residual_norms)

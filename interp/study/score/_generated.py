@@ -1,0 +1,184 @@
+"""What the model says when it is asked freely: generated answers, matched by BLEnD's rule, beside scored options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from figures.numbers import estimate as estimated
+from interp.data.items import Accepted, CulturalItem
+from interp.data.matching import score
+from interp.plane import Cells, estimate
+from interp.progress import Advance
+from interp.rows import BASE, MACRO
+from interp.steering.generation import Generated, generate
+from interp.steering.plans import Plan
+from interp.study.ask import Study
+from interp.study.fit import Vectors
+from interp.study.search import Chosen
+from probes.intervals import percentile_interval
+
+KEYS = ["method", "cue", "language", "item"]
+METRICS = (
+    "localization_generated",
+    "weighted_generated",
+    "explicit_localization_generated",
+    "us_generated",
+    "agreement",
+    "cut_off",
+)
+"""Columns of `generated.csv` that have intervals, next to `d_localization_generated` and `kappa`."""
+
+
+def generated_steps(study: Study, methods: int) -> int:
+    """How many steps `generated_answers` takes for a number of methods, base included."""
+    return len(study.languages) * methods
+
+
+def generated_answers(
+    study: Study, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], advance: Advance
+) -> pd.DataFrame:
+    """One row per method, cue, language and cultural test item: what was said, and whether it is local or the US's.
+
+    Columns: method, axis, cue (`none` or `explicit`), language, item, cluster, text, ended, local, weighted, us.
+    The prompts are those whose options are scored. `ended`: the model came to an end before `max_new_tokens`.
+    """
+    return pd.concat(
+        [generated_in(study, vectors, chosen, code, advance) for code in study.languages], ignore_index=True
+    )
+
+
+def generated_in(
+    study: Study, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], code: str, advance: Advance
+) -> pd.DataFrame:
+    """The rows of `generated_answers` in one language."""
+
+    def make() -> pd.DataFrame:
+        plain = replace(study, config=replace(study.config, normalisation="bytes"))  # examples without letters
+        items = {item.key: item for item in study.cultural.items}
+        tasks = [*plain.cultural_tasks(code, "test"), *plain.cultural_tasks(code, "test", "explicit")]
+        plans = [Plan(), *(by_language[code].plan(study, vectors, code) for by_language in chosen.values())]
+        config, rows = study.config, []
+        found = generate(
+            study.loaded.model, [task.prompt.text for task in tasks], plans, max_new_tokens=config.max_new_tokens,
+            memory=config.memory, batch_size=config.batch_size, tokens=study.tokens,
+            progress=partial(advance, f"generating {code}"),
+        )  # fmt: skip
+        for method, said in zip((BASE, *chosen), found, strict=True):
+            for task, one in zip(tasks, said, strict=True):
+                matched = judged(items[task.prompt.item], code, study.culture(code), study.cultural.reference, one)
+                rows.append(
+                    {"method": method, "axis": task.axis, "cue": task.cue, "language": code,
+                     "item": task.prompt.item, "cluster": task.cluster} | matched
+                )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    return study.parts.frame(f"generated/{code}", make)
+
+
+def judged(item: CulturalItem, language: str, culture: str, reference: str, said: Generated) -> dict[str, object]:
+    """A response and its scores: whether it names an answer of `culture` (and how common a one), or of `reference`."""
+    text = " ".join(said.text.split())
+    own = score(text, language, accepted(item, culture, language))
+    other = score(text, language, accepted(item, reference, language))
+    return {
+        "text": text,
+        "ended": said.ended,
+        "local": bool(own.binary),
+        "weighted": own.weighted,
+        "us": bool(other.binary),
+    }
+
+
+def accepted(item: CulturalItem, culture: str, language: str) -> tuple[Accepted, ...]:
+    """What a generated answer may be: the source's own list, or the right answers' texts, in `language` and English."""
+    if item.accepted.get(culture):
+        return item.accepted[culture]
+    texts = (item.names[key] for key in item.answers.get(culture, ()))
+    return tuple(
+        Accepted(tuple(dict.fromkeys(text[code] for code in (language, "en") if code in text))) for text in texts
+    )
+
+
+def generated_table(study: Study, answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `generated.csv`: one per method and language, and `macro`, with intervals over clusters.
+
+    `outcomes` are those of the scored options (`interp.plane.outcomes`). agreement: share of uncued items where the
+    chosen option and what was said are both local, or both not; an item whose options tie agrees by a share. kappa:
+    Cohen's, of the same two judgements.
+    """
+    cells = Cells(_measured(answers, outcomes), study.resampling)
+    rows = []
+    for method in cells.methods:
+        for language in (*cells.languages, MACRO):
+            row: dict[str, object] = {"method": method, "language": language}
+            for metric in METRICS:
+                found = estimate(cells, [method], language, metric)
+                row |= _bounded(metric, found.estimate, found.lo, found.hi)
+            change = estimate(cells, [method], language, "localization_generated", minus=BASE)
+            row |= _bounded("d_localization_generated", change.estimate, change.lo, change.hi)
+            row |= _kappa(cells, method, language)
+            row["n"] = cells.count(language, "agreement")
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _measured(answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """A column per metric, NaN where a prompt does not measure it, with the choice among options beside it."""
+    choices = outcomes.set_index(KEYS)["localization"].rename("option")
+    table = answers.join(choices, on=KEYS)
+    implicit = table["cue"] == "none"
+    local = table["local"].astype(float)
+    return table.assign(
+        localization_generated=local.where(implicit),
+        weighted_generated=table["weighted"].where(implicit),
+        explicit_localization_generated=local.where(~implicit),
+        us_generated=table["us"].astype(float).where(implicit),
+        option=table["option"].where(implicit),
+        agreement=(1.0 - (local - table["option"]).abs()).where(implicit),
+        cut_off=(~table["ended"].astype(bool)).astype(float),
+    )
+
+
+def _bounded(name: str, value: float, lo: float, hi: float) -> dict[str, object]:
+    return {name: value, f"{name}_lo": lo, f"{name}_hi": hi}
+
+
+def _kappa(cells: Cells, method: str, language: str) -> dict[str, object]:
+    """Cohen's kappa from shares, resampled with them; `macro` is the mean over languages."""
+    codes = cells.languages if language == MACRO else [language]
+    names = ("agreement", "localization_generated", "option")
+    values, draws = [], []
+    for code in codes:
+        values.append(kappa(*(np.array([cells.estimate(method, code, name)]) for name in names))[0])
+        draws.append(kappa(*(cells.draws(method, code, name) for name in names)))
+    lo, hi = percentile_interval(np.mean(draws, axis=0))
+    return _bounded("kappa", float(np.mean(values)), float(lo), float(hi))
+
+
+def kappa(
+    agreement: Float[np.ndarray, "draw"], first: Float[np.ndarray, "draw"], second: Float[np.ndarray, "draw"]
+) -> Float[np.ndarray, "draw"]:
+    """Cohen's kappa of two yes-or-no judgements, from their share of agreement and each one's share of yes.
+
+    0 where both always say the same: then agreement says nothing beyond chance.
+    """
+    chance = first * second + (1 - first) * (1 - second)
+    settled = chance > 1 - 1e-12
+    return np.where(settled, 0.0, (agreement - chance) / np.where(settled, 1.0, 1 - chance))
+
+
+def said_line(table: pd.DataFrame) -> str:
+    """One line for the console: base, free answers beside options."""
+    row = table[(table["method"] == BASE) & (table["language"] == MACRO)].iloc[0]
+    local = estimated(*(row[f"localization_generated{end}"] for end in ("", "_lo", "_hi")))
+    return (
+        f"generated answers: base is local in {local}; it agrees with the chosen option in "
+        f"{estimated(row['agreement'], digits=2)} of {row['n']} (item, language) pairs "
+        f"(kappa {estimated(row['kappa'], digits=2)})"
+    )

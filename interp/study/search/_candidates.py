@@ -1,0 +1,161 @@
+"""What a search leaves behind: every candidate with its gains on dev, and how sure the choice of layers is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from interp.data.tasks import Axis
+from interp.rows import MACRO
+from interp.steering.strengths import Strength, label
+from interp.study.ask import Study
+from interp.study.folder import write_csv
+from interp.study.search._choose import CONTROL_AXES
+from interp.study.search._chosen import Chosen, ChosenPlans, Sought
+from interp.study.search._prompts import AXES, SplitTasks
+from interp.study.search._rounds import NONE
+from probes.intervals import cluster_weights
+
+CANDIDATES, LAYERS_CHOSEN = "candidates.parquet", "layers_chosen.csv"
+POWER = 1.96 + 0.84
+"""Standard errors of the smallest effect that a two-sided test at .05 finds in 80% of samples."""
+METRIC: dict[Axis, str] = {"universal": "transfer", "cultural": "localization"}
+"""Axis -> what its prompts measure."""
+
+
+def write_candidates(folder: Path, study: Study, methods: Sought, rows: pd.DataFrame, chosen: ChosenPlans) -> None:
+    """Write `candidates.parquet` and `layers_chosen.csv`."""
+    candidate_table(study, methods, rows, chosen).to_parquet(folder / CANDIDATES, index=False)
+    write_csv(folder / LAYERS_CHOSEN, layer_shares(study, methods, rows))
+
+
+def candidate_table(study: Study, methods: Sought, rows: pd.DataFrame, chosen: ChosenPlans) -> pd.DataFrame:
+    """Every plan that was scored on dev: per method, language, round, layer and strength of EN and of LOC.
+
+    d_transfer, d_localization: gain in the probability of the right (local) option, over the prompts of this round and
+    of those before it; NaN on an axis that the choice doesn't go by. n_universal, n_cultural: those prompts. chosen:
+    whether the language's plan is this one.
+    """
+    keys = ["search", "language", "round", "en", "loc"]
+    own = rows[rows["search"].isin(methods.names)]
+    sums = own.groupby([*keys, "axis"])["gain"].agg(["sum", "count"]).reset_index()
+    sums = sums.sort_values([*keys, "axis"], kind="stable")
+    before = sums.groupby(["search", "language", "en", "loc", "axis"])[["sum", "count"]].cumsum()
+    table = sums[[*keys, "axis"]].assign(gain=before["sum"] / before["count"], n=before["count"])
+    wide = table.pivot(index=keys, columns="axis", values=["gain", "n"])
+    found = wide.index.to_frame(index=False)
+    for axis, metric in METRIC.items():
+        there = ("gain", axis) in wide.columns
+        found[f"d_{metric}"] = wide["gain", axis].to_numpy() if there else np.nan
+        found[f"n_{axis}"] = wide["n", axis].fillna(0).astype(int).to_numpy() if there else 0
+    cells = study.design.cells
+    for side in ("en", "loc"):
+        layers = [None if cell == NONE else cells[cell][0] for cell in found[side]]
+        found[f"{side}_layer"] = pd.array(layers, dtype="Int64")
+        found[f"{side}_strength"] = ["" if cell == NONE else label(cells[cell][1]) for cell in found[side]]
+    steers = zip(found["search"], found["language"], found["en"], found["loc"], strict=True)
+    found["chosen"] = [_steers(study, en, loc) == _layers(chosen[name][code]) for name, code, en, loc in steers]
+    found["round"] += 1
+    order = {name: number for number, name in enumerate(methods.names)}
+    found = found.rename(columns={"search": "method"}).drop(columns=["en", "loc"])
+    return found.sort_values("method", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
+
+
+def _steers(study: Study, en: int, loc: int) -> list[tuple[int, Strength]]:
+    return [study.design.cells[cell] for cell in (en, loc) if cell != NONE]
+
+
+def _layers(choice: Chosen) -> list[tuple[int, Strength]]:
+    return [(layer, strength) for _, layer, strength in choice.steers]
+
+
+def layer_shares(study: Study, methods: Sought, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `layers_chosen.csv`: how often a method's choice in the last round falls on each layer.
+
+    Dev clusters are drawn anew `bootstrap_draws` times and the choice is made again, per language as if it chose for
+    itself, and for `macro` over all languages together. Columns: method, language, vector (`en` or `loc`), layer,
+    share.
+    """
+    dev, found = SplitTasks(study), []
+    for name in methods.names:
+        own = rows[rows["search"] == name]
+        last = own[own["round"] == own["round"].max()]
+        alive = pd.MultiIndex.from_frame(last[["en", "loc"]].drop_duplicates())
+        own = own[pd.MultiIndex.from_frame(own[["en", "loc"]]).isin(alive)]
+        gains = {code: _redrawn(dev, own[own["language"] == code], code) for code in study.languages}
+        shared = set.intersection(*(set(by_cell) for by_cell in gains.values()))
+        for language in (*study.languages, MACRO):
+            here = {language: gains[language]} if language != MACRO else gains
+            pairs = [pair for pair in here[next(iter(here))] if language != MACRO or pair in shared]
+            if not pairs:
+                continue
+            mean = np.mean([[by_cell[pair] for pair in pairs] for by_cell in here.values()], axis=0)
+            ranks = study.config.rule.rank(mean[:, 0], mean[:, 1]) if name in methods.pairs else np.nansum(mean, axis=1)
+            picked = ranks.argmax(axis=0)
+            for side, vector in enumerate(("en", "loc")):
+                if pairs[0][side] == NONE:
+                    continue
+                layers = np.array([study.design.cells[pair[side]][0] for pair in pairs])[picked]
+                for layer, count in zip(*np.unique(layers, return_counts=True), strict=True):
+                    share = count / len(picked)
+                    found.append(
+                        {"method": name, "language": language, "vector": vector, "layer": layer, "share": share}
+                    )
+    return pd.DataFrame(found)
+
+
+def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[int, int], np.ndarray]:
+    """Plan -> its mean gains over redrawn clusters, by axis; NaN on an axis without prompts."""
+    config, found = dev.study.config, dict[tuple[int, int], np.ndarray]()
+    empty = np.full(config.bootstrap_draws, np.nan)
+    for pair in sorted(set(zip(rows["en"].tolist(), rows["loc"].tolist(), strict=True))):
+        own = rows[(rows["en"] == pair[0]) & (rows["loc"] == pair[1])]
+        means = []
+        for axis in AXES:
+            some = own[own["axis"] == axis].drop_duplicates("prompt", keep="last")
+            if not len(some):
+                means.append(empty)
+                continue
+            tasks = dev.tasks(axis, code)
+            _, clusters = np.unique([tasks[place].cluster for place in some["prompt"]], return_inverse=True)
+            n = clusters.max() + 1
+            sums = np.bincount(clusters, some["gain"], n), np.bincount(clusters, minlength=n)
+            weights = cluster_weights(n, config.bootstrap_draws, config.seed + (axis == "cultural")).astype(float)
+            means.append((weights @ sums[0]) / np.maximum(weights @ sums[1], 1))
+        found[pair] = np.stack(means)
+    return found
+
+
+def smallest_effects(study: Study, rows: pd.DataFrame, chosen: ChosenPlans) -> dict[str, float]:
+    """The smallest change of transfer and of localization, over all languages, that test finds with 80% power.
+
+    From the variance of the chosen EN's (LOC's) change on dev, item by item, taken to the test split's clusters: (1.96
+    + 0.84) standard errors. Our definition. Without an entry where nothing was chosen on an axis, or the choice changes
+    no answer on dev: then its variance is not known.
+    """
+    dev, test, found = SplitTasks(study), SplitTasks(study, "test"), {}
+    for axis, method in CONTROL_AXES.items():
+        if method not in chosen:
+            continue
+        own, side = rows[(rows["search"] == method) & (rows["axis"] == axis)], "en" if axis == "universal" else "loc"
+        sums: dict[str, list[float]] = {}
+        for code, choice in chosen[method].items():
+            cell = study.design.cells.index(_layers(choice)[0])
+            here = own[(own["language"] == code) & (own[side] == cell)]
+            if not len(here):
+                continue
+            mean = here["hit"].mean()
+            for place, hit in zip(here["prompt"], here["hit"], strict=True):
+                cluster = dev.tasks(axis, code)[place].cluster
+                sums.setdefault(cluster, []).append((hit - mean) / len(here))
+        if not sums:
+            continue
+        languages = len(chosen[method])
+        error = np.sqrt(sum(sum(parts) ** 2 for parts in sums.values())) / languages
+        tested = {task.cluster for code in study.languages for task in test.made(axis, code)}
+        if error > 0:
+            found[METRIC[axis]] = POWER * float(error) * float(np.sqrt(len(sums) / len(tested)))
+    return found
