@@ -25,7 +25,7 @@ from interp.steering.strengths import read_strength
 from interp.study.ask import Study
 from interp.study.fit import Fits, Fitted, Pairs, plan_of, read_fit
 from interp.study.folder import Reopened, reopen, write_csv
-from interp.study.locate import APrioriLayers, before_search, quick_steps
+from interp.study.locate import before_search, quick_steps
 from interp.study.search import (
     CANDIDATES,
     ORACLE,
@@ -40,6 +40,7 @@ from interp.study.search import (
     regret_table,
     searched,
 )
+from probes.separation import APrioriLayers
 
 SEARCHED, A_PRIORI = "searched", "a priori"
 FINALIST = "finalist "

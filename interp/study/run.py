@@ -18,7 +18,7 @@ from interp.plane import Cells, macro_sentences, verdict_table
 from interp.plane.chance import with_neither
 from interp.plane.fronts import compared_sets, front_table
 from interp.progress import Bars, Stages
-from interp.study.ask import Inputs, Study, prepare, resolve, resolve_data, with_model
+from interp.study.ask import Inputs, Study, estimated_line, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig
 from interp.study.cost import SEARCH_OF_CONTROLS, expected, settle
 from interp.study.fit import fit_vectors, read_fit
@@ -53,7 +53,6 @@ from interp.study.score import (
     contrast_table,
     control_table,
     english_scores,
-    estimated_line,
     estimated_rows,
     generated_answers,
     generated_steps,

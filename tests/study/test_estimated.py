@@ -12,10 +12,9 @@ import torch
 from interp.model.loading import LoadedModel
 from interp.steering.normaliser import bounded_normaliser
 from interp.steering.plans import Plan, Steer
-from interp.study.ask import ScoreTables, Study, prepare, score_tasks, scored_prompts
+from interp.study.ask import ScoreTables, Study, estimated_line, prepare, score_tasks, scored_prompts
+from interp.study.ask._score import SAMPLE, estimated_table
 from interp.study.config import RunConfig
-from interp.study.score import estimated_line
-from interp.study.score._checks import SAMPLE, estimated_table
 
 
 @pytest.fixture(scope="module")

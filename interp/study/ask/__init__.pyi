@@ -6,11 +6,12 @@ from ._resolve import check_model as check_model
 from ._resolve import named_counts as named_counts
 from ._resolve import resolve as resolve
 from ._resolve import resolve_data as resolve_data
-from ._score import COLUMNS as COLUMNS
 from ._score import ScoreTables as ScoreTables
 from ._score import bounded_for as bounded_for
 from ._score import choices as choices
 from ._score import confidence as confidence
+from ._score import estimated_line as estimated_line
+from ._score import estimated_table as estimated_table
 from ._score import score_prompts as score_prompts
 from ._score import score_tasks as score_tasks
 from ._score import scored_prompts as scored_prompts

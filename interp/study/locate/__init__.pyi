@@ -4,7 +4,6 @@ from ._findings import findings as findings
 from ._findings import onset_comparison as onset_comparison
 from ._findings import signal_table as signal_table
 from ._findings import trained_lines as trained_lines
-from ._locate import APrioriLayers as APrioriLayers
 from ._locate import Located as Located
 from ._locate import before_search as before_search
 from ._locate import locate as locate

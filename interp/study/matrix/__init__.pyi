@@ -1,2 +1,2 @@
-from ._matrix import Cultures as Cultures
 from ._matrix import run_matrix as run_matrix
+from ._vectors import Cultures as Cultures

@@ -21,8 +21,7 @@ from interp.steering.search import Candidate, ranked, strength_column
 from interp.steering.strengths import Strength
 from interp.steering.vectors import SteeringVectors
 from interp.study.ask import CLUSTERS, ScoreTables, Study, confidence, score_tasks
-from interp.study.matrix._matrix import Cultures
-from interp.study.matrix._vectors import CultureVectors
+from interp.study.matrix._vectors import Cultures, CultureVectors
 from probes.intervals import Interval, holm
 
 Cell = tuple[str, str]

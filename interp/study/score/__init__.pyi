@@ -1,5 +1,4 @@
 from ._checks import Checks as Checks
-from ._checks import estimated_line as estimated_line
 from ._consistency import english_scores as english_scores
 from ._damage import score_sentences as score_sentences
 from ._damage import score_sentences_in as score_sentences_in

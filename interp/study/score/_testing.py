@@ -14,9 +14,8 @@ from interp.progress import Advance, unsaid
 from interp.rows import BASE
 from interp.steering.normaliser import BoundedNormaliser
 from interp.steering.plans import Plan
-from interp.study.ask import ScoreTables, Study, bounded_for, score_tasks
+from interp.study.ask import ScoreTables, Study, bounded_for, estimated_table, score_tasks
 from interp.study.fit import FitResiduals, Vectors
-from interp.study.score._checks import estimated_table
 from interp.study.score._report import is_control
 from interp.study.search import CONTROL_AXES, ChosenPlans, choose_one, control_draws, control_name
 

@@ -8,22 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interp.data.tasks import Axis
 from interp.rows import MACRO
 from interp.steering.strengths import Strength, label
 from interp.study.ask import Study
 from interp.study.folder import write_csv
 from interp.study.search._choose import CONTROL_AXES
 from interp.study.search._chosen import Chosen, ChosenPlans, Sought
-from interp.study.search._prompts import AXES, SplitTasks
+from interp.study.search._prompts import AXES, METRIC, SplitTasks
 from interp.study.search._rounds import NONE
 from probes.intervals import cluster_weights
 
 CANDIDATES, LAYERS_CHOSEN = "candidates.parquet", "layers_chosen.csv"
 POWER = 1.96 + 0.84
 """Standard errors of the smallest effect that a two-sided test at .05 finds in 80% of samples."""
-METRIC: dict[Axis, str] = {"universal": "transfer", "cultural": "localization"}
-"""Axis -> what its prompts measure."""
 
 
 def write_candidates(folder: Path, study: Study, methods: Sought, rows: pd.DataFrame, chosen: ChosenPlans) -> None:

@@ -17,10 +17,7 @@ from interp.steering.strengths import Strength, label
 from interp.study.ask import Study, choices, score_tasks
 from interp.study.fit import Vectors
 from interp.study.search._chosen import Chosen
-from interp.study.search._prompts import AXES, SplitTasks
-
-METRICS = {"universal": "transfer", "cultural": "localization"}
-"""Axis -> what its prompts measure."""
+from interp.study.search._prompts import AXES, METRIC, SplitTasks
 
 Cell = tuple[str, int, Strength]
 """(en or loc, layer, strength)."""
@@ -90,7 +87,7 @@ def sweep_table(
     found: rows of `sweep`. chosen: 1 where the cell was chosen for the language, for `macro` the number of languages.
     """
     hit = found["hit"]
-    rated = {metric: hit.where(found["axis"] == axis) for axis, metric in METRICS.items()}
+    rated = {metric: hit.where(found["axis"] == axis) for axis, metric in METRIC.items()}
     means = Cells(found.assign(**rated), resampling)
     picked = {(m, code, *choice.steers[0][1:]) for m, by in chosen.items() for code, choice in by.items()}
     rows: list[dict[str, object]] = []
@@ -99,7 +96,7 @@ def sweep_table(
         here = [code for code in means.languages if (method, code, layer, strength) in picked]
         for language in (*means.languages, MACRO):
             row: dict[str, object] = {"method": method, "layer": layer, "strength": strength, "language": language}
-            for metric in METRICS.values():
+            for metric in METRIC.values():
                 change = estimate(means, [_name(cell)], language, metric, minus=BASE)
                 row |= {f"d_{metric}": change.estimate, f"d_{metric}_lo": change.lo, f"d_{metric}_hi": change.hi}
             rows.append(row | {"chosen": len(here) if language == MACRO else int(language in here)})
