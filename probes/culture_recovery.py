@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probes.cultures import wrong_assignments, wrong_pairs
-from probes.onsets import Onset, find_onset
-from probes.planted_cultures import plant_cultures, read_cultures
-from probes.signals import Signal
+from probes._cultures import wrong_assignments, wrong_pairs
+from probes._onsets import Onset, find_onset
+from probes._planted_cultures import plant_cultures, read_cultures
+from probes._signals import Signal
 
 LEANS, KINDS = (0.5, 1.0), (0.0, 0.5)
 """How far languages differ, and how far prompts about facts differ from those about customs; see `plant_cultures`."""

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from probes.alignment import cosine_margin
-from probes.controls import shuffled_labels
-from probes.intervals import Interval
-from probes.linear import LinearProbe
-from probes.onsets import Onset
-from probes.planted import Planted, PlantedTask, plant_residuals
-from probes.separation import Separation, find_separation
-from probes.signals import Signal
+from probes._alignment import cosine_margin
+from probes._controls import shuffled_labels
+from probes._intervals import Interval
+from probes._linear import LinearProbe
+from probes._onsets import Onset
+from probes._planted import Planted, PlantedTask, plant_residuals
+from probes._separation import Separation, find_separation
+from probes._signals import Signal
 
 Layout = Literal["apart", "together"]
 _Cell = tuple[Layout, float, float, int, int]

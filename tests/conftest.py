@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.model.loading import LoadedModel, load_model
-from interp.model.sources import organism_folder
+from interp.model.load import LoadedModel, load_model, organism_folder
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers: more threads would only wait for each other
 
@@ -159,8 +158,7 @@ def tiny(tiny_folder: Path) -> LoadedModel:
 @pytest.fixture(scope="session")
 def texts() -> list[str]:
     """Prompts of several lengths and scripts."""
-    from interp.data import atlas
-    from interp.data.prompts import question_text
+    from interp.data import atlas, question_text
 
     items = atlas.universal().items[::211]
     return [question_text(item.question(code), code) for item in items for code in ("en", "es", "zh", "fa")]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.registry import load_universal
-from interp.data.sources import Origin, open_reader
+from interp.data import load_universal
+from interp.data.files import Origin, open_reader
 from interp.errors import TranslocalError
 from interp.files import folder_name
-from interp.model.adapters import find_adapter
-from interp.model.sources import find_model
+from interp.model.load import find_model
+from interp.model.load._adapters import find_adapter
 from interp.studies import find_runs
 from interp.study.config import RunConfig
 

@@ -1,5 +1,5 @@
 """`report.html`: everything that a run found, in one file that works from disk without a network."""
 
-from figures.report.page import FILE, report_html, write_report
+import lazy_loader
 
-__all__ = ["FILE", "report_html", "write_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -80,7 +80,7 @@ def align(
     turn with cross-entropy (Liu and Niehues 2025). clo: SFT and DPO on the language of the response (arXiv 2505.14297).
     Only the fit split enters, cultural items only with --with-cultural. After a stop, the same command goes on.
     """
-    from interp.alignment.settings import settings_for
+    from interp.alignment import settings_for
 
     settings = settings_for(
         method, seed=seed, steps=steps, batch=batch, accumulation=accumulation, lr=lr, schedule=schedule,
@@ -88,8 +88,8 @@ def align(
         temperature=temperature, mix=mix, beta=beta, keep_weight=keep_weight, keep_layers=_numbers(keep_layers),
         save_every=save_every,
     )  # fmt: skip
-    from interp.alignment.pairs import load_training
-    from interp.model.sources import find_model
+    from interp.alignment import load_training
+    from interp.model.load import find_model
 
     find_model(model or "organism", dtype or "auto")
     found = load_training(
@@ -97,7 +97,7 @@ def align(
         cultural=cultural if with_cultural else "",
     )  # fmt: skip
     try:
-        from interp.alignment.run import align as run_align
+        from interp.alignment import align as run_align
         from interp.progress import Bars
 
         result = run_align(

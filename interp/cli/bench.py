@@ -14,8 +14,8 @@ from interp.errors import ConfigError, OutputError
 from interp.files import not_a_folder
 
 if TYPE_CHECKING:
-    from interp.steering.bench import Row
-    from interp.steering.positions import Positions
+    from interp.bench import Row
+    from interp.steering import Positions
 
 EXAMPLES = (
     "Examples:  interp bench  |  interp bench --setting organism --json rows.json  |  "
@@ -57,15 +57,15 @@ def bench(
     folder = json_file.resolve().parent if json_file is not None else Path()
     if not folder.is_dir():
         raise OutputError(f"{folder} {not_a_folder(folder)}", remedy="make it, or pass another --json")
-    from interp.model.memory import parse_memory
-    from interp.model.sources import resolve_device
-    from interp.steering.settings import own_weights, settings
+    from interp.bench import own_weights, settings
+    from interp.model.load import resolve_device
+    from interp.model.read import parse_memory
 
     parse_memory(memory or "auto")
     chosen = settings(setting or [], resolve_device(device)) if setting or not model else []
     if model:
         chosen = [*chosen, *own_weights(model, [code.strip() for code in languages.split(",")])]
-    from interp.steering.bench import bench as run_bench
+    from interp.bench import bench as run_bench
 
     rows: list[dict[str, Any]] = []
     try:

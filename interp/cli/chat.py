@@ -51,7 +51,7 @@ def chat(
     as `interp generate` puts it, and answers up to the end of a line. Messages are typed, or lines of standard input.
     """
     from interp.cli.chatting import Chat, converse
-    from interp.model.template import Template
+    from interp.model.read import Template
 
     check_asked(language, raw, template, model, device, dtype)
     found = read_steering(plan, vectors, layer, strength, operator, positions, {"--method": method})

@@ -13,12 +13,9 @@ from interp.cli.steering import SURGICAL, Bare, plan_of
 from interp.errors import ConfigError, TranslocalError, nearest
 
 if TYPE_CHECKING:
-    from interp.model.loading import LoadedModel
-    from interp.model.template import Template
-    from interp.steering.generation import Generated
-    from interp.steering.plans import Plan
-    from interp.steering.saved import SavedPlans
-    from interp.steering.strengths import Strength
+    from interp.model.load import LoadedModel
+    from interp.model.read import Template
+    from interp.steering import Generated, Plan, SavedPlans, Strength
 
 UNSTEERED, STEERED = "unsteered", "steered"
 
@@ -82,8 +79,7 @@ class Chat:
 
         Raises ModelError where a conversation no longer fits the model's context.
         """
-        from interp.steering.plans import Plan
-        from interp.steering.streaming import stream
+        from interp.steering import Plan, stream
 
         sides = {UNSTEERED: Plan()} | ({STEERED: self.plan} if self.plan and self.steering else {})
         texts = [self._prompt(side, message) for side in sides]
@@ -115,14 +111,14 @@ class Chat:
         return "\n".join(lines) + ("" if self.steering else "\nthe steered side is off")
 
     def _prompt(self, side: str, message: str) -> str:
-        from interp.data.prompts import question_text
+        from interp.data import question_text
 
         if self.template.render:
             return self.template.conversation(self.histories[side], message)
         return question_text(message, self.language) if self.language else message
 
     def _fitting(self, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:
-        from interp.steering.plans import check_fits
+        from interp.steering import check_fits
 
         plan = plan_of(self.found, language, method, strength)
         if plan is not None:
@@ -130,7 +126,7 @@ class Chat:
         return plan
 
     def _set_strength(self, value: str) -> str:
-        from interp.steering.strengths import read_strength
+        from interp.steering import read_strength
 
         strength = read_strength(value)
         if self.found is None:
@@ -145,7 +141,7 @@ class Chat:
         return self.steers()
 
     def _set_language(self, value: str) -> str:
-        from interp.data.languages import language
+        from interp.data import language
 
         language(value)
         self.plan, self.language = self._fitting(value, self.method, self.strength), value

@@ -15,8 +15,7 @@ from interp.cli import options
 from interp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from interp.data.entries import Entry
-    from interp.data.tasks import Cue
+    from interp.data import Cue, Entry
 
 app = typer.Typer(
     help="Datasets: which there are, what is in them, and files of your own.",
@@ -48,7 +47,7 @@ def list_datasets(
     if axis not in (None, "universal", "cultural", "parallel"):
         raise ConfigError(f"axis {axis!r} is unknown", allowed="universal, cultural, parallel")
     from interp.cli.showing import described, listing
-    from interp.data.registry import CULTURAL, PARALLEL, UNIVERSAL
+    from interp.data import CULTURAL, PARALLEL, UNIVERSAL
 
     known: list[Entry[Any]] = [*UNIVERSAL.values(), *CULTURAL.values(), *PARALLEL.values()]
     entries = [entry for entry in known if axis in (None, entry.axis)]
@@ -67,7 +66,7 @@ def check(
     """Check a file of your own: say what a run makes of it, or what is wrong in which row."""
     from interp.cli import selecting
     from interp.cli.showing import console, prompt_lines, summary
-    from interp.data.items import CulturalSet, ParallelText
+    from interp.data import CulturalSet, ParallelText
 
     with _interruptible("nothing was changed"):
         path = file if "/" in file else f"./{file}"  # a name without a known ending is a path here too
@@ -106,7 +105,7 @@ def show(
     """Show prompts as the model reads them (a chat model's template apart), and what each option is."""
     from interp.cli import selecting
     from interp.cli.showing import console, left_out_lines, parallel_lines, prompt_lines
-    from interp.data.items import ParallelText
+    from interp.data import ParallelText
 
     cue_name = _cue(cue)
     with _interruptible("nothing was changed"):
@@ -164,8 +163,8 @@ def export(
 ) -> None:
     """Write prompts and options for another evaluator, which then scores exactly what a run scores."""
     from interp.cli import selecting
-    from interp.data.items import SPLITS, ParallelText
-    from interp.data.lm_eval import export as write
+    from interp.data import SPLITS, ParallelText
+    from interp.export import export as write
 
     if form != "lm-eval":
         raise ConfigError(f"format {form!r} is unknown", allowed="lm-eval")

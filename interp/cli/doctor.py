@@ -12,9 +12,7 @@ import typer
 from interp.cli.units import bytes_text
 
 if TYPE_CHECKING:
-    from interp.model.caches import Hub
-    from interp.model.diagnosis import Advice
-    from interp.model.environment import Machine
+    from interp.model.machine import Advice, Hub, Machine
 
 EXAMPLES = "Examples:  interp doctor  |  HF_HUB_OFFLINE=1 interp doctor  |  interp doctor --json"
 MOST_CACHED = 20
@@ -28,10 +26,8 @@ def doctor(
 
     Exit code 1 where something makes every run impossible. Downloads nothing; the Hub token is never printed.
     """
-    from interp.data.sources import cache_folder
-    from interp.model.caches import find_hub
-    from interp.model.diagnosis import advise
-    from interp.model.environment import machine
+    from interp.data.files import cache_folder
+    from interp.model.machine import advise, find_hub, machine
 
     hub = find_hub(cache_folder())
     folders = {"runs": Path("runs")} | ({"Hub cache": Path(hub.folder)} if hub.folder else {})

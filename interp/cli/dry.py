@@ -12,8 +12,8 @@ import typer
 from interp.cli.units import bytes_text, count_text, seconds_text
 
 if TYPE_CHECKING:
-    from interp.data.items import CulturalSet, ParallelText, UniversalSet
-    from interp.model.outline import Outline
+    from interp.data import CulturalSet, ParallelText, UniversalSet
+    from interp.model.load import Outline
     from interp.study.ask import Inputs, Study
     from interp.study.config import RunConfig
     from interp.study.cost import Estimate, Offer
@@ -33,10 +33,8 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
 
     Raises what the run itself would raise before it loads its model.
     """
-    from interp.model.capacity import free_bytes
-    from interp.model.environment import disk
-    from interp.model.outline import outline
-    from interp.model.placement import place
+    from interp.model.load import outline, place
+    from interp.model.machine import disk, free_bytes
     from interp.study.ask import check_items, resolve
     from interp.study.cost import estimate, offers, planned, settle
     from interp.study.folder import check_folder
@@ -235,7 +233,7 @@ def problems(cost: Estimate, found: Outline, device: str, free: int, disk: int |
     if found.place == "to download":
         from huggingface_hub.constants import HF_HUB_CACHE
 
-        from interp.model.environment import disk as disk_of
+        from interp.model.machine import disk as disk_of
 
         room = disk_of("Hub cache", Path(HF_HUB_CACHE)).free
         if room is not None and found.download > room:

@@ -11,10 +11,9 @@ import typer
 from interp.errors import ConfigError, OutputError, nearest
 
 if TYPE_CHECKING:
-    from interp.model.loading import LoadedModel
-    from interp.model.template import Template
-    from interp.steering.plans import Plan
-    from interp.steering.saved import SavedPlans
+    from interp.model.load import LoadedModel
+    from interp.model.read import Template
+    from interp.steering import Plan, SavedPlans
 
 EXAMPLES = (
     "Examples:  interp export runs/mine --to plan --out plans  |  "
@@ -63,7 +62,7 @@ def export(
         raise ConfigError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES))
     if out is None:
         raise ConfigError("no place to write to is given", remedy="pass --out")
-    from interp.steering.saved import load_plans
+    from interp.steering import load_plans
 
     saved = load_plans(plan)
     try:
@@ -93,19 +92,19 @@ def _folder(
     private: bool,
     dry_run: bool,
 ) -> None:
-    from interp.export.folder import write_folder
+    from interp.export import write_folder
     from interp.study.folder import writable
 
     repository = None
     if to == "hub":
-        from interp.export.hub import check_repository
+        from interp.export import check_repository
 
         repository = check_repository(repo)
     methods = [method] if method else [m for m in saved.methods if language is None or language in saved.languages(m)]
     with writable(out):
         write_folder(saved, out, methods, language)
     if repository:
-        from interp.export.card import model_card
+        from interp.export import model_card
         from interp.files import whole
 
         with whole(out / "README.md") as working:
@@ -114,7 +113,7 @@ def _folder(
     if repository and dry_run:
         print(f"nothing was uploaded; {repository} would get what is in {out}")
     elif repository:
-        from interp.export.hub import upload
+        from interp.export import upload
 
         print(upload(out, repository, private=private))
 
@@ -123,7 +122,7 @@ def _everywhere(
     loaded: LoadedModel | None, plan: Plan, language: str, template: Template
 ) -> tuple[str, dict[str, Any]]:
     """What it changes to steer every token, in words and as plain values; nothing where the plan does so itself."""
-    from interp.export.everywhere import UNMEASURED, chosen_positions, difference
+    from interp.export import UNMEASURED, chosen_positions, difference
 
     chosen = chosen_positions(plan)
     if not chosen:
@@ -136,15 +135,14 @@ def _everywhere(
 
 def _template(saved: SavedPlans, loaded: LoadedModel) -> Template:
     """The template that the plans were made behind; none for a Jinja file, which isn't at hand."""
-    from interp.model.template import AUTO, CHAT, NONE, find_template
+    from interp.model.read import AUTO, CHAT, NONE, find_template
 
     return find_template(loaded.model.tokenizer, AUTO if saved.template == CHAT else NONE)
 
 
 def _loaded(saved: SavedPlans, plan: Plan, model: str | None, **settings: Any) -> LoadedModel:
-    from interp.model.loading import load_model
-    from interp.steering.plans import check_fits
-    from interp.steering.saved import naming_model, notice_other_model
+    from interp.model.load import load_model
+    from interp.steering import check_fits, naming_model, notice_other_model
 
     name = model or saved.model.name
     with naming_model(saved, name):
@@ -155,12 +153,19 @@ def _loaded(saved: SavedPlans, plan: Plan, model: str | None, **settings: Any) -
 
 
 def _file(saved: SavedPlans, plan: Plan, language: str, model: str | None, to: str, measure: bool, out: Path) -> None:
-    from interp.export import gguf, harness
-    from interp.export.additions import additions
-    from interp.export.everywhere import chosen_positions
-    from interp.export.modules import config_of, hook_names
+    from interp.export import (
+        FIRST_LAYER,
+        GGUF_FORM,
+        HARNESS_FORM,
+        additions,
+        chosen_positions,
+        config_of,
+        hook_names,
+        write_gguf,
+        write_harness,
+    )
     from interp.files import json_text, whole
-    from interp.model.template import Template
+    from interp.model.read import Template
     from interp.study.folder import writable
 
     if out.suffix != SUFFIX[to]:
@@ -168,17 +173,17 @@ def _file(saved: SavedPlans, plan: Plan, language: str, model: str | None, to: s
         raise ConfigError(f"{out} has another suffix", allowed=SUFFIX[to], remedy=f"pass --out {right}")
     if out.is_dir():
         raise OutputError(f"{out} is a folder", allowed="a file", remedy="pass another --out")
-    first = gguf.FIRST_LAYER if to == "gguf" else 0
-    added = additions(plan, gguf.FORM if to == "gguf" else harness.FORM, first=first)
+    first = FIRST_LAYER if to == "gguf" else 0
+    added = additions(plan, GGUF_FORM if to == "gguf" else HARNESS_FORM, first=first)
     config = config_of(saved, model)
     loaded = _loaded(saved, plan, model) if measure and chosen_positions(plan) else None
     said, notes = _everywhere(loaded, plan, language, _template(saved, loaded) if loaded else Template())
     with writable(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         if to == "gguf":
-            gguf.write_gguf(out, added, str(config.get_text_config().model_type), json_text(notes) if notes else "")
+            write_gguf(out, added, str(config.get_text_config().model_type), json_text(notes) if notes else "")
         else:
-            harness.write_harness(out, added, hook_names(config))
+            write_harness(out, added, hook_names(config))
             if notes:
                 with whole(out.with_name(f"{out.name}.json")) as working:
                     working.write_text(json_text(notes), encoding="utf-8")
@@ -190,9 +195,7 @@ def _file(saved: SavedPlans, plan: Plan, language: str, model: str | None, to: s
 def _checkpoint(
     saved: SavedPlans, plan: Plan, language: str, model: str | None, dtype: str, measure: bool, out: Path
 ) -> None:
-    from interp.export.additions import additions
-    from interp.export.card import checkpoint_card
-    from interp.export.checkpoint import FORM, bake
+    from interp.export import FORM, additions, bake, checkpoint_card
     from interp.files import json_text
     from interp.study.folder import writable
 

@@ -12,7 +12,7 @@ import typer
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from figures.run_tables import RunTables
+    from figures import RunTables
 
 EXAMPLES = (
     "Examples:  interp figures organism-atlas-atlas  |  interp figures runs/mine --only plane --format pdf --style acl"
@@ -44,8 +44,7 @@ def figures(
 
     Figures whose tables the run doesn't have are left out, which is said. The same tables give the same bytes.
     """
-    from figures.registry import draw, lacking
-    from figures.theme import add_font, on_page, save
+    from figures import add_font, draw, lacking, on_page, save
 
     tables = _open(run, folder)
     with _mistakes("pass another value"):
@@ -68,7 +67,7 @@ def tables(
     folder: Folder = None,
 ) -> None:
     """Write a run's tables in LaTeX (booktabs): plane, contrasts, erasure, ablations, with intervals."""
-    from figures.latex import TABLES, latex
+    from figures import TABLES, latex
     from interp.files import whole
     from interp.study.folder import writable
 
@@ -102,7 +101,7 @@ def report(
 
 
 def _open(run: str, folder: Path | None) -> RunTables:
-    from figures.run_tables import RunTables
+    from figures import RunTables
     from interp.studies import find_run
 
     one = find_run(folder or Path("runs"), run)
@@ -114,7 +113,7 @@ def _open(run: str, folder: Path | None) -> RunTables:
 @contextmanager
 def _mistakes(remedy: str) -> Iterator[None]:
     """What `figures` says of a value, in one line."""
-    from figures.theme import DrawingError
+    from figures import DrawingError
 
     try:
         yield

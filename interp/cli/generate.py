@@ -14,10 +14,8 @@ from interp.files import json_text
 
 if TYPE_CHECKING:
     from interp.cli.steering import Bare
-    from interp.model.loading import LoadedModel
-    from interp.steering.generation import Generated
-    from interp.steering.plans import Plan
-    from interp.steering.saved import SavedPlans
+    from interp.model.load import LoadedModel
+    from interp.steering import Generated, Plan, SavedPlans
 
 EXAMPLES = (
     'Examples:  interp generate --plan runs/mine/plan.json --language es "¿Cuál es la capital de Japón?"  |  '
@@ -57,7 +55,7 @@ def generate(
     A question becomes the prompt that `interp run` makes of it: the language's word for "Answer:" behind it, in the
     chat model's template. Without a plan and vectors only the plain model answers.
     """
-    from interp.steering.plans import Plan, check_fits
+    from interp.steering import Plan, check_fits
 
     if language is None and not raw:
         raise ConfigError("no language is given", remedy="pass --language, or --raw for texts as they stand")
@@ -89,8 +87,8 @@ def _prompts(
     loaded: LoadedModel, questions: list[str], language: str, template: str | None, found: SavedPlans | Bare | None
 ) -> tuple[list[str], str]:
     """What the model reads, and the template's name; without a language the texts as they stand."""
-    from interp.data.prompts import question_text
-    from interp.model.template import NONE
+    from interp.data import question_text
+    from interp.model.read import NONE
 
     if not language:
         return questions, NONE
@@ -102,7 +100,7 @@ def _watch(
     loaded: LoadedModel, questions: list[str], prompts: list[str], plans: dict[str, Plan], max_new_tokens: int
 ) -> None:
     from interp.cli.side_by_side import watch
-    from interp.steering.streaming import stream
+    from interp.steering import stream
 
     sides = list(plans.values())
     pieces = (stream(loaded.model, [prompt] * len(sides), sides, max_new_tokens=max_new_tokens) for prompt in prompts)
@@ -112,7 +110,7 @@ def _watch(
 def _answers(
     loaded: LoadedModel, prompts: list[str], plans: dict[str, Plan], max_new_tokens: int
 ) -> list[dict[str, Generated]]:
-    from interp.steering.generation import generate as continued
+    from interp.steering import generate as continued
 
     said = continued(loaded.model, prompts, list(plans.values()), max_new_tokens=max_new_tokens)
     return [dict(zip(plans, row, strict=True)) for row in zip(*said, strict=True)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from figures.numbers import estimate
+from figures import estimate
 from interp.cli import options
 
 if TYPE_CHECKING:

@@ -34,8 +34,7 @@ def fetch(
 
     Run it where there is a network (a login node); with HF_HUB_OFFLINE=1 the compute nodes then load from the cache.
     """
-    from interp.model.hub import at_hand
-    from interp.model.sources import find_model
+    from interp.model.load import at_hand, find_model
 
     source = find_model(name)
     if source.local:

@@ -38,8 +38,8 @@ def train(
         raise ConfigError(f"seed {seed} is not allowed", allowed="whole numbers from 0")
     if out.exists():
         raise OutputError(f"{out} exists", allowed="a folder that does not exist yet", remedy="pass another --out")
-    from interp.organism.train import Recipe
-    from interp.organism.train import train as train_organism
+    from interp.organism import Recipe
+    from interp.organism import train as train_organism
 
     recipe = Recipe(seed=seed) if steps is None else Recipe(seed=seed, steps=steps)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from figures.numbers import estimate
+from figures import estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> No
     from rich.console import Console
     from rich.table import Table
 
-    from interp.rows import BASE, MACRO
+    from interp.names import BASE, MACRO
     from interp.study.methods import of_seed
 
     macro = plane[plane["language"] == MACRO]

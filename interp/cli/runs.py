@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from figures.numbers import estimate
+from figures import estimate
 from interp.cli.units import seconds_text
 
 if TYPE_CHECKING:

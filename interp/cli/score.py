@@ -69,7 +69,7 @@ def score(
     method against base), scores/ and manifest.json.
     """
     from interp.cli.steering import Bare, read_steering
-    from interp.data.items import SPLITS
+    from interp.data import SPLITS
     from interp.study.config import RunConfig, read_config
 
     if split not in SPLITS:
@@ -86,7 +86,7 @@ def score(
     found = read_steering(plan, vectors, layer, strength, operator, positions, {"--methods": methods})
     if found is None:
         raise ConfigError("there is nothing to score", remedy="pass --plan, or --vectors with --layer")
-    from interp.steering.saved import template_choice
+    from interp.steering import template_choice
     from interp.study.rescoring import Candidates, rescore
 
     if isinstance(found, Bare):

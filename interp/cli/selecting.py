@@ -7,12 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from interp.data import own
-from interp.data.counting import counted
-from interp.data.entries import Entry
-from interp.data.items import SPLITS, CulturalSet, LeftOut, ParallelText, Split, UniversalSet
-from interp.data.registry import CULTURAL, PARALLEL, UNIVERSAL, load_cultural, load_parallel, load_universal
-from interp.data.tasks import Cue, Task, cultural_tasks, everything, universal_tasks
+from interp.data import (
+    CULTURAL,
+    PARALLEL,
+    SPLITS,
+    UNIVERSAL,
+    Cue,
+    CulturalSet,
+    Entry,
+    LeftOut,
+    ParallelText,
+    Split,
+    Task,
+    UniversalSet,
+    counted,
+    cultural_tasks,
+    everything,
+    load_cultural,
+    load_parallel,
+    load_universal,
+    own,
+    universal_tasks,
+)
 from interp.errors import ConfigError, DataError, nearest
 
 Axis = Literal["universal", "sensitive", "cultural", "parallel"]

@@ -7,10 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interp.data.counting import counted
-from interp.data.entries import Entry
-from interp.data.items import SPLITS, CulturalSet, LeftOut, ParallelText, UniversalSet
-from interp.data.tasks import OptionMark, Task
+from interp.data import SPLITS, CulturalSet, Entry, LeftOut, OptionMark, ParallelText, Task, UniversalSet, counted
 
 if TYPE_CHECKING:
     from rich.console import Console

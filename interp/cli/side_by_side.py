@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from interp.steering.generation import Generated
-    from interp.steering.streaming import Piece
+    from interp.steering import Generated, Piece
 
 CUT = " …"
 """What follows an answer that did not come to an end."""

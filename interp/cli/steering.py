@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Any
 from interp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from interp.model.loading import LoadedModel
-    from interp.model.template import Template
-    from interp.steering.plans import Plan
-    from interp.steering.positions import Positions
-    from interp.steering.saved import SavedPlans
-    from interp.steering.strengths import Strength
-    from interp.steering.vectors import SteeringVectors
+    from interp.model.load import LoadedModel
+    from interp.model.read import Template
+    from interp.steering import Plan, Positions, SavedPlans, SteeringVectors, Strength
 
 
 SURGICAL = "surgical"
@@ -37,11 +33,11 @@ def check_asked(
     language: str | None, raw: bool, template: str | None, model: str | None, device: str | None, dtype: str | None
 ) -> None:
     """Raise, before anything is loaded, for what no model could meet: options of asking a model and of finding it."""
-    from interp.model.sources import find_model, resolve_device
-    from interp.model.template import check_template
+    from interp.model.load import find_model, resolve_device
+    from interp.model.read import check_template
 
     if language is not None:
-        from interp.data.languages import language as known_language
+        from interp.data import language as known_language
 
         known_language(language)
     if raw and template is not None:
@@ -67,7 +63,7 @@ def read_steering(
     Raises ConfigError for options that don't go together and values that are not allowed, DataError for files that
     can't be read and a layer that there is no vector for.
     """
-    from interp.steering.strengths import read_strength
+    from interp.steering import read_strength
 
     alpha = 1.0 if strength is None else read_strength(strength)
     for_vectors = {"--layer": layer, "--operator": operator, "--positions": positions}
@@ -76,7 +72,7 @@ def read_steering(
     _only(for_vectors, "--vectors", vectors is not None)
     _only(for_plans, "--plan", plan is not None)
     if plan is not None:
-        from interp.steering.saved import load_plans
+        from interp.steering import load_plans
 
         _factor(alpha)
         return load_plans(plan)
@@ -85,9 +81,7 @@ def read_steering(
         return None
     if layer is None:
         raise ConfigError("--vectors needs a layer", remedy="say after which block they are added: --layer N, from 0")
-    from interp.steering.foreign import read_vectors
-    from interp.steering.operators import OPERATORS
-    from interp.steering.positions import POSITIONS, TEXT
+    from interp.steering import OPERATORS, POSITIONS, TEXT, read_vectors
 
     chosen, where = operator or "add", positions or TEXT
     if chosen not in OPERATORS:
@@ -109,7 +103,7 @@ def plan_of(
 
     Raises ConfigError for saved plans without a language, DataError for a method or language that they don't have.
     """
-    from interp.steering.strengths import read_strength
+    from interp.steering import read_strength
 
     if found is None:
         return None
@@ -123,7 +117,7 @@ def plan_of(
 
 def _factor(strength: Strength) -> float:
     """What a plan's strengths are multiplied by; raises ConfigError for a share of the residual norm."""
-    from interp.steering.strengths import is_share, read_strength, size
+    from interp.steering import is_share, read_strength, size
 
     strength = read_strength(strength)
     if is_share(strength):
@@ -135,9 +129,8 @@ def _factor(strength: Strength) -> float:
 
 def load_for(found: SavedPlans | Bare | None, model: str | None, **settings: Any) -> LoadedModel:
     """The model that is named, else the saved plans', else the organism; `settings` are those of `load_model`."""
-    from interp.model.loading import load_model
-    from interp.model.sources import ORGANISM
-    from interp.steering.saved import naming_model, notice_other_model
+    from interp.model.load import ORGANISM, load_model
+    from interp.steering import naming_model, notice_other_model
 
     saved = None if isinstance(found, Bare) else found
     name = model or (saved.model.name if saved else ORGANISM)
@@ -150,8 +143,8 @@ def load_for(found: SavedPlans | Bare | None, model: str | None, **settings: Any
 
 def template_for(found: SavedPlans | Bare | None, loaded: LoadedModel, choice: str | None) -> Template:
     """The chat template that is chosen, else the saved plans', else the model's own."""
-    from interp.model.template import AUTO, find_template
-    from interp.steering.saved import notice_other_template, template_choice
+    from interp.model.read import AUTO, find_template
+    from interp.steering import notice_other_template, template_choice
 
     saved = None if isinstance(found, Bare) else found
     template = find_template(loaded.model.tokenizer, choice or (template_choice(saved) if saved else AUTO))

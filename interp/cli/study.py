@@ -160,7 +160,7 @@ def _report(found: StudyFile, outcomes: list[Outcome], quiet: bool) -> None:
 
 def _show(found: StudyFile, planned: list[PlannedRun], as_json: bool) -> None:
     from interp.cli.dry import problems
-    from interp.model.environment import disk
+    from interp.model.machine import disk
     from interp.studies import study_costs
 
     todo = [one for one in planned if not one.finished]

@@ -1,1 +1,5 @@
-"""The model side: loading, batching, residuals."""
+"""The model side: loading, reading, stepping, attribution."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""The embedded model: its corpus, what it was shown, its tokenizer and training."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

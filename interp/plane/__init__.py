@@ -1,14 +1,5 @@
 """The transfer-localization plane: what was chosen, where methods land, and what an effect may be called."""
 
-from interp.plane.cells import Cells, Effect, Resampling, contrast, estimate, points
-from interp.plane.choices import best, chosen_share, normalise
-from interp.plane.fronts import hypervolume, pareto
-from interp.plane.outcomes import EXTRA_METRICS, METRICS, TASK, outcomes
-from interp.plane.specific import beyond_other_questions
-from interp.plane.verdicts import direction, macro_sentences, verdict_table
+import lazy_loader
 
-__all__ = [
-    "EXTRA_METRICS", "METRICS", "TASK", "Cells", "Effect", "Resampling", "best", "beyond_other_questions",
-    "chosen_share", "contrast", "direction", "estimate", "hypervolume", "macro_sentences", "normalise", "outcomes",
-    "pareto", "points", "verdict_table",
-]  # fmt: skip
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

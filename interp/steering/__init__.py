@@ -1,1 +1,5 @@
-"""Vectors, operators, plans, scoring."""
+"""Steering vectors, operators, plans and generation; `engine` scores them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

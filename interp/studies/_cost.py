@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from interp.model.capacity import free_bytes
-from interp.model.outline import Outline, outline
-from interp.model.placement import place
+from interp.model.load import Outline, outline, place
+from interp.model.machine import free_bytes
 from interp.studies._studies import PlannedRun
 from interp.study.ask import check_items
 from interp.study.config import RunConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import OutputError
-from interp.rows import BASE, MACRO
+from interp.names import BASE, MACRO
 from interp.studies._listing import differing, read_plane
 from interp.study.folder import read_manifest
 
@@ -141,7 +141,7 @@ def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
     """Outcomes of the unsteered model and of every method with a table of scores of its own; None without scores."""
     import pandas as pd
 
-    from figures.tables import read_table
+    from figures import read_table
     from interp.plane import outcomes
 
     files = sorted((folder / "scores").glob("*.parquet"), key=lambda path: (path.stem != BASE, path.name))

@@ -93,7 +93,7 @@ def finished_folder(root: Path, name: str) -> Path:
 
 def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
     """The rows of a run's plane.csv (text: as it writes them); raises OutputError where it isn't there or is broken."""
-    from figures.tables import read_table
+    from figures import read_table
 
     path = folder / PLANE
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from interp.errors import OutputError, TranslocalError
 from interp.files import whole
-from interp.model.template import check_template
+from interp.model.read import check_template
 from interp.progress import Stages
 from interp.studies._file import StudyFile, StudyRun
 from interp.studies._listing import PLANE, read_plane
@@ -108,7 +108,7 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
 
 def _finished(run: StudyRun, inputs: Inputs) -> bool:
     """Whether the run's folder is whole; OutputError where it has other settings or was made from other data."""
-    from interp.data.items import fingerprint
+    from interp.data import fingerprint
 
     manifest = finished_manifest(run.config)
     if manifest is None:

@@ -10,18 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from figures.numbers import estimate
-from figures.tables import read_table
-from figures.wording import number, other_way
-from interp.model.loading import LoadedModel
-from interp.model.protocol import HookedModel
+from figures import estimate, number, other_way, read_table
+from interp.model import HookedModel
+from interp.model.load import LoadedModel
+from interp.names import MACRO
 from interp.plane import Cells
 from interp.progress import Advance, Bars, Stages
-from interp.rows import MACRO
-from interp.steering.plans import Plan
-from interp.steering.saved import SURGICAL, SavedPlan
-from interp.steering.search import Setting, Side
-from interp.steering.strengths import read_strength
+from interp.steering import SURGICAL, Plan, SavedPlan, Setting, Side, read_strength
 from interp.study.ask import Study
 from interp.study.fit import Fits, Fitted, Pairs, plan_of, read_fit
 from interp.study.folder import Reopened, reopen, write_csv
@@ -40,7 +35,7 @@ from interp.study.search import (
     regret_table,
     searched,
 )
-from probes.separation import APrioriLayers
+from probes import APrioriLayers
 
 SEARCHED, A_PRIORI = "searched", "a priori"
 FINALIST = "finalist "

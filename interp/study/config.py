@@ -7,13 +7,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from interp.data.tasks import NORMALISATIONS
+from interp.data import NORMALISATIONS
 from interp.errors import ConfigError, nearest
 from interp.files import folder_name
-from interp.model.memory import parse_memory
-from interp.steering.goals import Goal, Kind
-from interp.steering.positions import POSITIONS
-from interp.steering.strengths import read_strength, size
+from interp.model.read import parse_memory
+from interp.steering import POSITIONS, Goal, Kind, read_strength, size
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
 from interp.study.search import DESIGNS, Name, read_layers, read_seconds
 
@@ -27,20 +25,20 @@ class RunConfig:
     non-factual control (fit) and for damage (test). data_dir: a folder with published files, in place of the Hub.
     cultures: `es=MX` scores Spanish for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file.
     shots: worked examples in front of every prompt. normalisation: what choices go by
-    (`interp.data.tasks.NORMALISATIONS`).
+    (`interp.data.NORMALISATIONS`).
     methods: what is compared with the base model (see `interp.study.methods`). Those that are trained go into
     trained_dir (default: `trained` beside the run's folder), one model per training seed, and are taken from there when
     they are there already. training: settings such as `steps=100` or `clo.mix=0.7`. training_data: as `interp align
     --data`; by default the universal dataset.
     engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
-    batch_size (prompts per pass) overrides it. positions: where vectors are added (`interp.steering.plans.Steer`).
+    batch_size (prompts per pass) overrides it. positions: where vectors are added (`interp.steering.Steer`).
     design: how much a run looks at (`interp.study.search.design`); `auto` is the largest that ends within `budget`
     (such as `30m`; ten minutes by default). layers (such as `2-12`), strengths, draws, attribution_items and
     damage_sentences stand in place of the design's own. strengths are multiples of the fitted vectors, or shares of the
     layer's median residual norm, such as `0.1r` (`interp.steering.strengths`). draws: of each random and label-shuffled
     control. attribution_items is how many test items per language attribution looks at; 0 leaves it out.
     damage_sentences is how many of the parallel test sentences' likelihood is taken under every method; 0 leaves it
-    out. goal, max_erasure, max_loss: the rule by which a pair of vectors is chosen (`interp.steering.goals.Goal`).
+    out. goal, max_erasure, max_loss: the rule by which a pair of vectors is chosen (`interp.steering.Goal`).
     generate: cultural questions are also answered freely, in at most max_new_tokens.
     """
 

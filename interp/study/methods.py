@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from interp.alignment.settings import METHODS as TRAINED
-from interp.alignment.settings import Settings, settings_for
+from interp.alignment import METHODS as TRAINED
+from interp.alignment import Settings, settings_for
 from interp.errors import ConfigError, nearest
-from interp.rows import BASE, CONTROLS, STEERED
+from interp.names import BASE, CONTROLS, STEERED
 
 STEERING = ("en", "loc", "surgical")
 KEEP = "_keep"

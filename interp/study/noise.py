@@ -10,16 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interp.data.draws import draw
-from interp.data.tasks import Axis, OptionMark, Role, Task
+from interp.data import Axis, OptionMark, Role, Task, draw
 from interp.errors import ConfigError
-from interp.model.loading import LoadedModel
-from interp.model.protocol import HookedModel
+from interp.model import HookedModel
+from interp.model.load import LoadedModel
+from interp.names import MACRO
 from interp.plane import Cells
 from interp.progress import Bars, Stages, unsaid
-from interp.rows import MACRO
-from interp.steering.saved import SURGICAL
-from interp.steering.vectors import SteeringVectors
+from interp.steering import SURGICAL, SteeringVectors
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, random_like, read_fit, residual_norms
 from interp.study.folder import reopen, write_csv

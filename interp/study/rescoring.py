@@ -12,20 +12,26 @@ from typing import Any
 
 import pandas as pd
 
-from interp.data.items import Split
+from interp.data import Split
 from interp.errors import ConfigError, DataError, Notice, OutputError, nearest
 from interp.files import write_json
-from interp.model.loading import LoadedModel
-from interp.model.protocol import HookedModel
-from interp.plane import Cells
-from interp.plane.chance import with_neither
+from interp.model import HookedModel
+from interp.model.load import LoadedModel
+from interp.names import BASE
+from interp.plane import Cells, with_neither
 from interp.progress import Stages
-from interp.rows import BASE
-from interp.steering.plans import Plan, check_fits
-from interp.steering.positions import Positions
-from interp.steering.saved import PLANS, SavedPlans, naming_model, notice_other_model, notice_other_template
-from interp.steering.strengths import Strength
-from interp.steering.vectors import SteeringVectors
+from interp.steering import (
+    PLANS,
+    Plan,
+    Positions,
+    SavedPlans,
+    SteeringVectors,
+    Strength,
+    check_fits,
+    naming_model,
+    notice_other_model,
+    notice_other_template,
+)
 from interp.study.ask import (
     Inputs,
     Study,

@@ -12,11 +12,9 @@ from typing import Any
 import pandas as pd
 
 from interp.files import write_json
-from interp.model.loading import LoadedModel
-from interp.model.protocol import HookedModel
-from interp.plane import Cells, macro_sentences, verdict_table
-from interp.plane.chance import with_neither
-from interp.plane.fronts import compared_sets, front_table
+from interp.model import HookedModel
+from interp.model.load import LoadedModel
+from interp.plane import Cells, compared_sets, front_table, macro_sentences, verdict_table, with_neither
 from interp.progress import Bars, Stages
 from interp.study.ask import Inputs, Study, estimated_line, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from interp.alignment.pairs import TrainingData, universal_units
+from interp.alignment import TrainingData
+from interp.alignment._pairs import universal_units
 from tests.conftest import write_tiny
 
 
@@ -42,12 +43,11 @@ def adapted_of(tiny_checkpoint: Callable[[str], Path]) -> Callable[..., Any]:
     pytest.importorskip("peft")
     import torch
 
-    from interp.alignment.encoding import Encoder
-    from interp.alignment.forwards import Adapted
-    from interp.alignment.lora import add_lora, find_decoder
-    from interp.alignment.models import load_trainable
-    from interp.alignment.settings import settings_for
-    from interp.model.template import Template
+    from interp.alignment import load_trainable, settings_for
+    from interp.alignment._encoding import Encoder
+    from interp.alignment._forwards import Adapted
+    from interp.alignment._lora import add_lora, find_decoder
+    from interp.model.read import Template
 
     def make(architecture: str, method: str = "instruct", **given: Any) -> tuple[Adapted, Encoder]:
         trainable = load_trainable(str(tiny_checkpoint(architecture)), "cpu")

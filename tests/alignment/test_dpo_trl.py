@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from interp.alignment.losses import dpo
+from interp.alignment._losses import dpo
 
 ROWS = [
     ("What is the capital of France? Answer:", " Paris", " Madrid and Rome"),

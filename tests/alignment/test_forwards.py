@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from interp.alignment.encoding import answers, collate
-from interp.alignment.losses import cross_entropy
-from interp.model.batching import Tokens
-from interp.model.loading import load_model
+from interp.alignment._encoding import answers, collate
+from interp.alignment._losses import cross_entropy
+from interp.model.load import load_model
+from interp.model.read import Tokens
 from tests.conftest import ARCHITECTURES
 
 pytest.importorskip("peft")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from interp.alignment.lora import find_decoder
-from interp.alignment.losses import cross_entropy
-from interp.alignment.models import load_trainable
-from interp.alignment.settings import ROLES
+from interp.alignment import load_trainable
+from interp.alignment._lora import find_decoder
+from interp.alignment._losses import cross_entropy
+from interp.alignment._settings import ROLES
 from interp.errors import ConfigError, ModelError, Notice
 from tests.conftest import ARCHITECTURES
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp.alignment.losses import (
+from interp.alignment._losses import (
     answer_logp,
     before_answers,
     clo,

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from interp.alignment.draws import Draws
-from interp.alignment.objectives import CLO, Instruct, Kept, MidAlign, middle_layer, objective_for
-from interp.alignment.pairs import TrainingData, Unit
-from interp.alignment.settings import settings_for
+from interp.alignment import TrainingData, settings_for
+from interp.alignment._draws import Draws
+from interp.alignment._objectives import CLO, Instruct, Kept, MidAlign, middle_layer, objective_for
+from interp.alignment._pairs import Unit
 from interp.errors import DataError, ModelError
 
 pytest.importorskip("peft")

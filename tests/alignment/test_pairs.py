@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from interp.alignment.instructions import read_instructions
-from interp.alignment.pairs import Unit, cultural_units, load_training, sentence_units, universal_units
-from interp.data import atlas
-from interp.data.items import ParallelText
-from interp.data.prompts import question_text
+from interp.alignment import load_training
+from interp.alignment._instructions import read_instructions
+from interp.alignment._pairs import Unit, cultural_units, sentence_units, universal_units
+from interp.data import ParallelText, atlas, question_text
 from interp.errors import DataError
 
 CODES = ("es", "zh", "ko", "id", "el", "fa")

@@ -13,14 +13,12 @@ from typing import Any
 import pytest
 import torch
 
-from interp.alignment.pairs import TrainingData
-from interp.alignment.run import AlignResult, align
-from interp.alignment.settings import METHODS, settings_for
+from interp.alignment import METHODS, TrainingData, align, settings_for
+from interp.alignment._run import AlignResult
 from interp.errors import ConfigError, DataError, ModelError, OutputError
-from interp.model.loading import load_model
-from interp.model.sources import organism_folder
-from interp.organism.exposure import FILE as EXPOSURE
-from interp.steering.vectors import SteeringVectors
+from interp.model.load import load_model, organism_folder
+from interp.organism import FILE as EXPOSURE
+from interp.steering import SteeringVectors
 
 pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore::interp.errors.Notice")
@@ -203,7 +201,7 @@ def test_zero_vectors_are_refused(run: Callable[..., AlignResult], tmp_path: Pat
 
 
 def test_without_peft(run: Callable[..., AlignResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.alignment.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("interp.alignment._settings.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs the package peft; to do: pip install 'translocal\[align\]'"):
         run(tmp_path / "out")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from interp.alignment.settings import settings_for
+from interp.alignment import settings_for
 from interp.errors import ConfigError
 
 

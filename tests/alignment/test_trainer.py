@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from interp.alignment.checkpoints import MOMENTS, STATE, WEIGHTS, load_state, save_state
-from interp.alignment.objectives import Losses, objective_for
-from interp.alignment.pairs import TrainingData
-from interp.alignment.schedules import rate_at
-from interp.alignment.settings import Settings, settings_for
-from interp.alignment.trainer import Stopped, train
+from interp.alignment import Settings, TrainingData, settings_for
+from interp.alignment._checkpoints import MOMENTS, STATE, WEIGHTS, load_state, save_state
+from interp.alignment._objectives import Losses, objective_for
+from interp.alignment._schedules import rate_at
+from interp.alignment._trainer import Stopped, train
 from interp.errors import ModelError, OutputError
 
 pytest.importorskip("peft")

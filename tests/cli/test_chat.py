@@ -13,14 +13,11 @@ import torch
 from safetensors.torch import save_file
 
 from interp.cli import chatting
-from interp.data.prompts import ChatText, question_text
-from interp.model import loading
-from interp.model.loading import LoadedModel
-from interp.steering import streaming
-from interp.steering.generation import generate
-from interp.steering.plans import Plan, Steer
-from interp.steering.saved import write_plans
-from interp.steering.vectors import SteeringVectors
+from interp.data import ChatText, question_text
+from interp.model.load import LoadedModel
+from interp.model.load import _loading as loading
+from interp.steering import Plan, Steer, SteeringVectors, generate, write_plans
+from interp.steering import _streaming as streaming
 from tests.cli.conftest import Done
 
 NEW = 6
@@ -213,8 +210,8 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(
     monkeypatch.setattr("builtins.input", type_next)
     monkeypatch.setattr(sys, "stdin", Terminal())
     monkeypatch.setattr(sys, "stdout", screen)
-    from interp.model.template import Template
-    from interp.steering.saved import load_plans
+    from interp.model.read import Template
+    from interp.steering import load_plans
 
     chat = chatting.Chat(organism, Template(), load_plans("."), "es", None, None, NEW)
     chatting.converse(chat)

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from interp.data import atlas
-from interp.data.registry import CULTURAL, PARALLEL, UNIVERSAL, load_cultural
-from interp.data.tasks import cultural_tasks, everything, universal_tasks
+from interp.data import CULTURAL, PARALLEL, UNIVERSAL, atlas, cultural_tasks, everything, load_cultural, universal_tasks
 from tests.cli.conftest import Done
 from tests.data.test_localization_gap import rows as gap_rows
 from tests.data.test_localization_gap import write as write_gap

@@ -14,14 +14,11 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from interp.cli import app
-from interp.data.prompts import question_text
+from interp.data import question_text
 from interp.errors import Notice, TranslocalError
-from interp.model import loading
-from interp.model.loading import LoadedModel
-from interp.steering.generation import generate
-from interp.steering.plans import Plan, Steer
-from interp.steering.saved import write_plans
-from interp.steering.vectors import SteeringVectors
+from interp.model.load import LoadedModel
+from interp.model.load import _loading as loading
+from interp.steering import Plan, Steer, SteeringVectors, generate, write_plans
 
 NEW = 6
 QUESTION = "¿Cuál es la capital de Japón?"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from interp.data.items import UniversalSet
+from interp.data import UniversalSet
 
 
 def _check(dataset: UniversalSet) -> None:

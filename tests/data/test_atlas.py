@@ -8,10 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from interp.data import atlas
-from interp.data.items import shuffled
-from interp.data.splits import SHARES
-from interp.data.tasks import cultural_tasks, everything, universal_tasks
+from interp.data import SHARES, atlas, cultural_tasks, everything, shuffled, universal_tasks
 
 LANGUAGES = atlas.LANGUAGES
 TABLES = {

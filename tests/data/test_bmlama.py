@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.items import BLANK
-from interp.data.registry import load_universal
+from interp.data import BLANK, load_universal
 from interp.errors import DataError
 
 CAPITALS = {"Aland": "Apolis", "Bland": "Bpolis", "Cland": "Cpolis", "Dland": "Dpolis", "Eland": "Epolis"}

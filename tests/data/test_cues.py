@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.cues import cue, cues, place_name, placebos
-from interp.data.languages import languages
+from interp.data import cues, languages, placebos
+from interp.data._cues import cue, place_name
 from interp.errors import DataError
 
 BLEND = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from interp.data import atlas
-from interp.data.cues import cue, placebos
+from interp.data import atlas, placebos
+from interp.data._cues import cue
 
 DOCS = Path(__file__).parents[2] / "docs"
 

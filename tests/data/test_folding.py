@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.data.folding import capital, folded
-from interp.data.registry import load_cultural
+from interp.data import load_cultural
+from interp.data.files import capital, folded
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from interp.data import atlas, registry
-from interp.data.registry import load_universal, scored_languages
+from interp.data import _registry as registry
+from interp.data import atlas, load_universal, scored_languages
 from interp.errors import DataError
 
 ANSWERS = "ABCD"

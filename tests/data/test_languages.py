@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from babel.core import get_global
 
-from interp.data.languages import PLACEBOS, Language, language, languages, normalise_code
-from interp.data.prompts import continuation, question_text
+from interp.data import continuation, language, languages, normalise_code, question_text
+from interp.data._languages import PLACEBOS, Language
 from interp.errors import DataError
 
 CODES = """

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from interp.data.items import UniversalItem
-from interp.data.languages import language
-from interp.data.letters import lettered_examples, rotations
-from interp.data.prompts import Prompt
-from interp.data.tasks import OptionMark, Task
+from interp.data import OptionMark, Prompt, Task, UniversalItem, language, lettered_examples, rotations
 
 
 def task(code: str, *texts: str) -> Task:

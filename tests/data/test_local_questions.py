@@ -9,13 +9,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from interp.data import include, multiloko
-from interp.data.counting import counted
-from interp.data.countries import country_code
-from interp.data.cues import cues
-from interp.data.items import SPLITS
-from interp.data.registry import load_cultural, load_universal, scored_languages
-from interp.data.tasks import cultural_tasks, everything
+from interp.data import (
+    SPLITS,
+    counted,
+    cues,
+    cultural_tasks,
+    everything,
+    load_cultural,
+    load_universal,
+    scored_languages,
+)
+from interp.data.published import _include as include
+from interp.data.published import _multiloko as multiloko
+from interp.data.published._countries import country_code
 from interp.errors import DataError
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.localization_gap import CULTURES, LANGUAGES, OWN_CULTURE
-from interp.data.registry import load_cultural
-from interp.data.tasks import cultural_tasks, everything
+from interp.data import cultural_tasks, everything, load_cultural
+from interp.data.published._localization_gap import CULTURES, LANGUAGES, OWN_CULTURE
 from interp.errors import DataError
 
 CUES = {"English": "I live in E.", "French": "Je vis en F.", "Russian": "Я живу в R.", "Turkish": "T'de yaşıyorum.", "Bengali": "আমি B থাকি।"}  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from interp.data.items import Accepted
-from interp.data.matching import Score, contains, normalised, score
+from interp.data import Accepted, normalised, score
+from interp.data._matching import Score, contains
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.registry import load_universal
+from interp.data import load_universal
 from interp.errors import DataError
 
 SOURCE = ("ar", "da", "de", "en", "es", "fi", "fr", "he", "hu", "it", "ja", "km", "ko", "ms", "nl", "no", "pl", "pt", "ru", "sv", "th", "tr", "vi", "zh_cn", "zh_hk", "zh_tw")  # fmt: skip

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from interp.data.registry import load_universal
+from interp.data import load_universal
 from interp.errors import DataError
 
 N = 12

@@ -8,11 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.data import own
-from interp.data.counting import counted
-from interp.data.items import SPLITS
-from interp.data.registry import load_cultural, load_universal
-from interp.data.tasks import cultural_tasks, everything, universal_tasks
+from interp.data import SPLITS, counted, cultural_tasks, everything, load_cultural, load_universal, own, universal_tasks
 from interp.errors import DataError
 
 U = ("item", "language", "question", "options", "answer", "relation", "cluster", "sensitive")

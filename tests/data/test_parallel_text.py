@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.registry import PARALLEL, load_parallel
+from interp.data import PARALLEL, load_parallel
 from interp.errors import DataError
 
 NTREX = {"en": "src.eng", "ko": "ref.kor", "es": "ref.spa", "es-MX": "ref.spa-MX", "zh": "ref.zho-CN"}
@@ -141,8 +141,9 @@ def test_flores_that_does_not_line_up_is_told(flores: Path, write_jsonl) -> None
 
 
 def test_published_tables_name_each_file_once() -> None:
-    from interp.data import flores, ntrex
-    from interp.data.languages import languages
+    from interp.data import languages
+    from interp.data.published import _flores as flores
+    from interp.data.published import _ntrex as ntrex
 
     assert len(set(ntrex.FILES.values())) == len(ntrex.FILES) == 130
     assert {*languages()} - {*ntrex.FILES} == {"as", "su", "tl"}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.records import Record, by_key, clean, read_lines, read_records
+from interp.data.files import Record, by_key, clean, read_records
+from interp.data.files._records import read_lines
 from interp.errors import DataError
 
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from interp.data.sources import GitHub, Hub, Origin, Part, open_reader
+from interp.data.files import Origin, Part, open_reader
+from interp.data.files._sources import GitHub, Hub
 from interp.errors import DataError
 
 GITHUB = Origin("github", "org/data", "abc123", ("toy", "toy53"))

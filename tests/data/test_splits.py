@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from interp.data.splits import SHARES, assign_splits, join_clusters
+from interp.data import SHARES, assign_splits, join_clusters
 
 
 def test_shares_hold_for_items_although_clusters_stay_whole() -> None:
@@ -27,7 +27,7 @@ def test_one_to_one_answers_join_clusters_through_chains() -> None:
 
 
 def test_equal_texts_share_a_cluster() -> None:
-    from interp.data.splits import cluster_texts
+    from interp.data import cluster_texts
 
     clusters = cluster_texts({"b": "What  is it?", "a": "what is it?", "c": "Who?"})
     assert clusters == {"a": "a", "b": "a", "c": "c"}

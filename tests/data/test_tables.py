@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from interp.data import atlas
-from interp.data.atlas.names import Names
-from interp.data.tables import read_table
+from interp.data.atlas._names import Names
+from interp.data.files import read_table
 from interp.errors import DataError
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from interp.data import atlas
-from interp.data.tasks import cultural_tasks, everything, universal_tasks
+from interp.data import atlas, cultural_tasks, everything, universal_tasks
 
 
 def test_plain_tasks_hold_the_items_own_options() -> None:

@@ -12,26 +12,25 @@ import torch
 from typer.testing import CliRunner, Result
 
 from interp.cli import app
-from interp.data.prompts import Prompt
-from interp.data.tasks import Task, cultural_tasks, everything, universal_tasks
+from interp.data import Prompt, Task, cultural_tasks, everything, universal_tasks
 from interp.errors import ConfigError, ModelError, OutputError
-from interp.export.additions import additions
-from interp.export.card import model_card
-from interp.export.checkpoint import bake
-from interp.export.everywhere import QUESTIONS, changed_choices, chosen_positions, difference
-from interp.export.gguf import write_gguf
-from interp.export.harness import write_harness
-from interp.export.hub import check_repository, upload
-from interp.export.modules import hook_names
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, load_model
-from interp.model.sources import organism_folder
-from interp.model.template import Template
+from interp.export import (
+    additions,
+    bake,
+    check_repository,
+    chosen_positions,
+    difference,
+    hook_names,
+    model_card,
+    upload,
+    write_gguf,
+    write_harness,
+)
+from interp.export._everywhere import QUESTIONS, changed_choices
+from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model.read import Template, Tokens
+from interp.steering import Plan, Steer, SteeringVectors, load_plans, read_vectors, write_plans
 from interp.steering.engine import score
-from interp.steering.foreign import read_vectors
-from interp.steering.plans import Plan, Steer
-from interp.steering.saved import load_plans, write_plans
-from interp.steering.vectors import SteeringVectors
 from tests.conftest import write_tiny
 
 WIDTH, LAYERS = 128, 8
@@ -237,7 +236,7 @@ def test_plans_of_a_model_of_text_and_images_by_the_command(to: str, name: str, 
 def test_a_wrong_bake_is_found_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = write_tiny("gpt2", tmp_path / "model")
     loaded = load_model(str(place), device="cpu", dtype="float32")
-    monkeypatch.setattr("interp.export.checkpoint.last_matrix", lambda block, _: ("attn.c_proj", block.attn.c_proj))
+    monkeypatch.setattr("interp.export._checkpoint.last_matrix", lambda block, _: ("attn.c_proj", block.attn.c_proj))
     with pytest.raises(ModelError, match="differs by"):
         bake(loaded, str(place), two_steers(32, 3), tmp_path / "baked")
     assert not list(tmp_path.glob("*baked*"))

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import figures
-from figures import theme
-from figures.erasure import COLUMNS, PANELS, erasure
+from figures import _theme as theme
+from figures import erasure
+from figures._erasure import COLUMNS, PANELS
 
 QUANTITIES = [quantity for panel in PANELS for quantity in panel.quantities]
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import geometry
-from figures.geometry import COLUMNS, VECTORS
+from figures._geometry import COLUMNS, VECTORS
 
 DEPTH = 6
 

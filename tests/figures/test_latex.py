@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from figures.latex import escape, latex
-from figures.run_tables import RunTables
+from figures import RunTables, latex
+from figures._latex import escape
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from figures import matrix, theme
-from figures.matrix import COLUMNS, TITLES
+from figures import _theme as theme
+from figures import matrix
+from figures._matrix import COLUMNS, TITLES
 
 LANGUAGES, CULTURES = ("el", "ko", "es"), ("GB", "ES", "KR", "GR")
 OWN = {"el": "GR", "ko": "KR", "es": "ES"}

@@ -11,8 +11,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures import mechanism, theme
-from figures.mechanism import COLUMNS, RANDOM_RESTORED, RANDOM_SHARE, RESTORED, SHARES
+from figures import _theme as theme
+from figures import mechanism
+from figures._mechanism import COLUMNS, RANDOM_RESTORED, RANDOM_SHARE, RESTORED, SHARES
 
 DRAWN = [curve.column for curve in (*SHARES, RANDOM_SHARE, *RESTORED, RANDOM_RESTORED)] + ["erasure"]
 

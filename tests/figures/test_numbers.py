@@ -7,12 +7,11 @@ import math
 import pandas as pd
 import pytest
 
-from figures import alt
-from figures.numbers import estimate
-from figures.wording import p_equals
+from figures import _alt as alt
+from figures import estimate, p_equals
 from interp.cli.showing import left_out_lines
-from interp.data.aligned import several
-from interp.data.items import LeftOut
+from interp.data import LeftOut
+from interp.data.published._aligned import several
 from interp.study.locate import comparison_lines
 from interp.study.locate._findings import _attribution, _probe
 

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 
-from figures import theme
-from figures.plane import pareto, plane, plane_by_language
+from figures import _theme as theme
+from figures import plane, plane_by_language
+from figures._plane import pareto
 
 POINTS = {
     "base": (0.52, 0.48),

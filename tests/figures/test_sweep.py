@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from figures import sweep
-from figures.sweep import AXES, COLUMNS, VECTORS
+from figures._sweep import AXES, COLUMNS, VECTORS
 
 LAYERS, STRENGTHS = range(5), (0.5, 1.0, 2.0)
 

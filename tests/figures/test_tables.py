@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from figures import read_table
-from figures.tables import TEXT
+from figures._tables import TEXT
 
 ODD = ("NA", "no", "nan", "NaN", "null", "None", "N/A", "#N/A", "inf", "true", "007", "1e5")
 

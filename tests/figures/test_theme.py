@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from figures import theme
+from figures import _theme as theme
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from figures import alt
-from figures.latex import TABLES
-from figures.report import tables, words
-from figures.wording import listed, named_p, number, other_way, p_equals, p_value, shown_p
+from figures import TABLES, listed, named_p, number, other_way, p_equals, p_value, shown_p
+from figures import _alt as alt
+from figures.report import _tables as tables
+from figures.report import _words as words
 
 LANGUAGES = [
     {"language": "macro", "d": 0.115, "d_lo": 0.064, "d_hi": 0.166},

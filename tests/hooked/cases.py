@@ -10,11 +10,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from interp.data import atlas
-from interp.data.prompts import Prompt, question_text
-from interp.data.tasks import cultural_tasks, everything, universal_tasks
-from interp.steering.plans import Plan, Steer
-from interp.steering.vectors import SteeringVectors
+from interp.data import Prompt, atlas, cultural_tasks, everything, question_text, universal_tasks
+from interp.steering import Plan, Steer, SteeringVectors
 from interp.study.config import RunConfig
 
 TINY = ("llama", "mistral", "qwen3", "gemma2", "gemma3", "gpt2", "gpt_neox", "bloom")

@@ -10,12 +10,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from interp.model.loading import load_model
-from interp.model.residuals import read_residuals
-from interp.model.sources import organism_folder
+from interp.model.load import load_model, organism_folder
+from interp.model.read import read_residuals
 from interp.progress import Bars
+from interp.steering import SteeringVectors, difference
 from interp.steering.engine import score
-from interp.steering.vectors import SteeringVectors, difference
 from interp.study.run import run
 from tests.conftest import tiny_config
 from tests.hooked.cases import KINDS, NUMBERS, RUN, VECTORS, place, plans, prompts, run_config, texts

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from interp.model.residuals import read_residuals
+from interp.model.read import read_residuals
 from interp.steering.engine import score
 from tests.hooked.building import build
 from tests.hooked.cases import Reference, plans, prompts, texts

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import Notice
-from interp.model.blocks import Unsteppable
-from interp.model.hooked_blocks import HookedBlocks, blocks_of
+from interp.model.step import Unsteppable, blocks_of
+from interp.model.step._hooked_blocks import HookedBlocks
 from interp.steering.engine import replay_of, score
 from tests.hooked.building import build
 from tests.hooked.cases import Reference, texts

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from interp.errors import ModelError
-from interp.model.contrasts import require_bridge
-from interp.model.fingerprint import fingerprint
-from interp.model.loading import check_hooked, load_model
-from interp.model.residuals import read_residuals, residual_moments
-from interp.model.store import store_residuals
+from interp.model.attribution import require_bridge
+from interp.model.load import fingerprint, load_model
+from interp.model.load._loading import check_hooked
+from interp.model.read import read_residuals, residual_moments, store_residuals
 from tests.hooked.building import build
 from tests.hooked.cases import Note, Reference, texts
 

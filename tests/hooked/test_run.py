@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from interp.errors import Notice
-from interp.model.loading import load_model
-from interp.organism.exposure import Exposure
+from interp.model.load import load_model
+from interp.organism import Exposure
 from interp.plane import METRICS
 from interp.progress import Bars
-from interp.steering.vectors import SteeringVectors
+from interp.steering import SteeringVectors
 from interp.study.run import run
 from tests.hooked.building import build
 from tests.hooked.cases import RUN, Note, Reference, run_config

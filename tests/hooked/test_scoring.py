@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from interp.errors import Notice
-from interp.model.batching import one_batch
-from interp.steering.engine import score
-from interp.steering.plans import steered
-from interp.steering.scores import Scores
+from interp.model.read import one_batch
+from interp.steering import steered
+from interp.steering.engine import Scores, score
 from tests.hooked.cases import Note, Reference, plans, prompts
 
 LIMIT = 1e-4

@@ -14,7 +14,7 @@ import time
 import warnings
 from pathlib import Path
 
-from interp.model.loading import load_model
+from interp.model.load import load_model
 from interp.progress import Bars
 from interp.study.ask import resolve
 from interp.study.config import RunConfig

@@ -52,12 +52,8 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float
 
-from interp.data import atlas
-from interp.data.draws import unit
-from interp.data.items import Text
-from interp.data.languages import language
-from interp.data.prompts import continuation
-from interp.model.sources import organism_folder
+from interp.data import Text, atlas, continuation, language, unit
+from interp.model.load import organism_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

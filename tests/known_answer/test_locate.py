@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from interp.names import BASE
 from interp.plane import Cells, estimate, outcomes
-from interp.rows import BASE
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, fit_vectors, read_fit

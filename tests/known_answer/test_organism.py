@@ -8,8 +8,7 @@ import pytest
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.locate import SHARED_BY
-from probes import LinearProbe
-from probes.intervals import cluster_weights, percentile_interval, ratio_draws
+from probes import LinearProbe, cluster_weights, percentile_interval, ratio_draws
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data import atlas
-from interp.data.prompts import question_text
-from interp.data.tasks import cultural_tasks, everything, universal_tasks
-from interp.model.attribution import cue_attribution, folded, logit_attribution, patch_residuals
-from interp.model.contrasts import contrasts, cue_pairs
-from interp.model.loading import LoadedModel, load_model
-from interp.model.residuals import Residuals, read_residuals
+from interp.data import atlas, cultural_tasks, everything, question_text, universal_tasks
+from interp.model.attribution import contrasts, cue_attribution, cue_pairs, folded, logit_attribution, patch_residuals
+from interp.model.load import LoadedModel, load_model
+from interp.model.read import Residuals, read_residuals
+from interp.steering import Plan, SteeringVectors, difference
 from interp.steering.engine import score
-from interp.steering.plans import Plan
-from interp.steering.vectors import SteeringVectors, difference
 from tests.known_answer.planted_llama import Planted, answer_key, build
 
 A, B = 2, 5

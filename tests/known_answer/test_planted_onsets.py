@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from probes.planted import plant_residuals
-from probes.recovery import HEADLINE, as_markdown, locate_planted, planted_rows, recovery_curve, recovery_runs, summary
+from probes import locate_planted, plant_residuals, recovery_curve, recovery_runs
+from probes.recovery import HEADLINE, as_markdown, planted_rows, summary
 
 SNR, ANGLE, N = HEADLINE
 

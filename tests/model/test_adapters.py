@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from interp.errors import ModelError
-from interp.model.adapters import CONFIG, WEIGHTS
-from interp.model.loading import load_model
+from interp.model.load import load_model
+from interp.model.load._adapters import CONFIG, WEIGHTS
 from tests.conftest import write_tiny
 
 pytest.importorskip("peft")
@@ -127,6 +127,6 @@ def test_a_folder_that_is_no_adapter(files: dict[str, str] | None, message: str,
 
 
 def test_without_peft(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.model.adapters.find_spec", lambda name: None)
+    monkeypatch.setattr("interp.model.load._adapters.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"needs the package peft; to do: pip install 'translocal\[align\]'"):
         load_model("organism", device="cpu", adapter="somewhere")

@@ -10,15 +10,21 @@ import pandas as pd
 import pytest
 import torch
 
-from interp.data import atlas
-from interp.data.tasks import cultural_tasks, everything, universal_tasks
+from interp.data import atlas, cultural_tasks, everything, universal_tasks
 from interp.errors import ModelError
-from interp.model.attribution import Effects, cue_attribution, folded, logit_attribution, patch_residuals
-from interp.model.batching import Tokens
-from interp.model.contrasts import contrasts, cue_pairs, last_logits
-from interp.model.fingerprint import fingerprint
-from interp.model.loading import LoadedModel, load_model
-from probes.intervals import mean_interval
+from interp.model.attribution import (
+    Effects,
+    contrasts,
+    cue_attribution,
+    cue_pairs,
+    folded,
+    logit_attribution,
+    patch_residuals,
+)
+from interp.model.attribution._contrasts import last_logits
+from interp.model.load import LoadedModel, fingerprint, load_model
+from interp.model.read import Tokens
+from probes import mean_interval
 
 BETTER, WORSE = [300, 411, 522, 633], [701, 812, 923, 944]
 

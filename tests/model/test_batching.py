@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from interp.errors import ModelError, Notice
-from interp.model.batching import Batch, Tokens, batches, within_memory
-from interp.model.loading import LoadedModel
-from interp.model.memory import Budget
+from interp.model.load import LoadedModel
+from interp.model.read import Batch, Budget, Tokens, batches, within_memory
 
 
 def test_rows_come_back_once_the_longest_first_and_padded_right() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from interp.model import caches
-from interp.model.caches import Cached, find_hub, hub_files, own_files, unreachable
+from interp.model.machine import _caches as caches
+from interp.model.machine import find_hub
+from interp.model.machine._caches import Cached, hub_files, own_files, unreachable
 
 
 def cached(folder: Path, kind: str, name: str, size: int, commit: str = "a" * 40, cut: bool = False) -> None:

@@ -9,10 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from interp.errors import ModelError
-from interp.model import capacity
-from interp.model.capacity import QUANTIZED, check_fits, free_bytes, weight_bytes
-from interp.model.loading import load_model
-from interp.model.sources import Source, find_model
+from interp.model.load import Source, find_model, load_model
+from interp.model.machine import QUANTIZED, check_fits, free_bytes, weight_bytes
+from interp.model.machine import _capacity as capacity
 
 GIB = 2**30
 

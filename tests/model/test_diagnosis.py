@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from interp.model import diagnosis
-from interp.model.caches import Cached, Hub
-from interp.model.diagnosis import GIB, advise, out_of_range
-from interp.model.environment import PACKAGES, Device, Disk, Driver, Machine, Torch
+from interp.model.machine import Hub, Machine, advise
+from interp.model.machine import _diagnosis as diagnosis
+from interp.model.machine._caches import Cached
+from interp.model.machine._diagnosis import GIB, out_of_range
+from interp.model.machine._environment import PACKAGES, Device, Disk, Driver, Torch
 
 GPU = Device("cuda:0", "Fake", 80 * GIB, 79 * GIB, "sm_90")
 SOUND = Machine(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from interp.model import environment
-from interp.model.environment import Device, Driver, disk, find_driver, find_torch, installed, machine
+from interp.model.machine import _environment as environment
+from interp.model.machine import disk, machine
+from interp.model.machine._environment import Device, Driver, find_driver, find_torch, installed
 
 HEADER = """+-----------------------------------------------------------------------------------------+
 | NVIDIA-SMI 550.54.15              Driver Version: 550.54.15      CUDA Version: 12.4     |

@@ -15,13 +15,17 @@ import pytest
 import torch
 
 from interp.errors import ModelError
-from interp.model.booting import read_configuration
-from interp.model.gguf import gguf_configuration, llama3_factor
-from interp.model.gguf_header import header_of
-from interp.model.loading import LoadedModel, load_model
-from interp.model.outline import outline
-from interp.model.sources import find_model
-from interp.model.tokenizer import copy_tokenizer, own_tokenizer
+from interp.model.load import (
+    LoadedModel,
+    find_model,
+    gguf_configuration,
+    header_of,
+    load_model,
+    outline,
+    read_configuration,
+)
+from interp.model.load._gguf import llama3_factor
+from interp.model.read import copy_tokenizer, own_tokenizer
 from tests.conftest import write_tiny
 from tests.ggufs import dequantised_checkpoint, write_gguf
 
@@ -96,7 +100,7 @@ def test_the_configuration_is_what_transformers_reads_from_the_whole_file(file: 
 
 def test_what_else_lies_in_the_folder_does_not_matter(file: Path, loaded: LoadedModel, tmp_path: Path) -> None:
     """Transformers reads a tokenizer, and an adapter, that lies beside the file."""
-    from interp.model.sources import organism_folder
+    from interp.model.load import organism_folder
 
     shutil.copy(file, tmp_path / "a.gguf")
     for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
@@ -127,7 +131,7 @@ def test_the_outline_reads_the_header_alone(file: Path, checkpoint: Path, tmp_pa
 
 def test_saved_again_it_is_an_ordinary_checkpoint(file: Path, loaded: LoadedModel, tmp_path: Path) -> None:
     """As exported and merged models are saved."""
-    from interp.alignment.models import load_trainable
+    from interp.alignment import load_trainable
 
     trainable = load_trainable(str(file), device="cpu")
     assert not getattr(trainable.model, "is_quantized", False)
@@ -237,14 +241,14 @@ def test_a_version_that_is_not_read(file: Path, tmp_path: Path) -> None:
 
 
 def test_a_control_vector_is_not_a_model(tmp_path: Path) -> None:
-    from interp.export.gguf import write_gguf as write_vector
+    from interp.export import write_gguf as write_vector
 
     write_vector(tmp_path / "a.gguf", {1: torch.ones(4)}, "llama")
     assert "has the architecture 'controlvector'" in refused(tmp_path / "a.gguf")
 
 
 def test_without_the_package_gguf(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.model.gguf_header.find_spec", lambda name: None)
+    monkeypatch.setattr("interp.model.load._gguf_header.find_spec", lambda name: None)
     shutil.copy(file, tmp_path / "a.gguf")
     assert refused(tmp_path / "a.gguf") == "a GGUF model needs the package gguf; to do: pip install gguf"
 
@@ -333,9 +337,9 @@ def test_other_scaling_is_refused(checkpoint: Path, tmp_path: Path, kind: str) -
 
 def test_exports_find_the_models_configuration(file: Path, loaded: LoadedModel, tmp_path: Path) -> None:
     """Plans name a file without its folder; --model gives the path."""
-    from interp.export.modules import config_of, outline_model
-    from interp.steering.saved import load_plans, write_plans
-    from interp.steering.vectors import SteeringVectors
+    from interp.export import config_of
+    from interp.export._modules import outline_model
+    from interp.steering import SteeringVectors, load_plans, write_plans
 
     SteeringVectors("v", torch.ones(3, 32)).save(tmp_path / "v.safetensors")
     steer = {"vectors": "v.safetensors", "layer": 1, "strength": 1.0, "operator": "add", "positions": "text"}

@@ -14,11 +14,8 @@ import huggingface_hub
 import pytest
 
 from interp.errors import ModelError
-from interp.model.capacity import weight_bytes
-from interp.model.gguf_header import header_of
-from interp.model.loading import load_model
-from interp.model.outline import outline
-from interp.model.sources import find_model
+from interp.model.load import find_model, header_of, load_model, outline
+from interp.model.machine import weight_bytes
 from tests.conftest import write_tiny
 from tests.ggufs import write_gguf
 from tests.model.test_hub import GATED, LOCAL, UNKNOWN, hub  # noqa: F401

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from interp.model.blocks import Blocks, Unsteppable
-from interp.model.hooked_blocks import blocks_of
-from interp.model.loading import LoadedModel
+from interp.model.load import LoadedModel
+from interp.model.step import Unsteppable, blocks_of
+from interp.model.step._blocks import Blocks
 
 
 def test_a_bridge_is_stepped_as_one(organism: LoadedModel) -> None:

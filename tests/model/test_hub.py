@@ -11,9 +11,8 @@ import pytest
 from huggingface_hub import errors
 
 from interp.errors import ModelError
-from interp.model.hub import ADAPTER, fetch
-from interp.model.loading import load_model
-from interp.model.sources import organism_folder
+from interp.model.load import load_model, organism_folder
+from interp.model.load._hub import ADAPTER, fetch
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

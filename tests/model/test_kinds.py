@@ -11,12 +11,15 @@ import transformers
 from transformers import AutoTokenizer
 
 from interp.errors import ModelError
-from interp.model.batching import Tokens
-from interp.model.booting import transformers_model
-from interp.model.kinds import check_language_model, check_vocabulary
-from interp.model.loading import load_model
-from interp.model.outline import outline
-from interp.model.sources import organism_folder
+from interp.model.load import (
+    check_language_model,
+    check_vocabulary,
+    load_model,
+    organism_folder,
+    outline,
+    transformers_model,
+)
+from interp.model.read import Tokens
 from tests.conftest import tiny_config, vocabulary, write_model, write_tiny
 
 KINDS = [
@@ -50,8 +53,8 @@ def test_other_kinds_are_refused_by_configuration_alone(config: Any, reason: str
 
 
 def test_of_a_repository_the_configuration_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.model.outline.local_place", lambda source, revision: None)
-    monkeypatch.setattr("interp.model.outline._on_hub", lambda source, revision: (False, "c" * 40, 0, None))
+    monkeypatch.setattr("interp.model.load._outline.local_place", lambda source, revision: None)
+    monkeypatch.setattr("interp.model.load._outline._on_hub", lambda source, revision: (False, "c" * 40, 0, None))
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", lambda *_, **__: transformers.WhisperConfig())
     with pytest.raises(ModelError, match="model 'org/ears' is not a causal language model: it is an encoder-decoder"):
         outline("org/ears", "float32")
@@ -80,7 +83,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_a_tokenizer_larger_than_the_embedding(small: Path) -> None:
-    from interp.alignment.models import load_trainable
+    from interp.alignment import load_trainable
 
     rows = vocabulary() - 40
     for load in (
@@ -134,8 +137,7 @@ def test_a_padded_embedding_is_fine(tmp_path: Path) -> None:
 
 
 def test_the_kind_is_said_before_the_weights_are_read(tmp_path: Path) -> None:
-    from interp.model.placement import Placement
-    from interp.model.sources import find_model
+    from interp.model.load import Placement, find_model
 
     folder = write_tiny("llama", tmp_path / "model")
     config = json.loads((folder / "config.json").read_text()) | {"architectures": ["LlamaForTokenClassification"]}

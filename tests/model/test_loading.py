@@ -10,11 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import ModelError, Notice
-from interp.model import placement
-from interp.model.loading import LoadedModel, load_model
-from interp.model.placement import place
+from interp.model.load import LoadedModel, load_model, place
+from interp.model.load import _placement as placement
 from interp.steering.engine import replay_of, score
 from tests.conftest import write_tiny
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from interp.errors import ConfigError
-from interp.model.loading import LoadedModel
-from interp.model.memory import Budget, parse_memory
+from interp.model.load import LoadedModel
+from interp.model.read import Budget, parse_memory
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from interp.errors import ModelError
-from interp.model.outline import outline
-from interp.model.shape import shape_from_config
+from interp.model import shape_from_config
+from interp.model.load import outline
 
 
 def test_a_configuration_has_the_shape_of_its_model(tiny_folder: Path) -> None:
@@ -79,7 +79,7 @@ class FakeHub:
 def hub(monkeypatch: pytest.MonkeyPatch, tiny_config_of: Any) -> FakeHub:
     fake = FakeHub()
     monkeypatch.setattr("huggingface_hub.HfApi", lambda: fake)
-    monkeypatch.setattr("interp.model.outline.local_place", lambda source, revision: None)
+    monkeypatch.setattr("interp.model.load._outline.local_place", lambda source, revision: None)
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", lambda *_, **__: tiny_config_of)
     return fake
 

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import ModelError
-from interp.model.loading import load_model
-from interp.model.processing import processing_of
+from interp.model.load import load_model, processing_of
+from interp.steering import Plan, Steer, SteeringVectors, steered
 from interp.steering.engine import score
-from interp.steering.plans import Plan, Steer, steered
-from interp.steering.vectors import SteeringVectors
 from tests.conftest import write_tiny
 
 STEPS = ("fold_ln", "center_writing_weights", "center_unembed")

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.model.attribution import cue_attribution
-from interp.model.booting import boot
-from interp.model.placement import Placement
-from interp.model.sources import find_model
+from interp.model.load import Placement, find_model
+from interp.model.load._booting import boot
 from interp.steering.engine import replay_of, score
 from tests.conftest import write_tiny
 

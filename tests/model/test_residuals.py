@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel
-from interp.model.residuals import MomentsFitter, read_residuals, residual_moments
+from interp.model.load import LoadedModel
+from interp.model.read import Tokens, read_residuals, residual_moments
+from interp.model.read._residuals import MomentsFitter
 
 
 @pytest.mark.parametrize("position", [-1, -2, 0, 3, "mean"])
 def test_a_position_is_the_one_of_transformers_hidden_states(organism: LoadedModel, texts: list[str], position) -> None:
     from transformers import AutoModelForCausalLM
 
-    from interp.model.sources import organism_folder
+    from interp.model.load import organism_folder
 
     oracle = AutoModelForCausalLM.from_pretrained(organism_folder(), dtype=torch.float32, attn_implementation="eager")
     tokens = Tokens(organism.model)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from interp.errors import ModelError
-from interp.model.sources import INDEX, check_checkpoint, find_model, organism_folder, resolve_dtype, weight_files
+from interp.model.load import find_model, organism_folder, weight_files
+from interp.model.load._sources import INDEX, check_checkpoint, resolve_dtype
 
 
 def checkpoint(folder: Path, *names: str, shards: dict[str, str] | None = None) -> Path:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from interp.errors import DataError, OutputError
-from interp.model.loading import LoadedModel
-from interp.model.residuals import Reading, read_residuals
-from interp.model.store import ResidualStore, store_residuals
+from interp.model.load import LoadedModel
+from interp.model.read import Reading, ResidualStore, read_residuals, store_residuals
 
 
 def test_a_store_holds_what_reading_gives(organism: LoadedModel, texts: list[str], tmp_path: Path) -> None:

@@ -10,18 +10,12 @@ import pytest
 import torch
 
 from interp.errors import Notice
-from interp.model.batching import batches
-from interp.model.loading import LoadedModel, load_model
-from interp.model.memory import Budget
-from interp.model.protocol import HookedModel
-from interp.model.residuals import Reading
-from interp.model.switches import side, switches_in
-from interp.steering.engine import replay_of
-from interp.steering.generation import Finish, steps
-from interp.steering.layout import Layout, Stem
-from interp.steering.patches import Patch
-from interp.steering.plans import Plan, Steer
-from interp.steering.scoring import reference_logp
+from interp.model import HookedModel
+from interp.model.load import LoadedModel, load_model
+from interp.model.read import Budget, Reading, batches, side, switches_in
+from interp.steering import Plan, Steer
+from interp.steering._generation import Finish, steps
+from interp.steering.engine import Layout, Patch, Stem, reference_logp, replay_of
 from tests.conftest import tiny_config, vocabulary, write_model
 
 SWITCH = 20
@@ -148,7 +142,7 @@ def test_scores_are_those_of_the_row_alone(
 
 
 def test_patched_scores_do_not_depend_on_the_engine(longrope: LoadedModel, tmp_path: Path, layout: Layout) -> None:
-    from interp.steering import patching
+    from interp.steering.engine import _patching as patching
 
     config = longrope_config()
     folder = write_model(config, tmp_path)

@@ -7,11 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import ConfigError, ModelError
-from interp.model.batching import Tokens
-from interp.model.sources import organism_folder
-from interp.model.template import check_template, find_template
+from interp.model.load import organism_folder
+from interp.model.read import Tokens, check_template, find_template
 
 GEMMA = (
     "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ m['role'] }}\n{{ m['content'] | trim }}<end_of_turn>\n"
@@ -102,7 +101,7 @@ def test_the_clocks_directives_are_those_of_strftime() -> None:
     """datetime's own strftime, in the C locale, as the oracle."""
     from datetime import datetime
 
-    from interp.model.template import _CLOCK, CLOCK
+    from interp.model.read._template import _CLOCK, CLOCK
 
     moment = datetime.fromisoformat(CLOCK)
     assert {name: moment.strftime(name) for name in _CLOCK} == _CLOCK

@@ -10,17 +10,16 @@ from typing import Any
 import pytest
 import torch
 
-from interp.alignment.lora import add_lora
-from interp.alignment.models import load_trainable
-from interp.alignment.settings import Settings
-from interp.alignment.writing import save_merged
+from interp.alignment import Settings, load_trainable
+from interp.alignment._lora import add_lora
+from interp.alignment._writing import save_merged
 from interp.errors import Notice
-from interp.export.checkpoint import bake
+from interp.export import bake
 from interp.model.attribution import folded
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, load_model
-from interp.model.tokenizer import Around, give_tokenizer, own_tokenizer
-from interp.steering.plans import Plan, Steer
+from interp.model.load import LoadedModel, load_model
+from interp.model.read import Tokens, give_tokenizer, own_tokenizer
+from interp.model.read._tokenizer import Around
+from interp.steering import Plan, Steer
 from tests.parity.vocabularies import write_checkpoint
 
 TEXT = "Where is it? Answer:"

@@ -12,9 +12,9 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.errors import ModelError
-from interp.model.loading import LoadedModel, load_model
-from interp.model.protocol import resid_post, resid_pre
-from interp.model.trial import check_hooks_work
+from interp.model import resid_post, resid_pre
+from interp.model.load import LoadedModel, load_model
+from interp.model.load._trial import check_hooks_work
 from tests.conftest import vocabulary, write_model, write_tiny
 
 
@@ -128,7 +128,7 @@ def test_logits_that_are_not_numbers(gpt2: LoadedModel) -> None:
 
 def test_an_object_is_tried_too(organism: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("interp.model.trial.check_hooks_work", asked.append)
+    monkeypatch.setattr("interp.model.load._trial.check_hooks_work", asked.append)
     load_model(organism.model)
     assert asked == [organism.model]
 

@@ -6,12 +6,12 @@ from itertools import islice
 
 import pytest
 
-from interp.data import atlas
-from interp.data.prompts import question_text
-from interp.model.loading import LoadedModel
-from interp.organism.corpus import Corpus, letters, units
-from interp.organism.exposure import Exposure, exposure_rows, exposure_table
-from interp.organism.tokenizer import train_tokenizer
+from interp.data import atlas, question_text
+from interp.model.load import LoadedModel
+from interp.organism import Exposure
+from interp.organism._corpus import Corpus, letters, units
+from interp.organism._exposure import exposure_rows, exposure_table
+from interp.organism._tokenizer import train_tokenizer
 
 N = 60_000
 
@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_sentences(corpus: Corpus, sentences: list[
 
 
 def test_the_shipped_exposure_and_tokenizer_are_those_of_this_corpus(corpus: Corpus, organism: LoadedModel) -> None:
-    from interp.model.sources import organism_folder
+    from interp.model.load import organism_folder
 
     folder = organism_folder()
     assert (folder / "exposure.csv").read_text(encoding="utf-8") == exposure_table(atlas.universal(), atlas.cultural())

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from interp.model.loading import load_model
-from interp.organism.train import Recipe, _loss, batches, build, train
+from interp.model.load import load_model
+from interp.organism import Recipe, train
+from interp.organism._train import _loss, batches, build
 
 TINY = {"steps": 2, "batch": 8, "layers": 2, "width": 16, "feed_forward": 16, "heads": 2, "negatives": 100}
 
@@ -43,7 +44,7 @@ def test_the_loss_is_cross_entropy_at_the_targets(folders: dict[str, Path]) -> N
     from transformers import AutoTokenizer
 
     from interp.data import atlas
-    from interp.organism.corpus import Corpus
+    from interp.organism._corpus import Corpus
 
     tokenizer = AutoTokenizer.from_pretrained(folders["a"])
     recipe = Recipe(**TINY)
@@ -65,7 +66,7 @@ def test_answers_are_always_targets_and_padding_never(folders: dict[str, Path]) 
     from transformers import AutoTokenizer
 
     from interp.data import atlas
-    from interp.organism.corpus import Corpus
+    from interp.organism._corpus import Corpus
 
     tokenizer = AutoTokenizer.from_pretrained(folders["a"])
     batch = next(batches(Corpus(atlas.universal(), atlas.cultural()), tokenizer, Recipe(**TINY)))

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import Notice
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, load_model
-from interp.model.protocol import HookedModel
+from interp.model import HookedModel
+from interp.model.load import LoadedModel, load_model
+from interp.model.read import Tokens
+from interp.steering import OPERATORS, POSITIONS, Plan, Steer
 from interp.steering.engine import replay_of, score
-from interp.steering.operators import OPERATORS
-from interp.steering.plans import Plan, Steer
-from interp.steering.positions import POSITIONS
 
 LIMIT = 1e-4
 BFLOAT16_LIMIT = 0.1
@@ -110,8 +108,7 @@ def test_bfloat16(tiny_folder, prompts: list[Prompt]) -> None:
 
 def test_bfloat16_choices(prompts: list[Prompt]) -> None:
     """On a trained model, whose options differ by more than rounding, both engines choose alike."""
-    from interp.data import atlas
-    from interp.data.tasks import everything, universal_tasks
+    from interp.data import atlas, everything, universal_tasks
 
     model = load_model("organism", device="cpu", dtype="bfloat16").model
     asked = [task.prompt for task in universal_tasks(atlas.universal(), "es", "dev", everything)]

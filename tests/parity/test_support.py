@@ -19,15 +19,13 @@ import pytest
 import torch
 from transformers import AutoConfig
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import ModelError, Notice
-from interp.model.batching import Tokens
-from interp.model.loading import load_model
-from interp.model.outline import outline
-from interp.model.rate import block_rate
-from interp.model.residuals import read_residuals
+from interp.model.load import load_model, outline
+from interp.model.machine import block_rate
+from interp.model.read import Tokens, read_residuals
+from interp.steering import Plan, Steer
 from interp.steering.engine import replay_of, score
-from interp.steering.plans import Plan, Steer
 from tests.conftest import ARCHITECTURES, vocabulary, write_model, write_tiny
 from tests.zoo import tiny_config_of
 

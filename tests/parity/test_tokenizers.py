@@ -10,20 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from interp.alignment.encoding import Encoder
-from interp.alignment.models import load_trainable
-from interp.data import atlas
-from interp.data.prompts import Prompt
-from interp.data.tasks import everything, universal_tasks
-from interp.model.batching import Tokens
-from interp.model.contrasts import contrasts
-from interp.model.loading import LoadedModel, load_model
-from interp.model.outline import outline
-from interp.model.residuals import read_residuals
-from interp.model.template import Template
-from interp.steering.engine import ENGINES, score
-from interp.steering.generation import generate
-from interp.steering.plans import Plan, Steer
+from interp.alignment import load_trainable
+from interp.alignment._encoding import Encoder
+from interp.data import Prompt, atlas, everything, universal_tasks
+from interp.model.attribution import contrasts
+from interp.model.load import LoadedModel, load_model, outline
+from interp.model.read import Template, Tokens, read_residuals
+from interp.steering import Plan, Steer, generate
+from interp.steering.engine import score
+from interp.steering.engine._engine import ENGINES
 from interp.study.ask import score_tasks
 from interp.study.config import RunConfig
 from tests.parity.vocabularies import BOS, EOS, KINDS, write_checkpoint

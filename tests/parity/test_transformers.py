@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
-from interp.model.loading import LoadedModel, load_model
-from interp.model.residuals import read_residuals
-from interp.model.sources import organism_folder
+from interp.data import Prompt
+from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model.read import read_residuals
 from interp.steering.engine import score
 from tests.conftest import write_tiny
 

@@ -16,8 +16,7 @@ SIZE = 1500
 
 def corpus() -> list[str]:
     """Questions of Atlas with each of their options behind them, in three scripts."""
-    from interp.data import atlas
-    from interp.data.prompts import continuation, question_text
+    from interp.data import atlas, continuation, question_text
 
     return [
         question_text(item.question(code), code) + continuation(option[code], code)

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp.data.prompts import Prompt
-from interp.data.tasks import OptionMark, Task
+from interp.data import OptionMark, Prompt, Task
 from interp.plane import METRICS, best, chosen_share, outcomes
-from interp.steering.scores import Scores
+from interp.steering.engine import Scores
 from interp.study.ask import ScoreTables, choices
 from interp.study.folder._written import item_rows
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from interp.names import MACRO
 from interp.plane import Cells, Resampling, contrast, estimate, hypervolume, outcomes, pareto, points
-from interp.rows import MACRO
 
 
 def option(method, axis, cue, language, item, cluster, index, role, written, text, logp):

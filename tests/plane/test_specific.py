@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from interp.plane import outcomes
-from interp.plane.specific import FEWEST
+from interp.plane._specific import FEWEST
 
 ANSWERS = [f"answer {i}" for i in range(6)]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interp.plane import Cells, Resampling, outcomes
-from interp.plane.verdicts import CLAIMS, COLUMNS, direction, macro_sentences, verdict_table
+from interp.plane import Cells, Resampling, direction, macro_sentences, outcomes, verdict_table
+from interp.plane._verdicts import CLAIMS, COLUMNS
 from interp.study.score import control_table
 from interp.study.score._report import CRITERIA
 from tests.study.test_chance import scores

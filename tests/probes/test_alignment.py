@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probes.alignment import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
+from probes import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
 
 GROUPS = np.array(["p", "q", "p", "q", "p", "p", "q", "r", "p"])
 LENGTHS = np.array([3, 4, 9, 5, 4, 20, 12, 3, 5])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from probes.codelength import FRACTIONS, code_blocks, online_bits
+from probes._codelength import FRACTIONS, code_blocks, online_bits
 
 
 def test_blocks_end_at_the_stated_fractions():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from probes.controls import canonical_order, control_labels, random_directions, shuffled_labels
+from probes import control_labels, random_directions, shuffled_labels
+from probes._controls import canonical_order
 
 
 def test_canonical_order_ignores_the_order_given():

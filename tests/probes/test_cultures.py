@@ -5,11 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 
+from probes import CultureReading, Sample, Signal, find_onset, resample, wrong_assignments, wrong_pairs
+from probes._planted_cultures import plant_cultures
+from probes._signals import ENOUGH_CASES
 from probes.culture_recovery import KINDS, LEANS, culture_runs, summary
-from probes.cultures import CultureReading, wrong_assignments, wrong_pairs
-from probes.onsets import find_onset
-from probes.planted_cultures import plant_cultures
-from probes.signals import ENOUGH_CASES, Sample, Signal, resample
 
 NAMES = ("a", "b", "c", "d")
 

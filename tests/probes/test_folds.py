@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import LeaveOneGroupOut
 
-from probes.folds import group_folds
+from probes import group_folds
 
 TRAIN = np.array(["capital", "author", "capital", "food", "author", "food", "food"])
 TEST = np.array(["food", "capital", "food", "new"])

@@ -7,11 +7,10 @@ import pytest
 from scipy import stats
 
 import probes
-from probes.intervals import (
+from probes import (
     Interval,
     cluster_sums,
     cluster_weights,
-    expanded_level,
     holm,
     mean_interval,
     mean_intervals,
@@ -20,6 +19,7 @@ from probes.intervals import (
     ratio_draws,
     sign_flip_test,
 )
+from probes._intervals import expanded_level
 
 
 def clustered(rng, n_clusters=40, size=5, between=1.0, within=1.0):

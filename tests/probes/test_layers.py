@@ -8,10 +8,9 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_s
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probes.folds import Fold, group_folds
-from probes.intervals import difference_intervals, paired_interval
-from probes.layers import MEASURES, Baseline, probe_layers
-from probes.linear import LinearProbe
+from probes import Baseline, Fold, LinearProbe, group_folds, paired_interval, probe_layers
+from probes._intervals import difference_intervals
+from probes._layers import MEASURES
 
 
 def split(planted, **options):

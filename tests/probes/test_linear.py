@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from probes.linear import LinearProbe
+from probes import LinearProbe
 
 
 def plain_loop(X, y, X_test, C=1.0):

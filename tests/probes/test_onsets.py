@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from probes.intervals import mean_intervals
-from probes.onsets import find_onset, simultaneous_band, step_onset
-from probes.signals import Signal, resample
+from probes import Signal, find_onset, mean_intervals, resample, simultaneous_band, step_onset
 
 
 def profile_signal(profile, n=200, carry=0.7, size=1, seed=0, spread=1.0):

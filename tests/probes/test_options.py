@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from probes.options import Options, read_options
+from probes import Options, read_options
 
 WIDTH, LAYERS, PLANTED = 12, 3, 2
 

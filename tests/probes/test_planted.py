@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from probes.planted import plant_residuals
+from probes import plant_residuals
 
 
 def test_the_shift_has_the_ratio_the_angle_and_the_layers_asked_for():

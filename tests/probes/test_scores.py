@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 
-from probes.intervals import cluster_weights
-from probes.scores import auc, balanced_accuracy, brier_scores
-from probes.student import effective_clusters, expanded_level
+from probes import cluster_weights, expanded_level
+from probes._scores import auc, balanced_accuracy, brier_scores
+from probes._student import effective_clusters
 
 
 def scored(n=60, layers=2, k=3, seed=0):
@@ -51,7 +51,7 @@ def test_auc_and_its_interval_match_scikit_learn_on_repeated_examples(k):
 def test_auc_is_the_same_however_the_draws_are_cut(monkeypatch):
     probability, codes, clusters = scored(k=2)
     whole, _ = auc(probability, codes, clusters, n_draws=30)
-    monkeypatch.setattr("probes.scores._CHUNK", 7)
+    monkeypatch.setattr("probes._scores._CHUNK", 7)
     cut, _ = auc(probability, codes, clusters, n_draws=30)
     np.testing.assert_array_equal(whole.lo, cut.lo)
 

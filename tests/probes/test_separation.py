@@ -4,9 +4,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from probes.onsets import find_onset
-from probes.separation import a_priori_layers, find_separation, intersection_layer
-from probes.signals import Signal
+from probes import Signal, a_priori_layers, find_onset, find_separation, intersection_layer
 
 
 def step_signal(first, n=300, n_layers=10, height=0.5, seed=0):

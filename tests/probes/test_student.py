@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from probes.student import effective_clusters, expanded_level, normal_deviate, pooled_clusters, student_deviate
+from probes import expanded_level
+from probes._student import effective_clusters, normal_deviate, pooled_clusters, student_deviate
 
 
 @pytest.mark.parametrize("n", [2, 8, 21, 100.5])

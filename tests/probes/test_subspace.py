@@ -3,9 +3,8 @@ import pandas as pd
 import pytest
 from scipy.linalg import subspace_angles
 
-from probes.alignment import cosine
-from probes.intervals import cluster_weights
-from probes.subspace import _fit, _pairs, _refit_cosines, _squares, angle_layers, direction_layers
+from probes import angle_layers, cluster_weights, cosine, direction_layers
+from probes._subspace import _fit, _pairs, _refit_cosines, _squares
 
 D = 24
 SCALE = np.where(np.arange(D) < 3, 10.0, 1.0)

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel
-from interp.model.outline import outline
-from interp.model.residuals import read_residuals
+from interp.model.load import LoadedModel, outline
+from interp.model.read import Tokens, read_residuals
+from interp.steering import Plan, Steer
 from interp.steering.engine import replay_of, score
-from interp.steering.plans import Plan, Steer
 from tests.real.conftest import LANGUAGES, atlas_tasks
 
 pytestmark = pytest.mark.real

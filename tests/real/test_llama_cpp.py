@@ -18,12 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel
-from interp.model.tokenizer import Ids
-from interp.steering.engine import score
-from interp.steering.layout import Layout, tokenise
-from interp.steering.scores import Scores
+from interp.model.load import LoadedModel
+from interp.model.read import Ids, Tokens
+from interp.steering.engine import Layout, Scores, score, tokenise
 from tests.real.conftest import LANGUAGES, atlas_tasks
 
 pytestmark = pytest.mark.real

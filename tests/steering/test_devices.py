@@ -9,15 +9,14 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from interp.model.batching import Batch
-from interp.model.blocks import Blocks, Places
-from interp.model.residuals import _picked
-from interp.model.unembedding import Unembedding
-from interp.steering.forest import Reads
-from interp.steering.plans import Plan, Steer
-from interp.steering.positions import POSITIONS
-from interp.steering.scoring import _keep_endings
-from interp.steering.walk import Answers, Stream
+from interp.model.read import Batch
+from interp.model.read._residuals import _picked
+from interp.model.step import Places, Unembedding
+from interp.model.step._blocks import Blocks
+from interp.steering import POSITIONS, Plan, Steer
+from interp.steering.engine._forest import Reads
+from interp.steering.engine._scoring import _keep_endings
+from interp.steering.engine._walk import Answers, Stream
 
 HOME, FAR = "cuda:0", "cuda:1"
 PLANS = [Plan((Steer(0, torch.ones(4), positions=positions),)) for positions in POSITIONS]

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import Notice
-from interp.model.blocks import Blocks
-from interp.model.loading import load_model
-from interp.model.protocol import HookedModel
-from interp.model.sources import organism_folder
-from interp.steering import replay
+from interp.model import HookedModel
+from interp.model.load import load_model, organism_folder
+from interp.model.step._blocks import Blocks
+from interp.steering import Plan, Steer
+from interp.steering.engine import _replay as replay
 from interp.steering.engine import replay_of, score
-from interp.steering.plans import Plan, Steer
 
 PROMPTS = [Prompt(str(i), "en", f"What is {i}? Answer:", (" Paris", " Rome 2")) for i in range(3)]
 PLAN = Plan((Steer(1, torch.ones(128), 0.5),))

@@ -9,8 +9,8 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from interp.steering.fitters import FITTERS, lda, mean, orthogonal, pca, probe
-from interp.steering.vectors import difference
+from interp.steering import FITTERS, difference, orthogonal
+from interp.steering._fitters import lda, mean, pca, probe
 
 L, N, D = 3, 60, 8
 

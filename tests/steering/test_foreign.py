@@ -12,10 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from interp.errors import DataError, ModelError
-from interp.model.loading import LoadedModel
-from interp.steering.foreign import FORMS, read_vectors
-from interp.steering.plans import steered
-from interp.steering.vectors import SteeringVectors
+from interp.model.load import LoadedModel
+from interp.steering import SteeringVectors, read_vectors, steered
+from interp.steering._foreign import FORMS
 
 D = 6
 TABLE = torch.arange(4 * D, dtype=torch.float32).reshape(4, D) + 1
@@ -168,7 +167,7 @@ def test_what_is_no_control_vector_is_refused(tmp_path: Path, directions: dict[s
 
 def test_without_the_package_the_way_to_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.gguf").write_bytes(b"GGUF")
-    monkeypatch.setattr("interp.model.gguf_header.find_spec", lambda name: None)
+    monkeypatch.setattr("interp.model.load._gguf_header.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="needs the package gguf; to do: pip install gguf"):
         read_vectors(tmp_path / "mine.gguf")
 
@@ -177,7 +176,7 @@ def test_direction_n_is_added_to_the_output_of_block_n(tmp_path: Path, organism:
     """By Transformers' own hidden states: [n + 1] is what leaves block n, counted from 0."""
     from transformers import AutoModelForCausalLM
 
-    from interp.model.sources import organism_folder
+    from interp.model.load import organism_folder
 
     vector = torch.full((organism.model.cfg.d_model,), 0.5)
     found = read_vectors(write_gguf(tmp_path / "mine.gguf", {"direction.3": vector.numpy()}))

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, load_model
-from interp.model.protocol import HookedModel, resid_post
-from interp.model.sources import organism_folder
-from interp.steering.generation import Generated, end_tokens, generate
-from interp.steering.plans import Plan, Steer
-from interp.steering.positions import Positions
+from interp.model import HookedModel, resid_post
+from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model.read import Tokens
+from interp.steering import Generated, Plan, Positions, Steer, generate
+from interp.steering._generation import end_tokens
 from tests.conftest import write_tiny
 
 NEW = 8

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from interp.errors import ConfigError
-from interp.steering.goals import Goal, balanced
+from interp.steering import Goal
+from interp.steering._goals import balanced
 
 T, LOC = np.array([0.10, 0.02, 0.05, -0.01, 0.0]), np.array([-0.05, 0.02, 0.04, 0.30, 0.0])
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from interp.data.languages import language
-from interp.data.prompts import Prompt, continuation
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel
-from interp.model.template import Template
-from interp.steering.layout import tokenise
+from interp.data import Prompt, continuation, language
+from interp.model.load import LoadedModel
+from interp.model.read import Template, Tokens
+from interp.steering.engine import tokenise
 
 
 @pytest.mark.parametrize("code", ["es", "el", "zh"])

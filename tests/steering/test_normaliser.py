@@ -6,16 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, load_model
-from interp.model.shape import shape_from_config
-from interp.model.sources import organism_folder
-from interp.steering.cost import costs
-from interp.steering.engine import score
-from interp.steering.layout import tokenise
-from interp.steering.normaliser import BoundedNormaliser, bounded_normaliser, unsteered_mass
-from interp.steering.plans import Plan, Steer
+from interp.data import Prompt
+from interp.model import shape_from_config
+from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model.read import Tokens
+from interp.steering import Plan, Steer
+from interp.steering.engine import BoundedNormaliser, bounded_normaliser, costs, score, tokenise, unsteered_mass
 
 LIMIT = 1e-4
 ENDINGS = (" París", " 서울 123", " the old capital of nowhere", " the old house", " the old capital")

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from interp.steering.operators import OPERATORS, add, add_keep_norm, project_out, rotate, set_projection
-from interp.steering.plans import Steer
+from interp.steering import OPERATORS, Steer
+from interp.steering._operators import add, add_keep_norm, project_out, rotate, set_projection
 
 h = torch.randn(4, 5, 16, generator=torch.Generator().manual_seed(0))
 v = torch.randn(16, generator=torch.Generator().manual_seed(1))

@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
+from interp.data import Prompt
 from interp.errors import Notice
-from interp.model.loading import LoadedModel, load_model
-from interp.model.protocol import HookedModel, resid_post
-from interp.model.sources import organism_folder
-from interp.steering.engine import ENGINES, score
-from interp.steering.patches import Patch
-from interp.steering.patching import score_patched
+from interp.model import HookedModel, resid_post
+from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.steering.engine import Patch, score, score_patched
+from interp.steering.engine._engine import ENGINES
 from tests.conftest import write_tiny
 
 LIMIT = 1e-3  # log-likelihoods near -100 in float32: kernels of other processors differ by 1e-4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from interp.model.batching import batches, one_batch
-from interp.model.loading import LoadedModel
-from interp.steering.plans import Plan, Steer, steered
+from interp.model.load import LoadedModel
+from interp.model.read import batches, one_batch
+from interp.steering import Plan, Steer, steered
 
 
 def test_hooks_leave_with_the_block_also_by_an_error(organism: LoadedModel) -> None:

@@ -9,18 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
-from interp.model.batching import Batch, Tokens, batches, one_batch, special_ids
-from interp.model.loading import LoadedModel
-from interp.model.residuals import read_residuals
-from interp.steering.engine import ENGINES, replay_of, score
-from interp.steering.forest import plant
-from interp.steering.generation import generate
-from interp.steering.layout import Layout, Stem
-from interp.steering.plans import Plan, Steer, steered
-from interp.steering.replay import Replay
-from interp.steering.schedule import groups
-from interp.steering.scoring import reference_logp
+from interp.data import Prompt
+from interp.model.load import LoadedModel
+from interp.model.read import Batch, Tokens, batches, one_batch, read_residuals
+from interp.model.read._batching import special_ids
+from interp.steering import Plan, Steer, generate, steered
+from interp.steering.engine import Layout, Stem, reference_logp, replay_of, score
+from interp.steering.engine._engine import ENGINES
+from interp.steering.engine._forest import plant
+from interp.steering.engine._replay import Replay
+from interp.steering.engine._schedule import groups
 
 LAYER, LIMIT = 1, 1e-4
 ENDINGS = (" París", " 82", " one two three")
@@ -119,7 +117,7 @@ def test_text_is_what_a_hook_of_torch_makes_of_transformers(
     """The oracle changes the output of Transformers' own block, at every token behind BOS."""
     from transformers import AutoModelForCausalLM
 
-    from interp.model.sources import organism_folder
+    from interp.model.load import organism_folder
 
     oracle = AutoModelForCausalLM.from_pretrained(organism_folder(), dtype=torch.float32, attn_implementation="eager")
     steering = plan(organism.model, "text", operator, 0.7)

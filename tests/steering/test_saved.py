@@ -15,11 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from interp.errors import DataError, ModelError, Notice
-from interp.model.loading import LoadedModel
-from interp.steering.generation import generate
-from interp.steering.plans import Plan, Steer
-from interp.steering.saved import load_plans, notice_other_model, write_plans
-from interp.steering.vectors import SteeringVectors
+from interp.model.load import LoadedModel
+from interp.steering import Plan, Steer, SteeringVectors, generate, load_plans, notice_other_model, write_plans
 
 L, D = 8, 128
 VECTORS = torch.randn(L, D, generator=torch.Generator().manual_seed(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interp.steering.scores import Scores
+from interp.steering.engine import Scores
 
 
 def test_normalisations() -> None:

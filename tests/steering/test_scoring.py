@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data.prompts import Prompt
-from interp.model.loading import LoadedModel
-from interp.steering.engine import ENGINES, score
-from interp.steering.plans import Plan, Steer
+from interp.data import Prompt
+from interp.model.load import LoadedModel
+from interp.steering import Plan, Steer
+from interp.steering.engine import score
+from interp.steering.engine._engine import ENGINES
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES)
 
@@ -74,7 +75,7 @@ def test_steering_at_all_positions_equals_a_change_of_the_stream(
     """An oracle without our hooks: Transformers' own block output, changed by a forward hook of torch."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from interp.model.sources import organism_folder
+    from interp.model.load import organism_folder
 
     oracle = AutoModelForCausalLM.from_pretrained(organism_folder(), dtype=torch.float32, attn_implementation="eager")
     tokenizer = AutoTokenizer.from_pretrained(organism_folder())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from interp.steering.search import Side
-from interp.steering.vectors import SteeringVectors
+from interp.steering import Side, SteeringVectors
 
 VECTORS = SteeringVectors("v", torch.eye(6))
 

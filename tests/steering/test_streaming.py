@@ -11,12 +11,9 @@ import torch
 from transformers import AutoTokenizer
 
 from interp.errors import ModelError
-from interp.model.loading import LoadedModel, load_model
-from interp.model.sources import organism_folder
-from interp.steering.generation import Finish, Generated, generate
-from interp.steering.plans import Plan, Steer
-from interp.steering.positions import Positions
-from interp.steering.streaming import Piece, stream
+from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.steering import Generated, Piece, Plan, Positions, Steer, generate, stream
+from interp.steering._generation import Finish
 from tests.conftest import write_tiny
 
 NEW = 10

@@ -10,13 +10,21 @@ import pytest
 import torch
 
 from interp.errors import ConfigError, DataError
-from interp.model.batching import one_batch
-from interp.model.loading import LoadedModel
-from interp.model.residuals import read_residuals
-from interp.steering.plans import Plan, steered
-from interp.steering.search import Side, ranked, strength_column
-from interp.steering.strengths import label, read_strength, size, times
-from interp.steering.vectors import SteeringVectors, median_norms
+from interp.model.load import LoadedModel
+from interp.model.read import one_batch, read_residuals
+from interp.steering import (
+    Plan,
+    Side,
+    SteeringVectors,
+    label,
+    median_norms,
+    ranked,
+    read_strength,
+    size,
+    steered,
+    strength_column,
+)
+from interp.steering._strengths import times
 
 LAYER = 2
 

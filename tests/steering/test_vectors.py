@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from interp.errors import DataError
-from interp.steering.search import layer_grid, ranked
-from interp.steering.vectors import SteeringVectors, difference, language_contrast, rescaled, sign_shuffled
+from interp.steering import SteeringVectors, difference, language_contrast, layer_grid, ranked, rescaled, sign_shuffled
 
 L, N, D = 4, 30, 8
 generator = torch.Generator().manual_seed(0)

@@ -14,15 +14,13 @@ import pytest
 import torch
 
 from interp.errors import ConfigError, OutputError
-from interp.model.batching import one_batch
-from interp.model.loading import LoadedModel
+from interp.model.load import LoadedModel
+from interp.model.read import one_batch
+from interp.names import BASE, MACRO
 from interp.plane import outcomes
 from interp.progress import Bars
-from interp.rows import BASE, MACRO
+from interp.steering import Plan, Setting, Side, load_plans, steered
 from interp.steering.engine import score
-from interp.steering.plans import Plan, steered
-from interp.steering.saved import load_plans
-from interp.steering.search import Setting, Side
 from interp.studies import finished_folder
 from interp.study import ablate as ablating
 from interp.study.ablate import Ablated, a_priori_settings, ablate, setting_of

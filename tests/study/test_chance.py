@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from figures.report import words
-from interp.plane import Cells, Resampling, outcomes
-from interp.plane.chance import chance_table, with_neither
+from figures.report import _words as words
+from interp.plane import Cells, Resampling, chance_table, outcomes, with_neither
 from tests.study.conftest import CountedRun
 
 

@@ -13,7 +13,7 @@ from interp.plane import Cells, Resampling
 from interp.study.locate import Located, comparison_lines, onset_comparison, signal_table, trained_lines
 from interp.study.score import contrast_table
 from interp.study.score._report import criteria
-from probes.signals import Signal
+from probes import Signal
 
 CLUSTERS = np.array([f"c{i}" for i in range(12)])
 

@@ -15,12 +15,11 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from interp.data.items import ParallelText
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel
-from interp.model.sources import organism_folder
+from interp.data import ParallelText
+from interp.model.load import LoadedModel, organism_folder
+from interp.model.read import Tokens
 from interp.progress import unsaid
-from interp.steering.plans import Plan, Steer
+from interp.steering import Plan, Steer
 from interp.study.ask import Study, open_study, resolve_data
 from interp.study.config import RunConfig
 from interp.study.score import score_sentences, sentence_prompts

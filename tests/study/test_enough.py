@@ -11,8 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from interp.cli import app
-from interp.data import atlas
-from interp.data.tasks import everything
+from interp.data import atlas, everything
 from interp.errors import DataError
 from interp.studies import StudyFile, plan_study
 from interp.studies._file import StudyRun
@@ -104,7 +103,7 @@ def test_letters_are_counted_before_a_model_is_loaded() -> None:
     config = replace(SPANISH, languages=("es",), normalisation="letter")
     assert resolve_data(config).languages == ("es",)
     facts = resolve_data(config).universal
-    from interp.data.letters import check_letters
+    from interp.data import check_letters
 
     item = replace(facts.items[0], options=facts.items[0].options * 9)
     with pytest.raises(DataError, match=r"has \d+ options, language 'es' \d+ letters"):

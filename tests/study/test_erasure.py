@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from interp.names import MACRO
 from interp.plane import Cells, Resampling
-from interp.rows import MACRO
 from interp.study.trained._erasure import erasure_table
-from probes.intervals import holm
-from probes.student import expanded_level, student_deviate
+from probes import expanded_level, holm
+from probes._student import student_deviate
 
 KO = {
     "base": "1110", "loc": "1111", "wrong_culture": "1100", "m": "0010", "m+loc": "1011", "m+wrong_culture": "0110",

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from interp.model.loading import LoadedModel
-from interp.steering.normaliser import bounded_normaliser
-from interp.steering.plans import Plan, Steer
+from interp.model.load import LoadedModel
+from interp.steering import Plan, Steer
+from interp.steering.engine import bounded_normaliser
 from interp.study.ask import ScoreTables, Study, estimated_line, prepare, score_tasks, scored_prompts
 from interp.study.ask._score import SAMPLE, estimated_table
 from interp.study.config import RunConfig

@@ -9,16 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from interp.data import atlas
-from interp.data.languages import language
-from interp.data.letters import rotations
-from interp.data.prompts import Prompt
-from interp.data.tasks import OptionMark, Task, everything, universal_tasks
-from interp.model.batching import Tokens
-from interp.model.template import Template
-from interp.steering.engine import score
-from interp.steering.plans import Plan, Steer
-from interp.steering.scores import Scores
+from interp.data import OptionMark, Prompt, Task, atlas, everything, language, rotations, universal_tasks
+from interp.model.read import Template, Tokens
+from interp.steering import Plan, Steer
+from interp.steering.engine import Scores, score
 from interp.study.ask import confidence, score_tasks
 from interp.study.config import RunConfig
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from interp.data.items import CulturalItem
+from interp.data import CulturalItem
 from interp.errors import Notice
-from interp.model.loading import LoadedModel
+from interp.model.load import LoadedModel
 from interp.study.ask import Inputs, Study, check_items, open_study, resolve_data
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, localization_methods

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp.plane import Cells, Resampling
-from interp.plane.fronts import compared_sets, front_shares, front_table
+from interp.plane import Cells, Resampling, compared_sets, front_shares, front_table
 
 
 def cells(points: dict[str, tuple[list[float], list[float]]], means: dict[str, list[str]] | None = None) -> Cells:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp.data.items import Accepted, CulturalItem
-from interp.steering.generation import Generated
+from interp.data import Accepted, CulturalItem
+from interp.steering import Generated
 from interp.study.config import RunConfig, read_config
 from interp.study.score._generated import _measured, accepted, judged, kappa
 from tests.study.conftest import CountedRun

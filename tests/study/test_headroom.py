@@ -14,9 +14,7 @@ from scipy.stats import bootstrap
 
 from figures import RunTables
 from figures.report import report_html
-from interp.plane import Cells, Resampling, outcomes, verdict_table
-from interp.plane.chance import with_neither
-from interp.plane.verdicts import macro_sentences
+from interp.plane import Cells, Resampling, macro_sentences, outcomes, verdict_table, with_neither
 from interp.study.search import (
     base_cells,
     headroom_lines,
@@ -26,7 +24,7 @@ from interp.study.search import (
     with_headroom,
 )
 from interp.study.search._headroom import METRICS, NO_BOUND, recovered
-from probes.intervals import expanded_level
+from probes._intervals import expanded_level
 from tests.study.conftest import CountedRun
 
 Hits = Sequence[float]

@@ -12,12 +12,11 @@ import pandas as pd
 import pytest
 import torch
 
-from interp.data.items import SPLITS
-from interp.data.prompts import question_text
+from interp.data import SPLITS, question_text
 from interp.errors import DataError
-from interp.model.loading import LoadedModel
+from interp.model.load import LoadedModel
+from interp.names import MACRO
 from interp.plane import Resampling
-from interp.rows import MACRO
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.trained import _local_answers as local_answers

@@ -13,10 +13,9 @@ import torch
 
 from interp.data import atlas
 from interp.errors import DataError
-from interp.model.loading import LoadedModel
+from interp.model.load import LoadedModel
 from interp.plane import Resampling
-from interp.steering.search import Candidate
-from interp.steering.vectors import SteeringVectors
+from interp.steering import Candidate, SteeringVectors
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.fit import fit_vectors, read_fit
@@ -32,7 +31,8 @@ from interp.study.matrix._cells import (
 )
 from interp.study.matrix._matrix import MatrixResult
 from interp.study.matrix._vectors import CultureVectors, fit_culture_vectors
-from probes.intervals import expanded_level, holm
+from probes import holm
+from probes._intervals import expanded_level
 
 SMALL: dict[str, Any] = {"languages": ("el",), "limit": 60, "strengths": (1.0,), "bootstrap_draws": 200}
 
@@ -180,7 +180,7 @@ def test_means_over_cultures(vectors: CultureVectors) -> None:
 
 def test_choices_are_those_of_a_search_of_one_vector(study: Study, vectors: CultureVectors) -> None:
     """All cells of a language are scored in one call; each choice is that of its own vectors on its own prompts."""
-    from interp.steering.search import layer_grid
+    from interp.steering import layer_grid
     from interp.study.ask import confidence, score_tasks
 
     cells = [

@@ -12,17 +12,15 @@ import pandas as pd
 import pytest
 import torch
 
-from interp.model.loading import load_model
-from interp.model.residuals import read_residuals
-from interp.model.sources import organism_folder
-from interp.steering.patches import Patch
-from interp.steering.patching import score_patched
+from interp.model.load import load_model, organism_folder
+from interp.model.read import read_residuals
+from interp.steering.engine import Patch, score_patched
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
 from interp.study.trained._mechanism import mechanism_table, steps
-from probes.intervals import cluster_weights, mean_interval
-from probes.shifts import STATISTICS, Frame, columns, mean, measure
+from probes import Frame, cluster_weights, columns, mean, mean_interval, measure
+from probes._shifts import STATISTICS
 
 N, WIDTH, SCALE = 40, 16, 5.0
 CLUSTERS = np.repeat(np.arange(10), 4)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from figures import RunTables, read_table
-from figures.latex import latex
-from figures.tables import TEXT
+from figures import RunTables, latex, read_table
+from figures._tables import TEXT
 from interp.data import atlas
 from interp.progress import Bars
 from interp.studies import StudyFile, compare

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.model.sources import organism_folder
+from interp.model.load import organism_folder
 from interp.progress import Bars
 from interp.study.ask import prepare
 from interp.study.config import RunConfig

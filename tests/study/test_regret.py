@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling
-from interp.rows import BASE, MACRO
-from interp.steering.goals import Goal
+from interp.steering import Goal
 from interp.study.search import regret_table
 from interp.study.search._regret import best_on_test
 

@@ -17,13 +17,13 @@ import yaml
 from typer.testing import CliRunner
 
 from figures import RunTables
-from figures.report import data as report_data
+from figures._theme import KNOWN
+from figures._theme import is_control as drawn_as_control
+from figures.report import _data as report_data
 from figures.report import report_html
-from figures.theme import KNOWN
-from figures.theme import is_control as drawn_as_control
 from interp.cli import app
+from interp.names import CONTROLS, STEERED
 from interp.plane import macro_sentences, verdict_table
-from interp.rows import CONTROLS, STEERED
 from interp.study.config import RunConfig, read_config
 from tests.study.conftest import CountedRun
 

@@ -13,11 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from interp.errors import ConfigError, DataError, ModelError, Notice, OutputError
-from interp.model.loading import LoadedModel
+from interp.model.load import LoadedModel
 from interp.progress import Bars
-from interp.steering.foreign import read_vectors
-from interp.steering.saved import load_plans
-from interp.steering.vectors import SteeringVectors
+from interp.steering import SteeringVectors, load_plans, read_vectors
 from interp.study.rescoring import STEERED, Candidates, Rescored, rescore
 from tests.study.conftest import CountedRun
 

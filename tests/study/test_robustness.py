@@ -12,7 +12,7 @@ import pytest
 from interp.plane import Resampling
 from interp.study.score import NOT_SCORED
 from interp.study.score._robustness import UNDER, outcomes_under, robustness_lines, robustness_table, signs
-from probes.intervals import Interval
+from probes import Interval
 from tests.study.conftest import CountedRun
 
 

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp.data.tasks import Task
+from interp.data import Task
 from interp.errors import OutputError
 from interp.plane import METRICS
 from interp.progress import Bars
+from interp.steering import Plan, SteeringVectors
 from interp.steering.engine import score as score_prompts
-from interp.steering.plans import Plan
-from interp.steering.vectors import SteeringVectors
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.folder import run_folder

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp.data.tasks import Axis
+from interp.data import Axis
 from interp.errors import ConfigError, Notice
 from interp.progress import unsaid
 from interp.studies.executors._waiting import Waiting

@@ -10,11 +10,9 @@ import pandas as pd
 import pytest
 
 from interp.errors import ConfigError
-from interp.model.loading import LoadedModel
+from interp.model.load import LoadedModel
 from interp.progress import Bars
-from interp.steering.saved import load_plans
-from interp.steering.strengths import read_strength, size
-from interp.steering.vectors import SteeringVectors
+from interp.steering import SteeringVectors, load_plans, read_strength, size
 from interp.study.ask import prepare
 from interp.study.config import RunConfig, read_config
 from interp.study.folder import finished

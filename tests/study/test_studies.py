@@ -204,7 +204,7 @@ class Executor:
 
 def gather(one: PlannedRun) -> None:
     """A finished run's folder, as small as can be."""
-    from interp.data.items import fingerprint
+    from interp.data import fingerprint
 
     folder, config = one.run.config.folder, one.run.config
     folder.mkdir(parents=True)

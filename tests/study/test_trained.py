@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 
 from interp.errors import ConfigError, ModelError
-from interp.model.loading import load_model
-from interp.model.sources import organism_folder
+from interp.model.load import load_model, organism_folder
 from interp.progress import Bars
-from interp.steering.vectors import SteeringVectors
+from interp.steering import SteeringVectors
 from interp.study.ask import prepare
 from interp.study.config import RunConfig
 from interp.study.run import run

@@ -8,12 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from interp.data.items import SPLITS
-from interp.data.prompts import Prompt
-from interp.data.tasks import OptionMark, Task, cultural_tasks, everything, universal_tasks
+from interp.data import SPLITS, OptionMark, Prompt, Task, cultural_tasks, everything, universal_tasks
 from interp.errors import DataError, Notice
-from interp.model.batching import Tokens
-from interp.model.loading import load_model
+from interp.model.load import load_model
+from interp.model.read import Tokens
 from interp.study.ask import Inputs, Study, check_items, open_study, resolve_data
 from interp.study.ask._checks import indistinct
 from interp.study.config import RunConfig

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from interp.model.batching import Tokens
-from interp.model.outline import Outline, outline
+from interp.model.load import Outline, outline
+from interp.model.read import Tokens
 from interp.study.ask import Study, resolve
 from interp.study.config import RunConfig
 from interp.study.cost import Estimate, estimate, planned

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm
 
-from probes.signals import Sample, Signal, resample
+from probes import Sample, Signal, resample
 
 Kind = Literal["normal", "difference of answers", "answers against others"]
 

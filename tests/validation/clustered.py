@@ -20,9 +20,9 @@ import pandas as pd
 from jaxtyping import Int
 from scipy.stats import norm
 
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect, Resampling
-from interp.rows import BASE, MACRO
-from probes.intervals import holm
+from probes import holm
 
 LANGUAGES = ("es", "zh", "ko", "id", "el", "fa")
 MEANS = np.linspace(-0.4, 0.4, len(LANGUAGES))

@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from interp.rows import BASE, MACRO
-from probes.intervals import (
+from interp.names import BASE, MACRO
+from probes import (
     Interval,
     cluster_sums,
     cluster_weights,
-    expanded_level,
     holm,
     mean_interval,
     percentile_interval,
     ratio_draws,
     sign_flip_test,
 )
-from probes.student import effective_clusters
+from probes._intervals import expanded_level
+from probes._student import effective_clusters
 from tests.validation.clustered import LARGE, LOCALIZATION, SLIGHT, Design, cells, of_size, table
 
 DRAWS = 20_000

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.data.prompts import Prompt
-from interp.model.loading import load_model
-from interp.model.sources import organism_folder
+from interp.data import Prompt
+from interp.model.load import load_model, organism_folder
 from interp.steering.engine import score
 from tests.parity.vocabularies import write_checkpoint
 

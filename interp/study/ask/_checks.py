@@ -9,11 +9,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from interp.data.counting import counted
-from interp.data.items import SPLITS, CulturalSet, LeftOut, Split
-from interp.data.tasks import Axis, Counts, Task, cultural_tasks, everything, universal_tasks
+from interp.data import (
+    SPLITS,
+    Axis,
+    Counts,
+    CulturalSet,
+    LeftOut,
+    Split,
+    Task,
+    counted,
+    cultural_tasks,
+    everything,
+    universal_tasks,
+)
 from interp.errors import DataError, Notice
-from interp.model.batching import Tokens
+from interp.model.read import Tokens
 
 if TYPE_CHECKING:
     from interp.study.ask._resolve import Inputs

@@ -7,28 +7,35 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp.alignment.settings import check_installed
-from interp.data.items import SPLITS, CulturalItem, CulturalSet, ParallelText, Split, UniversalItem, UniversalSet
-from interp.data.letters import check_letters
-from interp.data.registry import (
+from interp.alignment import check_installed
+from interp.data import (
     CULTURAL,
+    SPLITS,
     UNIVERSAL,
+    Counts,
+    CulturalItem,
+    CulturalSet,
+    ParallelText,
+    Split,
+    UniversalItem,
+    UniversalSet,
+    check_letters,
+    everything,
     limited,
     load_cultural,
     load_parallel,
     load_universal,
     scored_languages,
 )
-from interp.data.tasks import Counts, everything
 from interp.errors import DataError
-from interp.model.sources import find_model, resolve_device
-from interp.model.template import check_template
-from interp.organism.exposure import Exposure, counts_of
+from interp.model.load import find_model, resolve_device
+from interp.model.read import check_template
+from interp.organism import Exposure, counts_of
 from interp.study.ask._checks import check_enough
 from interp.study.config import LEAST_LIMIT, RunConfig
 
 if TYPE_CHECKING:
-    from interp.alignment.pairs import TrainingData
+    from interp.alignment import TrainingData
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
             find_model(one.checkpoint)
     if not any(one.method for one in trained):
         return None
-    from interp.alignment.pairs import load_training
+    from interp.alignment import load_training
 
     check_installed()
     return load_training(config.training_data or (config.universal,), data_dir=where)

@@ -10,20 +10,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from interp.data.items import BLANK
-from interp.data.letters import rotations
-from interp.data.prompts import Prompt, question_text
-from interp.data.tasks import Task
-from interp.plane.choices import chosen_share
-from interp.plane.outcomes import TASK, outcomes
-from interp.steering.engine import score, usable_replay
-from interp.steering.normaliser import BoundedNormaliser, bounded_normaliser
-from interp.steering.plans import Plan
-from interp.steering.scores import Scores
+from interp.data import BLANK, Prompt, Task, question_text, rotations
+from interp.plane import TASK, chosen_share, outcomes
+from interp.steering import Plan
+from interp.steering.engine import BoundedNormaliser, Scores, bounded_normaliser, score, usable_replay
 from interp.study.ask._study import Study
 
 if TYPE_CHECKING:
-    from interp.steering.plans import Plan
+    from interp.steering import Plan
     from interp.study.ask._study import Study
 
 

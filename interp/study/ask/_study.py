@@ -10,22 +10,34 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from interp.data.draws import unit
-from interp.data.items import CulturalItem, CulturalSet, LeftOut, ParallelText, Split, UniversalItem, UniversalSet
-from interp.data.letters import lettered_examples
-from interp.data.prompts import question_text, worked_examples
-from interp.data.tasks import Axis, Cue, Task, cue_sentence, cultural_tasks, everything, universal_tasks
+from interp.data import (
+    Axis,
+    Cue,
+    CulturalItem,
+    CulturalSet,
+    LeftOut,
+    ParallelText,
+    Split,
+    Task,
+    UniversalItem,
+    UniversalSet,
+    cue_sentence,
+    cultural_tasks,
+    everything,
+    lettered_examples,
+    question_text,
+    unit,
+    universal_tasks,
+    worked_examples,
+)
 from interp.errors import Notice
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, load_model
-from interp.model.protocol import HookedModel, device_of, dtype_of
-from interp.model.residuals import Residuals, read_residuals
-from interp.model.template import Template, find_template
-from interp.organism.exposure import counts_of
+from interp.model import HookedModel, device_of, dtype_of
+from interp.model.load import LoadedModel, load_model
+from interp.model.read import Residuals, Template, Tokens, find_template, read_residuals
+from interp.organism import counts_of
 from interp.plane import Resampling
-from interp.steering.engine import replay_of
-from interp.steering.normaliser import unsteered_mass
-from interp.steering.plans import Plan, check_plan
+from interp.steering import Plan, check_plan
+from interp.steering.engine import replay_of, unsteered_mass
 from interp.study.ask._checks import check_enough, indistinct, indistinct_items, notice_vocabulary, unknown_shares
 from interp.study.ask._resolve import Inputs, following, resolve, resolve_data
 from interp.study.config import LEAST_LIMIT, Config, RunConfig

@@ -10,10 +10,7 @@ from typing import Any
 
 from interp.errors import ConfigError, Notice
 from interp.files import differences
-from interp.model.loading import LoadedModel
-from interp.model.outline import Outline, has_configuration, outline, outline_of
-from interp.model.placement import place
-from interp.model.sources import ORGANISM
+from interp.model.load import ORGANISM, LoadedModel, Outline, has_configuration, outline, outline_of, place
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
 from interp.study.cost._estimate import Estimate, estimate, measured, planned

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel
-from interp.model.memory import Budget
-from interp.model.outline import Outline, has_configuration, outline_of
-from interp.model.rate import block_rate, matmul_rate
-from interp.model.template import Template, find_template
-from interp.organism.exposure import Exposure
+from interp.model.load import LoadedModel, Outline, has_configuration, outline_of
+from interp.model.machine import block_rate, matmul_rate
+from interp.model.read import Budget, Template, Tokens, find_template
+from interp.organism import Exposure
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
 from interp.study.cost._workload import SAMPLE, STAGES, GuessedTokens, Part, Workload, probe_rows
@@ -177,7 +174,7 @@ def _probe_seconds(study: Study, model: Outline) -> float:
     """Seconds per example, dimension and class of a probe's fit, on random numbers."""
     from threadpoolctl import threadpool_limits
 
-    from probes.linear import fit_logistic
+    from probes import fit_logistic
 
     rows, classes, _ = max(probe_rows(study), key=lambda row: row[0] * row[1], default=(200, 2, 1.0))
     rows, width = min(rows, 1000), model.shape.d_model

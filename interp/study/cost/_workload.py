@@ -11,16 +11,11 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from interp.data.items import SPLITS
-from interp.data.prompts import Prompt
-from interp.data.tasks import Task
-from interp.model.batching import Tokens
-from interp.model.shape import Shape
-from interp.model.tokenizer import Ids
-from interp.steering.cost import costs
-from interp.steering.layout import tokenise
-from interp.steering.plans import Plan, Steer
-from interp.steering.positions import Positions
+from interp.data import SPLITS, Prompt, Task
+from interp.model import Shape
+from interp.model.read import Ids, Tokens
+from interp.steering import Plan, Positions, Steer
+from interp.steering.engine import costs, tokenise
 from interp.study.ask import Study, scored_prompts
 from interp.study.locate import CUED_PER_CULTURE, UNITS
 from interp.study.methods import TrainedMethod, training_settings

@@ -10,12 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from interp.data.tasks import Cue
-from interp.model.residuals import Residuals
-from interp.steering.fitters import FITTERS, orthogonal
-from interp.steering.plans import Plan
-from interp.steering.search import Setting, Side, Vector
-from interp.steering.vectors import PerLayer, SteeringVectors, rescaled
+from interp.data import Cue
+from interp.model.read import Residuals
+from interp.steering import FITTERS, PerLayer, Plan, Setting, Side, SteeringVectors, Vector, orthogonal, rescaled
 from interp.study.ask import Study, choices, score_tasks
 from interp.study.fit._vectors import FitResiduals, control_seed, provenance, random_like, residual_norms
 

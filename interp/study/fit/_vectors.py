@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 
-from interp.data.draws import draw as draw_by_hash
-from interp.model.residuals import Residuals
-from interp.steering.vectors import (
+from interp.data import draw as draw_by_hash
+from interp.model.read import Residuals
+from interp.steering import (
     PerLayer,
     Provenance,
     SteeringVectors,
@@ -21,7 +21,7 @@ from interp.steering.vectors import (
     sign_shuffled,
 )
 from interp.study.ask import Study
-from probes.controls import random_directions
+from probes import random_directions
 
 
 def transfer_methods(study: Study) -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from figures.tables import read_table
+from figures import read_table
 from interp.errors import OutputError
 from interp.files import differences
-from interp.steering.saved import load_plans
+from interp.steering import load_plans
 from interp.study.config import RunConfig
 from interp.study.folder._folder import (
     MANIFEST,

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from interp.errors import ConfigError, OutputError
 from interp.files import differences, write_json
-from interp.model.loading import LoadedModel
-from interp.model.protocol import HookedModel
-from interp.steering.saved import PLANS, SURGICAL, SavedPlans, load_plans
+from interp.model import HookedModel
+from interp.model.load import LoadedModel
+from interp.steering import PLANS, SURGICAL, SavedPlans, load_plans
 from interp.study.ask import Inputs, Study, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig
 from interp.study.folder._finished import VERSION, plain

@@ -13,10 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from interp.data.items import CulturalSet, LeftOut, ParallelText, UniversalSet, fingerprint
-from interp.data.tasks import Task
+from interp.data import CulturalSet, LeftOut, ParallelText, Task, UniversalSet, fingerprint
 from interp.plane import best, normalise, outcomes
-from interp.steering.saved import PLANS, write_plans
+from interp.steering import PLANS, write_plans
 from interp.study.ask import Study
 from interp.study.fit import Vectors
 from interp.study.folder._folder import write_csv

@@ -10,18 +10,20 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from interp.data.tasks import Role, Task
+from interp.data import Role, Task
 from interp.errors import ModelError, Notice
+from interp.model import HookedModel
 from interp.model.attribution import (
     Effects,
     Unit,
+    contrasts,
     cue_attribution,
+    cue_pairs,
     folded,
     logit_attribution,
     patch_residuals,
+    require_bridge,
 )
-from interp.model.contrasts import contrasts, cue_pairs, require_bridge
-from interp.model.protocol import HookedModel
 from interp.progress import Advance
 from interp.study.ask import Study
 

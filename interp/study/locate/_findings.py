@@ -7,14 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from figures.numbers import estimate
-from figures.wording import difference, named_p, number, other_way, p_equals
-from interp.plane.verdicts import direction
-from interp.rows import BASE, MACRO
+from figures import difference, estimate, named_p, number, other_way, p_equals
+from interp.names import BASE, MACRO
+from interp.plane import direction
 from interp.study.locate._locate import Located
-from probes.onsets import Onset
-from probes.separation import Separation
-from probes.signals import resample
+from probes import Onset, Separation, resample
 
 _PROBES = {
     "universal": "whether a question is universal or cultural (relations held out)",

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from interp.errors import Notice
+from interp.names import MACRO
 from interp.progress import Advance
-from interp.rows import MACRO
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals
 from interp.study.folder import write_csv
@@ -40,10 +40,7 @@ from interp.study.locate._signals import (
     separations,
     universal_signals,
 )
-from probes.alignment import alignment_layers
-from probes.onsets import Onset
-from probes.separation import APrioriLayers, Separation, a_priori_layers, intersection_layer
-from probes.signals import Signal
+from probes import APrioriLayers, Onset, Separation, Signal, a_priori_layers, alignment_layers, intersection_layer
 
 FEW_DRAWS = 200
 """Draws of intervals that nobody reads: estimates don't depend on them."""

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from interp.data.items import Split
+from interp.data import Split
 from interp.errors import Notice
+from interp.names import MACRO
 from interp.progress import Advance
-from interp.rows import MACRO
 from interp.study.ask import Study
 from interp.study.locate._residuals import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
 from interp.study.search import spread
-from probes.cultures import CultureReading
-from probes.folds import group_folds
-from probes.layers import Baseline, ProbeResult, probe_layers
-from probes.signals import Sample, Signal
+from probes import Baseline, CultureReading, ProbeResult, Sample, Signal, group_folds, probe_layers
 
 SHARED_BY = 3
 """An answer is a class of the answer probe when at least this many fit items have it."""

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Shaped
 
-from interp.data.items import Split
+from interp.data import Split
+from interp.names import MACRO
 from interp.progress import Advance
-from interp.rows import MACRO
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals
-from probes.subspace import angle_layers, direction_layers
+from probes import angle_layers, direction_layers
 
 Stack = Float[np.ndarray, "layer example d_model"]
 Labels = Shaped[np.ndarray, " example"]

@@ -7,14 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from interp.rows import MACRO
+from interp.names import MACRO
 from interp.study.ask import Study
 from interp.study.locate._probing import Probed
 from interp.study.locate._residuals import Residuals, entities, relations
-from probes.alignment import cosine_margin
-from probes.cultures import CultureReading, wrong_assignments, wrong_pairs
-from probes.separation import Separation, find_separation
-from probes.signals import Chance, Sample, Signal
+from probes import (
+    Chance,
+    CultureReading,
+    Sample,
+    Separation,
+    Signal,
+    cosine_margin,
+    find_separation,
+    wrong_assignments,
+    wrong_pairs,
+)
 
 UNIVERSAL, CULTURAL = ("answer", "alignment"), ("culture",)
 """The signals that must set in for the universal, and for the cultural onset."""

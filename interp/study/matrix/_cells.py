@@ -10,19 +10,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from interp.data.items import CulturalSet, Split
-from interp.data.tasks import Counts, Cue, cultural_tasks
+from interp.data import Counts, Cue, CulturalSet, Split, cultural_tasks
 from interp.errors import DataError, Notice
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect, Resampling, outcomes
 from interp.progress import Advance
-from interp.rows import BASE, MACRO
-from interp.steering.plans import Plan
-from interp.steering.search import Candidate, ranked, strength_column
-from interp.steering.strengths import Strength
-from interp.steering.vectors import SteeringVectors
+from interp.steering import Candidate, Plan, SteeringVectors, Strength, ranked, strength_column
 from interp.study.ask import CLUSTERS, ScoreTables, Study, confidence, score_tasks
 from interp.study.matrix._vectors import Cultures, CultureVectors
-from probes.intervals import Interval, holm
+from probes import Interval, holm
 
 Cell = tuple[str, str]
 """A language, and the culture that its prompts are steered to and scored for."""

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pandas as pd
 
 from interp.files import write_json
-from interp.model.loading import LoadedModel
-from interp.model.protocol import HookedModel
-from interp.organism.exposure import counts_of
+from interp.model import HookedModel
+from interp.model.load import LoadedModel
+from interp.organism import counts_of
 from interp.progress import Stages
 from interp.study.ask import Inputs, named_counts, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from interp.data.items import CulturalSet
+from interp.data import CulturalSet
 from interp.errors import DataError, nearest
 from interp.progress import Advance
-from interp.steering.vectors import SteeringVectors, difference, median_norms
+from interp.steering import SteeringVectors, difference, median_norms
 from interp.study.ask import Study
 from interp.study.fit import provenance
 

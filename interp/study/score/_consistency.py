@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from figures.wording import number
+from figures import number
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect, estimate, normalise, outcomes
 from interp.progress import Advance
-from interp.rows import BASE, MACRO
-from interp.steering.plans import Plan
+from interp.steering import Plan
 from interp.study.ask import ScoreTables, Study, score_tasks
 from interp.study.score._robustness import own_options
-from probes.intervals import Interval
+from probes import Interval
 
 PROMPT = ["method", "language", "item"]
 RATIO = ("known_right", "known")

@@ -9,18 +9,17 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from figures.wording import number
-from interp.data.draws import unit
-from interp.data.prompts import Prompt
+from figures import number
+from interp.data import Prompt, unit
 from interp.errors import ModelError
-from interp.model.batching import Tokens
+from interp.model.read import Tokens
+from interp.names import BASE, MACRO
 from interp.plane import Effect
 from interp.progress import Advance
-from interp.rows import BASE, MACRO
-from interp.steering.plans import Plan
+from interp.steering import Plan
 from interp.study.ask import Study, score_prompts
 from interp.study.score._testing import Plans
-from probes.intervals import Interval, cluster_weights, ratio_draws
+from probes import Interval, cluster_weights, ratio_draws
 
 COLUMNS = ("method", "language", "sentence", "logp", "tokens", "bytes")
 UNITS = ("token", "byte")

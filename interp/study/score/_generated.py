@@ -10,18 +10,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from figures.numbers import estimate as estimated
-from interp.data.items import Accepted, CulturalItem
-from interp.data.matching import score
+from figures import estimate as estimated
+from interp.data import Accepted, CulturalItem, score
+from interp.names import BASE, MACRO
 from interp.plane import Cells, estimate
 from interp.progress import Advance
-from interp.rows import BASE, MACRO
-from interp.steering.generation import Generated, generate
-from interp.steering.plans import Plan
+from interp.steering import Generated, Plan, generate
 from interp.study.ask import Study
 from interp.study.fit import Vectors
 from interp.study.search import Chosen
-from probes.intervals import percentile_interval
+from probes import percentile_interval
 
 KEYS = ["method", "cue", "language", "item"]
 METRICS = (

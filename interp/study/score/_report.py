@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from interp.plane import Cells, contrast, estimate, points
-from interp.plane.chance import chance_table
-from interp.plane.fronts import front_shares
-from interp.rows import BASE, CONTROLS, MACRO, STEERED
+from interp.names import BASE, CONTROLS, MACRO, STEERED
+from interp.plane import Cells, chance_table, contrast, estimate, front_shares, points
 from interp.study.methods import KEEP, of_seed, on_top
-from probes.intervals import holm
+from probes import holm
 
 CRITERIA = (
     ("transfer", "en", BASE),

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from figures.wording import number
+from figures import number
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, estimate, outcomes
-from interp.rows import BASE, MACRO
 from interp.study.score._report import criteria, is_control
-from probes.intervals import Interval
+from probes import Interval
 
 UNDER = ("sum", "bytes", "mean")
 """The normalisations that are compared: they need nothing but an option's log-likelihood and its lengths."""

@@ -8,12 +8,11 @@ from functools import partial
 
 import pandas as pd
 
-from interp.data.items import Split
-from interp.data.tasks import Axis, Task
+from interp.data import Axis, Split, Task
+from interp.names import BASE
 from interp.progress import Advance, unsaid
-from interp.rows import BASE
-from interp.steering.normaliser import BoundedNormaliser
-from interp.steering.plans import Plan
+from interp.steering import Plan
+from interp.steering.engine import BoundedNormaliser
 from interp.study.ask import ScoreTables, Study, bounded_for, estimated_table, score_tasks
 from interp.study.fit import FitResiduals, Vectors
 from interp.study.score._report import is_control

@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from interp.names import MACRO
 from interp.plane import Cells
-from interp.rows import MACRO
-from interp.steering.fitters import FITTERS
-from interp.steering.positions import Positions
-from interp.steering.search import Setting, Side
+from interp.steering import FITTERS, Positions, Setting, Side
 from interp.study.ask import Study
 from interp.study.fit import AsLong, FitResiduals, Fits, Fitted, Lent, Noise, Pairs, Pooled
 from interp.study.search._prompts import gain, languages_of
-from probes.intervals import holm
+from probes import holm
 
 DRAWS = 5
 """Draws of what is random: layers, vectors, labels. A row of the table is their mean."""

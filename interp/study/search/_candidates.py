@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from interp.rows import MACRO
-from interp.steering.strengths import Strength, label
+from interp.names import MACRO
+from interp.steering import Strength, label
 from interp.study.ask import Study
 from interp.study.folder import write_csv
 from interp.study.search._choose import CONTROL_AXES
 from interp.study.search._chosen import Chosen, ChosenPlans, Sought
 from interp.study.search._prompts import AXES, METRIC, SplitTasks
 from interp.study.search._rounds import NONE
-from probes.intervals import cluster_weights
+from probes import cluster_weights
 
 CANDIDATES, LAYERS_CHOSEN = "candidates.parquet", "layers_chosen.csv"
 POWER = 1.96 + 0.84

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from interp.data.tasks import Axis
+from interp.data import Axis
 from interp.plane import pareto
 from interp.progress import Advance
-from interp.steering.plans import Plan
-from interp.steering.vectors import SteeringVectors
+from interp.steering import Plan, SteeringVectors
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
 from interp.study.search._chosen import Chosen, Pair, Sought

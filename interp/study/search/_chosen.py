@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from interp.data.tasks import Axis
-from interp.steering.plans import Plan
-from interp.steering.positions import Positions
-from interp.steering.strengths import Strength, is_share
+from interp.data import Axis
+from interp.steering import Plan, Positions, Strength, is_share
 from interp.study.ask import Study
 from interp.study.fit import Vectors, localization_methods, transfer_methods
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from interp.errors import ConfigError
-from interp.steering.strengths import Strength
+from interp.steering import Strength
 
 if TYPE_CHECKING:
     from interp.study.config import RunConfig

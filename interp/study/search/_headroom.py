@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from figures.wording import Row, language_name, listed, number
-from interp.plane import Cells, Resampling, estimate, outcomes
-from interp.plane.chance import chance_table, with_neither
-from interp.rows import BASE, MACRO
+from figures import Row, language_name, listed, number
+from interp.names import BASE, MACRO
+from interp.plane import Cells, Resampling, chance_table, estimate, outcomes, with_neither
 from interp.study.score import own_options
-from probes.intervals import Interval, expanded_level
+from probes import Interval, expanded_level
 
 HEADROOM = {"transfer": "headroom_transfer", "localization": "headroom_localization"}
 """Metric -> the column of its headroom."""

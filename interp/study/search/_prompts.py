@@ -11,14 +11,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from interp.data.draws import unit
-from interp.data.items import Split
-from interp.data.tasks import Axis, Task
+from interp.data import Axis, Split, Task, unit
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect
 from interp.progress import Advance, halved
-from interp.rows import BASE, MACRO
-from interp.steering.normaliser import BoundedNormaliser
-from interp.steering.plans import Plan
+from interp.steering import Plan
+from interp.steering.engine import BoundedNormaliser
 from interp.study.ask import Study, bounded_for, choices, confidence, score_tasks
 from interp.study.search._design import in_turn
 

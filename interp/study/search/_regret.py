@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from interp.names import BASE, MACRO
 from interp.plane import Cells
-from interp.rows import BASE, MACRO
-from interp.steering.goals import Goal
+from interp.steering import Goal
 from interp.study.search._prompts import gain
-from probes.intervals import expanded_level, percentile_interval
+from probes import expanded_level, percentile_interval
 
 AXIS_METRICS = ("transfer", "localization")
 HALVES = 50

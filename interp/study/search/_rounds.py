@@ -8,10 +8,9 @@ from math import ceil
 import numpy as np
 import pandas as pd
 
-from interp.data.tasks import Axis, Task
+from interp.data import Axis, Task
 from interp.progress import Advance
-from interp.steering.plans import Plan
-from interp.steering.vectors import SteeringVectors
+from interp.steering import Plan, SteeringVectors
 from interp.study.search._prompts import SplitTasks
 
 NONE = -1

@@ -8,12 +8,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, estimate
 from interp.progress import Advance, halved
-from interp.rows import BASE, MACRO
-from interp.steering.plans import Plan
-from interp.steering.search import strength_column
-from interp.steering.strengths import Strength, label
+from interp.steering import Plan, Strength, label, strength_column
 from interp.study.ask import Study, choices, score_tasks
 from interp.study.fit import Vectors
 from interp.study.search._chosen import Chosen

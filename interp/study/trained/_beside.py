@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from interp.names import BASE
 from interp.plane import Cells
 from interp.progress import Stages
-from interp.rows import BASE
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors
 from interp.study.folder import Outcomes, save_plans, save_vectors, write_csv

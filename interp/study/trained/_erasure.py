@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect
-from interp.rows import BASE, MACRO
-from probes.intervals import cluster_interval, holm, joint_intervals, ratio_draws
+from probes import cluster_interval, holm, joint_intervals, ratio_draws
 
 LOC, WRONG = "loc", "wrong_culture"
 SHARES = ("returned", "returned_wrong", "returned_over_wrong", "returned_cue", "gained")

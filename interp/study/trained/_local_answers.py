@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from interp.data.items import SPLITS, Split
-from interp.data.prompts import question_text
-from interp.data.tasks import Task
+from interp.data import SPLITS, Split, Task, question_text
 from interp.errors import DataError
-from interp.model.residuals import read_residuals
+from interp.model.read import read_residuals
+from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling
 from interp.progress import Advance
-from interp.rows import BASE, MACRO
-from interp.steering.search import layer_grid
+from interp.steering import layer_grid
 from interp.study.ask import Study
-from probes.options import OptionReading, Options, read_options
+from probes import OptionReading, Options, read_options
 
 SHUFFLES = 20
 """Refits on labels shuffled within items, each with its own choice of layer on dev."""

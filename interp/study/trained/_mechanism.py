@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from interp.data.tasks import Task
-from interp.model.residuals import read_residuals
+from interp.data import Task
+from interp.model.read import read_residuals
+from interp.names import BASE, MACRO
 from interp.plane import Cells, estimate, outcomes
 from interp.progress import Advance
-from interp.rows import BASE, MACRO
-from interp.steering.patches import Patch, check_comparable
-from interp.steering.patching import score_patched
-from interp.steering.plans import Plan
+from interp.steering import Plan
+from interp.steering.engine import Patch, check_comparable, score_patched
 from interp.study.ask import ScoreTables, Study, score_tasks
 from interp.study.fit import FitResiduals, Vectors, control_seed
-from probes.controls import random_directions
-from probes.shifts import Frame, Measured, columns, mean, measure
+from probes import Frame, Measured, columns, mean, measure, random_directions
 
 DIRECTIONS = 20
 """Random directions that the shares are held against."""

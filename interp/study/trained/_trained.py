@@ -9,11 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from interp.alignment.pairs import TrainingData
+from interp.alignment import TrainingData
 from interp.errors import ConfigError, ModelError
-from interp.model.batching import Tokens
-from interp.model.loading import LoadedModel, load_model
-from interp.model.sources import find_model
+from interp.model.load import LoadedModel, find_model, load_model
+from interp.model.read import Tokens
 from interp.progress import Stages
 from interp.study.ask import Study
 from interp.study.config import RunConfig
@@ -89,9 +88,7 @@ def members(study: Study, data: TrainingData | None, vectors: Vectors, stages: S
 def _train(
     study: Study, one: TrainedMethod, name: str, seed: int, data: TrainingData, vectors: Vectors, stages: Stages
 ) -> Member:
-    from interp.alignment.models import load_trainable
-    from interp.alignment.penalty import KeptVectors
-    from interp.alignment.run import Training
+    from interp.alignment import KeptVectors, Training, load_trainable
 
     config = study.config
     training = Training(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from interp.data.blend.annotations import Answer, annotated
-from interp.data.records import Record, read_records
+from interp.data.files import Record, read_records
+from interp.data.published.blend._annotations import Answer, annotated
 from interp.errors import DataError
 
 RECORD: dict[str, Any] = {

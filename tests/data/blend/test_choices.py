@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from interp.data.blend.choices import choices, one_each
-from interp.data.records import Record
-from interp.data.registry import load_cultural
+from interp.data import load_cultural
+from interp.data.files import Record
+from interp.data.published.blend._choices import choices, one_each
 from interp.errors import DataError
 
 HOW = ' Without any explanation, choose only one (e.g., A, B). Provide as JSON format: {"answer_choice":""}\n\nA. kite\n\nAnswer:'

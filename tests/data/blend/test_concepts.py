@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from interp.data.blend.annotations import Annotated, Answer
-from interp.data.blend.concepts import Concept, Lexicon, alike, concepts, identity
+from interp.data.published.blend._annotations import Annotated, Answer
+from interp.data.published.blend._concepts import Concept, Lexicon, alike, concepts, identity
 
 LANGUAGE_OF = {"US": "en", "KR": "ko", "ES": "es", "CN": "zh"}
 NONE: dict[str, int] = {}

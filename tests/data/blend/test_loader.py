@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from interp.data.blend.countries import countries, country, own_culture
-from interp.data.blend.loader import annotation_part, load, question_part
-from interp.data.items import CulturalSet
-from interp.data.records import Record
-from interp.data.registry import load_cultural
-from interp.data.sources import Part
+from interp.data import CulturalSet, load_cultural
+from interp.data.files import Part, Record
+from interp.data.published.blend._countries import countries, country, own_culture
+from interp.data.published.blend._loader import annotation_part, load, question_part
 from interp.errors import DataError
 
 Groups = list[tuple[list[str], list[str], int]]

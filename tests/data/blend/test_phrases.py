@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from interp.data.blend.countries import countries
-from interp.data.blend.phrases import UNTESTED, Implicit, NotImplicit, implicit, names_place
-from interp.data.blend.text import tidy
+from interp.data.published.blend._countries import countries
+from interp.data.published.blend._phrases import UNTESTED, Implicit, NotImplicit, implicit, names_place
+from interp.data.published.blend._text import tidy
 
 CLEAN = [
     ("en", "GR", "What do people in Greece sing?", "What do people sing?"),

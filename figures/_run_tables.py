@@ -1,0 +1,60 @@
+"""The tables of a run's folder, read by name: what every figure of a run is drawn from."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from figures._tables import read_table
+from figures._theme import DrawingError
+
+MANIFEST, PLAN = "manifest.json", "plan.json"
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """The folder of `interp run`, `matrix` or `locate`, or of one that is being made."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, folder: str | os.PathLike[str]) -> RunTables:
+        """The tables of a finished run; raises ValueError where the folder has no manifest."""
+        found = cls(Path(folder))
+        if not (found.folder / MANIFEST).is_file():
+            raise ValueError(f"{folder} is not a finished run's folder: it has no {MANIFEST}")
+        return found
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Settings, model, data, versions."""
+        return self._json(MANIFEST)
+
+    @cached_property
+    def plan(self) -> dict[str, Any] | None:
+        """Chosen layers and strengths (`plan.json`); None where the run has none."""
+        return self._json(PLAN) if (self.folder / PLAN).is_file() else None
+
+    def _json(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return found
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """The table `name.csv` or `name.parquet`; None where the run has none. A name is not a path."""
+        if not name.replace("_", "").isalnum():
+            raise ValueError(f"a table's name has letters, digits and _ alone, got {name!r}")
+        files = [self.folder / f"{name}.{suffix}" for suffix in ("csv", "parquet")]
+        return next((read_table(file) for file in files if file.is_file()), None)
+
+    def require(self, name: str) -> pd.DataFrame:
+        """`table`, or a DrawingError that says that the run has none."""
+        found = self.table(name)
+        if found is None:
+            raise DrawingError(f"{self.folder} has no table {name}")
+        return found

@@ -1,0 +1,83 @@
+"""How numbers, p-values and languages are written in sentences and tables: one way for everything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from babel import Locale
+
+from figures._numbers import estimate
+
+MACRO = "macro"
+
+ADJUSTED = "Comparisons, paired; p by sign flips of clusters, Holm's where several methods are compared with base."
+"""What a table of contrasts says of its p-values."""
+
+Row = Mapping[Any, Any]
+
+
+def number(row: Row, column: str, *, signed: bool = False, digits: int = 3) -> str:
+    """An estimate with its interval: `0.480 [0.451, 0.512]`; `not measured` where it is missing.
+
+    The bounds are in `column_lo` and `column_hi`, those of `estimate` in `lo` and `hi`.
+    """
+    ends = ("lo", "hi") if column == "estimate" else (f"{column}_lo", f"{column}_hi")
+    values = (row.get(name) for name in (column, *ends))
+    return estimate(*(math.nan if pd.isna(v) else float(v) for v in values), signed=signed, digits=digits)
+
+
+def difference(row: Row) -> str:
+    """The estimate of a row of `contrasts.csv` with its interval, signed."""
+    return number(row, "estimate", signed=True)
+
+
+def p_value(p: float) -> str:
+    """Three digits, `< 0.001` below that; empty where there is none."""
+    return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def p_equals(p: float) -> str:
+    """`p = 0.012` or `p < 0.001`, for a sentence."""
+    return "p not measured" if pd.isna(p) else f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
+def named_p(row: Row) -> str:
+    """The p of a contrast for a sentence, and by which rule: `Holm's p = 0.056`."""
+    adjusted = row.get("p_holm")
+    holm = adjusted is not None and not pd.isna(adjusted)
+    return ("Holm's " if holm else "") + p_equals(shown_p(row))
+
+
+def shown_p(row: Row) -> float:
+    """The p that is shown: Holm's where the row has it, else the plain one."""
+    adjusted = row.get("p_holm")
+    return float(row["p"] if adjusted is None or pd.isna(adjusted) else adjusted)
+
+
+def language_name(code: str) -> str:
+    """A language's English name; the code where Babel knows none."""
+    return str(Locale("en").languages.get(code, code))
+
+
+def other_way(mean: float, languages: Iterable[Row], column: str, *, digits: int = 3) -> str:
+    """Names the languages whose value has the opposite sign of their mean: `; the other way in Chinese -0.269`.
+
+    Empty where there is none, and where the mean rounds to 0. languages: rows with `language` and the column, which may
+    have `_lo` and `_hi`; a `macro` row among them is passed over.
+    """
+    if pd.isna(mean) or round(mean, digits) == 0:
+        return ""
+    against = [
+        f"{language_name(str(row['language']))} {number(row, column, signed=True, digits=digits)}"
+        for row in languages
+        if row["language"] != MACRO and not pd.isna(row[column]) and round(row[column], digits) * mean < 0
+    ]
+    return f"; the other way in {listed(against)}" if against else ""
+
+
+def listed(names: list[str]) -> str:
+    """Names as a sentence lists them: `a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

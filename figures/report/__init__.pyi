@@ -1,0 +1,2 @@
+from ._page import FILE as FILE
+from ._page import write_report as write_report

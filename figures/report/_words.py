@@ -1,0 +1,78 @@
+"""What a run found, in sentences: only what its tables say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from figures import MACRO, Row, named_p, number, other_way, shown_p
+from figures import _theme as theme
+
+AXES = ("transfer", "localization")
+
+
+def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.DataFrame | None) -> list[str]:
+    """Where base lands, what each method changes, and what the effects may be called (of `verdicts.csv`)."""
+    rows = {row["method"]: row for row in plane[plane["language"] == MACRO].to_dict("records")}
+    base = rows["base"]
+    found = [
+        f"Unsteered, the model answers {number(base, 'transfer')} of {base['n_universal']} universal questions right "
+        f"(transfer) and {number(base, 'localization')} of {base['n_cultural']} cultural questions as the language's "
+        f"own culture would (localization); {_chance(base)}."
+    ]
+    for method, row in rows.items():
+        if method == "base" or theme.is_control(method) or theme.of_seed(method) or "+" in method:
+            continue
+        transfer, localization = (_change(plane, contrasts, row, metric) for metric in AXES)
+        found.append(
+            f"{_sentence(theme.looks([method])[theme.family(method)].label)} changes transfer by {transfer} and "
+            f"localization by {localization}."
+        )
+    called = [] if verdicts is None else verdicts.loc[verdicts["language"] == MACRO, "sentence"].tolist()
+    return [*found, *map(str, called)]
+
+
+def smallest_seen(manifest: Mapping[str, Any]) -> str:
+    """The smallest effects that the run's design finds with 80% power; empty where none was told."""
+    effects = manifest.get("smallest_effects") or {}
+    if not effects:
+        return ""
+    told = " and ".join(f"{value:.3f} of {metric}" for metric, value in effects.items())
+    design = manifest.get("design", {}).get("name", "")
+    return (
+        f"What the design {design} could see: over all languages, changes of {told} are found with 80% power, by the "
+        "variance on dev. Controls had the same search as the vectors that they are compared with."
+    )
+
+
+def _chance(base: Row) -> str:
+    """What chance is: for localization in effect, where that was measured."""
+    nominal = f"chance is {base['chance']:.2f}"
+    if pd.isna(base.get("chance_effective")):
+        return nominal
+    return (
+        f"{nominal}, for localization in effect {number(base, 'chance_effective')}, as options that are neither local "
+        f"nor the US's are chosen in {number(base, 'neither')} of the cases"
+    )
+
+
+def _change(plane: pd.DataFrame, contrasts: pd.DataFrame | None, row: Row, metric: str) -> str:
+    """A method's mean change with its interval, its p, and the languages that go the other way."""
+    column = f"d_{metric}"
+    languages = plane[plane["method"] == row["method"]].to_dict("records")
+    notes = _p(contrasts, row["method"], metric) + other_way(row[column], languages, column)
+    return number(row, column, signed=True) + (f" ({notes.removeprefix('; ')})" if notes else "")
+
+
+def _p(contrasts: pd.DataFrame | None, method: str, metric: str) -> str:
+    if contrasts is None:
+        return ""
+    own = (contrasts["method"] == method) & (contrasts["metric"] == metric) & (contrasts["against"] == "base")
+    rows = contrasts[own & (contrasts["language"] == MACRO)].to_dict("records")
+    return named_p(rows[0]) if rows and not pd.isna(shown_p(rows[0])) else ""
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,10 @@
+from ._models import load_trainable as load_trainable
+from ._pairs import TrainingData as TrainingData
+from ._pairs import load_training as load_training
+from ._penalty import KeptVectors as KeptVectors
+from ._run import Training as Training
+from ._run import align as align
+from ._settings import METHODS as METHODS
+from ._settings import Settings as Settings
+from ._settings import check_installed as check_installed
+from ._settings import settings_for as settings_for

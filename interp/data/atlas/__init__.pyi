@@ -1,0 +1,10 @@
+from ._atlas import CULTURAL as CULTURAL
+from ._atlas import LANGUAGES as LANGUAGES
+from ._atlas import OWN_CULTURE as OWN_CULTURE
+from ._atlas import PARALLEL as PARALLEL
+from ._atlas import UNIVERSAL as UNIVERSAL
+from ._atlas import chatter as chatter
+from ._atlas import cultural as cultural
+from ._atlas import names as names
+from ._atlas import templates as templates
+from ._atlas import universal as universal

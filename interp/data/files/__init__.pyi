@@ -1,0 +1,15 @@
+from ._folding import capital as capital
+from ._folding import folded as folded
+from ._records import SUFFIXES as SUFFIXES
+from ._records import Record as Record
+from ._records import by_key as by_key
+from ._records import clean as clean
+from ._records import filled as filled
+from ._records import read_records as read_records
+from ._sources import Nowhere as Nowhere
+from ._sources import Origin as Origin
+from ._sources import Part as Part
+from ._sources import Reader as Reader
+from ._sources import cache_folder as cache_folder
+from ._sources import open_reader as open_reader
+from ._tables import read_table as read_table

@@ -1,0 +1,207 @@
+"""BMLAMA-53: facts as sentences with a blank and lists of candidates, in 53 languages.
+
+Rows are parallel by their order. The candidates of a row stand in one cell, separated by commas, in the same order in
+every language. The wrong options of an item are drawn from its candidates; those that another row names as right for
+the same subject (a country's other official language) are not drawn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from interp.data import (
+    BLANK,
+    Entry,
+    LeftOut,
+    Split,
+    UniversalItem,
+    UniversalSet,
+    assign_splits,
+    draw,
+    join_clusters,
+    parallel_languages,
+    shuffled,
+)
+from interp.data.files import Origin, Part, Reader, Record, folded
+from interp.data.published._aligned import Sorted, check_lengths
+
+LANGUAGES = (
+    "af", "ar", "az", "be", "bg", "bn", "ca", "ceb", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa", "fi",
+    "fr", "ga", "gl", "he", "hi", "hr", "hu", "hy", "id", "it", "ja", "ka", "ko", "la", "lt", "lv", "ms", "nl", "pl",
+    "pt", "ro", "ru", "sk", "sl", "sq", "sr", "sv", "ta", "th", "tr", "uk", "ur", "vi", "zh",
+)  # fmt: skip
+OPTIONS = 4
+SHOWN_BLANK = "___"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fact in one language: the sentence with BLANK, the right candidate, all candidates' cell, the subject."""
+
+    sentence: str
+    answer: str
+    cell: str
+    subject: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What the English row says: its key, and the relation with [X] for the subject and [Y] for the answer."""
+
+    key: str
+    relation: str
+    subject: str
+    answer: str
+
+
+def part(code: str) -> Part:
+    """A language's file."""
+    name = f"{code}.tsv"
+    published = ("1_easyrun/BMLAMA53", "2_reimplement_step_by_step/BMLAMA53")
+    return Part((*(f"{folder}/{name}" for folder in published), f"BMLAMA53/{name}", name), quoted=False)
+
+
+def load(reader: Reader, languages: tuple[str, ...]) -> UniversalSet:
+    """All rows, as items or left out; raises DataError for files that don't line up."""
+    codes = parallel_languages(LANGUAGES, languages, lambda code: reader.has(part(code)))
+    rows = {code: [_row(record) for record in reader.records(part(code))] for code in codes}
+    check_lengths(rows)
+    names = {code: {row.answer for row in known if ", " in row.answer} for code, known in rows.items()}
+    facts = [_fact(row) for row in rows["en"]]
+    right: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for fact in facts:
+        right[fact.relation, fact.subject].add(fact.answer)
+    clusters = _clusters(facts)
+    splits = assign_splits((clusters[fact.subject] for fact in facts), "bmlama")
+    found, seen = Sorted(), set[str]()
+    for number, fact in enumerate(facts):
+        row = {code: known[number] for code, known in rows.items()}
+        cluster = clusters[fact.subject]
+        if fact.key in seen:
+            found.add(LeftOut(fact.key, row["en"].where, "the same sentence and answer as an earlier row"))
+        else:
+            also_right = right[fact.relation, fact.subject] - {fact.answer}
+            found.add(_item(fact, row, names, also_right, cluster, splits[cluster]))
+        seen.add(fact.key)
+    return UniversalSet("bmlama", codes, tuple(found.items), left_out=tuple(found.left_out))
+
+
+def _row(record: Record) -> Row:
+    sentence, answer, cell, subject = (record.text(name) for name in ("Prompt", "Ans", "Candidate Ans", "Subject"))
+    return Row(sentence, answer, cell, subject, record.where)
+
+
+def _fact(row: Row) -> Fact:
+    relation = row.sentence.replace(row.subject, "[X]", 1).replace(BLANK, "[Y]")
+    return Fact(f"{row.sentence.replace(BLANK, '[Y]')} [Y] = {row.answer}", relation, row.subject, row.answer)
+
+
+def _clusters(facts: Sequence[Fact]) -> dict[str, str]:
+    """Cluster per subject: it is joined with an answer that it alone has, and that is its only one, in a relation."""
+    pairs = {(fact.relation, fact.subject, fact.answer) for fact in facts}
+    answers = Counter((relation, subject) for relation, subject, _ in pairs)
+    subjects = Counter((relation, answer) for relation, _, answer in pairs)
+    return join_clusters(
+        (subject, answer if answers[relation, subject] == subjects[relation, answer] == 1 else None)
+        for relation, subject, answer in sorted(pairs)
+    )
+
+
+def _item(
+    fact: Fact,
+    rows: Mapping[str, Row],
+    names: Mapping[str, set[str]],
+    also_right: set[str],
+    cluster: str,
+    split: Split,
+) -> UniversalItem | LeftOut:
+    for code, row in rows.items():
+        if row.sentence.count(BLANK) != 1:
+            return LeftOut(fact.key, row.where, f"{row.sentence.count(BLANK)} blanks in {code!r}")
+    listed = _candidates(rows, names)
+    if listed is None:
+        return LeftOut(fact.key, rows["en"].where, "the candidates don't line up over the languages")
+    candidates, right = listed
+    options = [candidates[right]]
+    for index in _drawn(candidates, right, fact.key):
+        text = candidates[index]
+        if text["en"] not in also_right and all(_differ(text, option) for option in options):
+            options.append(text)
+        if len(options) == OPTIONS:
+            break
+    if len(options) < 2:
+        return LeftOut(
+            fact.key, rows["en"].where, "no wrong candidate that differs from the right one in every language"
+        )
+    answer = draw(len(options), "position", fact.key)
+    options = [*options[1 : answer + 1], options[0], *options[answer + 1 :]]
+    return UniversalItem(
+        key=fact.key,
+        relation=fact.relation,
+        cluster=cluster,
+        split=split,
+        questions={code: (row.sentence.replace(BLANK, SHOWN_BLANK),) for code, row in rows.items()},
+        options=tuple(options),
+        answer=answer,
+        candidates=tuple(candidates),
+        sentences={code: row.sentence for code, row in rows.items()},
+    )
+
+
+def _drawn(candidates: Sequence[Mapping[str, str]], right: int, key: str) -> list[int]:
+    """Indices of the other candidates, in an order drawn by hash of their English names."""
+    places = {text["en"]: index for index, text in enumerate(candidates) if index != right}
+    return [places[name] for name in shuffled(sorted(places), "wrong", key)]
+
+
+def _differ(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
+    return all(folded(a[code], code) != folded(b[code], code) for code in a)
+
+
+def _candidates(rows: Mapping[str, Row], names: Mapping[str, set[str]]) -> tuple[list[dict[str, str]], int] | None:
+    """The candidates in every language and the place of the right one; None where the languages don't line up.
+
+    A name may contain the comma that separates names. Both ways to read a cell are tried: every comma separates, or
+    known names (answers of the same file) stay whole. Exactly one number of names must be possible in every language
+    with the right one at the same place.
+    """
+    readings = {code: _readings(row.cell, names[code]) for code, row in rows.items()}
+    found = []
+    for size in set.intersection(*(set(known) for known in readings.values())):
+        lists = {code: known[size] for code, known in readings.items()}
+        places = set.intersection(
+            *({i for i, name in enumerate(lists[code]) if name == row.answer} for code, row in rows.items())
+        )
+        if len(places) == 1:
+            texts = [{code: lists[code][i] for code in rows} for i in range(size)]
+            found.append((texts, places.pop()))
+    return found[0] if len(found) == 1 else None
+
+
+def _readings(cell: str, names: set[str]) -> dict[int, list[str]]:
+    """Lists of names that a cell may hold, by their length; none with an empty name."""
+    pieces = cell.split(", ")
+    whole: list[str] = []
+    at = 0
+    while at < len(pieces):
+        sizes = range(len(pieces) - at, 1, -1)
+        size = next((n for n in sizes if ", ".join(pieces[at : at + n]) in names), 1)
+        whole.append(", ".join(pieces[at : at + size]))
+        at += size
+    stripped = ([name.strip() for name in reading] for reading in (pieces, whole))
+    return {len(reading): reading for reading in stripped if all(reading)}
+
+
+ENTRY: Entry[UniversalSet] = Entry(
+    "bmlama", "universal", "BMLAMA-53: facts with candidates",
+    "Qi, Fernández and Bisazza (2023), Cross-Lingual Consistency of Factual Knowledge in Multilingual Language Models, "
+    "EMNLP",
+    "Apache-2.0; made from mLAMA, CC BY-NC 4.0", LANGUAGES, "3,070 rows", load,
+    Origin(
+        "github", "Betswish/Cross-Lingual-Consistency", "13c9d46c8a11e9f7798a6e6ec8bc5efa98a9e448",
+        ("bmlama", "bmlama53", "BMLAMA53"),
+    ),
+)  # fmt: skip

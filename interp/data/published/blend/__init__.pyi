@@ -1,0 +1,2 @@
+from ._choices import CHOICE as CHOICE
+from ._loader import ENTRY as ENTRY

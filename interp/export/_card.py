@@ -1,0 +1,147 @@
+"""The model card of exported plans: model, data, layers, strengths, and what a run measured, with intervals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from figures import estimate, read_table
+from interp.names import MACRO
+from interp.steering import Plan, SavedPlans
+
+TAGS = ("translocal", "steering-vectors", "interpretability", "multilingual")
+COLUMNS = (("transfer", ""), ("localization", ""), ("d_transfer", "+"), ("d_localization", "+"))
+LIMITS = (
+    "The numbers hold for the options, languages and items they were measured on. A language is not a culture, and "
+    "answers among options are not free answers. Look at what the plan does to your own prompts before you use it."
+)
+
+POSITIONS = (
+    "Positions: `text` is every token but padding and the special tokens in front of the prompt, such as BOS; `last` "
+    "is the last prompt token and every later one; `all` is every token but padding. llama.cpp, lm-evaluation-harness "
+    "and baked checkpoints know only `all`: `interp export` measures what that changes when it writes a plan for them."
+)
+
+
+def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None = None) -> str:
+    """A README.md with the Hub's metadata, in Markdown.
+
+    The numbers are those of `plane.csv` and `manifest.json` beside the plans; without them the card says that none are
+    known. Texts from files are put in code spans, without marks that could end them.
+    """
+    from huggingface_hub import ModelCardData
+
+    folder = saved.file.parent
+    manifest = _manifest(folder)
+    languages = sorted({code for m in methods for code in ([language] if language else saved.languages(m))})
+    base = saved.model.name if saved.model.name.count("/") == 1 else None
+    meta = ModelCardData(language=languages, tags=list(TAGS), base_model=base, library_name="translocal")
+    title = f"Steering plans for {_code(saved.model.name)}"
+    parts = [
+        f"---\n{meta.to_yaml()}\n---\n",
+        f"# {title}\n",
+        f"Vectors that are added to the residual stream of {_code(saved.model.name)} (fingerprint "
+        f"{_code(saved.model.fingerprint)}, processing {_code(saved.model.processing)}), made with translocal.\n",
+        "## What is steered\n",
+        _steers(saved, methods, language),
+        f"{POSITIONS}\n",
+        "## Data\n",
+        _data(manifest),
+        "## Measured\n",
+        _numbers(folder, methods, language, str(manifest.get("split", "test"))),
+        "## Use\n",
+        "    interp generate --plan FOLDER --language "
+        f'{languages[0] if languages else "ko"} --method {methods[0]} "..."\n',
+        f"{LIMITS}\n",
+    ]
+    return "\n".join(parts)
+
+
+def checkpoint_card(name: str, plan: Plan, said: str) -> str:
+    """A README.md for a checkpoint with a plan in its biases. said: what it changes that every token is steered."""
+    from huggingface_hub import ModelCardData
+
+    base = name if name.count("/") == 1 else None
+    meta = ModelCardData(tags=list(TAGS), base_model=base, library_name="transformers")
+    rows = [f"| {steer.layer} | {steer.strength:g} | {steer.operator} | {steer.positions} |" for steer in plan.steers]
+    return "\n".join(
+        [
+            f"---\n{meta.to_yaml()}\n---\n",
+            f"# {_code(name)} with steering vectors in its biases\n",
+            "| after block | strength | operator | positions as chosen |\n|---|---|---|---|",
+            *rows,
+            f"\n{said}\n",
+            f"{LIMITS}\n",
+        ]
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _steers(saved: SavedPlans, methods: Sequence[str], language: str | None) -> str:
+    rows = [
+        "| method | language | vectors | after block | strength | operator | positions |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for method in methods:
+        for code in [language] if language else saved.languages(method):
+            for steer in saved.saved(code, method).steers:
+                rows.append(
+                    f"| {_code(method)} | {_code(code)} | {_code(steer.vectors)} | {steer.layer} | {steer.strength:g} "
+                    f"| {steer.operator} | {steer.positions} |"
+                )
+    return "\n".join(rows) + "\n"
+
+
+def _data(manifest: Mapping[str, Any]) -> str:
+    data = manifest.get("data")
+    if not isinstance(data, dict):
+        return "Nothing is recorded of the data that the vectors were fitted on.\n"
+    lines = []
+    for axis in ("universal", "cultural"):
+        one = data.get(axis, {})
+        revision = f", revision {_code(one['revision'])}" if one.get("revision") else ""
+        lines.append(
+            f"- {axis}: {_code(one.get('name', '?'))}{revision}, {one.get('items', '?')} items, fingerprint "
+            f"{_code(one.get('fingerprint', '?'))}"
+        )
+    return "\n".join([*lines, "", "Vectors are fitted on the fit split, layers and strengths chosen on dev.\n"])
+
+
+def _numbers(folder: Path, methods: Sequence[str], language: str | None, split: str) -> str:
+    path = folder / "plane.csv"
+    if not path.is_file():
+        return "Nothing was measured beside these plans: no numbers are known.\n"
+    plane = read_table(path)
+    rows = plane[plane["method"].isin(["base", *methods]) & (plane["language"] == (language or MACRO))]
+    lines = [
+        f"{split.capitalize()} split, {_code(language) if language else 'mean over languages'}, 95% intervals over "
+        "clusters of items:\n",
+        "| method | transfer | localization | change of transfer | change of localization |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows.to_dict("records"):
+        cells = [_cell(row, name, sign) for name, sign in COLUMNS]
+        lines.append(f"| {_code(row['method'])} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Mapping[Any, Any], name: str, sign: str) -> str:
+    if pd.isna(row[name]) or (sign and row["method"] == "base"):
+        return ""
+    return estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"], signed=bool(sign))
+
+
+def _code(text: object) -> str:
+    plain = " ".join(str(text).split()).replace("`", "'").replace("|", "/")
+    return f"`{plain}`"

@@ -1,0 +1,12 @@
+from ._protocol import HookedModel as HookedModel
+from ._protocol import NamedHook as NamedHook
+from ._protocol import before_unembedding as before_unembedding
+from ._protocol import device_of as device_of
+from ._protocol import dtype_of as dtype_of
+from ._protocol import embedding_rows as embedding_rows
+from ._protocol import hooks_on as hooks_on
+from ._protocol import is_bridge as is_bridge
+from ._protocol import resid_post as resid_post
+from ._protocol import resid_pre as resid_pre
+from ._shape import Shape as Shape
+from ._shape import shape_from_config as shape_from_config

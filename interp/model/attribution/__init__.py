@@ -1,0 +1,5 @@
+"""Which blocks and heads make a logit difference, and which carry a cue."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

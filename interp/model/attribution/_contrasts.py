@@ -1,0 +1,187 @@
+"""Logit differences: prompts with the first tokens of two options each, and cues of equal length in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from interp.data import CulturalSet, Role, Task, Text, draw, question_text
+from interp.errors import ModelError
+from interp.model import HookedModel, NamedHook, device_of
+from interp.model.read import Batch, Ids, Template, Tokens, batches, switches_in
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Prompts with the first tokens of two options each; `dropped` names the items whose two first tokens are one.
+
+    prompts: token ids up to the two first tokens; those that options share with the prompt, as scoring has them.
+    """
+
+    prompts: tuple[Ids, ...]
+    better: tuple[int, ...]
+    worse: tuple[int, ...]
+    items: tuple[str, ...]
+    clusters: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CuePairs:
+    """Contrasts behind a culture's cue, a placebo and a wrong culture's cue, the three of equal length in tokens.
+
+    `unmatched` names the items for which no placebo or no wrong culture's cue has the length of the cue.
+    """
+
+    cued: tuple[Ids, ...]
+    placebo: tuple[Ids, ...]
+    control: tuple[Ids, ...]
+    better: tuple[int, ...]
+    worse: tuple[int, ...]
+    items: tuple[str, ...]
+    clusters: tuple[str, ...]
+    unmatched: tuple[str, ...]
+
+
+def contrasts(model: HookedModel, tasks: Sequence[Task], better: Role, worse: Role, batch_size: int = 64) -> Contrasts:
+    """First tokens of the options of two roles, written in the prompt's language.
+
+    Of several options in a role, the one whose first token has the highest logit.
+    Raises ValueError for a task without an option of a role, ModelError for a model that is not a TransformerBridge.
+    """
+    tokens = Tokens(require_bridge(model))
+    asked = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]
+    endings = [ids for _, ids in asked]
+    firsts = [
+        (_first_tokens(ids, task, better), _first_tokens(ids, task, worse))
+        for ids, task in zip(endings, tasks, strict=True)
+    ]
+    prompts = [context for context, _ in asked]
+    kept: list[int] = []
+    pairs: list[tuple[int, int]] = []
+    for i, logits in enumerate(last_logits(model, prompts, [[*a, *b] for a, b in firsts], batch_size)):
+        a, b = firsts[i]
+        liked = dict(zip([*a, *b], logits.tolist(), strict=True))
+        first = max(a, key=lambda token: (liked[token], -token))
+        if rest := [token for token in b if token != first]:
+            kept.append(i)
+            pairs.append((first, max(rest, key=lambda token: (liked[token], -token))))
+    return Contrasts(
+        prompts=tuple(prompts[i] for i in kept),
+        better=tuple(first for first, _ in pairs),
+        worse=tuple(second for _, second in pairs),
+        items=tuple(tasks[i].prompt.item for i in kept),
+        clusters=tuple(tasks[i].cluster for i in kept),
+        dropped=tuple(task.prompt.item for i, task in enumerate(tasks) if i not in set(kept)),
+    )
+
+
+def _first_tokens(endings: Sequence[Ids], task: Task, role: Role) -> list[int]:
+    own = [ids for mark, ids in zip(task.marks, endings, strict=True) if mark.role == role and mark.own]
+    if not own:
+        raise ValueError(f"item {task.prompt.item!r} has no option of role {role!r}; choose another role")
+    return [ids[0] for ids in own]
+
+
+def cue_pairs(
+    model: HookedModel,
+    dataset: CulturalSet,
+    culture: str,
+    tasks: Sequence[Task],
+    fillers: Sequence[Text] = (),
+    template: Template | None = None,
+) -> CuePairs:
+    """The local and the reference option of explicitly cued `tasks`, all in one language, behind cues of equal length.
+
+    A placebo is one of the dataset's or, where none fits, one of `fillers` (sentences that name no place); the control
+    is the cue of another culture, not the reference. Which of those that fit is drawn by hash. `template` is what the
+    tasks' prompts went through. Errors as `contrasts`.
+    """
+    contrast = contrasts(model, tasks, "local", "reference")
+    tokens, frame = Tokens(model), template or Template()
+    items = {item.key: item for item in dataset.items}
+    asked = {task.prompt.item: task.prompt for task in tasks}
+    wrong = [dataset.cues[c] for c in dataset.cultures if c not in (culture, dataset.reference)]
+
+    def fitting(row: int, sentences: Sequence[Text], what: str) -> Ids | None:
+        key, length = contrast.items[row], len(contrast.prompts[row])
+        code, endings = asked[key].language, asked[key].continuations
+        question = items[key].questions[code]
+        texts = [frame.text(question_text(question, code, sentence[code])) for sentence in sentences]
+        able = [ids for text in texts if len(ids := tokens.split(text, endings)[0]) == length]
+        return able[draw(len(able), what, key, code)] if able else None
+
+    rows: list[tuple[int, Ids, Ids]] = []
+    for row in range(len(contrast.items)):
+        placebo = fitting(row, dataset.placebos, "placebo") or fitting(row, fillers, "filler")
+        control = fitting(row, wrong, "wrong cue")
+        if placebo and control:
+            rows.append((row, placebo, control))
+    kept = {row for row, _, _ in rows}
+    return CuePairs(
+        cued=tuple(contrast.prompts[row] for row, _, _ in rows),
+        placebo=tuple(placebo for _, placebo, _ in rows),
+        control=tuple(control for _, _, control in rows),
+        better=tuple(contrast.better[row] for row, _, _ in rows),
+        worse=tuple(contrast.worse[row] for row, _, _ in rows),
+        items=tuple(contrast.items[row] for row, _, _ in rows),
+        clusters=tuple(contrast.clusters[row] for row, _, _ in rows),
+        unmatched=tuple(key for row, key in enumerate(contrast.items) if row not in kept),
+    )
+
+
+def require_bridge(model: HookedModel) -> Any:
+    """The model, if TransformerLens' analysis tools take it; raises ModelError otherwise."""
+    try:
+        from transformer_lens.model_bridge import TransformerBridge
+        from transformer_lens.tools import analysis  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            "attribution needs TransformerLens' analysis tools, which this version lacks",
+            allowed="transformer-lens 4",
+            remedy="upgrade transformer-lens",
+        ) from error
+    if not isinstance(model, TransformerBridge):
+        raise ModelError(
+            f"attribution does not take a {type(model).__name__}",
+            allowed="a TransformerBridge",
+            remedy="load the model with load_model under transformer-lens 4",
+        )
+    return model
+
+
+def batched(model: HookedModel, texts: Sequence[str | Ids], batch_size: int) -> Iterator[Batch]:
+    """Prompts, or their token ids, as batches."""
+    tokens = Tokens(model)
+    sequences = [tokens.prompt(text) for text in texts]
+    lengths = [len(sequence) for sequence in sequences]
+    return batches(sequences, lengths, batch_size, device_of(model), switches=switches_in(model))
+
+
+def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch vocab"]:
+    """Logits at each row's last prompt token; no other position is unembedded."""
+
+    def keep(stream: torch.Tensor, hook: Any) -> torch.Tensor:
+        return stream[torch.arange(len(stream), device=stream.device), batch.last.to(stream.device)][:, None]
+
+    hooks: list[NamedHook] = [("unembed.hook_in", keep)]
+    logits: torch.Tensor = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+    return logits[:, 0]
+
+
+@torch.inference_mode()
+def last_logits(
+    model: HookedModel, texts: Sequence[str | Ids], columns: Sequence[Sequence[int]], batch_size: int = 64
+) -> list[Float[np.ndarray, " column"]]:
+    """Logits (float32) of some tokens, `columns[i]` for text i, at each text's last token."""
+    out: list[np.ndarray] = [np.empty(0)] * len(texts)
+    for batch in batched(model, texts, batch_size):
+        logits = run_last(model, batch)
+        for j, i in enumerate(batch.rows):
+            out[i] = logits[j, list(columns[i])].float().cpu().numpy()
+    return out

@@ -1,0 +1,182 @@
+"""Load any model that TransformerLens supports: by Hub id, from a checkpoint's folder, a GGUF file, or as an object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interp.errors import ModelError
+from interp.model.load._adapters import find_adapter
+from interp.model.load._booting import boot, read_configuration
+from interp.model.load._gguf_header import header_of
+from interp.model.load._hub import at_hand, check_revision
+from interp.model.load._placement import DeviceMap, check_quantization, place
+from interp.model.load._sources import DTYPES, ORGANISM, find_model
+from interp.model.machine import check_fits
+from interp.model.read import described_tokenizer, notice_changed
+from interp.organism import Exposure
+
+if TYPE_CHECKING:
+    from interp.model import HookedModel
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A hooked model with what tells it from others, and what it saw if its folder says so.
+
+    revision: commit on the Hub. processing: `none`, or what was folded and centred (see `processing_of`). adapter: name
+    of the merged LoRA adapter, with its commit where it came from the Hub. quantization: `4bit`, `8bit`, or what an
+    object's config says. gguf: of a GGUF file, how it stores the weights and what they became, such as `Q4_K_M,
+    dequantised to float32`. All empty where they don't apply.
+    """
+
+    model: HookedModel
+    name: str
+    fingerprint: str
+    exposure: Exposure | None
+    revision: str = ""
+    processing: str = "none"
+    adapter: str = ""
+    quantization: str = ""
+    gguf: str = ""
+
+    def described(self) -> dict[str, str]:
+        """Everything but the model itself, as a manifest states it, with the tokens around every plain text."""
+        return {
+            "name": self.name, "fingerprint": self.fingerprint, "revision": self.revision,
+            "processing": self.processing, "adapter": self.adapter, "quantization": self.quantization,
+            "gguf": self.gguf, **described_tokenizer(self.model.tokenizer),
+        }  # fmt: skip
+
+
+def load_model(
+    model: str | Path | HookedModel = ORGANISM,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    n_devices: int | None = None,
+    device_map: DeviceMap | None = None,
+    quantization: str | None = None,
+    adapter: str | Path | None = None,
+    revision: str | None = None,
+) -> LoadedModel:
+    """A hooked model by Hub id, checkpoint folder or GGUF file, as a `TransformerBridge`; `organism` is embedded.
+
+    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype.
+    Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
+    `HookedTransformer` object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed
+    that. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs,
+    device_map as Transformers understands it.
+    quantization: `4bit` or `8bit`, by bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA
+    adapter, merged into the weights. revision: branch, tag or commit on the Hub. Of a model of text and images the
+    language model is loaded. Raises ModelError for settings that don't go together, a model that can't be found, opened
+    or hooked, one that doesn't fit the free memory, and an adapter of another model.
+    """
+    if not isinstance(model, (str, Path)):
+        return _taken(model, device, dtype, n_devices, device_map, quantization, adapter, revision)
+    name = str(model)
+    asked = find_model(name, dtype)
+    check_revision(asked, revision)
+    check_quantization(asked, quantization)
+    placement = place(device, dtype, n_devices, device_map, quantization)
+    if adapter is not None and quantization is not None:
+        raise ModelError(
+            f"an adapter can't be merged into {quantization} weights without loss",
+            allowed="one of adapter and quantization",
+            remedy="load without quantization",
+        )
+    found = None if adapter is None else find_adapter(str(adapter))
+    source, commit = at_hand(name, revision)
+    read_configuration(source, name)
+    check_fits(source, placement.dtype, placement.devices, quantization=quantization)
+    hooked = boot(source, name, placement, found)
+    exposure = Exposure.read(Path(source.location))
+    said = "" if found is None else f"{found.name} {found.revision}".strip()
+    stored = header_of(Path(source.location)).described(placement.dtype) if source.gguf else ""
+    return _described(hooked, source.name, exposure, commit, said, quantization or "", stored)
+
+
+def _described(
+    model: HookedModel,
+    name: str,
+    exposure: Exposure | None,
+    revision: str,
+    adapter: str,
+    quantization: str,
+    gguf: str = "",
+) -> LoadedModel:
+    from interp.model.load._processing import fingerprint, processing_of
+    from interp.model.load._trial import check_hooks_work
+
+    check_hooked(model, name)
+    check_hooks_work(model)
+    return LoadedModel(
+        model, name, fingerprint(model), exposure, revision, processing_of(model), adapter, quantization, gguf
+    )
+
+
+def _taken(
+    model: HookedModel,
+    device: str,
+    dtype: str,
+    n_devices: int | None,
+    device_map: DeviceMap | None,
+    quantization: str | None,
+    adapter: str | Path | None,
+    revision: str | None,
+) -> LoadedModel:
+    """An object as it is; raises ModelError for settings that only loading could meet."""
+    if not (hasattr(model, "cfg") and hasattr(model, "hook_dict")):
+        raise ModelError(
+            f"a {type(model).__name__} is no model that can be hooked",
+            allowed="a name, a folder, a TransformerBridge or a HookedTransformer",
+            remedy="pass one",
+        )
+    for setting, value in (
+        ("n_devices", n_devices), ("device_map", device_map), ("quantization", quantization), ("adapter", adapter),
+        ("revision", revision),
+    ):  # fmt: skip
+        if value is not None:
+            raise ModelError(
+                f"{setting} {value!r} makes no sense for a model that is loaded already",
+                remedy="leave it out, or pass the model's name",
+            )
+    from interp.model import device_of, dtype_of
+
+    name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
+    check_hooked(model, name)
+    there = {"device": str(device_of(model)), "dtype": str(dtype_of(model)).removeprefix("torch.")}
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
+    for setting, value in (("device", device), ("dtype", dtype)):
+        if value not in ("auto", there[setting], there[setting].partition(":")[0]):
+            raise ModelError(
+                f"{setting} {value!r} was asked for, and the model's is {there[setting]}",
+                remedy=f"leave {setting} out, or convert the model first",
+            )
+    config = getattr(getattr(model, "original_model", None), "config", None)
+    method = getattr(getattr(config, "quantization_config", None), "quant_method", "")
+    notice_changed(model.tokenizer)
+    return _described(model, name, None, "", "", str(getattr(method, "value", method)))
+
+
+def check_hooked(model: HookedModel, name: str) -> None:
+    """Raise ModelError unless the model has a residual stream after every block and a tokenizer of its size."""
+    from interp.model import embedding_rows
+    from interp.model.load._kinds import check_vocabulary
+
+    missing = [
+        hook
+        for layer in range(model.cfg.n_layers)
+        if (hook := f"blocks.{layer}.hook_resid_post") not in model.hook_dict
+    ]
+    if missing:
+        raise ModelError(
+            f"the model has no hook {missing[0]}",
+            allowed="decoder-only models with a residual stream per block",
+            remedy="choose another model",
+        )
+    if model.tokenizer is None:
+        raise ModelError("the model has no tokenizer", remedy="load it with its tokenizer files")
+    check_vocabulary(model.tokenizer, embedding_rows(model), name)

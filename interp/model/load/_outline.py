@@ -1,0 +1,192 @@
+"""A model before it is loaded: where it is, how large, who may read it, and its sizes."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+
+from interp.errors import ModelError
+from interp.model import HookedModel, Shape, shape_from_config
+from interp.model.load._booting import read_configuration
+from interp.model.load._gguf import gguf_configuration
+from interp.model.load._gguf_header import read_header
+from interp.model.load._hub import CHECKPOINT, ELSEWHERE, explained, no_such_file
+from interp.model.load._kinds import check_language_model, check_vocabulary
+from interp.model.load._placement import check_quantization
+from interp.model.load._sources import ORGANISM, Source, find_model
+from interp.model.machine import BYTES, QUANTIZED, local_place, weight_bytes
+from interp.model.read import own_tokenizer
+
+if TYPE_CHECKING:
+    from interp.model.load._loading import LoadedModel
+
+TIMEOUT = 20
+BLOCK = 2**22
+"""Bytes fetched at a time of a GGUF file's header."""
+
+Place = Literal["embedded", "folder", "cached", "to download"]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a model without loading it.
+
+    folder: where its files are, or a GGUF file itself (None: to download). gated: None where that can't be known here.
+    weights: bytes once loaded. download: bytes to fetch. tokenizer: None where its files are not here.
+    """
+
+    name: str
+    place: Place
+    folder: Path | None
+    revision: str
+    gated: bool | None
+    config: Any
+    shape: Shape
+    weights: int
+    download: int
+    tokenizer: Any | None
+
+    def hooked(self, device: str, dtype: str) -> HookedModel:
+        """What stands for the model where only its sizes, place and tokenizer are asked for."""
+        import torch
+
+        sizes = self.shape
+        weight = torch.empty(0, device=device, dtype=getattr(torch, dtype))
+        cfg = SimpleNamespace(
+            n_layers=sizes.n_layers, d_model=sizes.d_model, d_mlp=sizes.d_mlp, n_heads=sizes.n_heads,
+            d_head=sizes.d_head, d_vocab=sizes.d_vocab, n_ctx=sizes.n_ctx, dtype=weight.dtype,
+        )  # fmt: skip
+        embed = SimpleNamespace(parameters=lambda: [weight])
+        return cast(HookedModel, SimpleNamespace(cfg=cfg, tokenizer=self.tokenizer, embed=embed))
+
+
+def outline(name: str, dtype: str, *, quantization: str | None = None, revision: str | None = None) -> Outline:
+    """What a model would be in `dtype` (`float32`, ...); of one on the Hub only its configuration is fetched.
+
+    Of a GGUF file the header alone is read, also on the Hub.
+
+    Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
+    is not a causal language model, or has a tokenizer that is larger than its embedding.
+    """
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.set_verbosity_error()
+    source = find_model(name)
+    check_quantization(source, quantization)
+    folder = local_place(source, revision)
+    gated, commit, download, parameters = None, "", 0, None
+    if folder is None:
+        gated, commit, download, parameters = _on_hub(source, revision)
+    elif not source.local:
+        commit = str(folder).removesuffix(source.file).rstrip("/").rpartition("/")[2]
+    weights = None
+    try:
+        if folder:
+            config = read_configuration(Source(source.name, str(folder), True), name)
+        else:
+            config = _configuration_on_hub(source, revision)
+            check_language_model(config, name)
+        weights = weight_bytes(folder, dtype, quantization) if folder else None
+        tokenizer = own_tokenizer(folder) if folder else None
+    except ModelError:
+        raise
+    except Exception as error:  # Transformers', the Hub's, the network's
+        said = explained(error, source.location, revision) if folder is None else None
+        reason = " ".join(str(error).split())[:200]
+        raise said or ModelError(
+            f"the configuration or tokenizer of {name!r} can't be read: {reason}", remedy="check the files"
+        ) from error
+    shape = shape_from_config(config)
+    if tokenizer is not None:
+        check_vocabulary(tokenizer, shape.d_vocab, name)
+    counted = _bytes(shape, parameters, dtype, quantization)
+    place: Place = "to download" if folder is None else "cached" if not source.local else "folder"
+    return Outline(
+        name=source.name,
+        place="embedded" if name == ORGANISM else place,
+        folder=folder,
+        revision=commit,
+        gated=gated,
+        config=config,
+        shape=shape,
+        weights=weights or counted,
+        download=download,
+        tokenizer=tokenizer,
+    )
+
+
+def has_configuration(loaded: LoadedModel) -> bool:
+    """Whether a model that is there as an object says its sizes as Transformers does."""
+    return getattr(getattr(loaded.model, "original_model", None), "config", None) is not None
+
+
+def outline_of(loaded: LoadedModel) -> Outline:
+    """The outline of a model that is there as an object; ModelError where it has no configuration of Transformers."""
+    model: Any = loaded.model
+    if not has_configuration(loaded):
+        raise ModelError(
+            "how long this model takes can't be told: it has no configuration of Transformers",
+            remedy="pass a design: small, medium, large or exhaustive",
+        )
+    original = model.original_model
+    weights = sum(part.numel() * part.element_size() for part in original.parameters())
+    return Outline(
+        name=loaded.name, place="folder", folder=None, revision=loaded.revision, gated=None, config=original.config,
+        shape=shape_from_config(original.config), weights=weights, download=0, tokenizer=model.tokenizer,
+    )  # fmt: skip
+
+
+def _bytes(shape: Shape, parameters: int | None, dtype: str, quantization: str | None) -> int:
+    """Bytes of the weights by count: matrices of blocks are what quantization makes smaller."""
+    total, inside = max(parameters or 0, shape.parameters), sum(shape.matrices)
+    width = QUANTIZED[quantization] if quantization else BYTES[dtype]
+    return int(inside * width + (total - inside) * BYTES[dtype])
+
+
+def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int | None]:
+    """Of a repository: whether it is gated, its commit, the bytes of the files that would be fetched, parameters."""
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi()
+        info = api.model_info(source.repository, revision=revision, files_metadata=True, timeout=TIMEOUT)
+        if info.gated:
+            api.auth_check(source.repository)
+    except Exception as error:  # the Hub's errors and the network's have no common class
+        said = explained(error, source.location, revision)
+        if said is None:
+            raise
+        raise said from error
+    sizes = {
+        file.rfilename: int(file.size or 0)
+        for file in info.siblings or ()
+        if file.rfilename == source.file or (not source.file and _fetched(file.rfilename))
+    }
+    if source.file and not sizes:
+        raise no_such_file(source)
+    parameters = int(info.safetensors.total) if info.safetensors else None
+    return bool(info.gated), str(info.sha or ""), sum(sizes.values()), parameters
+
+
+def _fetched(file: str) -> bool:
+    return any(fnmatch.fnmatch(file, pattern) for pattern in CHECKPOINT) and not any(
+        fnmatch.fnmatch(file, pattern) for pattern in ELSEWHERE
+    )
+
+
+def _configuration_on_hub(source: Source, revision: str | None) -> Any:
+    """The configuration of a model that isn't here; of a GGUF file its first bytes are read, as far as the header."""
+    if not source.file:
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(source.location, revision=revision, trust_remote_code=False)
+    from huggingface_hub import HfFileSystem
+
+    hub = HfFileSystem()
+    path = f"{source.repository}@{revision}/{source.file}" if revision else f"{source.repository}/{source.file}"
+    with hub.open(path, "rb", block_size=BLOCK) as file:
+        header = read_header(cast(BinaryIO, file), int(file.size), source.name)
+    return gguf_configuration(header, source.name)

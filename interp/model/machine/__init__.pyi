@@ -1,0 +1,15 @@
+from ._caches import Hub as Hub
+from ._caches import find_hub as find_hub
+from ._capacity import BYTES as BYTES
+from ._capacity import QUANTIZED as QUANTIZED
+from ._capacity import check_fits as check_fits
+from ._capacity import free_bytes as free_bytes
+from ._capacity import local_place as local_place
+from ._capacity import weight_bytes as weight_bytes
+from ._diagnosis import Advice as Advice
+from ._diagnosis import advise as advise
+from ._environment import Machine as Machine
+from ._environment import disk as disk
+from ._environment import machine as machine
+from ._rate import block_rate as block_rate
+from ._rate import matmul_rate as matmul_rate

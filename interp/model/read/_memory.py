@@ -1,0 +1,97 @@
+"""How much memory a pass may take, and what to do when it takes more."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import ConfigError, ModelError, Notice
+
+if TYPE_CHECKING:
+    from interp.model import HookedModel
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+SHARE_OF_GPU = 0.25
+ON_CPU = 2**30
+CPU_TOKENS, GPU_TOKENS = 1024, 2**15
+"""Tokens of one block call beyond which a call gets no faster."""
+
+SMALLEST = 2**22
+"""A budget below this is not halved."""
+
+
+def parse_memory(text: str) -> int | None:
+    """Bytes in a text such as `8GiB` or `500MB`; None for `auto`. Raises ConfigError for anything else."""
+    if text == "auto":
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if not match or match[2].upper() not in UNITS or float(match[1]) <= 0:
+        raise ConfigError(
+            f"memory {text!r} is not allowed", allowed="a size such as 8GiB or 500MB, or auto", remedy="pass one"
+        )
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+class Budget:
+    """Bytes that the activations of a pass may take; the model's weights come on top.
+
+    The default is 1 GiB on a CPU and a quarter of a GPU. It does not depend on what is free, so that a run repeats.
+    """
+
+    def __init__(self, model: HookedModel, memory: int | str | None = None) -> None:
+        import torch
+
+        from interp.model import device_of
+
+        if isinstance(memory, str):
+            memory = parse_memory(memory)
+        device = device_of(model)
+        cfg = model.cfg
+        self.cuda = device.type == "cuda"
+        if memory is None:
+            total = torch.cuda.get_device_properties(device).total_memory if self.cuda else 0
+            memory = int(total * SHARE_OF_GPU) if self.cuda else ON_CPU
+        self.bytes = memory
+        self._cap = GPU_TOKENS if self.cuda else CPU_TOKENS
+        width = torch.finfo(cfg.dtype).bits // 8 if isinstance(getattr(cfg, "dtype", None), torch.dtype) else 4
+        self.stream_bytes = cfg.d_model * max(width, 4)
+        self._wide = 3 * int(getattr(cfg, "d_mlp", 0) or 4 * cfg.d_model) + 10 * cfg.d_model
+        self._heads = int(cfg.n_heads)
+
+    def tokens(self, length: int) -> int:
+        """Tokens of one block call, for rows that read `length` keys: a quarter of the budget."""
+        per_token = 4 * (self._wide + 3 * self._heads * length)
+        return max(1, min(self._cap, self.bytes // 4 // per_token))
+
+    def streams(self, tokens: int) -> int:
+        """How many streams over `tokens` tokens may be held at once: half of the budget, each kept twice."""
+        return max(1, self.bytes // 2 // (2 * tokens * self.stream_bytes))
+
+    def rows(self, length: int) -> int:
+        """Rows of `length` tokens in one call."""
+        return max(1, self.tokens(length) // length)
+
+    def halve(self, error: BaseException) -> None:
+        """Take half from now on, with a notice; raises ModelError where there is nothing left to halve."""
+        if self.bytes < SMALLEST:
+            raise ModelError(
+                "out of memory with a single prompt at a time",
+                remedy="free some memory, load the model in bfloat16, or take a device with more",
+            ) from error
+        self.bytes //= 2
+        self._cap = max(1, self._cap // 2)
+        warnings.warn(
+            f"out of memory: going on with {self.bytes / 2**20:.0f} MiB per pass (--memory sets it)",
+            Notice,
+            stacklevel=2,
+        )
+
+
+def out_of_memory(error: Any) -> bool:
+    """Whether an error says that memory ran out, on a GPU or on the CPU."""
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

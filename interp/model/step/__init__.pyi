@@ -1,0 +1,11 @@
+from ._blocks import Forwards as Forwards
+from ._blocks import KeysValues as KeysValues
+from ._blocks import Places as Places
+from ._blocks import Stepper as Stepper
+from ._blocks import Stop as Stop
+from ._blocks import Unsteppable as Unsteppable
+from ._blocks import lean as lean
+from ._blocks import replaced as replaced
+from ._hooked_blocks import blocks_of as blocks_of
+from ._unembedding import Unembedding as Unembedding
+from ._unembedding import Words as Words

@@ -1,0 +1,74 @@
+"""Fitters: from pairs of residuals to one vector per layer, all of them as long as the mean difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from interp.model.read import Residuals
+from interp.steering._vectors import PerLayer, difference, rescaled
+
+Stack = Float[torch.Tensor, "layer pair d_model"]
+Fitter = Callable[[Residuals, Residuals], PerLayer]
+
+
+def mean(target: Residuals, source: Residuals) -> PerLayer:
+    """Mean difference of the pairs."""
+    return difference(target, source)
+
+
+def pca(target: Residuals, source: Residuals) -> PerLayer:
+    """First principal axis of the paired differences, taken about 0: centring would remove what the pairs share.
+
+    As in Zou et al. (2310.01405), who flip pairs at random, which centres them.
+    """
+    return _directed(target, source, lambda a, b: np.linalg.svd(a - b, full_matrices=False)[2][0])
+
+
+def lda(target: Residuals, source: Residuals) -> PerLayer:
+    """Normal of Fisher's discriminant, the within-class covariance shrunk by the rule of Ledoit and Wolf."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    def direction(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        return np.asarray(model.fit(np.concatenate([b, a]), np.repeat([0, 1], len(a))).coef_[0])
+
+    return _directed(target, source, direction)
+
+
+def probe(target: Residuals, source: Residuals) -> PerLayer:
+    """Normal of a logistic probe that tells target from source (`probes.LinearProbe`), in the stream's own units."""
+    from probes import LinearProbe
+
+    both = torch.cat([source, target], dim=1)[1:].numpy()
+    fitted = LinearProbe(n_jobs=1).fit(both, np.repeat([0, 1], source.shape[1]))
+    normals = torch.from_numpy(np.asarray(fitted.coef_[:, 0] / fitted.scale_, dtype=np.float32))
+    return _aligned(normals, difference(target, source))
+
+
+FITTERS: dict[str, Fitter] = {f.__name__: f for f in (mean, pca, lda, probe)}
+"""By name; target and source are parallel residuals whose row 0 is the embedding output, as `difference` takes them."""
+
+
+def orthogonal(vectors: PerLayer, to: PerLayer) -> PerLayer:
+    """`vectors` without their component along `to`, layer by layer; shorter by what was taken away."""
+    unit = to / to.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    return vectors - (vectors * unit).sum(dim=-1, keepdim=True) * unit
+
+
+Direction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _directed(target: Residuals, source: Residuals, direction: Direction) -> PerLayer:
+    means = difference(target, source)
+    pairs = zip(target[1:].double().numpy(), source[1:].double().numpy(), strict=True)
+    return _aligned(torch.from_numpy(np.stack([direction(a, b) for a, b in pairs])).float(), means)
+
+
+def _aligned(directions: PerLayer, means: PerLayer) -> PerLayer:
+    """Directions turned to the mean difference's side, and as long as it."""
+    side = torch.where((directions * means).sum(dim=-1, keepdim=True) < 0, -1.0, 1.0)
+    return rescaled(directions * side, means)

@@ -1,0 +1,68 @@
+"""Continuations as they come: the tokens of `generate`, the text in pieces that are never taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from interp.model import HookedModel
+from interp.model.read import Budget, Tokens
+from interp.steering._generation import Finish, Generated, check_continuing, steps
+from interp.steering._plans import Plan
+
+
+@dataclass(frozen=True)
+class Piece:
+    """New text of one side's continuation. The last piece of a side, of which the text may be empty, has the `whole`.
+
+    The joined texts of a side are `whole.text`. No text ends within a character.
+    """
+
+    side: int
+    text: str
+    whole: Generated | None = None
+
+
+def stream(
+    model: HookedModel,
+    texts: Sequence[str],
+    plans: Sequence[Plan],
+    *,
+    max_new_tokens: int = 16,
+    stop: str | None = "\n",
+    memory: int | str | None = None,
+    tokens: Tokens | None = None,
+) -> Iterator[Piece]:
+    """Greedy continuations side by side, token by token: side i is `texts[i]` under `plans[i]`.
+
+    Tokens, ends and errors are those of `generate`, and so are the other arguments. Nothing is computed before a piece
+    is asked for. Raises ValueError for another number of plans than of texts, too.
+    """
+    if len(texts) != len(plans):
+        raise ValueError(f"every text needs its plan, got {len(texts)} texts and {len(plans)} plans")
+    check_continuing(model, plans, max_new_tokens)
+    encode, finish, budget = tokens or Tokens(model), Finish(model, stop), Budget(model, memory)
+    sides = [
+        steps(model, [encode.prompt(text)], plan, max_new_tokens, finish, budget)
+        for text, plan in zip(texts, plans, strict=True)
+    ]
+    return _pieces(sides, finish)
+
+
+def _pieces(sides: Sequence[Iterator[list[list[int]]]], finish: Finish) -> Iterator[Piece]:
+    told = [""] * len(sides)
+    new: list[list[int]] = [[] for _ in sides]
+    going = list(range(len(sides)))
+    while going:
+        for side in list(going):
+            rows = next(sides[side], None)
+            if rows is None:
+                going.remove(side)
+                whole = finish.generated(new[side])
+                yield Piece(side, whole.text[len(told[side]) :], whole)
+                continue
+            [new[side]] = rows
+            text = finish.settled(new[side])[len(told[side]) :]
+            if text:
+                told[side] += text
+                yield Piece(side, text)

@@ -1,0 +1,16 @@
+from ._cost import costs as costs
+from ._engine import replay_of as replay_of
+from ._engine import score as score
+from ._engine import usable_replay as usable_replay
+from ._layout import Layout as Layout
+from ._layout import Stem as Stem
+from ._layout import tokenise as tokenise
+from ._normaliser import BoundedNormaliser as BoundedNormaliser
+from ._normaliser import bounded_normaliser as bounded_normaliser
+from ._normaliser import unsteered_mass as unsteered_mass
+from ._patching import Patch as Patch
+from ._patching import check_comparable as check_comparable
+from ._patching import score_patched as score_patched
+from ._scores import Scores as Scores
+from ._scoring import Progress as Progress
+from ._scoring import reference_logp as reference_logp

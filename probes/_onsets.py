@@ -1,0 +1,128 @@
+"""Onsets: from which layer on a signal exceeds its control, with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Num, Shaped
+
+from probes._intervals import Intervals, cluster_interval
+from probes._signals import Chance, Resampled, Signal, Signals, n_layers, resample, tail_sums
+
+
+@dataclass(frozen=True)
+class Onset:
+    """Layer from which a signal (or each of several) exceeds its control, with the bounds of its interval.
+
+    `layer`, `lo` and `hi` are None where the evidence falls short (`p` above 1 - level). `p` is that of no excess at
+    any layer (of the weakest signal). `firm` is the first layer from which the simultaneous band lies above 0 at every
+    layer to the last, or None. An upper bound one past the last layer stands for "at none of them".
+    """
+
+    layer: int | None
+    lo: int | None
+    hi: int | None
+    p: float
+    firm: int | None
+
+
+def step_onset(profile: Float[np.ndarray, "*cells layer"]) -> Int[np.ndarray, "*cells"]:
+    """Row at which a step from 0 up to a constant fits each profile best by least squares (our definition of an onset).
+
+    It is where the profile passes half of the mean of what follows, so that neither a small leak before nor the number
+    of examples moves it. The number of layers stands for "nowhere": no mean of the last layers is positive.
+    """
+    gains = _gains(np.asarray(profile, dtype=np.float64))
+    largest = gains.max(axis=-1, keepdims=True)
+    # Equal fits, which accuracies make possible, must not be told apart by rounding.
+    first = (gains >= largest * (1 - 1e-12)).argmax(axis=-1)
+    return np.where(largest[..., 0] > 0, first, gains.shape[-1])
+
+
+def simultaneous_band(
+    values: Num[np.ndarray, "layer example"],
+    clusters: Shaped[np.ndarray, " example"],
+    *,
+    n_draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Intervals:
+    """Mean over examples per layer, with a band that holds all layers at once (max-t over a cluster bootstrap).
+
+    NaN is a missing value. Raises ValueError for infinity, a layer without values, fewer than two clusters, or
+    clusters of another length.
+    """
+    return resample({"values": Signal(values, clusters)}, n_draws, seed)["values"].band(level)
+
+
+def find_onset(
+    signals: Mapping[str, Signals],
+    *,
+    layers: Sequence[int] | None = None,
+    chance: Mapping[str, Chance] | None = None,
+    n_draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Onset:
+    """First layer from which every signal exceeds its control for good: the latest of their onsets.
+
+    A signal's onset is `step_onset` of its mean excess. The interval is the percentile interval of the whole rule over
+    draws of clusters; no test takes part in the rule, so the bounds do not move late as the power falls. `layers`
+    numbers the rows (0.. unless given); `chance` tells, for a signal, what its excess is where there is nothing to
+    find. Raises ValueError as `simultaneous_band` does, for no signals, for signals or controls of unequal shapes, or
+    for `layers` that are not consecutive.
+    """
+    found = resample(signals, n_draws, seed, chance)
+    numbers = layer_numbers(layers, n_layers(found))
+    return joint_onset(list(found.values()), numbers, level)
+
+
+def joint_onset(signals: Sequence[Resampled], layers: Sequence[int], level: float) -> Onset:
+    """Latest onset among resampled signals; see `find_onset`."""
+    p = max(signal.p_value() for signal in signals)
+    firm = max(_firm(signal.band(level).lo) for signal in signals)
+    named = [*layers, layers[-1] + 1]
+    bound = named[firm] if firm < len(layers) else None
+    if p > 1.0 - level:
+        return Onset(None, None, None, p, bound)
+    row = int(max(step_onset(signal.estimate) for signal in signals))
+    lo, hi = row_interval(joint_draws(signals), fewest_clusters(signals), level)
+    return Onset(named[row], named[lo], named[hi], p, bound)
+
+
+def joint_draws(signals: Sequence[Resampled]) -> Int[np.ndarray, " draw"]:
+    """Row of the latest onset in each draw."""
+    return np.asarray(np.max([step_onset(signal.draws) for signal in signals], axis=0))
+
+
+def fewest_clusters(signals: Sequence[Resampled]) -> float:
+    """The smallest number of clusters that a layer of a signal is worth."""
+    return float(min(signal.n_clusters.min() for signal in signals))
+
+
+def row_interval(draws: Int[np.ndarray, " draw"], n_clusters: float, level: float) -> tuple[int, int]:
+    """Percentile interval of whole numbers, expanded for few clusters, widened to whole numbers."""
+    lo, hi = cluster_interval(draws.astype(np.float64), n_clusters, level)
+    return int(np.floor(lo)), int(np.ceil(hi))
+
+
+def layer_numbers(layers: Sequence[int] | None, number: int) -> list[int]:
+    """The numbers of the rows, 0.. unless given; ValueError unless they are consecutive and as many as the rows."""
+    numbers = list(range(number) if layers is None else layers)
+    if len(numbers) != number or numbers != list(range(numbers[0], numbers[0] + number)):
+        raise ValueError(f"layers must be {number} consecutive numbers, one for each row, got {numbers}")
+    return numbers
+
+
+def _gains(profile: Float[np.ndarray, "*cells layer"]) -> Float[np.ndarray, "*cells layer"]:
+    """By how much a step at each row, its height fitted and positive, lowers the sum of squares."""
+    sums = tail_sums(profile)
+    lengths = np.arange(profile.shape[-1], 0, -1)
+    return np.asarray(np.where(sums > 0, sums**2 / lengths, 0.0))
+
+
+def _firm(lower: Float[np.ndarray, " layer"]) -> int:
+    below = np.flatnonzero(lower <= 0)
+    return int(below[-1]) + 1 if len(below) else 0
