@@ -11,7 +11,7 @@ from interp.plane import Cells, Resampling, direction, macro_sentences, outcomes
 from interp.plane._verdicts import CLAIMS, COLUMNS
 from interp.study.score import control_table
 from interp.study.score._report import CRITERIA
-from tests.study.test_chance import scores
+from tests.study.score.test_chance import scores
 
 
 def row(

@@ -293,7 +293,7 @@ def test_a_mistake_in_cultural_items_is_told(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["universal", "cultural"])
 def test_the_examples_of_the_docs_load(name: str) -> None:
-    path = str(Path(__file__).parents[2] / "docs" / "examples" / f"{name}.csv")
+    path = str(Path(__file__).parents[3] / "docs" / "examples" / f"{name}.csv")
     assert own.axis_of(path) == name
     if name == "universal":
         facts = load_universal(path)

@@ -29,7 +29,7 @@ from interp.study.ask._score import COLUMNS
 from interp.study.folder import Store
 from interp.study.folder._parts import frame_bytes, part_name, read_parts
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IDENTITY = {"config": {"seed": 0, "languages": ["el", "ko"]}, "model": "m"}
 FRAME = pd.DataFrame(
     {

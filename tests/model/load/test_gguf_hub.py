@@ -18,7 +18,7 @@ from interp.model.load import find_model, header_of, load_model, outline
 from interp.model.machine import weight_bytes
 from tests.conftest import write_tiny
 from tests.ggufs import write_gguf
-from tests.model.test_hub import GATED, LOCAL, UNKNOWN, hub  # noqa: F401
+from tests.model.load.test_hub import GATED, LOCAL, UNKNOWN, hub  # noqa: F401
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "org/name-GGUF:tiny-Q8_0.gguf"

@@ -1,0 +1,111 @@
+"""The rules of the house: who may import whom, how large its parts may be, and what start-up may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("interp", "probes", "figures")
+ROOMS = (
+    "data", "organism", "model", "steering", "plane", "alignment", "bench", "export", "study", "studies", "cli",
+)  # fmt: skip
+"""Rooms of `interp` in the order in which data flows: each may import itself and those before it."""
+ROOM_SIZE, MODULES, LINES = 12, 45, 300
+"""Of `interp/study`: modules of a room, modules in all, lines of one."""
+
+
+def modules(package: str = "") -> list[Path]:
+    """Files of the product, or of one of its packages, as paths below the repository."""
+    found = (path for name in ((package,) if package else PACKAGES) for path in (ROOT / name).rglob("*.py"))
+    return sorted(path.relative_to(ROOT) for path in found)
+
+
+def dotted(path: Path) -> str:
+    """The name under which a file is imported."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """What a file imports, anywhere in it: modules, and names with their module in front."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", ["probes", "figures"])
+def test_probes_and_figures_know_nothing_of_the_model_side(package: str) -> None:
+    for path in modules(package):
+        roots = {name.partition(".")[0] for name in imported(path)}
+        assert not roots & {"interp", "torch", "transformer_lens", "transformers"}, path
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_run_one_way(room: str) -> None:
+    later = ROOMS[ROOMS.index(room) + 1 :]
+    for path in modules(f"interp/{room}"):
+        rooms = {name.split(".")[1] for name in imported(path) if name.startswith("interp.")}
+        assert not rooms & set(later), path
+
+
+def test_private_modules_stay_in_their_room() -> None:
+    """`a.b._c` may be imported by what lies in `a.b` alone."""
+    for path in modules():
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] not in PACKAGES:
+                continue
+            private = next((i for i, part in enumerate(parts) if part.startswith("_") and part != "__future__"), None)
+            if private is not None:
+                room = ".".join(parts[:private])
+                assert f"{dotted(path)}.".startswith(f"{room}."), f"{path} imports {name}"
+
+
+def test_faces_export_what_is_there() -> None:
+    """Every name of every face can be imported, in a process that has imported nothing else of ours."""
+    faces = [dotted(path.with_suffix(".py")) for path in (ROOT / "interp").rglob("__init__.pyi")]
+    names = [face[face.index("interp") :] for face in faces] + ["probes", "figures", "figures.report"]
+    code = f"""
+import importlib
+for name in {sorted(names)!r}:
+    face = importlib.import_module(name)
+    assert face.__all__, name
+    for exported in face.__all__:
+        assert getattr(face, exported) is not None, (name, exported)
+"""
+    run_python(code)
+
+
+def test_study_is_made_of_small_rooms() -> None:
+    paths = [path for path in modules("interp/study") if path.name != "__init__.py"]
+    assert len(paths) <= MODULES
+    for room in {path.parent for path in paths}:
+        assert len([path for path in paths if path.parent == room]) <= ROOM_SIZE, room
+    for path in paths:
+        assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= LINES, path
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["interp", "interp.cli", "probes", "figures", "interp.study.config", "interp.studies", "interp.alignment"],
+)
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print({{'torch', 'transformer_lens', 'transformers', 'sklearn', 'matplotlib'}} & set(sys.modules))"
+    assert run_python(code).strip() == "set()"
+
+
+def test_settings_of_training_load_nothing_heavy() -> None:
+    code = "import sys; from interp.alignment import Settings, settings_for; print({'torch', 'transformers'} & set(sys.modules))"
+    assert run_python(code).strip() == "set()"
