@@ -40,11 +40,11 @@ def ablate(
         from interp.progress import Bars
 
         if noise is not None:
-            from interp.study.noise import add_noise
+            from interp.ablation import add_noise
 
             lines = add_noise(place, noise, Bars(quiet)).lines
         else:
-            from interp.study.ablate import ablate as ablate_run
+            from interp.ablation import ablate as ablate_run
 
             lines = ablate_run(place, Bars(quiet)).lines
     except KeyboardInterrupt:

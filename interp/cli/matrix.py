@@ -65,15 +65,15 @@ def matrix(
     settings = read_config(config, given, RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-matrix")
+    from interp.matrix import Cultures
     from interp.study.ask import resolve
-    from interp.study.matrix import Cultures
 
     inputs = resolve(settings, locating=False)
     asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
     Cultures.of(inputs.cultural, inputs.languages, asked)
     try:
+        from interp.matrix import run_matrix
         from interp.progress import Bars
-        from interp.study.matrix import run_matrix
 
         result = run_matrix(settings, Bars(quiet), asked, inputs=inputs)
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from ._chance import with_neither as with_neither
 from ._choices import best as best
 from ._choices import chosen_share as chosen_share
 from ._choices import normalise as normalise
+from ._erasure import erasure_table as erasure_table
 from ._fronts import compared_sets as compared_sets
 from ._fronts import front_shares as front_shares
 from ._fronts import front_table as front_table

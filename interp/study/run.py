@@ -17,6 +17,7 @@ from interp.model.load import LoadedModel
 from interp.plane import Cells, compared_sets, front_table, macro_sentences, verdict_table, with_neither
 from interp.progress import Bars, Stages
 from interp.study.ask import Inputs, Study, estimated_line, prepare, resolve, resolve_data, with_model
+from interp.study.computing import Base
 from interp.study.config import RunConfig
 from interp.study.cost import SEARCH_OF_CONTROLS, expected, settle
 from interp.study.fit import fit_vectors, read_fit
@@ -86,7 +87,6 @@ from interp.study.search import (
     with_headroom,
     write_candidates,
 )
-from interp.study.stages import Base
 from interp.study.trained import Beside, check_trained, groups, means, members
 
 

@@ -14,9 +14,9 @@ import yaml
 
 from interp.data import CULTURAL, PARALLEL, UNIVERSAL, atlas, cultural_tasks, everything, load_cultural, universal_tasks
 from tests.cli.conftest import Done
+from tests.data.own.test_own import broken, cultural_rows, universal_rows, write
 from tests.data.published.test_localization_gap import rows as gap_rows
 from tests.data.published.test_localization_gap import write as write_gap
-from tests.data.own.test_own import broken, cultural_rows, universal_rows, write
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
+from figures import PANELS, layers
 from figures import _theme as theme
-from figures import layers
-from figures._layers import PANELS
 
 COLUMNS = [curve.column for panel in PANELS for curve in panel.curves]
 

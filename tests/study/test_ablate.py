@@ -13,6 +13,11 @@ import pandas as pd
 import pytest
 import torch
 
+from interp.ablation import _ablate as ablating
+from interp.ablation import ablate, add_noise
+from interp.ablation._ablate import Ablated, a_priori_settings, setting_of
+from interp.ablation._ablations import ablations
+from interp.ablation._noise import KINDS, ShuffledRoles
 from interp.errors import ConfigError, OutputError
 from interp.model.load import LoadedModel
 from interp.model.read import one_batch
@@ -22,17 +27,14 @@ from interp.progress import Bars
 from interp.steering import Plan, Setting, Side, load_plans, steered
 from interp.steering.engine import score
 from interp.studies import finished_folder
-from interp.study import ablate as ablating
-from interp.study.ablate import Ablated, a_priori_settings, ablate, setting_of
 from interp.study.ask import ScoreTables, Study, prepare, score_tasks
 from interp.study.config import RunConfig
 from interp.study.fit import AsLong, Fitted, Lent, Noise, Pairs, Pooled, plan_of, read_fit
 from interp.study.folder import _finished as reopening
 from interp.study.folder import read_manifest, verify
 from interp.study.locate import before_search
-from interp.study.noise import KINDS, ShuffledRoles, add_noise
 from interp.study.run import run
-from interp.study.search import SplitTasks, ablations, gain_table, searched
+from interp.study.search import SplitTasks, gain_table, searched
 
 SMALL = {
     "languages": ("el", "ko"), "limit": 200, "design": "small", "strengths": ("0.3r",), "draws": 2,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from figures import RunTables, draw, lacking, on_page, save
-from figures._registry import FIGURES, usual_layers
+from figures import FIGURES, RunTables, draw, lacking, on_page, save
+from figures._registry import usual_layers
 from interp.cli import app
 from tests.study.conftest import CountedRun
 

@@ -14,8 +14,7 @@ from interp.study.ask import Study
 from interp.study.folder import write_csv
 from interp.study.search._choose import CONTROL_AXES
 from interp.study.search._chosen import Chosen, ChosenPlans, Sought
-from interp.study.search._prompts import AXES, METRIC, SplitTasks
-from interp.study.search._rounds import NONE
+from interp.study.search._rounds import AXES, METRIC, NONE, SplitTasks
 from probes import cluster_weights
 
 CANDIDATES, LAYERS_CHOSEN = "candidates.parquet", "layers_chosen.csv"

@@ -15,15 +15,14 @@ from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
 from interp.study.search._chosen import Chosen, Pair, Sought
 from interp.study.search._design import FINALISTS, METHODS, Design
-from interp.study.search._prompts import AXES, SplitTasks, searched
-from interp.study.search._rounds import halve, score_candidates, standing
+from interp.study.search._rounds import AXES, SplitTasks, halve, score_candidates, searched, standing
 
 CONTROL_AXES: dict[Axis, str] = {"universal": "en", "cultural": "loc"}
 """Axis -> the method whose norm (random) or pairs (shuffled) its control draws take."""
 
 
 def search_methods(study: Study, dev: SplitTasks, vectors: Vectors, methods: Sought, advance: Advance) -> pd.DataFrame:
-    """The rows (`interp.study.search._rounds.COLUMNS`) of all methods and pairs."""
+    """The rows (`interp.study.search.COLUMNS`) of all methods and pairs."""
 
     def make() -> pd.DataFrame:
         parts = [

@@ -15,7 +15,7 @@ from interp.steering import Plan, Strength, label, strength_column
 from interp.study.ask import Study, choices, score_tasks
 from interp.study.fit import Vectors
 from interp.study.search._chosen import Chosen
-from interp.study.search._prompts import AXES, METRIC, SplitTasks
+from interp.study.search._rounds import AXES, METRIC, SplitTasks
 
 Cell = tuple[str, int, Strength]
 """(en or loc, layer, strength)."""

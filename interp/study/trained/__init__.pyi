@@ -1,5 +1,5 @@
-from ._beside import Beside as Beside
 from ._mechanism import patches_per_layer as patches_per_layer
+from ._trained import Beside as Beside
 from ._trained import check_trained as check_trained
 from ._trained import groups as groups
 from ._trained import means as means

@@ -13,24 +13,16 @@ import torch
 
 from interp.data import atlas
 from interp.errors import DataError
+from interp.matrix import Cultures, run_matrix
+from interp.matrix._cells import CONDITIONS, STEERED, answers, choose_cells, matrix_table, scored_cells, summary_table
+from interp.matrix._matrix import MatrixResult
+from interp.matrix._vectors import CultureVectors, fit_culture_vectors
 from interp.model.load import LoadedModel
 from interp.plane import Resampling
 from interp.steering import Candidate, SteeringVectors
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.fit import fit_vectors, read_fit
-from interp.study.matrix import Cultures, run_matrix
-from interp.study.matrix._cells import (
-    CONDITIONS,
-    STEERED,
-    answers,
-    choose_cells,
-    matrix_table,
-    scored_cells,
-    summary_table,
-)
-from interp.study.matrix._matrix import MatrixResult
-from interp.study.matrix._vectors import CultureVectors, fit_culture_vectors
 from probes import holm
 from probes._intervals import expanded_level
 

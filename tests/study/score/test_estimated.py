@@ -12,8 +12,8 @@ import torch
 from interp.model.load import LoadedModel
 from interp.steering import Plan, Steer
 from interp.steering.engine import bounded_normaliser
-from interp.study.ask import ScoreTables, Study, estimated_line, prepare, score_tasks, scored_prompts
-from interp.study.ask._score import SAMPLE, estimated_table
+from interp.study.ask import ScoreTables, Study, estimated_line, estimated_table, prepare, score_tasks, scored_prompts
+from interp.study.ask._score import SAMPLE
 from interp.study.config import RunConfig
 
 

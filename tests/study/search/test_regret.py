@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from interp.ablation._regret import best_on_test, regret_table
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling
 from interp.steering import Goal
-from interp.study.search import regret_table
-from interp.study.search._regret import best_on_test
 
 GOAL = Goal("balanced")
 

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from interp.names import MACRO
-from interp.plane import Cells, Resampling
-from interp.study.trained._erasure import erasure_table
+from interp.plane import Cells, Resampling, erasure_table
 from probes import expanded_level, holm
 from probes._student import student_deviate
 

@@ -41,7 +41,7 @@ from interp.study.search import (
     sweep_cells,
     sweep_in,
 )
-from interp.study.stages._units import LOCATE, SEARCH, Unit
+from interp.study.stages import LOCATE, SEARCH, Unit
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def add_noise(
 
     Vectors have the covariance of the residuals and the norm of the fitted EN and LOC. Each search chooses a surgical
     plan by the run's rounds and goal, and test tells the gain of the choice with its interval. model and errors as in
-    `interp.study.ablate.ablate`; ConfigError for less than one search.
+    `interp.ablation.ablate`; ConfigError for less than one search.
     """
     if searches < 1:
         raise ConfigError(f"noise {searches!r} is not allowed", allowed="whole numbers from 1")

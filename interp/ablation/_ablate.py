@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from figures import estimate, number, other_way, read_table
+from interp.ablation._ablations import Ablation, ablation_table, ablations, better_rows, means_of
+from interp.ablation._regret import ORACLE, regret_table
 from interp.model import HookedModel
 from interp.model.load import LoadedModel
 from interp.names import MACRO
@@ -21,20 +23,7 @@ from interp.study.ask import Study
 from interp.study.fit import Fits, Fitted, Pairs, plan_of, read_fit
 from interp.study.folder import Reopened, reopen, write_csv
 from interp.study.locate import before_search, quick_steps
-from interp.study.search import (
-    CANDIDATES,
-    ORACLE,
-    Ablation,
-    SplitTasks,
-    ablation_table,
-    ablations,
-    better_rows,
-    gain_table,
-    means_of,
-    method_of,
-    regret_table,
-    searched,
-)
+from interp.study.search import CANDIDATES, SplitTasks, gain_table, method_of, searched
 from probes import APrioriLayers
 
 SEARCHED, A_PRIORI = "searched", "a priori"

@@ -13,7 +13,7 @@ from interp.plane import Cells
 from interp.steering import FITTERS, Positions, Setting, Side
 from interp.study.ask import Study
 from interp.study.fit import AsLong, FitResiduals, Fits, Fitted, Lent, Noise, Pairs, Pooled
-from interp.study.search._prompts import gain, languages_of
+from interp.study.search import gain, languages_of
 from probes import holm
 
 DRAWS = 5

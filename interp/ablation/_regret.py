@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from interp.names import BASE, MACRO
 from interp.plane import Cells
 from interp.steering import Goal
-from interp.study.search._prompts import gain
+from interp.study.search import gain
 from probes import expanded_level, percentile_interval
 
 AXIS_METRICS = ("transfer", "localization")

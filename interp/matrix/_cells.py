@@ -12,12 +12,12 @@ from jaxtyping import Float
 
 from interp.data import Counts, Cue, CulturalSet, Split, cultural_tasks
 from interp.errors import DataError, Notice
+from interp.matrix._vectors import Cultures, CultureVectors
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect, Resampling, outcomes
 from interp.progress import Advance
 from interp.steering import Candidate, Plan, SteeringVectors, Strength, ranked, strength_column
 from interp.study.ask import CLUSTERS, ScoreTables, Study, confidence, score_tasks
-from interp.study.matrix._vectors import Cultures, CultureVectors
 from probes import Interval, holm
 
 Cell = tuple[str, str]

@@ -11,14 +11,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from interp.files import write_json
-from interp.model import HookedModel
-from interp.model.load import LoadedModel
-from interp.organism import counts_of
-from interp.progress import Stages
-from interp.study.ask import Inputs, named_counts, prepare, resolve, resolve_data, with_model
-from interp.study.config import RunConfig
-from interp.study.folder import MANIFEST, described, draw_figures, run_folder, save_left_out, write_csv
-from interp.study.matrix._cells import (
+from interp.matrix._cells import (
     CONDITIONS,
     answers,
     choose_cells,
@@ -28,7 +21,14 @@ from interp.study.matrix._cells import (
     scored_cells,
     summary_table,
 )
-from interp.study.matrix._vectors import Cultures, fit_culture_vectors
+from interp.matrix._vectors import Cultures, fit_culture_vectors
+from interp.model import HookedModel
+from interp.model.load import LoadedModel
+from interp.organism import counts_of
+from interp.progress import Stages
+from interp.study.ask import Inputs, named_counts, prepare, resolve, resolve_data, with_model
+from interp.study.config import RunConfig
+from interp.study.folder import MANIFEST, described, draw_figures, run_folder, save_left_out, write_csv
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""What a finished run's choice is worth: ablations, regret, and searches over random vectors."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

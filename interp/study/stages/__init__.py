@@ -1,5 +1,0 @@
-"""The units that a run is cut into, and how each is computed."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
