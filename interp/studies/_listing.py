@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from interp.errors import ConfigError, OutputError, nearest
 from interp.files import PARTIAL, not_a_folder
 from interp.study.folder import DAMAGED, IDENTITY, LOCK, MANIFEST, PARTS, partial_folder, read_json
-from interp.study.stages import RECORDS
+from interp.study.units import RECORDS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,7 +20,7 @@ from interp.studies._listing import PLANE, read_plane
 from interp.study.ask import Inputs, check_enough, check_model, named_counts, resolve_data
 from interp.study.config import LEAST_LIMIT, RunConfig
 from interp.study.folder import MANIFEST, finished_manifest, hold, writable, write_csv
-from interp.study.stages import Unit, units_of
+from interp.study.units import Unit, units_of
 
 if TYPE_CHECKING:
     import pandas as pd

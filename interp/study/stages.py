@@ -1,72 +1,221 @@
-"""The units that a run is cut into: the searches, one per scored language, and `locate`."""
+"""The stages of a run, told once: what each makes, of what, in how many steps, and what it costs.
+
+A run goes through STAGES one after another; a worker makes the pieces of its unit; a dry run counts them; progress and
+timings have their names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from interp.study.config import RunConfig
-from interp.study.search import DESIGNS, METHODS
+import pandas as pd
 
-if TYPE_CHECKING:
-    from interp.study.ask import Inputs
+from interp.progress import Advance, unsaid
+from interp.study.ask import Study
+from interp.study.cost import Part, Workload, on_top, train
+from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
+from interp.study.locate import locate, locate_steps
+from interp.study.score import (
+    Plans,
+    Prompts,
+    english_scores,
+    estimated_in,
+    generated_in,
+    layer_cells,
+    plans_of,
+    score_base_in,
+    score_controls_in,
+    score_layers_in,
+    score_plans_in,
+    score_sentences_in,
+)
+from interp.study.search import (
+    AXES,
+    METHODS,
+    ChosenPlans,
+    Sought,
+    SplitTasks,
+    choose,
+    control_steps,
+    method_steps,
+    search_controls,
+    search_methods,
+    sought,
+    sweep_cells,
+    sweep_in,
+)
+
+Made = Mapping[str, Any]
+"""What a stage makes of one piece: tables of scores by name, or what `locate` gives."""
 
 
-LOCATE, SEARCH = "locate", "search:"
-RECORDS = "units"
-"""Folder of the parts that say which units are whole."""
+@dataclass
+class Base:
+    """What every stage needs of the base model, and what the search chose once it is over."""
+
+    study: Study
+    fit: FitResiduals
+    vectors: Vectors
+    dev: SplitTasks
+    methods: Sought
+    prompts: Prompts
+    _searched: dict[str, pd.DataFrame] = field(default_factory=dict)
+    _chosen: ChosenPlans | None = None
+
+    @classmethod
+    def of(cls, study: Study) -> Base:
+        """Read the fit split and fit the vectors."""
+        fit = read_fit(study)
+        return cls(study, fit, fit_vectors(study, fit), SplitTasks(study), sought(study), Prompts.of(study))
+
+    def search(self, group: str, advance: Advance = unsaid) -> pd.DataFrame:
+        """The rows of a group of searches: METHODS, or a control. Made once."""
+        if group not in self._searched:
+            self._searched[group] = (
+                search_methods(self.study, self.dev, self.vectors, self.methods, advance)
+                if group == METHODS
+                else search_controls(self.study, self.dev, self.fit, self.vectors, group, advance)
+            )
+        return self._searched[group]
+
+    @property
+    def chosen(self) -> ChosenPlans:
+        """Method -> language -> what its search chose; empty where nothing is searched for."""
+        if self._chosen is None:
+            self._chosen = choose(self.study, self.methods, self.search(METHODS)) if self.methods.names else {}
+        return self._chosen
+
+    @property
+    def plans(self) -> Plans:
+        """The plans of what was chosen."""
+        return plans_of(self.study, self.vectors, self.chosen)
+
+    @property
+    def controls(self) -> Sequence[str]:
+        """Kinds of control draws, where anything is searched for."""
+        return self.study.design.controls if self.methods.names else ()
 
 
 @dataclass(frozen=True)
-class Unit:
-    """A piece of a run that a process of its own may do; config: settings of a RunConfig, with `out`.
+class Stage:
+    """One stage. make: its result for one piece; None where the run does it itself.
 
-    name: `search:methods`, `search:random` or `search:shuffled` (the search on dev, over all languages), `language:ko`
-    (score on test, sentences, controls, layers, generate), which needs the run's searches, or `locate` (with the scores
-    in English).
+    unit: which pieces there are, and so which unit of work makes them: a group of searches, a scored language, or one
+    piece that belongs to `locate`. steps: of one piece, as progress counts them; a stage without any is left out. cost:
+    what the whole stage passes through the model.
     """
 
-    config: Mapping[str, Any]
     name: str
+    unit: Literal["search", "language", "locate", ""]
+    make: Callable[[Base, str, Advance], Made] | None
+    steps: Callable[[Base], int]
+    cost: Callable[[Workload], Iterator[Part]]
 
-    @property
-    def key(self) -> str:
-        """What tells the unit from those of other runs."""
-        return f"{self.config['out']}:{self.name}"
-
-    @property
-    def run(self) -> str:
-        """What tells the unit's run from others."""
-        return str(self.config["out"])
-
-    @property
-    def searches(self) -> bool:
-        """Whether it is a search, which units of languages wait for."""
-        return self.name.startswith(SEARCH)
-
-    @property
-    def waits(self) -> bool:
-        """Whether it needs what the searches of its run make."""
-        return self.name.startswith("language:")
-
-    @property
-    def record(self) -> str:
-        """Key of the part that is written when the unit is whole: `{"seconds": ..., "host": ...}`."""
-        return f"{RECORDS}/{self.name.replace(':', '.')}"
+    def pieces(self, base: Base) -> Sequence[str]:
+        """Groups of searches, languages, or one piece without a name."""
+        if self.unit == "search":
+            found: Sequence[str] = (METHODS,) if self is SEARCH else base.controls
+            return found if base.methods.names else ()
+        return base.study.languages if self.unit == "language" else ("",)
 
 
-def units_of(config: RunConfig, inputs: Inputs | None = None) -> list[Unit]:
-    """The units of a run, in the order in which its tables list them.
+def _english(base: Base, piece: str, advance: Advance) -> Made:
+    return {"english": english_scores(base.study, advance)}
 
-    config: its design has a name. inputs: what `resolve` gave for it. Raises a TranslocalError where the datasets can't
-    be used as asked.
-    """
-    if inputs is None:
-        from interp.study.ask import resolve
 
-        inputs = resolve(config)
-    settings = asdict(config) | {"out": str(config.folder)}
-    groups = (METHODS, *DESIGNS[config.design].controls) if config.compared.steering else ()
-    names = (*(f"{SEARCH}{group}" for group in groups), LOCATE, *(f"language:{code}" for code in inputs.languages))
-    return [Unit(settings, name) for name in names]
+def _unsteered(base: Base, code: str, advance: Advance) -> Made:
+    return {"base": score_base_in(base.study, base.prompts, code, advance)}
+
+
+def _search(base: Base, group: str, advance: Advance) -> Made:
+    return {group: base.search(group, advance)}
+
+
+def _sweep(base: Base, code: str, advance: Advance) -> Made:
+    cells = sweep_cells(base.study, base.chosen)
+    return {"sweep": sweep_in(base.study, base.dev, base.vectors, cells, code, advance)}
+
+
+def _sentences(base: Base, code: str, advance: Advance) -> Made:
+    return {"sentences": score_sentences_in(base.study, base.plans, code, advance)}
+
+
+def _test(base: Base, code: str, advance: Advance) -> Made:
+    study, plans, made = base.study, base.plans, {}
+    if plans:
+        made["test"] = score_plans_in(study, base.prompts, plans, code, advance)
+        made["normaliser"] = estimated_in(study, base.prompts, plans, code)
+    if cells := layer_cells(study, base.chosen):
+        made["layers"] = score_layers_in(study, base.prompts, base.vectors, cells, code, advance)
+    return made
+
+
+def _controls(base: Base, code: str, advance: Advance) -> Made:
+    made = {}
+    for control in base.controls:
+        rows = base.search(control)
+        parts = [
+            score_controls_in(
+                base.study, rows, base.prompts, base.fit, base.vectors, (control, axis, code), advance
+            )
+            for axis in AXES
+        ]  # fmt: skip
+        made[control] = pd.concat(parts, ignore_index=True)
+    return made
+
+
+def _generate(base: Base, code: str, advance: Advance) -> Made:
+    return {"generated": generated_in(base.study, base.vectors, base.chosen, code, advance)}
+
+
+def _locate(base: Base, piece: str, advance: Advance) -> Made:
+    return {"located": locate(base.study, base.fit, advance)}
+
+
+def _none(base: Base) -> int:
+    return 1
+
+
+SEARCH = Stage("search", "search", _search, lambda base: method_steps(base.study, base.methods), Workload.search)
+STAGES = (
+    Stage("fit", "", None, _none, Workload.fit),
+    Stage("English", "locate", _english, _none, Workload.english),
+    Stage("unsteered", "language", _unsteered, _none, Workload.unsteered),
+    SEARCH,
+    Stage("search of controls", "search", _search, lambda base: control_steps(base.study), Workload.search_of_controls),
+    Stage(
+        "sweep", "language", _sweep,
+        lambda base: 1 + len(cells) if (cells := sweep_cells(base.study, base.chosen)) else 0,
+        Workload.sweep,
+    ),
+    Stage("sentences", "language", _sentences, lambda base: 1 + len(base.chosen), Workload.sentences),
+    Stage(
+        "test", "language", _test,
+        lambda base: len(base.chosen) + 2 * len(layer_cells(base.study, base.chosen)),
+        Workload.test,
+    ),
+    Stage(
+        "controls", "language", _controls,
+        lambda base: 2 * base.study.design.draws * len(base.controls),
+        Workload.controls,
+    ),
+    Stage(
+        "generate", "language", _generate,
+        lambda base: 1 + len(base.chosen) if base.study.config.generate else 0,
+        Workload.generate,
+    ),
+    Stage("locate", "locate", _locate, lambda base: locate_steps(base.study), Workload.locate),
+    Stage("train", "", None, _none, train),
+    Stage("on top", "", None, _none, on_top),
+)  # fmt: skip
+"""Of a run, in its order. `train` and `on top` are those of trained models: made, then read and scored."""
+
+LOCATING = tuple(stage for stage in STAGES if stage.name in ("fit", "locate"))
+"""The analysis half alone."""
+
+
+def counted(work: Workload, stages: Sequence[Stage] = STAGES) -> list[Part]:
+    """What stages pass through the model."""
+    return [replace(part, stage=stage.name) for stage in stages for part in stage.cost(work)]

@@ -13,7 +13,7 @@ from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, fit_vectors, read_fit
 from interp.study.locate import Located, findings, locate
-from interp.study.score import Prompts, layer_cells, score_layers, score_methods
+from interp.study.score import Prompts, layer_cells, score_base_in, score_layers_in
 from tests.known_answer.planted_llama import build
 
 A, B = 2, 5
@@ -77,15 +77,19 @@ def test_attribution_names_the_head_of_the_cue_and_the_blocks_that_answer(locate
 @pytest.mark.slow
 def test_the_causal_sweep_names_them_too(study: Study, fit: FitResiduals) -> None:
     vectors, prompts = fit_vectors(study, fit), Prompts.of(study)
-    _, base = next(score_methods(study, prompts, vectors, {}, quiet))
-    table = outcomes(
-        pd.concat(
-            [base, score_layers(study, prompts, vectors, layer_cells(study, ("en", "loc")), quiet)], ignore_index=True
+    cells = layer_cells(study, ("en", "loc"))
+    parts = [
+        part
+        for code in study.languages
+        for part in (
+            score_base_in(study, prompts, code, quiet),
+            score_layers_in(study, prompts, vectors, cells, code, quiet),
         )
-    )
-    cells = Cells(table, study.resampling)
+    ]
+    table = outcomes(pd.concat(parts, ignore_index=True))
+    means = Cells(table, study.resampling)
     for method, metric, planted in (("en", "transfer", A), ("loc", "localization", B)):
-        gains = [estimate(cells, [f"{method}@{layer}"], "macro", metric, minus=BASE).estimate for layer in range(7)]
+        gains = [estimate(means, [f"{method}@{layer}"], "macro", metric, minus=BASE).estimate for layer in range(7)]
         assert gains.index(max(gains)) == planted
         assert sorted(gains)[-2] < 0.5 * max(gains)
 

@@ -21,7 +21,7 @@ from interp.studies.executors import ExecutorOptions, execute
 from interp.studies.executors._base import Done
 from interp.studies.executors._sharing import gpus_of, shared_gpus
 from interp.studies.executors._waiting import Waiting
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -116,7 +116,7 @@ def test_no_worker_outlives_the_one_who_asked(tmp_path: Path, work: ModuleType, 
     code = f"""
 from interp.studies.executors import ExecutorOptions
 from interp.studies.executors import execute
-from interp.study.stages import Unit
+from interp.study.units import Unit
 from unit_computes import compute
 if __name__ == "__main__":
     units = [Unit({{"out": {str(tmp_path)!r}, "does": "sleep"}}, name) for name in {NAMES!r}]

@@ -19,7 +19,7 @@ from interp.errors import ConfigError, DataError, ModelError, OutputError, Trans
 from interp.studies import PlannedRun, StudyFile, plan_study, read_study, run_study
 from interp.study.config import RunConfig
 from interp.study.folder import hold
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 STUDY = """
 name: sizes

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 from interp.errors import DataError, Notice
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 _HELD: list[str] = []
 """Stands for a model that a process keeps."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interp.errors import Notice, TranslocalError
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 Compute = Callable[[Unit], None]
 """Makes a unit's parts in its store. A module's function: workers find it by its name."""

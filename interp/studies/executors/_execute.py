@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from interp.errors import Notice
 from interp.studies.executors._base import Compute, Done
 from interp.studies.executors._options import ExecutorOptions
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 
 def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:

@@ -19,7 +19,7 @@ from interp.studies.executors._base import Compute, Done, attempt, lost
 from interp.studies.executors._options import ExecutorOptions
 from interp.studies.executors._sharing import limit_threads, shared_gpus
 from interp.studies.executors._waiting import Waiting
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 
 def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:

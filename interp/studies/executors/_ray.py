@@ -20,7 +20,7 @@ from interp.studies.executors._base import Compute, Done, attempt, lost
 from interp.studies.executors._options import ExecutorOptions
 from interp.studies.executors._sharing import cores, limit_threads
 from interp.studies.executors._waiting import Waiting
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 
 class Holder:

@@ -24,7 +24,7 @@ from interp.errors import ConfigError, OutputError
 from interp.studies.executors._base import Compute, Done, lost
 from interp.studies.executors._options import ExecutorOptions
 from interp.studies.executors._slurm_task import named, read_done
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 POLL = 2.0
 """Seconds between looks at the folder where jobs tell."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from interp.files import json_text
 from interp.studies.executors._base import Compute, Done, attempt
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 MOST_REQUEUES = 20
 """How often a job may come back, so that one that makes no part in its time ends."""

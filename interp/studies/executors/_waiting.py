@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from interp.errors import Notice
-from interp.study.stages import Unit
+from interp.study.units import Unit
 
 
 class Waiting:

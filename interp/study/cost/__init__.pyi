@@ -7,4 +7,7 @@ from ._estimate import Estimate as Estimate
 from ._estimate import estimate as estimate
 from ._estimate import expected as expected
 from ._estimate import planned as planned
-from ._workload import SEARCH_OF_CONTROLS as SEARCH_OF_CONTROLS
+from ._trained import on_top as on_top
+from ._trained import train as train
+from ._workload import Part as Part
+from ._workload import Workload as Workload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,14 @@ import numpy as np
 
 from interp.model.load import LoadedModel, Outline, has_configuration, outline_of
 from interp.model.machine import block_rate, matmul_rate
-from interp.model.read import Budget, Template, Tokens, find_template
+from interp.model.read import Budget, Ids, Template, Tokens, find_template
 from interp.organism import Exposure
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
-from interp.study.cost._workload import SAMPLE, STAGES, GuessedTokens, Part, Workload, probe_rows
+from interp.study.cost._workload import SAMPLE, Part, Workload
+from interp.study.locate import CUED_PER_CULTURE, FOLDS, SHARED_BY, SHUFFLES
+from interp.study.search import sought
+from interp.study.stages import LOCATING, STAGES, counted
 from interp.study.trained import groups
 
 LOW, HIGH = 0.7, 1.5
@@ -106,14 +110,14 @@ def estimate(
     """
     guessed = model.tokenizer is None
     work = Workload(study, model.shape, GuessedTokens() if guessed else tokens or Tokens(study.loaded.model))
-    parts = tuple(work.run() if whole else work.locate())
+    parts = tuple(counted(work, STAGES if whole else LOCATING))
     rates = rates or measured(study, model, device, dtype)
     activations = Budget(study.loaded.model, study.config.memory).bytes
     held = _residual_bytes(parts, model)
     on_gpu = device.partition(":")[0] != "cpu"
     copies = 2 if study.design.attribution_items and not study.config.quantization else 1
     loaded = copies * model.weights + activations
-    vectors = work.methods * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
+    vectors = (1 + len(sought(study).names)) * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
     likely = _likely(study, model, parts, rates)
     lows = {"generate": LOW * SHORT_ANSWERS}
     return Estimate(
@@ -139,7 +143,7 @@ def expected(study: Study) -> dict[str, float]:
         return {}
     model = outline_of(study.loaded)
     rates = Rates(NOMINAL, 2 * float(np.mean(model.shape.matrices)) / NOMINAL, 1e-9)
-    likely = _likely(study, model, Workload(study, model.shape, study.tokens).run(), rates)
+    likely = _likely(study, model, counted(Workload(study, model.shape, study.tokens)), rates)
     return {name: seconds for name, seconds in likely.items() if name != "load"}
 
 
@@ -190,7 +194,7 @@ def _likely(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -
     import os
 
     shape = model.shape
-    middle = dict.fromkeys(("load", *STAGES, "tables"), 0.0)
+    middle = dict.fromkeys(("load", *(stage.name for stage in STAGES), "tables"), 0.0)
     for part in parts:
         attention = (
             4.0 * shape.n_heads * shape.d_head * part.tokens / max(1, part.prompts * part.plans * shape.n_layers)
@@ -212,3 +216,59 @@ def _likely(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -
     middle["on top"] += models * (probes + 2 * intervals + middle["load"])
     middle["tables"] = FIXED_SECONDS + intervals
     return {name: SPENT * value for name, value in middle.items() if value}
+
+
+class GuessedTokens(Tokens):
+    """A token per four bytes, where the tokenizer is not at hand."""
+
+    def __init__(self) -> None:
+        """Nothing is kept."""
+
+    def __call__(self, text: str) -> Ids:
+        """Chunks of four bytes, as numbers."""
+        data = text.encode()
+        return tuple(int.from_bytes(data[i : i + 4]) for i in range(0, len(data), 4)) or (0,)
+
+    def prompt(self, text: str | Ids) -> Ids:
+        """As a whole text."""
+        return self(text) if isinstance(text, str) else text
+
+    def split(self, prompt: str, endings: Sequence[str]) -> tuple[Ids, list[Ids]]:
+        """Prompt and endings on their own."""
+        return self(prompt), [self(ending) for ending in endings]
+
+    def text(self, text: str) -> Ids:
+        """As a whole text."""
+        return self(text)
+
+    def front(self, ids: Sequence[int]) -> int:
+        """None: nothing is known of special tokens, and they cost what others do."""
+        return 0
+
+
+def probe_rows(study: Study) -> list[tuple[int, int, float]]:
+    """(training examples, classes, fits of that size) of every probe, per layer; see `study.probing`.
+
+    Fits: labels, their shuffles and two online codes; the language probe also has control tasks, and the probe that
+    holds relations out fits two thirds of the examples three times.
+    """
+    facts, languages = len(study.universal_items("fit")), len(study.universal.languages)
+    customs = {code: len(study.cultural_items(code, "fit")) for code in study.cultural.languages}
+    cultures = len(study.cultural.cultures)
+    cued = sum(min(CUED_PER_CULTURE, n) for n in customs.values()) * cultures
+    labelled, coded = 1.0 + SHUFFLES, 2.0
+    read = min(facts, study.design.located or facts)
+    found = [(read * languages, languages, labelled + SHUFFLES + coded)]
+    for code in study.languages:
+        own = min(CUED_PER_CULTURE, customs[code]) * cultures
+        found += [
+            (facts + customs[code], 2, labelled * (FOLDS - 1) + coded),
+            (cued - own, cultures, labelled + coded),
+            (facts, _answers(study), labelled + coded),
+        ]
+    return [row for row in found if row[0] > row[1] > 1]
+
+
+def _answers(study: Study) -> int:
+    answers = Counter(f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items("fit"))
+    return sum(count >= SHARED_BY for count in answers.values())

@@ -20,13 +20,10 @@ from ._robustness import own_options as own_options
 from ._testing import Plans as Plans
 from ._testing import Prompts as Prompts
 from ._testing import estimated_in as estimated_in
-from ._testing import estimated_rows as estimated_rows
 from ._testing import layer_cells as layer_cells
 from ._testing import plans_of as plans_of
 from ._testing import score_base_in as score_base_in
-from ._testing import score_controls as score_controls
 from ._testing import score_controls_in as score_controls_in
-from ._testing import score_layers as score_layers
 from ._testing import score_layers_in as score_layers_in
 from ._testing import score_methods as score_methods
 from ._testing import score_plans as score_plans

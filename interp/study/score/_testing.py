@@ -16,7 +16,7 @@ from interp.steering.engine import BoundedNormaliser
 from interp.study.ask import ScoreTables, Study, bounded_for, estimated_table, score_tasks
 from interp.study.fit import FitResiduals, Vectors
 from interp.study.score._report import is_control
-from interp.study.search import CONTROL_AXES, ChosenPlans, choose_one, control_draws, control_name
+from interp.study.search import ChosenPlans, choose_one, control_draws, control_name
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,6 @@ def score_plans_in(study: Study, tasks: Prompts, plans: Plans, code: str, advanc
     return study.parts.frame(f"test/{code}", make)
 
 
-def estimated_rows(study: Study, tasks: Prompts, plans: Plans) -> pd.DataFrame:
-    """The rows of `estimated_in` of all languages."""
-    return pd.concat([estimated_in(study, tasks, plans, code) for code in study.languages], ignore_index=True)
-
-
 def estimated_in(study: Study, tasks: Prompts, plans: Plans, code: str) -> pd.DataFrame:
     """How far estimates are from the exact scores of `score_plans_in` in a language; empty where all are exact."""
 
@@ -139,29 +134,15 @@ def score_base_in(study: Study, tasks: Prompts, code: str, advance: Advance) -> 
     return study.parts.frame(f"base/{code}", make)
 
 
-def score_controls(
-    study: Study, searched: Mapping[str, pd.DataFrame], tasks: Prompts, fit: FitResiduals, vectors: Vectors,
-    advance: Advance,
-) -> Iterator[tuple[str, pd.DataFrame]]:  # fmt: skip
-    """Scores of random and label-shuffled vectors: (`random` or `shuffled`, table with a method per draw).
-
-    searched: control -> rows of its search. Each draw has a vector per axis with its own choice on dev; its transfer
-    comes from the one, its localization from the other.
-    """
-    for control, rows in searched.items():
-        parts = [
-            score_controls_in(study, rows, tasks, fit, vectors, (control, axis, code), advance)
-            for axis in CONTROL_AXES
-            for code in study.languages
-        ]
-        yield control, pd.concat(parts, ignore_index=True)
-
-
 def score_controls_in(
     study: Study, rows: pd.DataFrame, tasks: Prompts, fit: FitResiduals, vectors: Vectors,
     cell: tuple[str, Axis, str], advance: Advance,
 ) -> pd.DataFrame:  # fmt: skip
-    """Scores of one control on one axis in one language (`cell`), all draws below each other."""
+    """Scores of one control on one axis in one language (`cell`): a method per draw of random or label-shuffled vectors.
+
+    rows: of the control's search. Each draw has a vector per axis with its own choice on dev; its transfer comes from
+    the one, its localization from the other.
+    """
     control, axis, code = cell
 
     def make() -> pd.DataFrame:
@@ -181,18 +162,10 @@ def layer_cells(study: Study, chosen: Container[str]) -> list[tuple[str, int]]:
     return [(method, layer) for method in ("en", "loc") if method in chosen for layer in study.design.layers]
 
 
-def score_layers(
-    study: Study, tasks: Prompts, vectors: Vectors, cells: Sequence[tuple[str, int]], advance: Advance
-) -> pd.DataFrame:
-    """Scores of vectors at layers, strength 1: methods `en@3`, `loc@3`, ..."""
-    parts = [score_layers_in(study, tasks, vectors, cells, code, advance) for code in study.languages]
-    return pd.concat(parts, ignore_index=True)
-
-
 def score_layers_in(
     study: Study, tasks: Prompts, vectors: Vectors, cells: Sequence[tuple[str, int]], code: str, advance: Advance
 ) -> pd.DataFrame:
-    """Scores of `score_layers` in one language."""
+    """Scores of vectors at layers in one language, strength 1: methods `en@3`, `loc@3`, ..."""
 
     def make() -> pd.DataFrame:
         plans = {

@@ -45,7 +45,6 @@ from ._rounds import gain as gain
 from ._rounds import gain_table as gain_table
 from ._rounds import languages_of as languages_of
 from ._rounds import searched as searched
-from ._sweep import sweep as sweep
 from ._sweep import sweep_cells as sweep_cells
 from ._sweep import sweep_in as sweep_in
 from ._sweep import sweep_table as sweep_table

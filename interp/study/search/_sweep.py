@@ -32,12 +32,6 @@ def sweep_cells(study: Study, chosen: Container[str]) -> list[Cell]:
     ]
 
 
-def sweep(study: Study, dev: SplitTasks, vectors: Vectors, cells: Sequence[Cell], advance: Advance) -> pd.DataFrame:
-    """`sweep_in` of all languages, below each other."""
-    parts = [sweep_in(study, dev, vectors, cells, code, advance) for code in study.languages]
-    return pd.concat(parts, ignore_index=True)
-
-
 def sweep_in(
     study: Study, dev: SplitTasks, vectors: Vectors, cells: Sequence[Cell], code: str, advance: Advance
 ) -> pd.DataFrame:
@@ -82,7 +76,7 @@ def sweep_table(
 ) -> pd.DataFrame:
     """The rows of `sweep.csv`: change from base in accuracy and localization of every cell, per language and `macro`.
 
-    found: rows of `sweep`. chosen: 1 where the cell was chosen for the language, for `macro` the number of languages.
+    found: rows of `sweep_in`, of all languages. chosen: 1 where the cell was chosen for the language, for `macro` the number of languages.
     """
     hit = found["hit"]
     rated = {metric: hit.where(found["axis"] == axis) for axis, metric in METRIC.items()}

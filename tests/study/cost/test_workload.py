@@ -12,9 +12,9 @@ from interp.model.load import Outline, outline
 from interp.model.read import Tokens
 from interp.study.ask import Study, resolve
 from interp.study.config import RunConfig
-from interp.study.cost import Estimate, estimate, planned
+from interp.study.cost import Estimate, Part, Workload, estimate, planned
 from interp.study.cost._estimate import HIGH, LOW
-from interp.study.cost._workload import STAGES, GuessedTokens, Part, Workload, probe_rows
+from interp.study.cost._workload import STAGES, GuessedTokens, probe_rows
 from tests.study.conftest import CountedRun
 
 

@@ -38,7 +38,7 @@ from interp.study.search._choose import finalists, plans_tried
 from interp.study.search._chosen import Pair
 from interp.study.search._design import Round, chosen_layers
 from interp.study.search._rounds import NONE, halve, standing
-from interp.study.stages import Unit, units_of
+from interp.study.units import Unit, units_of
 
 LANGUAGES = ("es", "ko")
 
