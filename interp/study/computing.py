@@ -6,12 +6,11 @@ import json
 import platform
 import time
 from dataclasses import replace
-from typing import Any
 
 from interp.progress import unsaid
 from interp.study.ask import prepare, resolve
 from interp.study.config import RunConfig
-from interp.study.folder import Store, check_made_of, identity_of, made_of, partial_folder
+from interp.study.folder import Store, as_settings, check_made_of, identity_of, made_of, partial_folder
 from interp.study.stages import STAGES, Base
 from interp.study.units import Unit
 
@@ -44,15 +43,10 @@ def _opened(unit: Unit) -> tuple[Base, Store]:
     key = json.dumps(dict(unit.config), sort_keys=True)
     if key not in _LAST:
         _LAST.clear()
-        config = RunConfig(**_as_settings(unit.config))
+        config = RunConfig(**as_settings(unit.config))
         inputs = resolve(config)
         store = Store.open(partial_folder(config.folder), identity_of(config, inputs), shared=True)
         study = replace(prepare(config, inputs=inputs), parts=store)
         check_made_of(store, made_of(study))
         _LAST[key] = Base.of(study), store
     return _LAST[key]
-
-
-def _as_settings(config: Any) -> dict[str, Any]:
-    """Lists, as JSON has them, become tuples."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}

@@ -24,6 +24,7 @@ from ._store import IDENTITY as IDENTITY
 from ._store import PARTS as PARTS
 from ._store import Store as Store
 from ._working import Reopened as Reopened
+from ._working import as_settings as as_settings
 from ._working import check_made_of as check_made_of
 from ._working import checksums as checksums
 from ._working import identity_of as identity_of

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from interp.errors import ConfigError, OutputError
 from interp.files import differences, write_json
@@ -36,12 +36,6 @@ from interp.study.folder._folder import (
 from interp.study.folder._store import IDENTITY, PARTS, Store
 from interp.study.folder._written import described_data, described_text, made_of
 from interp.study.methods import DEFAULT
-
-if TYPE_CHECKING:
-    pass
-if TYPE_CHECKING:
-    pass
-
 
 OURS = (PARTS, IDENTITY, LOCK)
 """What a working folder has besides the run's own files."""
@@ -187,7 +181,7 @@ def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reop
             f"{folder} was changed: {'; '.join(changed)}", allowed="a run as it was written", remedy=REMEDY
         )
     named: dict[str, Any] = {"methods": DEFAULT, "out": str(folder)}
-    config, loaded = with_model(RunConfig(**_as_settings(manifest["config"]) | named), model)
+    config, loaded = with_model(RunConfig(**as_settings(manifest["config"]) | named), model)
     inputs = resolve(config) if loaded is None else resolve_data(config)
     data = identity_of(config, inputs)["data"]
     _check(folder, {key: manifest["data"].get(key) for key in data}, data)
@@ -205,7 +199,7 @@ def _check(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> N
         )  # fmt: skip
 
 
-def _as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Lists, as JSON has them, become tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
 

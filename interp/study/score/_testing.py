@@ -138,7 +138,7 @@ def score_controls_in(
     study: Study, rows: pd.DataFrame, tasks: Prompts, fit: FitResiduals, vectors: Vectors,
     cell: tuple[str, Axis, str], advance: Advance,
 ) -> pd.DataFrame:  # fmt: skip
-    """Scores of one control on one axis in one language (`cell`): a method per draw of random or label-shuffled vectors.
+    """Scores of one control on one axis in one language (`cell`): a method per draw.
 
     rows: of the control's search. Each draw has a vector per axis with its own choice on dev; its transfer comes from
     the one, its localization from the other.

@@ -2,7 +2,6 @@ from ._candidates import CANDIDATES as CANDIDATES
 from ._candidates import POWER as POWER
 from ._candidates import smallest_effects as smallest_effects
 from ._candidates import write_candidates as write_candidates
-from ._choose import CONTROL_AXES as CONTROL_AXES
 from ._choose import choose as choose
 from ._choose import choose_one as choose_one
 from ._choose import control_draws as control_draws
