@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from interp.progress import Advance, Bars, Stages
 from interp.steering import SURGICAL, Plan, SavedPlan, Setting, Side, read_strength
 from interp.study.ask import Study
 from interp.study.fit import Fits, Fitted, Pairs, plan_of, read_fit
-from interp.study.folder import Reopened, reopen, write_csv
+from interp.study.folder import Parts, Reopened, reopen, write_csv
 from interp.study.locate import before_search, quick_steps
 from interp.study.search import CANDIDATES, SplitTasks, gain_table, method_of, searched
 from probes import APrioriLayers
@@ -64,17 +65,18 @@ def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | Lo
     plans = {SEARCHED: chosen} | ({A_PRIORI: a_priori} if a_priori else {})
     rows = ablations(study, fit, fits, chosen)
     pairs = finalists(run)
-    test, dev = _scored(study, fits, plans, rows, pairs, progress)
-    cells = Cells(test, study.resampling, means_of(rows))
-    dev_cells = Cells(dev, study.resampling_of("dev"))
-    names = {code: list(settings) for code, settings in pairs.items()}
-    regret = regret_table(cells, dev_cells, study.config.rule, list(plans), names, study.config.seed)
-    table = ablation_table(cells, rows, SEARCHED, study.config.seed)
-    lines = list(sentences(regret, table))
-    told = {"goal": study.config.rule.told, "found": lines, "seconds": round(time.perf_counter() - begun, 2)}
-    with run.adding({"ablations": told}) as working:
-        write_csv(working / "ablations.csv", table)
-        write_csv(working / "regret.csv", regret)
+    with run.store({"adds": "ablations"}) as store:
+        test, dev = _scored(store, study, fits, plans, rows, pairs, progress)
+        cells = Cells(test, study.resampling, means_of(rows))
+        dev_cells = Cells(dev, study.resampling_of("dev"))
+        names = {code: list(settings) for code, settings in pairs.items()}
+        regret = regret_table(cells, dev_cells, study.config.rule, list(plans), names, study.config.seed)
+        table = ablation_table(cells, rows, SEARCHED, study.config.seed)
+        lines = list(sentences(regret, table))
+        told = {"goal": study.config.rule.told, "found": lines, "seconds": round(time.perf_counter() - begun, 2)}
+        with run.adding({"ablations": told}) as working:
+            write_csv(working / "ablations.csv", table)
+            write_csv(working / "regret.csv", regret)
     return Ablated(folder, table, regret, lines)
 
 
@@ -117,6 +119,7 @@ def finalists(run: Reopened) -> dict[str, dict[str, Setting]]:
 
 
 def _scored(
+    parts: Parts,
     study: Study,
     fits: Fits,
     plans: Mapping[str, Settings],
@@ -129,12 +132,13 @@ def _scored(
     ablated = [(row.method, row.fits, row.settings) for row in rows]
     steps = sum(2 * (len(plain) + 1) + len(ablated) + len(pairs[code]) for code in study.languages)
     with progress.stage("scoring on test", steps) as advance:
-        test = _table(SplitTasks(study, "test"), fits, [*plain, *ablated], pairs, advance)
-        dev = _table(SplitTasks(study), fits, plain, {}, advance, searched(study))
+        test = _table(parts, SplitTasks(study, "test"), fits, [*plain, *ablated], pairs, advance)
+        dev = _table(parts, SplitTasks(study), fits, plain, {}, advance, searched(study))
     return test, dev
 
 
 def _table(
+    kept: Parts,
     items: SplitTasks,
     fits: Fits,
     rows: Sequence[tuple[str, Fits, Settings]],
@@ -146,7 +150,8 @@ def _table(
     for code in items.study.languages:
         plans: dict[str, Plan] = {name: plan_of(own, settings[code], code) for name, own, settings in rows}
         plans |= {name: plan_of(fits, setting, code) for name, setting in pairs.get(code, {}).items()}
-        parts.append(gain_table(items, code, plans, advance, prompts))
+        make = partial(gain_table, items, code, plans, advance, prompts)
+        parts.append(kept.frame(f"{items.split}/{code}", make))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,19 +95,26 @@ def add_noise(
         fit = read_fit(study)
         drawn = draw_noise(study, fit, searches)
         advance("fit")
-    rows = []
     real = SplitTasks(study), SplitTasks(study, "test")
-    with progress.stage("searching noise", searches * len(KINDS)) as advance:
-        for number, vectors in enumerate(drawn):
-            shuffled = ShuffledRoles(study, number=number), ShuffledRoles(study, "test", number=number)
-            for kind, (dev, test) in zip(KINDS, (real, shuffled), strict=True):
-                rows += [{"seed": number, "random": kind} | row for row in _searched(dev, test, vectors)]
+
+    def searched_once(number: int) -> pd.DataFrame:
+        shuffled = ShuffledRoles(study, number=number), ShuffledRoles(study, "test", number=number)
+        rows = []
+        for kind, (dev, test) in zip(KINDS, (real, shuffled), strict=True):
+            rows += [{"seed": number, "random": kind} | row for row in _searched(dev, test, drawn[number])]
+        return pd.DataFrame(rows)
+
+    with run.store({"adds": "noise", "searches": searches}) as store:
+        parts = []
+        with progress.stage("searching noise", searches) as advance:
+            for number in range(searches):
+                parts.append(store.frame(f"noise/{number}", partial(searched_once, number)))
                 advance(f"search {number + 1}")
-    table = pd.DataFrame(rows)
-    lines = counted_lines(table)
-    told = {"searches": searches, "found": lines, "seconds": round(time.perf_counter() - begun, 2)}
-    with run.adding({"noise": told}) as working:
-        write_csv(working / "noise.csv", table)
+        table = pd.concat(parts, ignore_index=True)
+        lines = counted_lines(table)
+        told = {"searches": searches, "found": lines, "seconds": round(time.perf_counter() - begun, 2)}
+        with run.adding({"noise": told}) as working:
+            write_csv(working / "noise.csv", table)
     return NoiseResult(folder, table, lines)
 
 

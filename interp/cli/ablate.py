@@ -48,7 +48,7 @@ def ablate(
 
             lines = ablate_run(place, Bars(quiet)).lines
     except KeyboardInterrupt:
-        print("stopped: the run is as it was", file=sys.stderr)
+        print("stopped: the run is as it was, and the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
         print(place)

@@ -44,6 +44,7 @@ def locate(
     memory: options.Memory = None,
     attribution_items: options.AttributionItems = None,
     dry_run: options.DryRun = False,
+    overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Find the layers from which universal facts and cultures can be read, and whether they separate.
@@ -68,9 +69,9 @@ def locate(
         from interp.progress import Bars
         from interp.study.run import run_locate
 
-        result = run_locate(settings, Bars(quiet), inputs=inputs)
+        result = run_locate(settings, Bars(quiet), inputs=inputs, overwrite=overwrite)
     except KeyboardInterrupt:
-        print("stopped: nothing was written", file=sys.stderr)
+        print(options.GOES_ON, file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
         print(result.folder)

@@ -48,6 +48,7 @@ def matrix(
     device: options.Device = None,
     dtype: options.Dtype = None,
     memory: options.Memory = None,
+    overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Ask in every language and steer to every culture: is it the culture that is steered, or the language?
@@ -75,9 +76,9 @@ def matrix(
         from interp.matrix import run_matrix
         from interp.progress import Bars
 
-        result = run_matrix(settings, Bars(quiet), asked, inputs=inputs)
+        result = run_matrix(settings, Bars(quiet), asked, inputs=inputs, overwrite=overwrite)
     except KeyboardInterrupt:
-        print("stopped: nothing was written", file=sys.stderr)
+        print(options.GOES_ON, file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
         print(result.folder)

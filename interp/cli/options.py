@@ -137,4 +137,7 @@ MaxNewTokens = Annotated[int | None, typer.Option(help="Most tokens of a generat
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what it would take (items, plans, memory, disk, time), and stop.")
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished or partial run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")]
+
+GOES_ON = "stopped: what is done is kept, and the same command goes on from there"

@@ -69,7 +69,7 @@ def run(
     attribution_items: options.AttributionItems = None,
     generate: options.Generate = None,
     max_new_tokens: options.MaxNewTokens = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make a run anew that is there, or begun.")] = False,
+    overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -94,7 +94,7 @@ def run(
 
         result = run_study(settings, Bars(quiet), inputs=inputs, overwrite=overwrite)
     except KeyboardInterrupt:
-        print("stopped: what is done is kept, and the same command goes on from there", file=sys.stderr)
+        print(options.GOES_ON, file=sys.stderr)
         raise typer.Exit(130) from None
     if result.again and not quiet:
         print(f"{result.folder} is finished: nothing was done (--overwrite makes it anew)")

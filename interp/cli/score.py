@@ -61,6 +61,7 @@ def score(
     device: options.Device = None,
     dtype: options.Dtype = None,
     memory: options.Memory = None,
+    overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Score plans that are there already beside the unsteered model; nothing is fitted and nothing is chosen.
@@ -101,9 +102,9 @@ def score(
     try:
         from interp.progress import Bars
 
-        result = rescore(settings, candidates, Bars(quiet), split=split)
+        result = rescore(settings, candidates, Bars(quiet), split=split, overwrite=overwrite)
     except KeyboardInterrupt:
-        print("stopped: nothing was written", file=sys.stderr)
+        print(options.GOES_ON, file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
         print(result.folder)

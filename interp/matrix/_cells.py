@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -95,8 +96,12 @@ def choose_cells(
             for layer, strength in grid
         ]
         asked = [task for _, task in tasks]
-        scores = score_tasks(study, asked, plans, partial(advance, f"dev {code}"))
-        values = confidence(asked, scores, "local", study.config.normalisation).reshape(len(needed), len(grid), -1)
+
+        def gains(asked: list[Task] = asked, plans: list[Plan] = plans, code: str = code) -> list[list[float]]:
+            scores = score_tasks(study, asked, plans, partial(advance, f"dev {code}"))
+            return [row.tolist() for row in confidence(asked, scores, "local", study.config.normalisation)]
+
+        values = np.array(study.parts.value(f"dev/{code}", gains)).reshape(len(needed), len(grid), -1)
         for culture in cultures:
             own = values[:, :, [c == culture for c, _ in tasks]].mean(axis=-1)
             best = {name: ranked(grid, row.tolist())[0] for name, row in zip(needed, own, strict=True)}
@@ -106,12 +111,13 @@ def choose_cells(
 
 def score_cells(study: Study, vectors: Mapping[str, CultureVectors], chosen: Choices, advance: Advance) -> pd.DataFrame:
     """Scores of every cell's test options, with `interp.study.ask.COLUMNS` and `culture`; methods: CONDITIONS."""
-    parts = []
-    for (code, culture), choice in chosen.items():
-        several = vectors[code].of(culture)
+
+    def make(cell: Cell) -> pd.DataFrame:
+        code, culture = cell
+        several, parts = vectors[code].of(culture), []
         plans = {
             name: several[name].plan(best.layer, best.strength, positions=study.config.positions)
-            for name, best in choice.items()
+            for name, best in chosen[cell].items()
         }
         asked: dict[Cue, dict[str, Plan]] = {"none": {BASE: Plan(), **plans}, "explicit": {CUE: Plan()}}
         for cue, named in asked.items():
@@ -119,6 +125,12 @@ def score_cells(study: Study, vectors: Mapping[str, CultureVectors], chosen: Cho
             step = partial(advance, f"test {code} {culture}")
             scored = ScoreTables(tasks, score_tasks(study, tasks, list(named.values()), step))
             parts += [scored.table(i, name).assign(culture=culture) for i, name in enumerate(named)]
+        return pd.concat(parts, ignore_index=True)
+
+    parts = [
+        study.parts.frame(f"test/{code}/{quote(culture, safe='')}", partial(make, (code, culture)))
+        for code, culture in chosen
+    ]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,7 +28,16 @@ from interp.organism import counts_of
 from interp.progress import Stages
 from interp.study.ask import Inputs, named_counts, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig
-from interp.study.folder import MANIFEST, described, draw_figures, run_folder, save_left_out, write_csv
+from interp.study.folder import (
+    MANIFEST,
+    check_made_of,
+    described,
+    draw_figures,
+    made_of,
+    save_left_out,
+    working_folder,
+    write_csv,
+)
 
 
 @dataclass(frozen=True)
@@ -46,12 +55,14 @@ def run_matrix(
     steered: Sequence[str] = (),
     model: HookedModel | LoadedModel | None = None,
     inputs: Inputs | None = None,
+    *,
+    overwrite: bool = False,
 ) -> MatrixResult:
     """Fit every culture's LOC vector in every language, choose on dev, report on test, write all into the run's folder.
 
     steered: the cultures that are columns (default: all); means over cultures are over all of them in any case.
-    model, inputs: as in `interp.run`. Raises a TranslocalError for what the user can mend; nothing is
-    left behind then.
+    One that was stopped goes on where it was. model, inputs, overwrite: as in `interp.run`. Raises a TranslocalError
+    for what the user can mend.
     """
     config, loaded = with_model(config, model)
     if inputs is None:
@@ -59,10 +70,12 @@ def run_matrix(
     cultures = Cultures.of(inputs.cultural, inputs.languages, steered)
     counts = named_counts(config) if loaded is None else counts_of(loaded.exposure)
     cells = scored_cells(inputs.cultural, inputs.languages, counts, cultures)
-    with run_folder(config.folder, ["scores", "vectors", "figures"]) as folder:
+    told, made = {"verb": "matrix", "steered": list(steered)}, ["scores", "vectors", "figures"]
+    with working_folder(config, inputs, made, told=told, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
-            study = prepare(config, loaded, inputs)
+            study = replace(prepare(config, loaded, inputs), parts=store)
+            check_made_of(store, made_of(study))
             advance(study.loaded.name)
         with progress.stage("fitting vectors", len(study.languages) * len(cultures.every)) as advance:
             vectors = fit_culture_vectors(study, cultures, advance)

@@ -44,7 +44,16 @@ from interp.study.ask import (
     with_model,
 )
 from interp.study.config import RunConfig
-from interp.study.folder import MANIFEST, Outcomes, described, run_folder, save_left_out, write_csv
+from interp.study.folder import (
+    MANIFEST,
+    Outcomes,
+    check_made_of,
+    described,
+    made_of,
+    save_left_out,
+    working_folder,
+    write_csv,
+)
 from interp.study.methods import DEFAULT
 from interp.study.score import Plans, Prompts, base_contrasts, plane_table, score_plans
 
@@ -129,12 +138,13 @@ def rescore(
     *,
     split: Split = "test",
     model: HookedModel | LoadedModel | None = None,
+    overwrite: bool = False,
 ) -> Rescored:
     """Score plans beside the unsteered model on a split, and write scores, plane, contrasts and manifest.
 
     Of the languages that the plans are for, those that the datasets score are scored; `config.languages` asks for some
-    of them. Settings of `config` that are not in `SETTINGS` play no part. model: as in `run`. Raises a TranslocalError
-    for what the user can mend; nothing is left behind then.
+    of them. Settings of `config` that are not in `SETTINGS` play no part. One that was stopped goes on where it was.
+    model, overwrite: as in `run`. Raises a TranslocalError for what the user can mend.
     """
     if (config.folder / PLANS).exists():
         raise OutputError(
@@ -147,12 +157,14 @@ def rescore(
         inputs = (resolve if loaded is None else resolve_data)(config, among, (split,), locating=False)
     _notice_left_out(candidates, inputs, config)
     plans = {name: {code: make(code) for code in inputs.languages} for name, make in candidates.plans.items()}
-    with run_folder(config.folder, ["scores"]) as folder:
+    told = {"verb": "score", "split": split, "plans": dict(candidates.described)}
+    with working_folder(config, inputs, ["scores"], told=told, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
             with naming_model(candidates.saved, config.model):
                 loaded = loaded or load_configured(config)
-            study = open_study(config, loaded, inputs)
+            study = replace(open_study(config, loaded, inputs), parts=store)
+            check_made_of(store, made_of(study))
             _check(study, candidates, plans)
             notice_vocabulary(study)
             check_enough(inputs, study.counts, (split,), study.distinct)

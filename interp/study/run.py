@@ -33,7 +33,6 @@ from interp.study.folder import (
     made_of,
     read_manifest,
     read_result,
-    run_folder,
     save_left_out,
     save_vectors,
     working_folder,
@@ -101,16 +100,22 @@ def run_locate(
     progress: Stages,
     model: HookedModel | LoadedModel | None = None,
     inputs: Inputs | None = None,
+    *,
+    overwrite: bool = False,
 ) -> LocateResult:
     """The analysis half alone: vectors of fit, and everything that `locate` finds, in the run's folder.
 
-    model, inputs: as in `run`. Raises a TranslocalError for what the user can mend; nothing is left behind then.
+    One that was stopped goes on where it was. model, inputs, overwrite: as in `run`. Raises a TranslocalError for what
+    the user can mend.
     """
     config, loaded = with_model(config, model)
-    with run_folder(config.folder, ["vectors"]) as folder:
+    if inputs is None:
+        inputs = resolve(config) if loaded is None else resolve_data(config)
+    with working_folder(config, inputs, ["vectors"], told={"verb": "locate"}, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("load", 1) as advance:
-            study = prepare(config, loaded, inputs)
+            study = replace(prepare(config, loaded, inputs), parts=store)
+            check_made_of(store, made_of(study))
             advance(study.loaded.name)
         with progress.stage("fit", 1) as advance:
             fit = read_fit(study)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from interp.plane import METRICS
 from interp.progress import Bars
 from interp.steering import Plan, SteeringVectors
 from interp.steering.engine import score as score_prompts
-from interp.study.ask import Study, prepare
+from interp.study.ask import Study, prepare, resolve
 from interp.study.config import RunConfig
-from interp.study.folder import run_folder
+from interp.study.folder import Store, working_folder
 from interp.study.run import run, run_locate
 from interp.study.search import SplitTasks
 
@@ -199,8 +200,13 @@ def test_locating_alone_gives_the_tables_of_the_run(es: Path, tmp_path: Path) ->
     assert any("does no better than its control" in line or "beats its controls" in line for line in alone.findings)
 
 
+def working(out: Path) -> AbstractContextManager[tuple[Path, Store]]:
+    config = RunConfig(languages=("es",), out=str(out), **SMALL)
+    return working_folder(config, resolve(config), ["scores"])
+
+
 def test_a_run_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="boom"), run_folder(tmp_path / "out") as folder:
+    with pytest.raises(RuntimeError, match="boom"), working(tmp_path / "out") as (folder, _):
         (folder / "plane.csv").write_text("half")
         raise RuntimeError("boom")
     assert list(tmp_path.iterdir()) == []
@@ -209,7 +215,7 @@ def test_a_run_that_fails_leaves_nothing(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
     import errno
 
-    with pytest.raises(OutputError, match="the disk is full"), run_folder(tmp_path / "out"):
+    with pytest.raises(OutputError, match="the disk is full"), working(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,6 @@ from ._folder import hold as hold
 from ._folder import partial_folder as partial_folder
 from ._folder import read_json as read_json
 from ._folder import read_manifest as read_manifest
-from ._folder import run_folder as run_folder
 from ._folder import verify as verify
 from ._folder import writable as writable
 from ._folder import write_csv as write_csv

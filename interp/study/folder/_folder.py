@@ -7,8 +7,7 @@ import hashlib
 import json
 import os
 import platform
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -80,29 +79,6 @@ def writable(folder: Path) -> Iterator[None]:
 def partial_folder(final: Path) -> Path:
     """Where a run is made before it moves to `final`."""
     return final.parent / f".{final.name}.partial"
-
-
-@contextmanager
-def run_folder(final: Path, parts: Sequence[str] = ()) -> Iterator[Path]:
-    """A working folder with the folders `parts`; it becomes `final` when the block ends well, else it is removed.
-
-    Raises OutputError where the folder can't be written, the disk is full, or `final` holds something
-    that is not a run.
-    """
-    check_folder(final)
-    working = partial_folder(final)
-    try:
-        with writable(final):
-            shutil.rmtree(working, ignore_errors=True)
-            working.mkdir(parents=True)
-            for part in parts:
-                (working / part).mkdir()
-            yield working
-            if final.exists():
-                shutil.rmtree(final)
-            os.replace(working, final)
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -54,17 +54,19 @@ def identity_of(config: RunConfig, inputs: Inputs) -> dict[str, Any]:
 
 @contextmanager
 def working_folder(
-    config: RunConfig, inputs: Inputs, parts: Sequence[str], *, overwrite: bool = False
-) -> Iterator[tuple[Path, Store]]:
+    config: RunConfig, inputs: Inputs, parts: Sequence[str], *, told: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Iterator[tuple[Path, Store]]:  # fmt: skip
     """The run's working folder with the folders `parts`, and its store; it becomes `config.folder` when all is well.
 
     When the block ends badly, what the store has is kept, and found by the next run; a folder without any is removed.
-    overwrite: a working folder of another run is begun anew. Raises OutputError where the folder can't be written,
-    holds something else or is held by another process, ConfigError where it is another run's.
+    told: what tells it from a run of the same settings, such as the verb. overwrite: a working folder of another run is
+    begun anew. Raises OutputError where the folder can't be written, holds something else or is held by another
+    process, ConfigError where it is another run's.
     """
     final, folder = config.folder, partial_folder(config.folder)
     check_folder(final)
-    identity = identity_of(config, inputs)
+    identity = identity_of(config, inputs) | dict(told or {})
     try:
         store = Store.open(folder, identity)
     except ConfigError:
@@ -136,6 +138,23 @@ class Reopened:
     manifest: Mapping[str, Any]
     plans: SavedPlans
     study: Study
+
+    @contextmanager
+    def store(self, told: Mapping[str, Any]) -> Iterator[Store]:
+        """Where parts of what is added are kept until the block ends well; told: what they are of.
+
+        Raises ConfigError where the parts of something else are kept there.
+        """
+        folder = partial_folder(self.folder.resolve())
+        store = Store.open(folder, {"config": self.manifest["config"], "files": self.manifest["files"], **told})
+        ended = False
+        try:
+            yield store
+            ended = True
+        finally:
+            store.close()
+            if ended or not any(names for _, _, names in os.walk(folder / PARTS)):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def adding(self, told: Mapping[str, Any]) -> Iterator[Path]:

@@ -76,7 +76,8 @@ def sweep_table(
 ) -> pd.DataFrame:
     """The rows of `sweep.csv`: change from base in accuracy and localization of every cell, per language and `macro`.
 
-    found: rows of `sweep_in`, all languages. chosen: 1 where the cell was chosen for the language, for `macro` the number of languages.
+    found: rows of `sweep_in`, all languages. chosen: 1 where the cell was chosen for the language, for `macro` how many
+    languages chose it.
     """
     hit = found["hit"]
     rated = {metric: hit.where(found["axis"] == axis) for axis, metric in METRIC.items()}
