@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from interp.data import Counts, Cue, CulturalSet, Split, cultural_tasks
+from interp.data import Counts, Cue, CulturalSet, Split, Task, cultural_tasks
 from interp.errors import DataError, Notice
 from interp.matrix._vectors import Cultures, CultureVectors
 from interp.names import BASE, MACRO
