@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from interp.errors import ConfigError, ModelError
+from interp.settings import setting
 
 Method = Literal["instruct", "midalign", "clo"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -26,35 +27,25 @@ class Settings:
     """
 
     method: Method
-    seed: int = 0
-    steps: int = 200
-    """Optimiser steps; midalign alternates, one of InfoNCE, one of cross-entropy."""
-    batch: int = 32
-    accumulation: int = 4
-    lr: float = 5e-4
-    schedule: Schedule = "inverse_sqrt"
-    warmup: float = 0.03
-    """Share of the steps over which the rate rises from 0."""
-    clip: float = 1.0
-    """Largest norm of a step's gradient."""
-    rank: int = 8
-    alpha: int = 16
-    dropout: float = 0.1
-    targets: tuple[Role, ...] = ()
-    """Projections that get LoRA weights; empty: the method's published ones, of those that the model has."""
-    layer: int | None = None
-    """Block after which midalign aligns; None: the last of the first half, L/2 - 1."""
-    temperature: float = 0.1
-    mix: float = 0.5
-    """clo: weight of SFT; DPO has the rest."""
-    beta: float = 0.1
-    """clo: DPO's strength."""
-    keep_weight: float = 1.0
-    """Weight of the penalty that keeps projections on given LOC vectors where the base had them."""
-    keep_layers: tuple[int, ...] = ()
-    """Blocks after which they are kept; empty: the last third, but for the last block."""
-    save_every: int = 50
-    """Steps between checkpoints."""
+    seed: int = setting(0, "Seed of weights, batches and dropout. Default: 0.")
+    steps: int = setting(200, "Optimiser steps. Default: 200.")
+    batch: int = setting(32, "Texts (midalign: pairs; clo: preferences both ways) at a time. Default: 32; clo 8.")
+    accumulation: int = setting(4, "Batches per optimiser step. Default: 4.")
+    lr: float = setting(5e-4, "Highest learning rate. Default: 5e-4.")
+    schedule: Schedule = setting("inverse_sqrt", "inverse_sqrt (default), linear or constant, after the warm-up.")
+    warmup: float = setting(0.03, "Share of the steps. Default: 0.03.")
+    clip: float = setting(1.0, "Largest gradient norm. Default: 1.")
+    rank: int = setting(8, "LoRA's rank. Default: 8.")
+    alpha: int = setting(16, "LoRA's alpha. Default: 16.")
+    dropout: float = setting(0.1, "LoRA's dropout. Default: 0.1.")
+    targets: tuple[Role, ...] = setting((), "Of q,k,v,o,gate,up,down. Default: all that the model has; clo: q,k,v,o.")
+    layer: int | None = setting(None, "midalign: the block after which texts are aligned. Default: L/2 - 1, from 0.")
+    temperature: float = setting(0.1, "midalign: of InfoNCE. Default: 0.1.")
+    mix: float = setting(0.5, "clo: weight of SFT, the rest is DPO's. Default: 0.5.")
+    beta: float = setting(0.1, "clo: DPO's beta. Default: 0.1.")
+    keep_weight: float = setting(1.0, "Weight of that penalty. Default: 1.")
+    keep_layers: tuple[int, ...] = setting((), "Blocks, such as 5,6. Default: the last third but for the last block.")
+    save_every: int = setting(50, "Steps between checkpoints. Default: 50.")
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from interp.alignment import Settings
 from interp.cli import options
 from interp.errors import ConfigError
+from interp.settings import setting
+from interp.study.config import RunConfig
 
 EXAMPLES = (
     "Examples:  interp align midalign --out aligned/midalign  |  "
@@ -19,59 +23,36 @@ EXAMPLES = (
 )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is trained on, as it is given on the command line."""
+
+    data: str | None = setting(
+        None,
+        "Datasets, such as atlas, global_mmlu, ntrex or flores, or .jsonl files; a,b joins two. Default: atlas.",
+    )
+    languages: str | None = setting(None, "Languages beside English, such as es,zh. Default: all.")
+    data_dir: str | None = setting(
+        None, "Folder with published dataset files, such as blend/ and bmlama/; no network then."
+    )
+    with_cultural: bool = setting(False, "Train on cultural fit items and their local answers too.")
+    cultural: str | None = setting(None, "Dataset of --with-cultural. Default: atlas.")
+
+
+MODEL = ("model", "revision", "template", "device", "dtype")
+
+
+@options.grouped(model=options.Group(RunConfig, MODEL), training=options.Group(Asked), given=options.Group(Settings))
 def align(
     method: Annotated[str, typer.Argument(help="instruct, midalign or clo.")],
     out: Annotated[Path, typer.Option(help="Folder for adapter, merged checkpoint, loss curve and manifest.")],
-    model: options.Model = None,
-    revision: options.Revision = None,
-    data: Annotated[
-        str, typer.Option(help="Datasets, such as atlas, global_mmlu, ntrex or flores, or .jsonl files; a,b joins two.")
-    ] = "atlas",
-    languages: Annotated[
-        str | None, typer.Option(help="Languages beside English, such as es,zh. Default: all.")
-    ] = None,
-    data_dir: options.DataDir = None,
-    with_cultural: Annotated[
-        bool, typer.Option("--with-cultural", help="Train on cultural fit items and their local answers too.")
-    ] = False,
-    cultural: Annotated[str, typer.Option(help="Dataset of --with-cultural.")] = "atlas",
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, batches and dropout. Default: 0.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps. Default: 200.")] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(help="Texts (midalign: pairs; clo: preferences both ways) at a time. Default: 32; clo 8."),
-    ] = None,
-    accumulation: Annotated[int | None, typer.Option(help="Batches per optimiser step. Default: 4.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate. Default: 5e-4.")] = None,
-    schedule: Annotated[
-        str | None, typer.Option(help="inverse_sqrt (default), linear or constant, after the warm-up.")
-    ] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of the steps. Default: 0.03.")] = None,
-    clip: Annotated[float | None, typer.Option(help="Largest gradient norm. Default: 1.")] = None,
-    rank: Annotated[int | None, typer.Option(help="LoRA's rank. Default: 8.")] = None,
-    alpha: Annotated[int | None, typer.Option(help="LoRA's alpha. Default: 16.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="LoRA's dropout. Default: 0.1.")] = None,
-    targets: Annotated[
-        str | None, typer.Option(help="Of q,k,v,o,gate,up,down. Default: all that the model has; clo: q,k,v,o.")
-    ] = None,
-    layer: Annotated[
-        int | None, typer.Option(help="midalign: the block after which texts are aligned. Default: L/2 - 1, from 0.")
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="midalign: of InfoNCE. Default: 0.1.")] = None,
-    mix: Annotated[float | None, typer.Option(help="clo: weight of SFT, the rest is DPO's. Default: 0.5.")] = None,
-    beta: Annotated[float | None, typer.Option(help="clo: DPO's beta. Default: 0.1.")] = None,
+    model: options.Given,
+    training: options.Given,
+    given: options.Given,
     keep_loc: Annotated[
         list[Path] | None,
         typer.Option(help="File of LOC vectors (repeat for more) whose projection a penalty keeps at --keep-layers."),
     ] = None,
-    keep_weight: Annotated[float | None, typer.Option(help="Weight of that penalty. Default: 1.")] = None,
-    keep_layers: Annotated[
-        str | None, typer.Option(help="Blocks, such as 5,6. Default: the last third but for the last block.")
-    ] = None,
-    save_every: Annotated[int | None, typer.Option(help="Steps between checkpoints. Default: 50.")] = None,
-    template: options.Template = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Train a LoRA adapter that aligns languages, and merge it into a checkpoint that every command takes as --model.
@@ -82,28 +63,25 @@ def align(
     """
     from interp.alignment import settings_for
 
-    settings = settings_for(
-        method, seed=seed, steps=steps, batch=batch, accumulation=accumulation, lr=lr, schedule=schedule,
-        warmup=warmup, clip=clip, rank=rank, alpha=alpha, dropout=dropout, targets=_names(targets), layer=layer,
-        temperature=temperature, mix=mix, beta=beta, keep_weight=keep_weight, keep_layers=_numbers(keep_layers),
-        save_every=save_every,
-    )  # fmt: skip
+    listed = {"targets": _names(given["targets"]), "keep_layers": _numbers(given["keep_layers"])}
+    settings = settings_for(method, **{**given, **listed})
     from interp.alignment import load_training
     from interp.model.load import find_model
 
-    find_model(model or "organism", dtype or "auto")
+    chosen: dict[str, Any] = {"model": "organism", "template": "auto", "device": "auto", "dtype": "auto"}
+    chosen |= {name: value for name, value in model.items() if value is not None}
+    find_model(chosen["model"], chosen["dtype"])
+    folder = training["data_dir"]
     found = load_training(
-        _names(data) or (), _names(languages) or (), data_dir=Path(data_dir).expanduser() if data_dir else None,
-        cultural=cultural if with_cultural else "",
+        _names(training["data"] or "atlas") or (), _names(training["languages"]) or (),
+        data_dir=Path(folder).expanduser() if folder else None,
+        cultural=(training["cultural"] or "atlas") if training["with_cultural"] else "",
     )  # fmt: skip
     try:
         from interp.alignment import align as run_align
         from interp.progress import Bars
 
-        result = run_align(
-            settings, out, model=model or "organism", data=found, keep_loc=keep_loc or (), template=template or "auto",
-            device=device or "auto", dtype=dtype or "auto", revision=revision, progress=Bars(quiet),
-        )  # fmt: skip
+        result = run_align(settings, out, data=found, keep_loc=keep_loc or (), progress=Bars(quiet), **chosen)
     except KeyboardInterrupt as stop:
         print(f"{stop or 'stopped'}: the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None

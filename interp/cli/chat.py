@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from interp.cli import options
-from interp.cli.steering import SURGICAL, check_asked, load_for, plan_of, read_steering, template_for
+from interp.cli.steering import Asked, Reading, check_reading, plan_of, read_steering, template_for
 from interp.errors import ConfigError
 
 EXAMPLES = (
@@ -19,27 +19,13 @@ EXAMPLES = (
 )
 
 
+LANGUAGE = {"language": "The messages' language, and the plan's."}
+
+
+@options.grouped(steering=options.Group(Asked), reading=options.Group(Reading, helps=LANGUAGE))
 def chat(
-    plan: options.PlanFile = None,
-    language: Annotated[str | None, typer.Option(help="The messages' language, and the plan's.")] = None,
-    method: Annotated[str | None, typer.Option(help=f"With --plan: a method of it. Default: {SURGICAL}.")] = None,
-    strength: Annotated[
-        str | None,
-        typer.Option(
-            help="Times the plan's strengths; with --vectors times the vector or, such as 0.1r, a share of the "
-            "layer's median residual norm. Default: 1."
-        ),
-    ] = None,
-    vectors: options.Vectors = None,
-    layer: options.Layer = None,
-    operator: options.Operator = None,
-    positions: options.VectorPositions = None,
-    model: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's, else organism.")] = None,
-    adapter: options.Adapter = None,
-    revision: options.Revision = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    template: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's, else auto.")] = None,
+    steering: options.Given,
+    reading: options.Given,
     raw: Annotated[
         bool, typer.Option("--raw", help="The model reads messages as they stand, without history.")
     ] = False,
@@ -53,20 +39,20 @@ def chat(
     from interp.cli.chatting import Chat, converse
     from interp.model.read import Template
 
-    check_asked(language, raw, template, model, device, dtype)
-    found = read_steering(plan, vectors, layer, strength, operator, positions, {"--method": method})
-    plan_of(found, language, method, strength)
+    asked = Reading(**reading)
+    language, strength = asked.language, steering["strength"]
+    check_reading(asked, raw)
+    found = read_steering(Asked(**steering), {"--method": asked.method})
+    plan_of(found, language, asked.method, strength)
     try:
-        loaded = load_for(
-            found, model, adapter=adapter, revision=revision, device=device or "auto", dtype=dtype or "auto"
-        )
-        through = Template() if raw else template_for(found, loaded, template)
+        loaded = asked.load(found)
+        through = Template() if raw else template_for(found, loaded, asked.template)
         if language is None and not raw and not through.render:
             raise ConfigError(
                 f"no language is given, and {loaded.name} has no chat template",
                 remedy="pass --language, or --raw for messages as they stand",
             )
-        begun = Chat(loaded, through, found, language, method, strength, max_new_tokens)
+        begun = Chat(loaded, through, found, language, asked.method, strength, max_new_tokens)
         if sys.stdin.isatty():
             print(f"{loaded.name}\n{begun.steers()}\n/help lists the commands")
         converse(begun)

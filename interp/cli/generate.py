@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interp.cli import options
-from interp.cli.steering import SURGICAL, check_asked, load_for, plan_of, read_steering, template_for
+from interp.cli.steering import Asked, Reading, check_reading, plan_of, read_steering, template_for
 from interp.errors import ConfigError
 from interp.files import json_text
 
@@ -24,28 +24,11 @@ EXAMPLES = (
 )
 
 
+@options.grouped(steering=options.Group(Asked), reading=options.Group(Reading))
 def generate(
     questions: Annotated[list[str], typer.Argument(help="One question or more.", show_default=False)],
-    plan: options.PlanFile = None,
-    language: Annotated[str | None, typer.Option(help="The questions' language, and the plan's.")] = None,
-    method: Annotated[str | None, typer.Option(help=f"With --plan: a method of it. Default: {SURGICAL}.")] = None,
-    strength: Annotated[
-        str | None,
-        typer.Option(
-            help="Times the plan's strengths; with --vectors times the vector or, such as 0.1r, a share of the "
-            "layer's median residual norm. Default: 1."
-        ),
-    ] = None,
-    vectors: options.Vectors = None,
-    layer: options.Layer = None,
-    operator: options.Operator = None,
-    positions: options.VectorPositions = None,
-    model: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's, else organism.")] = None,
-    adapter: options.Adapter = None,
-    revision: options.Revision = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    template: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's, else auto.")] = None,
+    steering: options.Given,
+    reading: options.Given,
     raw: Annotated[bool, typer.Option("--raw", help="The model reads the text as it stands.")] = False,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -57,16 +40,16 @@ def generate(
     """
     from interp.steering import Plan, check_fits
 
+    asked = Reading(**reading)
+    language = asked.language
     if language is None and not raw:
         raise ConfigError("no language is given", remedy="pass --language, or --raw for texts as they stand")
-    check_asked(language, raw, template, model, device, dtype)
-    found = read_steering(plan, vectors, layer, strength, operator, positions, {"--method": method})
-    steer = plan_of(found, language, method, strength)
+    check_reading(asked, raw)
+    found = read_steering(Asked(**steering), {"--method": asked.method})
+    steer = plan_of(found, language, asked.method, steering["strength"])
     try:
-        loaded = load_for(
-            found, model, adapter=adapter, revision=revision, device=device or "auto", dtype=dtype or "auto"
-        )
-        prompts, name = _prompts(loaded, questions, "" if raw else str(language), template, found)
+        loaded = asked.load(found)
+        prompts, name = _prompts(loaded, questions, "" if raw else str(language), asked.template, found)
         plans = {"unsteered": Plan()} | ({"steered": steer} if steer else {})
         for one in plans.values():
             check_fits(loaded.model, one)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import replace
 
 import typer
 
 from interp.cli import options
 from interp.cli.dry import say_plan
+from interp.study.config import RunConfig, read_config
 
 EXAMPLES = (
     "Examples:  interp locate  |  interp locate --languages es,ko --out runs/where  |  "
@@ -17,32 +18,18 @@ EXAMPLES = (
 )
 
 
+LOCATING = (
+    "model", "adapter", "revision", "quantization", "n_devices", "universal", "cultural", "parallel", "data_dir",
+    "languages", "cultures", "limit", "out", "seed", "template", "shots", "normalisation", "device", "dtype", "memory",
+    "attribution_items",
+)  # fmt: skip
+"""Settings that play a part in locating."""
+
+
+@options.grouped(given=options.Group(RunConfig, LOCATING, {"out": options.out_in("-locate")}))
 def locate(
-    context: typer.Context,
-    config: options.Config = None,
-    model: options.Model = None,
-    adapter: options.Adapter = None,
-    revision: options.Revision = None,
-    quantization: options.Quantization = None,
-    n_devices: options.NDevices = None,
-    universal: options.Universal = None,
-    cultural: options.Cultural = None,
-    parallel: options.Parallel = None,
-    data_dir: options.DataDir = None,
-    languages: options.Languages = None,
-    cultures: options.Cultures = None,
-    limit: options.Limit = None,
-    out: Annotated[
-        str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>-locate.")
-    ] = None,
-    seed: options.Seed = None,
-    template: options.Template = None,
-    shots: options.Shots = None,
-    normalisation: options.Normalisation = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    memory: options.Memory = None,
-    attribution_items: options.AttributionItems = None,
+    given: options.Given,
+    config: options.ConfigFile = None,
     dry_run: options.DryRun = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -52,11 +39,7 @@ def locate(
     Writes probes.csv, alignment.csv, directions.csv, onsets.csv, attribution.csv and layers.csv, and says in plain
     words what was found and how sure it is.
     """
-    from dataclasses import replace
-
-    from interp.study.config import RunConfig, read_config
-
-    settings = read_config(config, options.given(context), RunConfig)
+    settings = read_config(config, given, RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-locate")
     if dry_run:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from figures import estimate
 from interp.cli import options
+from interp.study.config import RunConfig, read_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,35 +21,21 @@ EXAMPLES = (
 )
 
 
+SETTINGS = (
+    "model", "adapter", "revision", "quantization", "n_devices", "universal", "cultural", "data_dir", "languages",
+    "cultures", "limit", "out", "seed", "template", "shots", "normalisation", "positions", "strengths", "device",
+    "dtype", "memory",
+)  # fmt: skip
+"""Settings of a run that play a part in a matrix."""
+
+
+@options.grouped(given=options.Group(RunConfig, SETTINGS, {"out": options.out_in("-matrix")}))
 def matrix(
-    context: typer.Context,
-    config: options.Config = None,
-    model: options.Model = None,
-    adapter: options.Adapter = None,
-    revision: options.Revision = None,
-    quantization: options.Quantization = None,
-    n_devices: options.NDevices = None,
-    universal: options.Universal = None,
-    cultural: options.Cultural = None,
-    data_dir: options.DataDir = None,
-    languages: options.Languages = None,
-    cultures: options.Cultures = None,
+    given: options.Given,
     steered: Annotated[
         str | None, typer.Option(help="Cultures to steer to, such as GR,KR. Default: all that have a cue.")
     ] = None,
-    limit: options.Limit = None,
-    out: Annotated[
-        str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>-matrix.")
-    ] = None,
-    seed: options.Seed = None,
-    template: options.Template = None,
-    shots: options.Shots = None,
-    normalisation: options.Normalisation = None,
-    positions: options.Positions = None,
-    strengths: options.Strengths = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    memory: options.Memory = None,
+    config: options.ConfigFile = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -57,12 +45,6 @@ def matrix(
     others, with another culture's vector, and behind an explicit cue. Layers and strengths are chosen on dev, all is
     reported on test.
     """
-    from dataclasses import replace
-
-    from interp.study.config import RunConfig, read_config
-
-    given = options.given(context)
-    columns = given.pop("steered")
     settings = read_config(config, given, RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-matrix")
@@ -70,7 +52,7 @@ def matrix(
     from interp.study.ask import resolve
 
     inputs = resolve(settings, locating=False)
-    asked = tuple(part.strip() for part in columns.split(",")) if columns else ()
+    asked = tuple(part.strip() for part in steered.split(",")) if steered else ()
     Cultures.of(inputs.cultural, inputs.languages, asked)
     try:
         from interp.matrix import run_matrix

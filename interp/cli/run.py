@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,6 +11,7 @@ from interp.cli import options
 from interp.cli.dry import say_plan
 from interp.cli.locate import FOUND, say
 from interp.cli.planes import layer_range, show_plane
+from interp.study.config import RunConfig, read_config
 
 if TYPE_CHECKING:
     from interp.study.folder import RunResult
@@ -23,52 +24,10 @@ EXAMPLES = (
 )
 
 
+@options.grouped(given=options.Group(RunConfig))
 def run(
-    context: typer.Context,
-    config: options.Config = None,
-    model: options.Model = None,
-    adapter: options.Adapter = None,
-    revision: options.Revision = None,
-    quantization: options.Quantization = None,
-    n_devices: options.NDevices = None,
-    universal: options.Universal = None,
-    cultural: options.Cultural = None,
-    parallel: options.Parallel = None,
-    data_dir: options.DataDir = None,
-    languages: options.Languages = None,
-    cultures: options.Cultures = None,
-    limit: options.Limit = None,
-    methods: options.Methods = None,
-    training: options.Training = None,
-    training_seeds: options.TrainingSeeds = None,
-    training_data: options.TrainingData = None,
-    trained_dir: options.TrainedDir = None,
-    out: Annotated[
-        str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>.")
-    ] = None,
-    seed: options.Seed = None,
-    template: options.Template = None,
-    shots: options.Shots = None,
-    normalisation: options.Normalisation = None,
-    positions: options.Positions = None,
-    design: options.Design = None,
-    budget: options.Budget = None,
-    layers: options.Layers = None,
-    strengths: options.Strengths = None,
-    draws: options.Draws = None,
-    goal: options.Goal = None,
-    max_erasure: options.MaxErasure = None,
-    max_loss: options.MaxLoss = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    memory: options.Memory = None,
-    batch_size: Annotated[int | None, typer.Option(help="Prompts per pass, in place of --memory.")] = None,
-    engine: Annotated[
-        str | None, typer.Option(help="replay, or reference: plan by plan, slow, to check it by.")
-    ] = None,
-    attribution_items: options.AttributionItems = None,
-    generate: options.Generate = None,
-    max_new_tokens: options.MaxNewTokens = None,
+    given: options.Given,
+    config: options.ConfigFile = None,
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -79,9 +38,7 @@ def run(
     alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again. A run
     that was stopped or killed goes on where it was when the same command is given again.
     """
-    from interp.study.config import RunConfig, read_config
-
-    settings = read_config(config, options.given(context), RunConfig)
+    settings = read_config(config, given, RunConfig)
     if dry_run:
         say_plan(settings, whole=True)
         return

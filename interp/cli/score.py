@@ -9,7 +9,9 @@ import typer
 
 from interp.cli import options
 from interp.cli.planes import layer_range, show_plane
+from interp.cli.steering import Asked, Bare, read_steering
 from interp.errors import ConfigError
+from interp.study.config import RunConfig, read_config
 
 if TYPE_CHECKING:
     from interp.study.rescoring import Rescored
@@ -21,46 +23,31 @@ EXAMPLES = (
 )
 
 
+SETTINGS = (
+    "model", "adapter", "revision", "quantization", "n_devices", "universal", "cultural", "data_dir", "languages",
+    "cultures", "limit", "out", "seed", "template", "shots", "normalisation", "device", "dtype", "memory",
+)  # fmt: skip
+"""Settings of a run that play a part in scoring plans."""
+HELPS = {
+    "model": "As in `interp run`. Default: the plan's, else organism.",
+    "languages": "Languages to score. Default: those of the plan that the data has.",
+    "template": "As in `interp run`. Default: the plan's.",
+    "out": options.out_in("-score"),
+}
+STRENGTH = {
+    "strength": "With --vectors: what they are multiplied by or, such as 0.1r, a share of the layer's median residual "
+    "norm. Default: 1."
+}
+
+
+@options.grouped(steering=options.Group(Asked, helps=STRENGTH), given=options.Group(RunConfig, SETTINGS, HELPS))
 def score(
-    plan: options.PlanFile = None,
+    steering: options.Given,
+    given: options.Given,
     methods: Annotated[
         str | None, typer.Option(help="With --plan: methods of it, such as surgical,en. Default: all.")
     ] = None,
-    vectors: options.Vectors = None,
-    layer: options.Layer = None,
-    strength: Annotated[
-        str | None,
-        typer.Option(
-            help="With --vectors: what they are multiplied by or, such as 0.1r, a share of the layer's median "
-            "residual norm. Default: 1."
-        ),
-    ] = None,
-    operator: options.Operator = None,
-    positions: options.VectorPositions = None,
-    model: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's, else organism.")] = None,
-    adapter: options.Adapter = None,
-    revision: options.Revision = None,
-    quantization: options.Quantization = None,
-    n_devices: options.NDevices = None,
-    universal: options.Universal = None,
-    cultural: options.Cultural = None,
-    data_dir: options.DataDir = None,
-    languages: Annotated[
-        str | None, typer.Option(help="Languages to score. Default: those of the plan that the data has.")
-    ] = None,
-    cultures: options.Cultures = None,
-    limit: options.Limit = None,
     split: Annotated[str, typer.Option(help="test (default), dev or fit.")] = "test",
-    out: Annotated[
-        str | None, typer.Option(help="Output folder. Default: runs/<model>-<universal>-<cultural>-score.")
-    ] = None,
-    seed: options.Seed = None,
-    template: Annotated[str | None, typer.Option(help="As in `interp run`. Default: the plan's.")] = None,
-    shots: options.Shots = None,
-    normalisation: options.Normalisation = None,
-    device: options.Device = None,
-    dtype: options.Dtype = None,
-    memory: options.Memory = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -69,22 +56,15 @@ def score(
     The plans of a run, or vectors made elsewhere, on any model and datasets. Writes plane.csv, contrasts.csv (every
     method against base), scores/ and manifest.json.
     """
-    from interp.cli.steering import Bare, read_steering
     from interp.data import SPLITS
-    from interp.study.config import RunConfig, read_config
 
     if split not in SPLITS:
         raise ConfigError(f"split {split!r} is unknown", allowed=", ".join(SPLITS))
-    if plan is not None and strength is not None:
+    asked = Asked(**steering)
+    if asked.plan is not None and asked.strength is not None:
         raise ConfigError("--strength makes no sense with --plan", remedy="leave it out: a plan has its own strengths")
-    given = {
-        "model": model, "adapter": adapter, "revision": revision, "quantization": quantization, "n_devices": n_devices,
-        "universal": universal, "cultural": cultural, "data_dir": data_dir, "languages": languages,
-        "cultures": cultures, "limit": limit, "out": out, "seed": seed, "template": template, "shots": shots,
-        "normalisation": normalisation, "device": device, "dtype": dtype, "memory": memory,
-    }  # fmt: skip
     read_config(None, given, RunConfig)  # before anything heavy is imported
-    found = read_steering(plan, vectors, layer, strength, operator, positions, {"--methods": methods})
+    found = read_steering(asked, {"--methods": methods})
     if found is None:
         raise ConfigError("there is nothing to score", remedy="pass --plan, or --vectors with --layer")
     from interp.steering import template_choice
@@ -95,10 +75,11 @@ def score(
     else:
         names = [name.strip() for name in methods.split(",")] if methods else []
         candidates = Candidates.of_plans(found, names)
-        given |= {"model": model or found.model.name, "template": template or template_choice(found)}
+        template = given["template"] or template_choice(found)
+        given = {**given, "model": given["model"] or found.model.name, "template": template}
     settings = read_config(None, given, RunConfig)
     if not settings.out:
-        settings = read_config(None, given | {"out": f"{settings.folder}-score"}, RunConfig)
+        settings = read_config(None, {**given, "out": f"{settings.folder}-score"}, RunConfig)
     try:
         from interp.progress import Bars
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import ConfigError, DataError
+from interp.settings import setting
 
 if TYPE_CHECKING:
     from interp.model.load import LoadedModel
@@ -16,6 +17,51 @@ if TYPE_CHECKING:
 
 
 SURGICAL = "surgical"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What steers, as it is given on the command line."""
+
+    plan: Path | None = setting(None, "A plan.json, or the run's folder that has one.")
+    vectors: Path | None = setting(None, "Steering vectors in place of a plan: safetensors, or a GGUF control vector.")
+    layer: int | None = setting(None, "With --vectors: the block, from 0, after which they are added.")
+    strength: str | None = setting(
+        None,
+        "Times the plan's strengths; with --vectors times the vector or, such as 0.1r, a share of the layer's median "
+        "residual norm. Default: 1.",
+    )
+    operator: str | None = setting(
+        None, "With --vectors: add (default), add_keep_norm, project_out, set_projection or rotate."
+    )
+    positions: str | None = setting(
+        None,
+        "With --vectors: text (default: all but the special tokens in front), last (the last prompt token and what "
+        "follows) or all (BOS too).",
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which model reads, and how, as `interp generate` and `interp chat` are told."""
+
+    language: str | None = setting(None, "The questions' language, and the plan's.")
+    method: str | None = setting(None, f"With --plan: a method of it. Default: {SURGICAL}.")
+    model: str | None = setting(None, "As in `interp run`. Default: the plan's, else organism.")
+    adapter: str | None = setting(
+        None, "LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision)."
+    )
+    revision: str | None = setting(None, "Branch, tag or commit of the model on the Hub.")
+    device: str | None = setting(None, "auto, cpu, cuda or mps.")
+    dtype: str | None = setting(None, "auto, float32, bfloat16 or float16.")
+    template: str | None = setting(None, "As in `interp run`. Default: the plan's, else auto.")
+
+    def load(self, found: SavedPlans | Bare | None) -> LoadedModel:
+        """The model that is named, else the saved plans', else the organism."""
+        return load_for(
+            found, self.model, adapter=self.adapter, revision=self.revision, device=self.device or "auto",
+            dtype=self.dtype or "auto",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,35 +75,25 @@ class Bare:
     positions: Positions
 
 
-def check_asked(
-    language: str | None, raw: bool, template: str | None, model: str | None, device: str | None, dtype: str | None
-) -> None:
+def check_reading(reading: Reading, raw: bool) -> None:
     """Raise, before anything is loaded, for what no model could meet: options of asking a model and of finding it."""
     from interp.model.load import find_model, resolve_device
     from interp.model.read import check_template
 
-    if language is not None:
+    if reading.language is not None:
         from interp.data import language as known_language
 
-        known_language(language)
-    if raw and template is not None:
+        known_language(reading.language)
+    if raw and reading.template is not None:
         raise ConfigError("--template makes no sense with --raw", remedy="leave one of them out")
-    check_template(template or "auto")
-    if model is not None:
-        find_model(model, dtype or "auto")
-    if device not in (None, "auto"):
-        resolve_device(str(device))
+    check_template(reading.template or "auto")
+    if reading.model is not None:
+        find_model(reading.model, reading.dtype or "auto")
+    if reading.device not in (None, "auto"):
+        resolve_device(str(reading.device))
 
 
-def read_steering(
-    plan: Path | None,
-    vectors: Path | None,
-    layer: int | None,
-    strength: str | None,
-    operator: str | None,
-    positions: str | None,
-    for_plans: Mapping[str, Any],
-) -> SavedPlans | Bare | None:
+def read_steering(asked: Asked, for_plans: Mapping[str, Any]) -> SavedPlans | Bare | None:
     """What is given; None where nothing steers. for_plans: options that only a plan.json can meet, by flag.
 
     Raises ConfigError for options that don't go together and values that are not allowed, DataError for files that
@@ -65,8 +101,9 @@ def read_steering(
     """
     from interp.steering import read_strength
 
+    plan, vectors, layer, strength = asked.plan, asked.vectors, asked.layer, asked.strength
     alpha = 1.0 if strength is None else read_strength(strength)
-    for_vectors = {"--layer": layer, "--operator": operator, "--positions": positions}
+    for_vectors = {"--layer": layer, "--operator": asked.operator, "--positions": asked.positions}
     if plan is not None and vectors is not None:
         raise ConfigError("--plan and --vectors don't go together", allowed="one of them")
     _only(for_vectors, "--vectors", vectors is not None)
@@ -83,7 +120,7 @@ def read_steering(
         raise ConfigError("--vectors needs a layer", remedy="say after which block they are added: --layer N, from 0")
     from interp.steering import OPERATORS, POSITIONS, TEXT, read_vectors
 
-    chosen, where = operator or "add", positions or TEXT
+    chosen, where = asked.operator or "add", asked.positions or TEXT
     if chosen not in OPERATORS:
         raise ConfigError(f"operator {chosen!r} is unknown", allowed=", ".join(OPERATORS))
     if where not in POSITIONS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +11,10 @@ import typer
 
 from interp.cli import options
 from interp.cli.units import bytes_text, seconds_text
+from interp.studies.executors import ExecutorOptions
 
 if TYPE_CHECKING:
     from interp.studies import Outcome, PlannedRun, RunCost, StudyFile
-    from interp.studies.executors import ExecutorOptions
 
 app = typer.Typer(help="Many runs from one file: models x data x seeds.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -47,39 +46,12 @@ def show(file: StudyPath, out: Out = Path("runs"), as_json: AsJson = False) -> N
     epilog="Examples:  interp study run study.yaml  |  interp study run study.yaml --workers 2  |  "
     "interp study run study.yaml --executor slurm --workers 16 --slurm-partition gpu --slurm-gres gpu:1"
 )
+@options.grouped(spread=options.Group(ExecutorOptions))
 def run(
-    context: typer.Context,
     file: StudyPath,
+    spread: options.Given,
     out: Out = Path("runs"),
-    executor: Annotated[
-        str | None, typer.Option(help="What computes the units: local (default), ray or slurm.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(help="Units at once, each with a model. Default: 1.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of a worker; other numbers may change last digits. Default: 1.")
-    ] = None,
-    gpus_per_worker: Annotated[
-        float | None, typer.Option(help="GPUs of a worker: 0.5 puts two on one, 2 gives it two.")
-    ] = None,
-    retries: Annotated[
-        int | None, typer.Option(help="How often a unit is tried again when its worker dies. Default: 2.")
-    ] = None,
-    ray_address: Annotated[
-        str | None, typer.Option(help="A Ray cluster that is there: host:port, or auto. Default: one on this machine.")
-    ] = None,
-    slurm_account: Annotated[str | None, typer.Option(help="As sbatch takes it; so the others.")] = None,
-    slurm_partition: Annotated[str | None, typer.Option(help="Partition of the jobs.")] = None,
-    slurm_gres: Annotated[str | None, typer.Option(help="Resources of a job, such as gpu:1.")] = None,
-    slurm_time: Annotated[
-        str | None, typer.Option(help="Time of a job; what isn't done by then is queued again. Default: 04:00:00.")
-    ] = None,
-    slurm_memory: Annotated[str | None, typer.Option(help="Memory of a job, such as 32G.")] = None,
-    slurm_folder: Annotated[
-        str | None, typer.Option(help="For scripts and logs, where all nodes see it. Default: .slurm beside the runs.")
-    ] = None,
-    slurm_units_per_job: Annotated[
-        int | None, typer.Option(help="Units that a job computes one after another. Default: 1.")
-    ] = None,
+    executor: Annotated[str, typer.Option(help="What computes the units: local, ray or slurm.")] = "local",
     dry_run: options.DryRun = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the study's folder and nothing else.")] = False,
 ) -> None:
@@ -88,7 +60,8 @@ def run(
     The whole file is checked first. Runs that are finished are left as they are, so the same command goes on with a
     study that was stopped. A run that fails doesn't stop the others; exit code 1 then.
     """
-    settings = _executor(context)
+    chosen = {name: value for name, value in spread.items() if value is not None}
+    settings = ExecutorOptions(executor, **chosen)  # type: ignore[arg-type]
     found, planned = _planned(file, out)
     if dry_run:
         _show(found, planned, as_json=False)
@@ -108,16 +81,6 @@ def _planned(file: Path, out: Path) -> tuple[StudyFile, list[PlannedRun]]:
     from interp.studies import plan_study
 
     return found, plan_study(found)
-
-
-def _executor(context: typer.Context) -> ExecutorOptions:
-    """The options of the executor that were given; the others as they are by default."""
-    from interp.studies.executors import ExecutorOptions
-
-    known = {field.name for field in fields(ExecutorOptions)}
-    given = {name: value for name, value in context.params.items() if name in known and value is not None}
-    kind = context.params["executor"]
-    return ExecutorOptions(**given, **({} if kind is None else {"kind": kind}))
 
 
 def _run(found: StudyFile, planned: list[PlannedRun], settings: ExecutorOptions, quiet: bool) -> list[Outcome]:

@@ -11,6 +11,7 @@ from interp.data import NORMALISATIONS
 from interp.errors import ConfigError, nearest
 from interp.files import folder_name
 from interp.model.read import parse_memory
+from interp.settings import setting
 from interp.steering import POSITIONS, Goal, Kind, read_strength, size
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
 from interp.study.search import DESIGNS, Name, read_layers, read_seconds
@@ -42,46 +43,88 @@ class RunConfig:
     generate: cultural questions are also answered freely, in at most max_new_tokens.
     """
 
-    model: str = "organism"
-    adapter: str = ""
-    revision: str = ""
-    quantization: Literal["", "4bit", "8bit"] = ""
-    n_devices: int | None = None
-    universal: str = "atlas"
-    cultural: str = "atlas"
-    parallel: str = "atlas"
-    data_dir: str = ""
-    languages: tuple[str, ...] = ()
-    cultures: tuple[str, ...] = ()
-    limit: int | None = None
-    methods: tuple[str, ...] = DEFAULT
-    training: tuple[str, ...] = ()
-    training_seeds: tuple[int, ...] = (0,)
-    training_data: tuple[str, ...] = ()
-    trained_dir: str = ""
-    out: str = ""
-    seed: int = 0
-    device: str = "auto"
-    dtype: str = "auto"
-    engine: Literal["replay", "reference"] = "replay"
-    memory: str = "auto"
-    batch_size: int | None = None
-    template: str = "auto"
-    shots: int = 0
-    normalisation: str = "bytes"
-    positions: Literal["text", "last", "all"] = "last"
-    design: Name = "auto"
-    budget: str = ""
-    layers: str = ""
-    strengths: tuple[float | str, ...] = ()
-    draws: int | None = None
-    goal: Kind = "balanced"
-    max_erasure: float = 0.01
-    max_loss: float = 0.01
-    attribution_items: int | None = None
+    model: str = setting("organism", "Hub id, checkpoint folder, or 'organism' (embedded).")
+    adapter: str = setting("", "LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision).")
+    revision: str = setting("", "Branch, tag or commit of the model on the Hub.")
+    quantization: Literal["", "4bit", "8bit"] = setting("", "4bit or 8bit, by bitsandbytes on a GPU.")
+    n_devices: int | None = setting(None, "Spread the model's blocks over this many GPUs.")
+    universal: str = setting("atlas", "Dataset of universal facts (`interp data list`), or a file.")
+    cultural: str = setting("atlas", "Dataset of cultural customs (`interp data list`), or a file.")
+    parallel: str = setting("atlas", "Parallel sentences for the non-factual control.")
+    data_dir: str = setting("", "Folder with published dataset files, such as blend/ and bmlama/; no network then.")
+    languages: tuple[str, ...] = setting((), "Languages to score, such as es,zh. Default: all.")
+    cultures: tuple[str, ...] = setting(
+        (),
+        "Culture to score a language for, where the dataset has several, such as es=MX.",
+    )
+    limit: int | None = setting(None, "At most this many items per dataset (20 or more).")
+    methods: tuple[str, ...] = setting(
+        DEFAULT,
+        "Compared with base: en, loc (its three readings), surgical (both pairs; default: these three), the "
+        "trained instruct, midalign, clo, midalign_keep (LOC kept), name=checkpoint, or all.",
+    )
+    training: tuple[str, ...] = setting(
+        (),
+        "Setting of the training, such as steps=100 or clo.mix=0.7 (repeat for more).",
+        repeat=True,
+    )
+    training_seeds: tuple[int, ...] = setting(
+        (0,),
+        "Seeds to train from, such as 0,1,2; rows are then means over them. Default: 0.",
+    )
+    training_data: tuple[str, ...] = setting(
+        (),
+        "What to train on, as `interp align --data`. Default: the universal dataset.",
+    )
+    trained_dir: str = setting("", "Where trained models are kept and found. Default: `trained` beside --out.")
+    out: str = setting("", "Output folder. Default: runs/<model>-<universal>-<cultural>.")
+    seed: int = setting(0, "Seed of controls and intervals.")
+    device: str = setting("auto", "auto, cpu, cuda or mps.")
+    dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
+    engine: Literal["replay", "reference"] = setting(
+        "replay",
+        "replay, or reference: plan by plan; slow, for checking replay.",
+    )
+    memory: str = setting("auto", "For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
+    batch_size: int | None = setting(None, "Prompts per pass, in place of --memory.")
+    template: str = setting("auto", "Chat template: auto (the model's own), none, or a Jinja file.")
+    shots: int = setting(0, "Worked examples in front of every prompt. Default: 0.")
+    normalisation: str = setting(
+        "bytes",
+        "What choices go by: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md.",
+    )
+    positions: Literal["text", "last", "all"] = setting(
+        "last",
+        "Where vectors are added: last (default: the last prompt token and every later one), text (every "
+        "token but the special ones in front, such as BOS) or all (BOS too).",
+    )
+    design: Name = setting(
+        "auto",
+        "How much is looked at: small, medium, large or exhaustive (--dry-run shows them). Default: the "
+        "largest that ends within ten minutes here; for the embedded model always medium.",
+    )
+    budget: str = setting("", "Pick the largest design that ends within this time, such as 30m or 2h.")
+    layers: str = setting("", "Layers to try, such as 2-12 or 0,4,8. Default: the design's. The last is left out.")
+    strengths: tuple[float | str, ...] = setting(
+        (),
+        "Strengths to try: multiples of the vector, such as 0.5,1,2, or shares of the layer's median residual "
+        "norm, such as 0.1r,0.2r. Default: the design's.",
+    )
+    draws: int | None = setting(None, "Draws of each random control. Default: the design's, 20.")
+    goal: Kind = setting(
+        "balanced",
+        "What the pair of vectors is chosen for: balanced (harmonic mean of both gains), transfer, "
+        "localization or pareto (the whole front goes into plan.json). Default: balanced.",
+    )
+    max_erasure: float = setting(0.01, "With --goal transfer: localization that may be lost. Default: 0.01.")
+    max_loss: float = setting(0.01, "With --goal localization: transfer that may be lost. Default: 0.01.")
+    attribution_items: int | None = setting(
+        None,
+        "Test items per language that attribution looks at; 0 leaves it out. Default: the design's.",
+    )
     damage_sentences: int | None = None
-    generate: bool = False
-    max_new_tokens: int = 16
+    generate: bool = setting(False, "Also let the model answer cultural questions freely.")
+    max_new_tokens: int = setting(16, "Most tokens of a generated answer. Default: 16.")
     bootstrap_draws: int = 2000
 
     def __post_init__(self) -> None:
@@ -197,12 +240,12 @@ def _check_trained(config: RunConfig) -> None:
     to_train = [one for one in parse_methods(config.methods).trained if one.method]
     for method in [one.method for one in to_train] or ["midalign"]:
         training_settings(config.training, method, seeds[0])
-    for setting in ("adapter", "quantization"):
-        if to_train and getattr(config, setting):
+    for name in ("adapter", "quantization"):
+        if to_train and getattr(config, name):
             raise ConfigError(
-                f"{to_train[0].name} can't be trained on a model with {setting} {getattr(config, setting)!r}",
+                f"{to_train[0].name} can't be trained on a model with {name} {getattr(config, name)!r}",
                 allowed="the model itself, or checkpoints: --methods name=checkpoint",
-                remedy=f"leave {setting} out",
+                remedy=f"leave {name} out",
             )
 
 

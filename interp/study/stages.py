@@ -130,7 +130,8 @@ def _unsteered(base: Base, code: str, advance: Advance) -> Made:
 
 
 def _search(base: Base, group: str, advance: Advance) -> Made:
-    return {group: base.search(group, advance)}
+    base.search(group, advance)
+    return {}  # its rows are the base's own
 
 
 def _sweep(base: Base, code: str, advance: Advance) -> Made:

@@ -107,14 +107,14 @@ print(sorted({"torch", "interp", "matplotlib.pyplot"} & set(sys.modules)))
 
 
 @pytest.mark.parametrize(
-    "first", ["import figures.plane, figures.layers", "import figures", "from figures import save"]
+    "first", ["import figures._plane, figures._layers", "import figures", "from figures import save"]
 )
 def test_exports_are_functions_whatever_was_imported_first(first: str) -> None:
     code = f"""
 {first}
 import figures
 assert all(callable(getattr(figures, name)) for name in figures.__all__)
-assert figures.plane is __import__("sys").modules["figures.plane"].plane
+assert figures.plane is __import__("sys").modules["figures._plane"].plane
 assert set(figures.__all__) <= set(dir(figures))
 try: figures.nothing
 except AttributeError as error: print(error)

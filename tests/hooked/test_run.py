@@ -12,7 +12,7 @@ import pytest
 from interp.errors import Notice
 from interp.model.load import load_model
 from interp.organism import Exposure
-from interp.plane import METRICS
+from interp.plane._outcomes import METRICS
 from interp.progress import Bars
 from interp.steering import SteeringVectors
 from interp.study.run import run

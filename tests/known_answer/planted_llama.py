@@ -52,7 +52,8 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float
 
-from interp.data import Text, atlas, continuation, language, unit
+from interp.data import Text, continuation, language, unit
+from interp.data.atlas import _atlas as atlas
 from interp.model.load import organism_folder
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from interp.data import OptionMark, Prompt, Task
-from interp.plane import METRICS, best, chosen_share, outcomes
+from interp.plane import best, chosen_share, outcomes
+from interp.plane._outcomes import METRICS
 from interp.steering.engine import Scores
 from interp.study.ask import ScoreTables, choices
 from interp.study.folder._written import item_rows

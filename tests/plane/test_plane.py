@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from interp.names import MACRO
-from interp.plane import Cells, Resampling, contrast, estimate, hypervolume, outcomes, pareto, points
+from interp.plane import Cells, Resampling, contrast, estimate, outcomes, pareto, points
+from interp.plane._fronts import hypervolume
 
 
 def option(method, axis, cue, language, item, cluster, index, role, written, text, logp):

@@ -13,7 +13,7 @@ import pytest
 
 from interp.data import Task
 from interp.errors import OutputError
-from interp.plane import METRICS
+from interp.plane._outcomes import METRICS
 from interp.progress import Bars
 from interp.steering import Plan, SteeringVectors
 from interp.steering.engine import score as score_prompts

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from interp.errors import ConfigError, nearest
+from interp.settings import setting
 
 Kind = Literal["local", "ray", "slurm"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -30,18 +31,18 @@ class ExecutorOptions:
     """
 
     kind: Kind = "local"
-    workers: int = 1
-    threads: int = 1
-    gpus_per_worker: float = 0.0
-    retries: int = 2
-    ray_address: str = ""
-    slurm_account: str = ""
-    slurm_partition: str = ""
-    slurm_gres: str = ""
-    slurm_time: str = "04:00:00"
-    slurm_memory: str = ""
-    slurm_folder: str = ""
-    slurm_units_per_job: int = 1
+    workers: int = setting(1, "Units at once, each with a model. Default: 1.")
+    threads: int = setting(1, "Threads of a worker; other numbers may change last digits. Default: 1.")
+    gpus_per_worker: float = setting(0.0, "GPUs of a worker: 0.5 puts two on one, 2 gives it two.")
+    retries: int = setting(2, "How often a unit is tried again when its worker dies. Default: 2.")
+    ray_address: str = setting("", "A Ray cluster that is there: host:port, or auto. Default: one on this machine.")
+    slurm_account: str = setting("", "As sbatch takes it; so the others.")
+    slurm_partition: str = setting("", "Partition of the jobs.")
+    slurm_gres: str = setting("", "Resources of a job, such as gpu:1.")
+    slurm_time: str = setting("04:00:00", "Time of a job; what isn't done by then is queued again. Default: 04:00:00.")
+    slurm_memory: str = setting("", "Memory of a job, such as 32G.")
+    slurm_folder: str = setting("", "For scripts and logs, where all nodes see it. Default: .slurm beside the runs.")
+    slurm_units_per_job: int = setting(1, "Units that a job computes one after another. Default: 1.")
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

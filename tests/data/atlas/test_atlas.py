@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from interp.data import SHARES, atlas, cultural_tasks, everything, shuffled, universal_tasks
+from interp.data import SHARES, cultural_tasks, everything, shuffled, universal_tasks
+from interp.data.atlas import _atlas as atlas
 
 LANGUAGES = atlas.LANGUAGES
 TABLES = {

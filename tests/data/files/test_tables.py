@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.data import atlas
+from interp.data.atlas import _atlas as atlas
 from interp.data.atlas._names import Names
 from interp.data.files import read_table
 from interp.errors import DataError

@@ -254,7 +254,7 @@ def test_without_the_package_gguf(file: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_it_is_checked_before_torch_is_imported(file: Path) -> None:
-    code = "import sys; from interp.model.sources import find_model; find_model(sys.argv[1]); assert 'torch' not in sys.modules"
+    code = "import sys; from interp.model.load import find_model; find_model(sys.argv[1]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(file)], check=True)
 
 

@@ -13,8 +13,8 @@ from interp.model.read import Tokens
 from interp.study.ask import Study, resolve
 from interp.study.config import RunConfig
 from interp.study.cost import Estimate, Part, Workload, estimate, planned
-from interp.study.cost._estimate import HIGH, LOW
-from interp.study.cost._workload import STAGES, GuessedTokens, probe_rows
+from interp.study.cost._estimate import HIGH, LOW, GuessedTokens, probe_rows
+from interp.study.stages import STAGES, counted
 from tests.study.conftest import CountedRun
 
 
@@ -30,7 +30,7 @@ def study_of(config: RunConfig, model: Outline) -> Study:
 @pytest.fixture(scope="module")
 def parts(counted_run: CountedRun, model: Outline) -> list[Part]:
     study = study_of(counted_run.config, model)
-    return Workload(study, model.shape, Tokens(study.loaded.model)).run()
+    return counted(Workload(study, model.shape, Tokens(study.loaded.model)))
 
 
 def of(parts: list[Part], *stages: str) -> Iterator[Part]:
@@ -38,7 +38,7 @@ def of(parts: list[Part], *stages: str) -> Iterator[Part]:
 
 
 def test_what_is_scored_is_what_a_run_scores(counted_run: CountedRun, parts: list[Part]) -> None:
-    stages = [stage for stage in STAGES if stage not in ("fit", "locate", "generate", "train", "on top")]
+    stages = [stage.name for stage in STAGES if stage.name not in ("fit", "locate", "generate", "train", "on top")]
     assert sum(part.prompts * part.plans for part in of(parts, *stages)) == counted_run.scored
 
 
@@ -65,14 +65,14 @@ def test_probes_have_the_sizes_of_a_run(counted_run: CountedRun, model: Outline)
 def test_every_trained_model_is_counted(counted_run: CountedRun, parts: list[Part], model: Outline) -> None:
     more = {"generate": False, "methods": ("all", "mine=organism"), "training_seeds": (0, 1), "training": ("steps=3",)}
     study = study_of(replace(counted_run.config, **more), model)
-    found = Workload(study, model.shape, Tokens(study.loaded.model)).run()
+    found = counted(Workload(study, model.shape, Tokens(study.loaded.model)))
     assert [part.kind for part in of(found, "train")] == [
         kind for kind in ("instruct", "midalign", "clo", "midalign_keep") for _ in (0, 1)
     ]
     whole = Workload(
         replace(study, config=replace(study.config, training=("steps=6",))), model.shape, Tokens(study.loaded.model)
     )
-    assert sum(part.flops for part in of(whole.run(), "train")) == pytest.approx(
+    assert sum(part.flops for part in of(counted(whole), "train")) == pytest.approx(
         2 * sum(part.flops for part in of(found, "train"))
     )
     on_top = [part for part in of(found, "on top") if part.kind.startswith("clo ")]
@@ -98,7 +98,7 @@ def test_every_normalisation_and_engine_is_counted(counted_run: CountedRun, mode
     plain = sum(part.prompts * part.plans for part in of(parts, "search"))
     for change, times in (({"normalisation": "letter"}, 4), ({"engine": "reference"}, 1)):
         study = study_of(replace(counted_run.config, **change), model)  # type: ignore[arg-type]
-        changed = Workload(study, model.shape, Tokens(study.loaded.model)).run()
+        changed = counted(Workload(study, model.shape, Tokens(study.loaded.model)))
         assert sum(part.prompts * part.plans for part in of(changed, "search")) == times * plain
         assert sum(p.flops for p in of(changed, "search")) > sum(p.flops for p in of(parts, "search"))
 

@@ -20,7 +20,7 @@ from figures import RunTables
 from figures._theme import KNOWN
 from figures._theme import is_control as drawn_as_control
 from figures.report import _data as report_data
-from figures.report import report_html
+from figures.report._page import report_html
 from interp.cli import app
 from interp.names import CONTROLS, STEERED
 from interp.plane import macro_sentences, verdict_table

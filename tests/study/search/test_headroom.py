@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import bootstrap
 
 from figures import RunTables
-from figures.report import report_html
+from figures.report._page import report_html
 from interp.plane import Cells, Resampling, macro_sentences, outcomes, verdict_table, with_neither
 from interp.study.search import (
     base_cells,

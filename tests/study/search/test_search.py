@@ -18,6 +18,7 @@ from interp.progress import unsaid
 from interp.studies.executors._waiting import Waiting
 from interp.study.ask import resolve
 from interp.study.config import RunConfig
+from interp.study.cost import _budget as budget
 from interp.study.folder import plain
 from interp.study.search import (
     DESIGNS,
@@ -25,7 +26,6 @@ from interp.study.search import (
     Design,
     Sought,
     bounds,
-    budget,
     choose,
     choose_one,
     design_of,

@@ -21,7 +21,7 @@ from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.trained import _local_answers as local_answers
 from interp.study.trained._local_answers import SHUFFLES, LocalAnswers, read_local_answers, with_probe
-from interp.study.trained._mechanism import steps
+from interp.study.trained._local_answers import local_answer_steps as steps
 from tests.conftest import write_tiny
 
 LANGUAGES = ("es", "el")

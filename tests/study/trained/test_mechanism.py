@@ -18,7 +18,8 @@ from interp.steering.engine import Patch, score_patched
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
-from interp.study.trained._mechanism import mechanism_table, steps
+from interp.study.trained._mechanism import mechanism_steps as steps
+from interp.study.trained._mechanism import mechanism_table
 from probes import Frame, cluster_weights, columns, mean, mean_interval, measure
 from probes._shifts import STATISTICS
 
