@@ -1,4 +1,4 @@
-"""Run the notebooks and store their outputs: `uv run python notebooks/execute.py [NAME ...]`."""
+"""Run the notebooks and store their outputs: `uv run --group dev python notebooks/execute.py [NAME ...]`."""
 
 from __future__ import annotations
 

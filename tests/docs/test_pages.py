@@ -120,5 +120,5 @@ def test_python_imports_what_is_there(block: Block) -> None:
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     commands = [line.split("#")[0].strip() for block in blocks(PAGES[0]) for line in block.code.splitlines()]
-    assert "uv run pytest" in commands
-    assert "uv run pytest" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert "uv run --group dev pytest" in commands
+    assert "uv run --group dev pytest" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()

@@ -1,6 +1,6 @@
 """How often the plane's 95% intervals hold a difference that is known, and how often its tests find one that is not there.
 
-`uv run pytest -m slow tests/validation/test_coverage.py -n 0 -s` prints the tables of docs/statistics.md. Shares of 2,000
+`uv run --group dev pytest -m slow tests/validation/test_coverage.py -n 0 -s` prints the tables of docs/statistics.md. Shares of 2,000
 data sets have an error of 0.005.
 """
 

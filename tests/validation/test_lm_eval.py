@@ -1,6 +1,6 @@
 """EleutherAI's lm-evaluation-harness, on the task that `interp data export` writes, gives our log-likelihoods.
 
-The harness runs in an environment of its own, which uv makes: `uv run pytest -m slow tests/validation -s` prints the
+The harness runs in an environment of its own, which uv makes: `uv run --group dev pytest -m slow tests/validation -s` prints the
 largest differences.
 """
 
