@@ -9,14 +9,14 @@ from __future__ import annotations
 import copy
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from interp.data import draw
 from interp.errors import ModelError
@@ -80,15 +80,38 @@ class Effects:
         return table[list(_COLUMNS)]
 
 
-def folded(model: HookedModel) -> HookedModel:
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """A copy of a model with folded weights, and the words of the vocabulary that it has: its word i is words[i].
+
+    tokens: texts as the model itself encodes them.
+    """
+
+    model: Any
+    words: Int[np.ndarray, " word"]
+    tokens: Tokens
+
+    def of(self, ids: Sequence[int]) -> list[int]:
+        """The copy's numbers of words; raises ValueError for a word that it doesn't have."""
+        found = np.searchsorted(self.words, ids)
+        if len(ids) and not np.array_equal(self.words[np.minimum(found, len(self.words) - 1)], ids):
+            raise ValueError("the folded copy lacks words of these texts or options; name them when it is made")
+        return [int(place) for place in found]
+
+
+def folded(model: HookedModel, words: Iterable[int] | None = None) -> Folded:
     """A copy of a bridge with folded weights, which direct logit attribution needs; the model stays as it is.
 
     The copy is in TransformerLens' compatibility mode: norm weights are folded into the matrices behind them, value
     biases into output biases; the unembedding is centred, and in a LayerNorm model what writes to the stream is, too.
     Its residuals differ from the model's and its logits by a constant per position; logit differences are the same.
-    It takes the memory of a second model. Raises ModelError for another kind of model, and where the copy fails.
+    words: those of the vocabulary that texts and options will have (default: all). Folding takes several times the
+    memory of the copy, most of it for a large vocabulary that few words are needed of. Raises ModelError for another
+    kind of model, and where the copy fails.
     """
     bridge = require_bridge(model)
+    every = np.arange(bridge.cfg.d_vocab)
+    kept = every if words is None else np.unique(np.fromiter(words, dtype=np.int64))
     from transformer_lens.model_bridge import TransformerBridge
 
     source, device = bridge.original_model, device_of(model)
@@ -97,19 +120,26 @@ def folded(model: HookedModel) -> HookedModel:
     dtype = next(source.parameters()).dtype
     try:
         with torch.random.fork_rng(devices=[]):  # an empty model draws its weights before it gets others
-            empty = type(source)(copy.deepcopy(source.config)).to(device, dtype)
+            config = copy.deepcopy(source.config)
+            text = config.get_text_config(decoder=True)
+            text.vocab_size, text.pad_token_id = len(kept), None
+            empty = type(source)(config).to(device, dtype)
             twin: Any = TransformerBridge.boot_transformers(
                 bridge.cfg.model_name, hf_model=empty, tokenizer=stand_in(), device=str(device), dtype=dtype
             )
         give_tokenizer(twin, bridge.tokenizer)
-        twin.load_state_dict(bridge.state_dict())
+        shapes = {name: value.shape for name, value in twin.state_dict().items()}
+        weights = bridge.state_dict().items()
+        twin.load_state_dict({name: v if v.shape == shapes[name] else v[kept] for name, v in weights})
         twin.eval()
         twin.enable_compatibility_mode(disable_warnings=True)
         if "fold_ln" not in processing_of(twin):
             raise _unfoldable(f"TransformerLens can't fold the norms of {type(source).__name__}")
-        tokens = torch.arange(min(8, bridge.cfg.d_vocab), device=device)[None]
+        some = torch.arange(min(8, len(kept)), device=device)[None]
         with torch.inference_mode():
-            own, folds = (m(tokens, return_type="logits").float().log_softmax(-1) for m in (bridge, twin))
+            own = bridge(torch.from_numpy(kept).to(device)[some], return_type="logits")[..., kept].float()
+            folds = twin(some, return_type="logits").float()
+            own, folds = own.log_softmax(-1), folds.log_softmax(-1)
     except ModelError:
         raise
     except Exception as error:  # every architecture's adapter raises its own kind
@@ -117,7 +147,7 @@ def folded(model: HookedModel) -> HookedModel:
     gap = (own - folds).abs().max().item()
     if not gap <= _TWIN_TOLERANCE.get(dtype, 0.5):
         raise _unfoldable(f"log-probabilities of a folded copy differ from the model's by up to {gap:.2g}")
-    return twin
+    return Folded(twin, kept, Tokens(model))
 
 
 def _unfoldable(reason: str) -> ModelError:
@@ -130,7 +160,7 @@ def _unfoldable(reason: str) -> ModelError:
 
 @torch.no_grad()
 def logit_attribution(
-    model: HookedModel,
+    folded: Folded,
     texts: Sequence[str | Ids],
     better: Sequence[int],
     worse: Sequence[int],
@@ -138,23 +168,23 @@ def logit_attribution(
     unit: Unit = "component",
     batch_size: int = 16,
 ) -> Effects:
-    """Direct logit attribution of the logit of `better` minus that of `worse` after each text; `model` is `folded`.
+    """Direct logit attribution of the logit of `better` minus that of `worse` after each text, of a folded copy.
 
     The final norm's scale is frozen, so that the parts sum to the difference (before any cap on the logits). Units:
     `block`; `component` (attention and MLP of each block); `head` (each head, and one part `rest` for all else). The
     unembedding's bias is layer n_layers. Control: the same for another text's tokens, NaN where all texts share theirs.
-    Raises ModelError for weights that aren't folded and, for heads, for a norm or a scale after attention; ValueError
-    for an unknown unit, no texts, or columns of unequal length.
+    Raises ModelError for a model that is not folded and, for heads, for a norm or a scale after attention; ValueError
+    for an unknown unit, no texts, columns of unequal length, or words that the copy doesn't have.
     """
     if unit not in get_args(Unit):
         raise ValueError(f"unit {unit!r} is unknown; allowed: {', '.join(get_args(Unit))}")
     _check_rows(texts=texts, better=better, worse=worse)
-    bridge = require_bridge(model)
-    if not bridge.compatibility_mode:
+    if not isinstance(folded, Folded):
         raise ModelError("direct logit attribution needs folded weights", remedy="pass folded(model), a copy")
+    bridge, better, worse = folded.model, folded.of(better), folded.of(worse)
     from transformer_lens.tools.analysis import direct_logit_attribution
 
-    tokens, device, bias = Tokens(model), device_of(model), bridge.b_U.float().cpu().numpy()
+    tokens, device, bias = folded.tokens, device_of(bridge), bridge.b_U.float().cpu().numpy()
     partners = _partners(texts, better, worse)
     pairs = np.array([better, worse], dtype=np.int64).T
     asked = (pairs, pairs[[i if partner is None else partner for i, partner in enumerate(partners)]])
@@ -162,7 +192,7 @@ def logit_attribution(
     found: list[list[np.ndarray]] = [[], []]
     order: list[int] = []
     total = np.empty(len(texts))
-    for rows, ids in _same_length([tokens.prompt(text) for text in texts], batch_size):
+    for rows, ids in _same_length([tuple(folded.of(tokens.prompt(text))) for text in texts], batch_size):
         _, cache = bridge.run_with_cache(torch.tensor(ids, device=device), names_filter=_needed(bridge.cfg.n_layers))
         for values, options in zip(found, asked, strict=True):
             right, wrong = options[rows].T

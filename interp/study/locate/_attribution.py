@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -45,7 +46,13 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
     if _allowed(lambda: require_bridge(model)) is None:
         advance("attribution left out", KINDS * len(study.languages))
         return pd.DataFrame()
-    twin = _allowed(lambda: folded(model))
+    asked = {
+        (code, better): contrasts(model, tasks[:limit], better, worse)
+        for code in study.languages
+        for tasks, better, worse in _kinds(study, code)
+    }
+    words = [ids for found in asked.values() for ids in (*found.prompts, found.better, found.worse)]
+    twin = _allowed(lambda: folded(model, chain(*words)))
     parts: list[pd.DataFrame] = []
 
     def add(code: str, contrast: str, clusters: Sequence[str], make: Callable[[], Effects]) -> None:
@@ -55,13 +62,9 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
             parts.append(table.assign(language=code, contrast=contrast))
 
     for code in study.languages:
-        kinds: tuple[tuple[list[Task], Role, Role], ...] = (
-            (study.universal_tasks(code, "test"), "right", "wrong"),
-            (study.cultural_tasks(code, "test"), "local", "reference"),
-        )
-        for tasks, better, worse in kinds:
+        for _, better, worse in _kinds(study, code):
             advance(f"attribution {better} {code}")
-            found = contrasts(model, tasks[:limit], better, worse)
+            found = asked[code, better]
             if twin is not None and found.prompts:
                 for unit in UNITS:
                     make = partial(logit_attribution, twin, found.prompts, found.better, found.worse, unit=unit)
@@ -77,6 +80,14 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
         advance(f"attribution residual {code}")
         _patched(study, model, code, limit, add)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _kinds(study: Study, code: str) -> tuple[tuple[list[Task], Role, Role], ...]:
+    """Prompts of a language with the two roles whose options are told apart."""
+    return (
+        (study.universal_tasks(code, "test"), "right", "wrong"),
+        (study.cultural_tasks(code, "test"), "local", "reference"),
+    )
 
 
 def _patched(study: Study, model: HookedModel, code: str, limit: int, add: Callable[..., None]) -> None:

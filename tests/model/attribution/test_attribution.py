@@ -81,6 +81,22 @@ def differences(logits: torch.Tensor) -> np.ndarray:
     return (logits[rows, BETTER] - logits[rows, WORSE]).numpy()
 
 
+def test_a_copy_of_few_words_gives_what_one_of_all_words_gives(uneven: LoadedModel, texts: list[str]):
+    asked, tokens = texts[:4], Tokens(uneven.model)
+    words = [*BETTER, *WORSE, *(one for text in asked for one in tokens.prompt(text))]
+    whole, few = twin_of(uneven), folded(uneven.model, words)
+    assert len(few.words) == len(set(words)) < len(whole.words) == uneven.model.cfg.d_vocab
+    assert few.model.cfg.d_vocab == len(few.words)
+    for unit in ("block", "component") if post_norm(uneven.model) else ("block", "component", "head"):
+        ours, theirs = (logit_attribution(one, asked, BETTER, WORSE, unit=unit) for one in (few, whole))
+        pd.testing.assert_frame_equal(ours.parts, theirs.parts)
+        for name in ("values", "control", "total"):
+            np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-4)
+        assert theirs.values.std() > 0.01
+    with pytest.raises(ValueError, match="lacks words of these texts"):
+        logit_attribution(few, texts[4:8], BETTER, WORSE)
+
+
 def test_parts_sum_to_the_logit_difference(uneven_folder: Path, uneven: LoadedModel, texts: list[str]):
     asked = texts[:4]
     before = fingerprint(uneven.model)
@@ -162,7 +178,6 @@ def test_what_is_refused(tiny: LoadedModel, texts: list[str]):
 
     for call in (
         lambda model: folded(model),
-        lambda model: logit_attribution(model, texts[:1], [3], [4]),
         lambda model: cue_attribution(model, texts[:1], texts[:1], texts[:1], [3], [4]),
         lambda model: patch_residuals(model, texts[:1], texts[:1], [3], [4], [3], [4]),
         lambda model: contrasts(model, [], "right", "wrong"),

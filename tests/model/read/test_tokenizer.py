@@ -65,7 +65,7 @@ def test_a_model_object_can_be_given_the_checkpoints_own(bridge: Any, folder: Pa
 def test_a_folded_copy_has_the_models_tokenizer(folder: Path) -> None:
     model = load_model(str(folder), device="cpu").model
     vocabulary, size = model.tokenizer.get_vocab(), model.cfg.d_vocab
-    twin = folded(model)
+    twin = folded(model).model
     assert twin.tokenizer is model.tokenizer
     assert twin.to_tokens(TEXT)[0].tolist() == list(Tokens(model)(TEXT))
     assert (model.tokenizer.get_vocab(), twin.cfg.d_vocab) == (vocabulary, size)
