@@ -164,10 +164,10 @@ def rescore(
             with naming_model(candidates.saved, config.model):
                 loaded = loaded or load_configured(config)
             study = replace(open_study(config, loaded, inputs), parts=store)
-            check_made_of(store, made_of(study))
             _check(study, candidates, plans)
             notice_vocabulary(study)
             check_enough(inputs, study.counts, (split,), study.distinct)
+            check_made_of(store, made_of(study))
             advance(loaded.name)
         kept, prompts = Outcomes(study, folder), Prompts.of(study, split)
         with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans))) as advance:

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from interp.cli import chatting
 from interp.data import ChatText, question_text
 from interp.model.load import LoadedModel
-from interp.model.load import _loading as loading
+from interp.model import load as loading
 from interp.steering import Plan, Steer, SteeringVectors, generate, write_plans
-from interp.steering import _streaming as streaming
+from interp import steering as streaming
 from tests.cli.conftest import Done
 
 NEW = 6

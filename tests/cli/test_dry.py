@@ -61,7 +61,7 @@ def test_locating_has_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_what_does_not_fit_is_exit_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("interp.model.machine._capacity.free_bytes", lambda device: 2**20)
+    monkeypatch.setattr("interp.model.machine.free_bytes", lambda device: 2**20)
     done = CliRunner().invoke(app, ["locate", *SMALL])
     assert done.exit_code == 1
     assert "would fail: 20.9 MiB of weights, 1.0 MiB free on cpu" in done.output

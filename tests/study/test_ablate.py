@@ -30,7 +30,7 @@ from interp.studies import finished_folder
 from interp.study.ask import ScoreTables, Study, prepare, score_tasks
 from interp.study.config import RunConfig
 from interp.study.fit import AsLong, Fitted, Lent, Noise, Pairs, Pooled, plan_of, read_fit
-from interp.study.folder import _finished as reopening
+from interp.study.folder import _working as reopening
 from interp.study.folder import read_manifest, verify
 from interp.study.locate import before_search
 from interp.study.run import run
@@ -202,11 +202,18 @@ def test_stopped_it_leaves_the_run_as_it_was(
         raise KeyboardInterrupt
 
     before = files_of(copied)
-    monkeypatch.setattr(ablating if stage == "ablation_table" else reopening, stage, stop)
     monkeypatch.setattr(ablating, "ablations", lambda *given: ablations(*given)[:2])
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
+        stopping.setattr(ablating if stage == "ablation_table" else reopening, stage, stop)
         ablate(copied, Bars(quiet=True), organism)
     assert files_of(copied) == before
+    assert {path.name for path in copied.parent.iterdir()} == {copied.name, f".{copied.name}.partial"}
+
+    def never(*given: object) -> None:
+        raise AssertionError("what was scored is kept")
+
+    monkeypatch.setattr(ablating, "gain_table", never)
+    ablate(copied, Bars(quiet=True), organism)
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]
 
 
