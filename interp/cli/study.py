@@ -87,7 +87,7 @@ def _run(found: StudyFile, planned: list[PlannedRun], settings: ExecutorOptions,
     from interp.progress import Bars
     from interp.studies import gather_run, run_study
     from interp.studies.executors import execute, limit_threads
-    from interp.study.computing import compute
+    from interp.study.stages import compute
 
     def tell(line: str) -> None:
         if not quiet:

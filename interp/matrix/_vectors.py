@@ -80,11 +80,11 @@ def fit_culture_vectors(study: Study, cultures: Cultures, advance: Advance) -> d
 
 
 def _of_language(study: Study, code: str, cultures: Cultures, advance: Advance) -> CultureVectors:
-    implicit = study.cultural_residuals(code, "fit")
+    implicit = study.read(study.cultural_texts(code, "fit"))
     norms = median_norms(implicit)
     own: dict[str, SteeringVectors] = {}
     for culture in cultures.every:
-        explicit = study.cultural_residuals(code, "fit", "explicit", culture)
+        explicit = study.read(study.cultural_texts(code, "fit", "explicit", culture))
         made_of = provenance(study, code, fitter="mean", n=implicit.shape[1], culture=culture)
         own[culture] = SteeringVectors(f"loc:{code}:{culture}", difference(explicit, implicit), made_of, norms)
         advance(f"{code} {culture}")

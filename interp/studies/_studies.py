@@ -218,8 +218,8 @@ class _Work:
 
 def gather_run(one: PlannedRun, progress: Stages) -> None:
     """Make a run's tables and figures from its parts, and what there is no part of."""
-    from interp.study.computing import forget
     from interp.study.run import run
+    from interp.study.stages import forget
 
     forget()  # what one worker computed here must not be in memory twice
     run(one.run.config, progress, inputs=one.inputs)

@@ -39,9 +39,7 @@ from interp.study.folder import (
     write_csv,
 )
 from interp.study.locate import findings, locate, locate_steps
-from interp.study.score import (
-    Checks,
-)
+from interp.study.score import Checks
 from interp.study.search import (
     base_cells,
     headroom_lines,

@@ -6,6 +6,9 @@ timings have their names.
 
 from __future__ import annotations
 
+import json
+import platform
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -13,9 +16,11 @@ from typing import Any, Literal
 import pandas as pd
 
 from interp.progress import Advance, unsaid
-from interp.study.ask import Study
+from interp.study.ask import Study, prepare, resolve
+from interp.study.config import RunConfig
 from interp.study.cost import Part, Workload, on_top, train
 from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
+from interp.study.folder import Store, as_settings, check_made_of, identity_of, made_of, partial_folder
 from interp.study.locate import locate, locate_steps
 from interp.study.score import (
     Plans,
@@ -46,6 +51,7 @@ from interp.study.search import (
     sweep_cells,
     sweep_in,
 )
+from interp.study.units import Unit
 
 Made = Mapping[str, Any]
 """What a stage makes of one piece: tables of scores by name, or what `locate` gives."""
@@ -220,3 +226,40 @@ LOCATING = tuple(stage for stage in STAGES if stage.name in ("fit", "locate"))
 def counted(work: Workload, stages: Sequence[Stage] = STAGES) -> list[Part]:
     """What stages pass through the model."""
     return [replace(part, stage=stage.name) for stage in stages for part in stage.cost(work)]
+
+
+def compute(unit: Unit) -> None:
+    """Make the parts of a unit, but those that are there; the process keeps the last run's model and residuals.
+
+    Another process may do the same at the same time: parts are whole or not there. Raises what a run raises.
+    """
+    base, store = _opened(unit)
+    begun = time.perf_counter()
+    for stage in STAGES:
+        if stage.unit == unit.kind and stage.make is not None:
+            pieces = [piece for piece in stage.pieces(base) if piece == unit.piece]
+            if pieces and stage.steps(base):
+                stage.make(base, unit.piece, unsaid)
+    seconds = round(time.perf_counter() - begun, 2)
+    store.value(unit.record, lambda: {"seconds": seconds, "host": platform.node()})
+
+
+def forget() -> None:
+    """Let go of the model that this process keeps."""
+    _LAST.clear()
+
+
+_LAST: dict[str, tuple[Base, Store]] = {}
+
+
+def _opened(unit: Unit) -> tuple[Base, Store]:
+    key = json.dumps(dict(unit.config), sort_keys=True)
+    if key not in _LAST:
+        _LAST.clear()
+        config = RunConfig(**as_settings(unit.config))
+        inputs = resolve(config)
+        store = Store.open(partial_folder(config.folder), identity_of(config, inputs), shared=True)
+        study = replace(prepare(config, inputs=inputs), parts=store)
+        check_made_of(store, made_of(study))
+        _LAST[key] = Base.of(study), store
+    return _LAST[key]

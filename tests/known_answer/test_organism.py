@@ -26,7 +26,7 @@ def test_answers_stated_in_a_language_are_read_better_there(study: Study) -> Non
     shared = {label for label in labels["fit"] if (labels["fit"] == label).sum() >= SHARED_BY}
     kept = {split: np.array([label in shared for label in of]) for split, of in labels.items()}
     probe = LinearProbe().fit(
-        study.universal_residuals("en", "fit").numpy()[:, kept["fit"]], labels["fit"][kept["fit"]]
+        study.read(study.universal_texts("en", "fit")).numpy()[:, kept["fit"]], labels["fit"][kept["fit"]]
     )
     test = [item for item, keep in zip(items["test"], kept["test"], strict=True) if keep]
     clusters, codes = np.unique([item.cluster for item in test], return_inverse=True)
@@ -34,7 +34,7 @@ def test_answers_stated_in_a_language_are_read_better_there(study: Study) -> Non
     hits = {True: np.zeros(len(clusters)), False: np.zeros(len(clusters))}
     counts = {True: np.zeros(len(clusters)), False: np.zeros(len(clusters))}
     for code in study.languages:
-        stack = study.universal_residuals(code, "test").numpy()[1:, kept["test"]]
+        stack = study.read(study.universal_texts(code, "test")).numpy()[1:, kept["test"]]
         embedded = np.zeros((1, *stack.shape[1:]))
         right = (probe.predict(np.concatenate([embedded, stack])) == labels["test"][kept["test"]])[1:].mean(axis=0)
         for i, item in enumerate(test):

@@ -339,7 +339,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> dict:
 
 
 def test_run_says_what_finished_and_goes_on(executed: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from interp.study.computing import compute
+    from interp.study.stages import compute
 
     monkeypatch.chdir(tmp_path)
     words = ("run", str(written(SMALL, tmp_path)))

@@ -1,6 +1,11 @@
 from ._checks import CLUSTERS as CLUSTERS
 from ._checks import check_enough as check_enough
 from ._checks import notice_vocabulary as notice_vocabulary
+from ._prepare import check_items as check_items
+from ._prepare import load_configured as load_configured
+from ._prepare import open_study as open_study
+from ._prepare import prepare as prepare
+from ._prepare import with_model as with_model
 from ._resolve import Inputs as Inputs
 from ._resolve import check_model as check_model
 from ._resolve import named_counts as named_counts
@@ -16,8 +21,3 @@ from ._score import score_prompts as score_prompts
 from ._score import score_tasks as score_tasks
 from ._score import scored_prompts as scored_prompts
 from ._study import Study as Study
-from ._study import check_items as check_items
-from ._study import load_configured as load_configured
-from ._study import open_study as open_study
-from ._study import prepare as prepare
-from ._study import with_model as with_model

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Float
@@ -30,19 +30,17 @@ from interp.data import (
     universal_tasks,
     worked_examples,
 )
-from interp.errors import Notice
-from interp.model import HookedModel, device_of, dtype_of
-from interp.model.load import LoadedModel, load_model
-from interp.model.read import Residuals, Template, Tokens, find_template, read_residuals
+from interp.model.load import LoadedModel
+from interp.model.read import Residuals, Template, Tokens, read_residuals
 from interp.organism import counts_of
 from interp.plane import Resampling
 from interp.steering import Plan, check_plan
-from interp.steering.engine import replay_of, unsteered_mass
-from interp.study.ask._checks import check_enough, indistinct, indistinct_items, notice_vocabulary, unknown_shares
-from interp.study.ask._resolve import Inputs, following, resolve, resolve_data
-from interp.study.config import LEAST_LIMIT, Config, RunConfig
+from interp.steering.engine import unsteered_mass
+from interp.study.ask._checks import indistinct, indistinct_items, unknown_shares
+from interp.study.ask._resolve import following
+from interp.study.config import RunConfig
 from interp.study.folder import Parts, Unkept
-from interp.study.search import Design, design_of, in_turn
+from interp.study.search import Design, design_of, in_turn, tested
 
 OWN_ONLY = ("letter", "sentence")
 """Normalisations that score no options of other languages."""
@@ -203,16 +201,9 @@ class Study:
         full = full and self.config.normalisation not in OWN_ONLY
         if split != "test":
             return made(True) if full else tasks
-        ranks = [unit("tested", task.axis, task.prompt.item) for task in tasks]
-        order = in_turn([task.cluster for task in tasks], ranks)
-        tested = order[: self.design.tested[axis]]
-        kept = sorted(tested)
-        if axis == 0:  # what is specific to a question is told from others of its relation: so relation by relation
-            relations = list(dict.fromkeys(tasks[place].relation for place in tested))
-            tested = sorted(tested, key=lambda place: relations.index(tasks[place].relation))
-        compared = set(tested[: self.design.compared[axis]]) if full else set()
-        whole = {task.prompt.item: task for task in made(True)} if compared else {}
-        return [whole[tasks[place].prompt.item] if place in compared else tasks[place] for place in kept]
+        kept, compared = tested(self.design, tasks, axis)
+        whole = {task.prompt.item: task for task in made(True)} if full and compared else {}
+        return [whole[tasks[place].prompt.item] if whole and place in compared else tasks[place] for place in kept]
 
     def distinct(self, task: Task) -> bool:
         """Whether the model's vocabulary tells the task's options apart."""
@@ -253,7 +244,9 @@ class Study:
     def resampling_of(self, split: Split) -> Resampling:
         """Draws over the clusters of a split: of the whole, or of the test prompts that the design looks at."""
         if split == "test" and any(self.design.tested):
-            clusters = self._tested_clusters
+            tasks = [task for code in self.languages for task in self._tested_in(code)]
+            axes = ("universal", "cultural", "sensitive")
+            clusters = {axis: sorted({task.cluster for task in tasks if task.axis == axis}) for axis in axes}
         else:
             items = [item for item in self.universal.items if item.split == split]
             clusters = {
@@ -263,21 +256,11 @@ class Study:
             }
         return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)
 
-    @property
-    def _tested_clusters(self) -> dict[str, list[str]]:
-        every = [
-            task
-            for code in self.languages
-            for task in (
-                *self.universal_tasks(code, "test"),
-                *self.universal_tasks(code, "test", sensitive=True),
-                *self.cultural_tasks(code, "test"),
-            )
+    def _tested_in(self, code: str) -> list[Task]:
+        facts = [
+            task for sensitive in (False, True) for task in self.universal_tasks(code, "test", sensitive=sensitive)
         ]
-        return {
-            axis: sorted({task.cluster for task in every if task.axis == axis})
-            for axis in ("universal", "cultural", "sensitive")
-        }
+        return [*facts, *self.cultural_tasks(code, "test")]
 
     def read(self, texts: Sequence[str], plan: Plan | None = None) -> Residuals:
         """Residuals at each text's last token, the text put into the template, the model steered by `plan`."""
@@ -294,29 +277,12 @@ class Study:
         questions = [item.question(language) for item in self.universal_items(split)]
         return [question_text(question, language, examples=examples) for question in questions]
 
-    def universal_residuals(self, language: str, split: Split) -> Residuals:
-        """Residuals of `universal_texts`."""
-        return self.read(self.universal_texts(language, split))
-
     def cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
         """Prompts of the cultural items of a split, asked in a language behind a cue, before the template."""
-        examples = self.examples(language)
-        return [
-            question_text(
-                item.questions[language],
-                language,
-                cue_sentence(self.cultural, language, culture, cue, number),
-                examples,
-            )
-            for number, item in self.cultural_items(language, split)
-        ]
-
-    def cultural_residuals(
-        self, language: str, split: Split, cue: Cue = "none", culture: str = "", *, limit: int | None = None,
-        plan: Plan | None = None,
-    ) -> Residuals:  # fmt: skip
-        """Residuals of `cultural_texts` (of the first `limit`), the model steered by `plan`."""
-        return self.read(self.cultural_texts(language, split, cue, culture)[:limit], plan)
+        items, examples = self.cultural_items(language, split), self.examples(language)
+        cues = [cue_sentence(self.cultural, language, culture, cue, number) for number, _ in items]
+        asked = [item.questions[language] for _, item in items]
+        return [question_text(text, language, said, examples) for text, said in zip(asked, cues, strict=True)]
 
     @property
     def nonfactual(self) -> bool:
@@ -327,80 +293,3 @@ class Study:
         """The parallel sentences of a split in a language."""
         pairs = zip(self.parallel.sentences, self.parallel.splits, strict=True)
         return [sentence[language] for sentence, own in pairs if own == split and language in sentence]
-
-    def nonfactual_residuals(self, language: str) -> Residuals:
-        """Residuals of the parallel sentences (fit split), read as they stand."""
-        return self.read(self.sentences(language, "fit"))
-
-
-def with_model(config: Config, model: HookedModel | LoadedModel | None) -> tuple[Config, LoadedModel | None]:
-    """The settings with the name, device and dtype of a model that is given as an object, and the model."""
-    if model is None:
-        return config, None
-    loaded = model if isinstance(model, LoadedModel) else load_model(model)
-    device, dtype = str(device_of(loaded.model)), str(dtype_of(loaded.model)).removeprefix("torch.")
-    return replace(config, model=loaded.name, device=device, dtype=dtype), loaded
-
-
-def prepare(config: RunConfig, loaded: LoadedModel | None = None, inputs: Inputs | None = None) -> Study:
-    """Load and check everything that a run needs; cheap checks come first.
-
-    loaded: in place of the model that `config` names. inputs: what `resolve` gave already. Raises a TranslocalError for
-    an unknown dataset, language, model, device or dtype, and DataError where a language has too few items left to
-    score.
-    """
-    if inputs is None:
-        inputs = resolve(config) if loaded is None else resolve_data(config)
-    study = open_study(config, loaded or load_configured(config), inputs)
-    check_items(study, inputs)
-    return study
-
-
-def load_configured(config: RunConfig) -> LoadedModel:
-    """The model that the settings name."""
-    return load_model(
-        config.model, device=config.device, dtype=config.dtype, n_devices=config.n_devices,
-        quantization=config.quantization or None, adapter=config.adapter or None, revision=config.revision or None,
-    )  # fmt: skip
-
-
-def open_study(config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
-    """A model and data that are there, with the template that prompts go through; items are not counted yet."""
-    if config.engine == "replay":
-        replay_of(loaded.model)
-    template = find_template(loaded.model.tokenizer, config.template)
-    return Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
-
-
-def check_items(study: Study, inputs: Inputs) -> None:
-    """Notice missing controls and what the vocabulary lacks; raise DataError where a language has too few items."""
-    _notice_missing(study)
-    notice_vocabulary(study)
-    check_enough(inputs, study.counts, ("dev", "test"), study.distinct, least=LEAST_LIMIT)
-
-
-def _notice_missing(study: Study) -> None:
-    """Tell which controls the datasets don't allow."""
-    if not study.nonfactual:
-        lacking = [code for code in ("en", *study.languages) if code not in study.parallel.languages]
-        text = (
-            f"the non-factual control is left out: parallel text {study.parallel.name!r} lacks "
-            f"{', '.join(lacking) or 'sentences of the fit split'}; pass --parallel, see `interp data list`"
-        )
-        warnings.warn(text, Notice, stacklevel=2)
-    if any(study.third_language(code) is None for code in study.languages):
-        text = "the third-language control is left out: the datasets share one language besides English"
-        warnings.warn(text, Notice, stacklevel=2)
-    if any(study.wrong_culture(code) is None for code in study.languages):
-        text = "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
-        warnings.warn(text, Notice, stacklevel=2)
-    if not study.target_language:
-        lacking = [code for code in study.languages if not study.shared_places(code, "fit")[0]]
-        text = (
-            "loc_language is left out: no cultural question of the fit split is asked both in English and in "
-            f"{', '.join(lacking)}"
-        )
-        warnings.warn(text, Notice, stacklevel=2)
-    elif not study.wrong_language:
-        text = "the wrong-language control is left out: no third language shares cultural questions with English"
-        warnings.warn(text, Notice, stacklevel=2)

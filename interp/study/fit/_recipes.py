@@ -59,7 +59,7 @@ class Pairs:
         if (code, plan) not in self._read:
 
             def read(cue: Cue, culture: str = "") -> Residuals:
-                return self.study.cultural_residuals(code, "fit", cue, culture, plan=plan)
+                return self.study.read(self.study.cultural_texts(code, "fit", cue, culture), plan)
 
             self._read[code, plan] = read("explicit", self.culture(code)), read("none")
         return self._read[code, plan]

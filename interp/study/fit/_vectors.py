@@ -68,12 +68,16 @@ def read_fit(study: Study) -> FitResiduals:
     scored = study.languages
     wrong = {code: culture for code in scored if (culture := study.wrong_culture(code))}
     return FitResiduals(
-        universal={code: study.universal_residuals(code, "fit") for code in study.universal.languages},
-        implicit={code: study.cultural_residuals(code, "fit") for code in study.cultural.languages},
-        nonfactual={code: study.nonfactual_residuals(code) for code in ("en", *scored) if study.nonfactual},
-        explicit={code: study.cultural_residuals(code, "fit", "explicit", study.culture(code)) for code in scored},
-        wrong={code: study.cultural_residuals(code, "fit", "explicit", culture) for code, culture in wrong.items()},
-        placebo={code: study.cultural_residuals(code, "fit", "placebo") for code in scored},
+        universal={code: study.read(study.universal_texts(code, "fit")) for code in study.universal.languages},
+        implicit={code: study.read(study.cultural_texts(code, "fit")) for code in study.cultural.languages},
+        nonfactual={code: study.read(study.sentences(code, "fit")) for code in ("en", *scored) if study.nonfactual},
+        explicit={
+            code: study.read(study.cultural_texts(code, "fit", "explicit", study.culture(code))) for code in scored
+        },
+        wrong={
+            code: study.read(study.cultural_texts(code, "fit", "explicit", culture)) for code, culture in wrong.items()
+        },
+        placebo={code: study.read(study.cultural_texts(code, "fit", "placebo")) for code in scored},
     )
 
 

@@ -39,13 +39,13 @@ def read_residuals(study: Study, fit: FitResiduals, advance: Advance, split: Spl
     cued: dict[tuple[str, str], Stack] = {}
     for code in study.universal.languages:
         advance(f"residuals {code}")
-        universal[split, code] = study.universal_residuals(code, split).numpy()
+        universal[split, code] = study.read(study.universal_texts(code, split)).numpy()
     for code in study.cultural.languages:
-        cultural[split, code] = study.cultural_residuals(code, split).numpy()
+        cultural[split, code] = study.read(study.cultural_texts(code, split)).numpy()
         for culture in study.cultural.cultures:
             advance(f"residuals {code} {culture}")
-            cued[code, culture] = study.cultural_residuals(
-                code, "fit", "explicit", culture, limit=CUED_PER_CULTURE
+            cued[code, culture] = study.read(
+                study.cultural_texts(code, "fit", "explicit", culture)[:CUED_PER_CULTURE]
             ).numpy()
     return Residuals(universal, cultural, cued)
 

@@ -1,5 +1,4 @@
 from ._checks import Checks as Checks
-from ._consistency import english_scores as english_scores
 from ._damage import score_sentences as score_sentences
 from ._damage import score_sentences_in as score_sentences_in
 from ._damage import sentence_prompts as sentence_prompts
@@ -16,6 +15,7 @@ from ._report import is_control as is_control
 from ._report import plane_table as plane_table
 from ._report import with_effects as with_effects
 from ._robustness import NOT_SCORED as NOT_SCORED
+from ._robustness import english_scores as english_scores
 from ._robustness import own_options as own_options
 from ._testing import Plans as Plans
 from ._testing import Prompts as Prompts

@@ -10,10 +10,18 @@ import pandas as pd
 from interp.plane import Cells
 from interp.study.ask import Study
 from interp.study.folder import write_csv
-from interp.study.score._consistency import beside_english, consistency_line, consistency_table
 from interp.study.score._damage import Surprise, damage_lines, damage_table
 from interp.study.score._report import is_control
-from interp.study.score._robustness import NOT_SCORED, UNDER, outcomes_under, robustness_lines, robustness_table
+from interp.study.score._robustness import (
+    NOT_SCORED,
+    UNDER,
+    beside_english,
+    consistency_line,
+    consistency_table,
+    outcomes_under,
+    robustness_lines,
+    robustness_table,
+)
 
 
 class Checks:

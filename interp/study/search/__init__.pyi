@@ -1,6 +1,9 @@
 from ._candidates import CANDIDATES as CANDIDATES
 from ._candidates import POWER as POWER
 from ._candidates import smallest_effects as smallest_effects
+from ._candidates import sweep_cells as sweep_cells
+from ._candidates import sweep_in as sweep_in
+from ._candidates import sweep_table as sweep_table
 from ._candidates import write_candidates as write_candidates
 from ._choose import choose as choose
 from ._choose import choose_one as choose_one
@@ -30,6 +33,7 @@ from ._design import in_turn as in_turn
 from ._design import read_layers as read_layers
 from ._design import read_seconds as read_seconds
 from ._design import spread as spread
+from ._design import tested as tested
 from ._headroom import base_cells as base_cells
 from ._headroom import headroom_lines as headroom_lines
 from ._headroom import headroom_notes as headroom_notes
@@ -44,6 +48,3 @@ from ._rounds import gain as gain
 from ._rounds import gain_table as gain_table
 from ._rounds import languages_of as languages_of
 from ._rounds import searched as searched
-from ._sweep import sweep_cells as sweep_cells
-from ._sweep import sweep_in as sweep_in
-from ._sweep import sweep_table as sweep_table

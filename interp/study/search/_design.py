@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from interp.data import Task, unit
 from interp.errors import ConfigError
 from interp.steering import Strength
 
@@ -182,3 +183,14 @@ def in_turn(clusters: Sequence[str], ranks: Sequence[float]) -> list[int]:
     for place in order:
         turns[place] = seen[clusters[place]] = seen.get(clusters[place], -1) + 1
     return sorted(order, key=lambda place: (turns[place], ranks[place]))
+
+
+def tested(design: Design, tasks: Sequence[Task], axis: int) -> tuple[list[int], set[int]]:
+    """Places of the test tasks of an axis that a design looks at, and of these, of those that it compares."""
+    ranks = [unit("tested", task.axis, task.prompt.item) for task in tasks]
+    chosen = in_turn([task.cluster for task in tasks], ranks)[: design.tested[axis]]
+    kept = sorted(chosen)
+    if axis == 0:  # what is specific to a question is told from others of its relation: so relation by relation
+        relations = list(dict.fromkeys(tasks[place].relation for place in chosen))
+        chosen = sorted(chosen, key=lambda place: relations.index(tasks[place].relation))
+    return kept, set(chosen[: design.compared[axis]])

@@ -26,7 +26,7 @@ def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*given: object, **more: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("interp.study.ask._study.load_model", never)
+    monkeypatch.setattr("interp.study.ask._prepare.load_model", never)
 
 
 def told_limit(error: DataError) -> int:

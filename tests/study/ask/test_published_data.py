@@ -101,9 +101,9 @@ def test_every_prompt_of_a_chat_model_goes_through_its_template(chat_gemma: Path
         prompt = __call__
 
     study.__dict__["tokens"] = Spy()
-    study.universal_residuals("el", "fit")
-    study.nonfactual_residuals("el")
-    study.cultural_residuals("el", "fit", "placebo")
+    study.read(study.universal_texts("el", "fit"))
+    study.read(study.sentences("el", "fit"))
+    study.read(study.cultural_texts("el", "fit", "placebo"))
     assert any(first in text for text in seen)
     assert all(text.startswith("<s><start>user\n") and text.endswith("<end>\n<start>model\n") for text in seen)
     assert all(tokens(text).count(study.loaded.model.tokenizer.bos_token_id) == 1 for text in seen)

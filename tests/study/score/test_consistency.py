@@ -12,7 +12,7 @@ import pytest
 from interp.plane import Cells, Resampling
 from interp.steering.engine import score
 from interp.study.ask import prepare
-from interp.study.score._consistency import beside_english, consistency_table, given_english, rank_consistency
+from interp.study.score._robustness import beside_english, consistency_table, given_english, rank_consistency
 from tests.study.conftest import CountedRun
 
 

@@ -33,7 +33,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 @pytest.mark.slow
 def test_vectors_keep_the_median_norm_of_their_languages_fit_prompts(shared: RunConfig, organism: LoadedModel) -> None:
     study = prepare(shared, organism)
-    rows = [study.universal_residuals("el", "fit"), study.cultural_residuals("el", "fit")]
+    rows = [study.read(study.universal_texts("el", "fit")), study.read(study.cultural_texts("el", "fit"))]
     norms = np.concatenate([np.linalg.norm(part[1:].numpy().astype(float), axis=-1) for part in rows], axis=1)
     for method in ("en", "loc", "placebo_cue"):
         vectors = SteeringVectors.load(shared.folder / f"vectors/{method}.el.safetensors")
