@@ -126,7 +126,16 @@ def test_markers_are_unique() -> None:
     looks = theme.looks([*theme.KNOWN, *(f"new_{letter}" for letter in "abcdefghijkl")])
     markers = [str(look.marker) for look in looks.values()]
     assert len(set(markers)) == len(markers)
-    assert {look.color for look in looks.values() if not look.control} <= set(theme.OKABE_ITO)
+    assert {look.color for look in looks.values() if not look.control} <= {
+        theme.BLACK,
+        theme.ORANGE,
+        theme.SKY,
+        theme.GREEN,
+        theme.YELLOW,
+        theme.BLUE,
+        theme.VERMILLION,
+        theme.PURPLE,
+    }
     assert {look.color for look in looks.values() if look.control} == {theme.GREY}
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from interp.errors import DataError
 from interp.files import json_text
 
 if TYPE_CHECKING:
@@ -130,49 +128,6 @@ def bytes_value(data: bytes) -> tuple[str, Any]:
     """Key and value, as JSON has it: lists for tuples, texts for keys."""
     held = json.loads(data)
     return held["part"], held["value"]
-
-
-def read_parts(folders: Sequence[Path | str]) -> pd.DataFrame:
-    """All frames at and below folders, such as `<run>/parts/test` of every run, in one.
-
-    Columns `folder` (as given) and `part` (its key) come first; a column that a part lacks is empty there. Raises
-    DataError for a damaged part, and where there is none.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    keys, places, tables = [], [], []
-    for folder in folders:
-        for path, key_end in _frames(Path(folder)):
-            try:
-                key, table = part_table(part_bytes(path))
-                if not key_end.endswith(f"/{key}"):
-                    raise ValueError(f"it is {key}")
-            except UNREADABLE as error:
-                raise DataError(f"{path} is damaged ({error})", remedy="start its run again") from error
-            keys.append(key)
-            places.append(str(folder))
-            tables.append(table)
-    if not tables:
-        raise DataError(f"no parts in {', '.join(map(str, folders))}", allowed="folders of runs, or of their parts")
-    rows = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
-    joined = pa.concat_tables(tables, promote_options="permissive")
-    for number, (column, texts) in enumerate((("folder", places), ("part", keys))):
-        joined = joined.add_column(number, column, pa.array(texts).take(pa.array(rows)))
-    found: pd.DataFrame = joined.to_pandas(ignore_metadata=True)
-    return found
-
-
-def _frames(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Files of frames below a folder, one per key, with that path of theirs which ends in the key."""
-    for where, below, names in os.walk(folder.absolute()):
-        below[:] = sorted(name for name in below if name != DAMAGED and not name.startswith("."))
-        seen: set[str] = set()
-        for name in sorted(names):
-            named = _NAME.fullmatch(name)
-            if named and named["suffix"] == "parquet" and not name.startswith(".") and named["name"] not in seen:
-                seen.add(named["name"])
-                yield Path(where, name), f"{where}/{named['name']}"
 
 
 def _hash(data: bytes) -> str:

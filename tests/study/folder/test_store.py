@@ -24,10 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interp.errors import ConfigError, DataError, Notice, OutputError
+from interp.errors import ConfigError, Notice, OutputError
 from interp.study.ask._score import COLUMNS
 from interp.study.folder import Store
-from interp.study.folder._parts import frame_bytes, part_name, read_parts
 
 ROOT = Path(__file__).parents[3]
 IDENTITY = {"config": {"seed": 0, "languages": ["el", "ko"]}, "model": "m"}
@@ -136,7 +135,6 @@ def test_where_two_workers_made_different_parts_all_read_one(tmp_path: Path) -> 
 
         held = store.frame("test/ko", slow)
         pd.testing.assert_frame_equal(worker.frame("test/ko", never), held)
-        pd.testing.assert_frame_equal(read_parts([tmp_path])[["item", "logp"]], held)
     assert len(files(tmp_path / "parts")) == 2
 
 
@@ -546,44 +544,9 @@ def test_nothing_is_unpickled_and_what_a_part_says_of_pandas_is_not_read(tmp_pat
         assert list(frame.columns) == ["x", "y"]
         assert list(frame.index) == [0]
         assert frame["x"][0] == frame["y"][0] == bomb
-    assert read_parts([tmp_path / "run"])["y"][0] == bomb
     assert not trap.exists()
     pickle.loads(bomb)
     assert trap.exists()  # it would have sprung
-
-
-# --- many parts in one frame
-
-
-def test_parts_of_many_runs_in_one_frame(tmp_path: Path) -> None:
-    for run in "ab":
-        with Store.open(tmp_path / run, {"run": run}) as store:
-            store.frame("test/ko", lambda run=run: pd.DataFrame({"x": [1, 2], "s": [run, None]}))
-            store.frame("test/el", lambda: pd.DataFrame({"x": [0.5], "s": [None], "new": [True]}))
-            store.frame("other", lambda: pd.DataFrame({"z": [1]}))
-            store.value("test/value", lambda: 1)
-    expected = pd.DataFrame(
-        {
-            "folder": [str(tmp_path / run / "parts/test") for run in "aaabbb"],
-            "part": ["test/el", "test/ko", "test/ko"] * 2,
-            "x": [0.5, 1, 2] * 2,
-            "s": [None, "a", None, None, "b", None],
-            "new": [True, None, None] * 2,
-        }
-    )
-    found = read_parts([tmp_path / run / "parts/test" for run in "ab"])
-    pd.testing.assert_frame_equal(found, expected)
-    assert list(read_parts([tmp_path / "a"])["part"]) == ["other", "test/el", "test/ko", "test/ko"]
-    with pytest.raises(DataError, match="no parts in"):
-        read_parts([tmp_path / "c"])
-    part = next((tmp_path / "a/parts/test").glob("ko.*"))
-    data = part.read_bytes()
-    part.write_bytes(data[:-1])
-    with pytest.raises(DataError, match=f"{part.name} is damaged"):
-        read_parts([tmp_path / "a"])
-    with Store.open(tmp_path / "a", {"run": "a"}) as store, pytest.warns(Notice):
-        store.frame("test/ko", lambda: pd.DataFrame({"x": [1, 2], "s": ["a", None]}))
-    pd.testing.assert_frame_equal(read_parts([tmp_path / run / "parts/test" for run in "ab"]), expected)
 
 
 # --- what it costs
@@ -621,21 +584,3 @@ def test_what_writing_costs(tmp_path: Path) -> None:
         f"a part of 8,000 rows: made {written:.4f} s, read {read:.4f} s, {size / 1024:.0f} KiB; 100 in 3 min: {share:.2%}"
     )
     assert share <= 0.02
-
-
-@pytest.mark.slow
-def test_ten_thousand_parts_are_read_in_ten_seconds(tmp_path: Path) -> None:
-    frames = [scores(50, seed) for seed in range(50)]
-    for run in range(100):
-        folder = tmp_path / str(run) / "parts/test"
-        folder.mkdir(parents=True)
-        for part in range(100):
-            data = frame_bytes(f"test/p{part}", frames[part % 50])
-            (folder / part_name(f"p{part}", data, "parquet")).write_bytes(data)
-    begun, worked = time.perf_counter(), time.process_time()
-    found = read_parts([tmp_path / str(run) for run in range(100)])
-    seconds, worked = time.perf_counter() - begun, time.process_time() - worked
-    print(f"10,000 parts of 50 rows: {seconds:.2f} s, {worked:.2f} s of a core")
-    assert len(found) == 500_000
-    assert found.groupby(["folder", "part"]).ngroups == 10_000
-    assert worked <= 10  # what other processes take is not ours

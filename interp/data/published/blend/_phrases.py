@@ -24,8 +24,6 @@ from interp.data.published.blend._text import tidy
 ANYWHERE = "*"
 UNSPACED = frozenset({"ko", "zh", "fa", "ar", "am", "as"})
 """Languages where a particle, a preposition or (by mistake) a word is glued to the name."""
-UNTESTED = frozenset({"as", "su"})
-"""Written by analogy: no real question of these languages was at hand."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,6 @@ def implicit(question: str, language: str, culture: str) -> Implicit | NotImplic
     if isinstance(result, Implicit) and _mention(language, culture).search(result.text):
         return NotImplicit("a form of the country's name is left")
     return result
-
-
-def names_place(text: str, language: str, culture: str) -> bool:
-    """Whether a form of the country's name, its adjective or its people's name is in `text`."""
-    return _mention(language, culture).search(tidy(text)) is not None
 
 
 def _placeless(text: str, language: str, culture: str) -> Implicit | NotImplicit:
