@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model import LoadedModel
+from interp.model.load import load_model, organism_folder
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers: more threads would only wait for each other
 

@@ -14,8 +14,7 @@ import pandas as pd
 from figures import estimate, number, other_way, read_table
 from interp.ablation._ablations import Ablation, ablation_table, ablations, better_rows, means_of
 from interp.ablation._regret import ORACLE, regret_table
-from interp.model import HookedModel
-from interp.model.load import LoadedModel
+from interp.model import HookedModel, LoadedModel
 from interp.names import MACRO
 from interp.plane import Cells
 from interp.progress import Advance, Bars, Stages

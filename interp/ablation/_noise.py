@@ -13,14 +13,13 @@ import pandas as pd
 
 from interp.data import Axis, OptionMark, Role, Task, draw
 from interp.errors import ConfigError
-from interp.model import HookedModel
-from interp.model.load import LoadedModel
+from interp.model import HookedModel, LoadedModel
 from interp.names import MACRO
 from interp.plane import Cells
 from interp.progress import Bars, Stages, unsaid
 from interp.steering import SURGICAL, SteeringVectors
 from interp.study.ask import Study
-from interp.study.fit import FitResiduals, Vectors, fit_vectors, random_like, read_fit, residual_norms
+from interp.study.fit import FitResiduals, Vectors, random_like, read_fit, residual_norms, study_vectors
 from interp.study.folder import reopen, write_csv
 from interp.study.search import (
     METRIC,
@@ -120,7 +119,7 @@ def add_noise(
 
 def draw_noise(study: Study, fit: FitResiduals, n: int) -> list[Vectors]:
     """`n` draws of random EN and LOC in every language, with the residuals' covariance and the real vectors' norms."""
-    real, processing = fit_vectors(study, fit), {"processing": study.loaded.processing}
+    real, processing = study_vectors(study, fit), {"processing": study.loaded.processing}
     every: list[dict[str, dict[str, SteeringVectors]]] = [{"en": {}, "loc": {}} for _ in range(n)]
     for method in every[0]:
         for code in study.languages:

@@ -13,7 +13,7 @@ from interp.cli.steering import SURGICAL, Bare, plan_of
 from interp.errors import ConfigError, TranslocalError, nearest
 
 if TYPE_CHECKING:
-    from interp.model.load import LoadedModel
+    from interp.model import LoadedModel
     from interp.model.read import Template
     from interp.steering import Generated, Plan, SavedPlans, Strength
 

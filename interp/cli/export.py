@@ -11,7 +11,7 @@ import typer
 from interp.errors import ConfigError, OutputError, nearest
 
 if TYPE_CHECKING:
-    from interp.model.load import LoadedModel
+    from interp.model import LoadedModel
     from interp.model.read import Template
     from interp.steering import Plan, SavedPlans
 

@@ -14,7 +14,7 @@ from interp.files import json_text
 
 if TYPE_CHECKING:
     from interp.cli.steering import Bare
-    from interp.model.load import LoadedModel
+    from interp.model import LoadedModel
     from interp.steering import Generated, Plan, SavedPlans
 
 EXAMPLES = (

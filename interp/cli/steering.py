@@ -11,7 +11,7 @@ from interp.errors import ConfigError, DataError
 from interp.settings import setting
 
 if TYPE_CHECKING:
-    from interp.model.load import LoadedModel
+    from interp.model import LoadedModel
     from interp.model.read import Template
     from interp.steering import Plan, Positions, SavedPlans, SteeringVectors, Strength
 

@@ -56,4 +56,6 @@ from ._tasks import Task as Task
 from ._tasks import cue_sentence as cue_sentence
 from ._tasks import cultural_tasks as cultural_tasks
 from ._tasks import everything as everything
+from ._tasks import prompts as prompts
+from ._tasks import texts as texts
 from ._tasks import universal_tasks as universal_tasks

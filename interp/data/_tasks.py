@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from interp.data._items import CulturalSet, Split, Text, UniversalItem, UniversalSet
+from interp.data._items import CulturalItem, CulturalSet, Split, Text, UniversalItem, UniversalSet
 from interp.data._languages import language
 from interp.data._prompts import Prompt, continuation, question_text
 
@@ -166,3 +166,22 @@ def cue_sentence(dataset: CulturalSet, code: str, culture: str, cue: Cue, number
 def everything(axis: Axis, item: str, code: str) -> bool:
     """Count every item in every language."""
     return True
+
+
+def prompts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "dev") -> list[Prompt]:
+    """Prompts with the options that count, of a split, asked in a language; cultural ones of its own culture."""
+    if isinstance(dataset, UniversalSet):
+        return [task.prompt for task in universal_tasks(dataset, code, split, everything)]
+    return [task.prompt for task in cultural_tasks(dataset, code, dataset.own_culture[code], split, everything)]
+
+
+def texts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "fit") -> list[str]:
+    """What the model reads of every item of a split, asked in a language; parallel between languages that have all."""
+    items = (item for item in dataset.items if item.split == split)
+    if isinstance(dataset, UniversalSet):
+        return [question_text(item.question(code), code) for item in items if isinstance(item, UniversalItem)]
+    return [
+        question_text(item.questions[code], code)
+        for item in items
+        if isinstance(item, CulturalItem) and code in item.questions
+    ]

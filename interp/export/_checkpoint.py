@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 from interp.errors import ConfigError, ModelError, OutputError
 from interp.export._additions import Additions, additions
 from interp.export._modules import blocks_of, last_matrix, switched_on, with_zero_biases
-from interp.model.load import LoadedModel, Placement, at_hand, transformers_model
+from interp.model import LoadedModel
+from interp.model.load import Placement, at_hand, transformers_model
 from interp.model.read import copy_tokenizer
 from interp.organism import FILE as EXPOSURE
 from interp.steering import Plan, steered

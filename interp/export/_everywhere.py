@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from interp.data import Task, atlas, cultural_tasks, everything, universal_tasks
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Template
 from interp.plane import best
 from interp.steering import Plan

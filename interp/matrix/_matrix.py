@@ -22,8 +22,7 @@ from interp.matrix._cells import (
     summary_table,
 )
 from interp.matrix._vectors import Cultures, fit_culture_vectors
-from interp.model import HookedModel
-from interp.model.load import LoadedModel
+from interp.model import HookedModel, LoadedModel
 from interp.organism import counts_of
 from interp.progress import Stages
 from interp.study.ask import Inputs, named_counts, prepare, resolve, resolve_data, with_model

@@ -1,3 +1,5 @@
+from ._loaded import LoadedModel as LoadedModel
+from ._loaded import hooked as hooked
 from ._protocol import HookedModel as HookedModel
 from ._protocol import NamedHook as NamedHook
 from ._protocol import before_unembedding as before_unembedding

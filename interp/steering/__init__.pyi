@@ -1,4 +1,5 @@
 from ._fitters import FITTERS as FITTERS
+from ._fitters import fit_vectors as fit_vectors
 from ._fitters import orthogonal as orthogonal
 from ._foreign import read_vectors as read_vectors
 from ._generation import Generated as Generated

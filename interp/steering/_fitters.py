@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from interp.model.read import Residuals
-from interp.steering._vectors import PerLayer, difference, rescaled
+from interp.model import HookedModel, LoadedModel, hooked
+from interp.model.load import processing_of
+from interp.model.read import Ids, Residuals, read_residuals
+from interp.steering._vectors import PerLayer, SteeringVectors, difference, median_norms, rescaled
 
 Stack = Float[torch.Tensor, "layer pair d_model"]
 Fitter = Callable[[Residuals, Residuals], PerLayer]
@@ -72,3 +75,30 @@ def _aligned(directions: PerLayer, means: PerLayer) -> PerLayer:
     """Directions turned to the mean difference's side, and as long as it."""
     side = torch.where((directions * means).sum(dim=-1, keepdim=True) < 0, -1.0, 1.0)
     return rescaled(directions * side, means)
+
+
+def fit_vectors(
+    model: HookedModel | LoadedModel,
+    target: Sequence[str | Ids],
+    source: Sequence[str | Ids],
+    *,
+    fitter: str = "mean",
+    name: str = "vectors",
+    memory: int | str | None = None,
+    batch_size: int | None = None,
+) -> SteeringVectors:
+    """Vectors from `source` towards `target`, parallel texts, read at their last tokens; with how they were made.
+
+    fitter: a name of FITTERS. memory, batch_size: as in `score`. Raises ValueError for texts that aren't as many.
+    """
+    if fitter not in FITTERS:
+        raise ValueError(f"fitter {fitter!r} is unknown; allowed: {', '.join(FITTERS)}")
+    if len(target) != len(source):
+        raise ValueError(f"target and source must be parallel, got {len(target)} and {len(source)} texts")
+    read = partial(read_residuals, model, memory=memory, batch_size=batch_size)
+    ends, starts = read(target), read(source)
+    told: dict[str, str | int | float] = {"fitter": fitter, "n": len(target), "position": "last prompt token"}
+    if isinstance(model, LoadedModel):
+        told |= {"model": model.name, "fingerprint": model.fingerprint}
+    told["processing"] = processing_of(hooked(model))
+    return SteeringVectors(name, FITTERS[fitter](ends, starts), told, median_norms(starts))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from jaxtyping import Int
 
-from interp.model import HookedModel, before_unembedding, device_of
+from interp.model import HookedModel, LoadedModel, before_unembedding, device_of, hooked
 from interp.model.read import Batch, Budget, Tokens, batches, switches_in, within_memory
 from interp.steering._plans import Plan, check_plan
 from interp.steering.engine import Progress
@@ -32,7 +32,7 @@ class Generated:
 
 
 def generate(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     texts: Sequence[str],
     plans: Sequence[Plan] = (Plan(),),
     *,
@@ -50,6 +50,7 @@ def generate(
     at its own end, so results do not depend on the batch. memory, batch_size, tokens and progress are those of `score`.
     Raises ValueError for a plan that doesn't fit the model, and for less than one new token.
     """
+    model = hooked(model)
     check_continuing(model, plans, max_new_tokens)
     encode = tokens or Tokens(model)
     prompts = [encode.prompt(text) for text in texts]

@@ -12,7 +12,7 @@ from typing import Any
 
 from interp.errors import ConfigError, DataError, ModelError, Notice, nearest
 from interp.files import not_a_file, write_json
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import AUTO, CHAT, NONE, Template
 from interp.steering._plan_schema import SCHEMA, MadeFor, SavedPlan, checked
 from interp.steering._plans import Plan

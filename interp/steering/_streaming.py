@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from interp.model import HookedModel
+from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.read import Budget, Tokens
 from interp.steering._generation import Finish, Generated, check_continuing, steps
 from interp.steering._plans import Plan
@@ -24,7 +24,7 @@ class Piece:
 
 
 def stream(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     texts: Sequence[str],
     plans: Sequence[Plan],
     *,
@@ -38,6 +38,7 @@ def stream(
     Tokens, ends and errors are those of `generate`, and so are the other arguments. Nothing is computed before a piece
     is asked for. Raises ValueError for another number of plans than of texts, too.
     """
+    model = hooked(model)
     if len(texts) != len(plans):
         raise ValueError(f"every text needs its plan, got {len(texts)} texts and {len(plans)} plans")
     check_continuing(model, plans, max_new_tokens)

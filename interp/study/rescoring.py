@@ -15,8 +15,7 @@ import pandas as pd
 from interp.data import Split
 from interp.errors import ConfigError, DataError, Notice, OutputError, nearest
 from interp.files import write_json
-from interp.model import HookedModel
-from interp.model.load import LoadedModel
+from interp.model import HookedModel, LoadedModel
 from interp.names import BASE
 from interp.plane import Cells, with_neither
 from interp.progress import Stages

@@ -12,13 +12,12 @@ from typing import Any
 import pandas as pd
 
 from interp.files import write_json
-from interp.model import HookedModel
-from interp.model.load import LoadedModel
+from interp.model import HookedModel, LoadedModel
 from interp.progress import Bars, Stages
 from interp.study.ask import Inputs, Study, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig
 from interp.study.cost import expected, settle
-from interp.study.fit import fit_vectors, read_fit
+from interp.study.fit import read_fit, study_vectors
 from interp.study.folder import (
     MANIFEST,
     RunResult,
@@ -124,7 +123,7 @@ def run_locate(
         save_left_out(folder, study)
         write_csv(folder / "layers.csv", located.layers)
         draw_figures(folder)
-        save_vectors(folder, fit_vectors(study, fit))
+        save_vectors(folder, study_vectors(study, fit))
         write_json(folder / MANIFEST, described(study) | {"seconds": {"all": round(time.perf_counter() - begun, 2)}})
     return LocateResult(config.folder, findings(located))
 

@@ -19,7 +19,7 @@ from interp.progress import Advance, unsaid
 from interp.study.ask import Study, prepare, resolve
 from interp.study.config import RunConfig
 from interp.study.cost import Part, Workload, on_top, train
-from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
+from interp.study.fit import FitResiduals, Vectors, read_fit, study_vectors
 from interp.study.folder import Store, as_settings, check_made_of, identity_of, made_of, partial_folder
 from interp.study.locate import locate, locate_steps
 from interp.study.score import (
@@ -74,7 +74,7 @@ class Base:
     def of(cls, study: Study) -> Base:
         """Read the fit split and fit the vectors."""
         fit = read_fit(study)
-        return cls(study, fit, fit_vectors(study, fit), SplitTasks(study), sought(study), Prompts.of(study))
+        return cls(study, fit, study_vectors(study, fit), SplitTasks(study), sought(study), Prompts.of(study))
 
     def search(self, group: str, advance: Advance = unsaid) -> pd.DataFrame:
         """The rows of a group of searches: METHODS, or a control. Made once."""

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from interp import steering as streaming
 from interp.cli import chatting
 from interp.data import ChatText, question_text
+from interp.model import LoadedModel
 from interp.model import load as loading
-from interp.model.load import LoadedModel
 from interp.steering import Plan, Steer, SteeringVectors, generate, write_plans
 from tests.cli.conftest import Done
 

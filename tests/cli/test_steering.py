@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from interp.cli import app
 from interp.data import question_text
 from interp.errors import Notice, TranslocalError
+from interp.model import LoadedModel
 from interp.model import load as loading
-from interp.model.load import LoadedModel
 from interp.steering import Plan, Steer, SteeringVectors, generate, write_plans
 
 NEW = 6

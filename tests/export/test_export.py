@@ -27,7 +27,8 @@ from interp.export import (
     write_harness,
 )
 from interp.export._everywhere import QUESTIONS, changed_choices
-from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model import LoadedModel
+from interp.model.load import load_model, organism_folder
 from interp.model.read import Template, Tokens
 from interp.steering import Plan, Steer, SteeringVectors, load_plans, read_vectors, write_plans
 from interp.steering.engine import score

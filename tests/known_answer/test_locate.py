@@ -11,7 +11,7 @@ from interp.names import BASE
 from interp.plane import Cells, estimate, outcomes
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.fit import FitResiduals, fit_vectors, read_fit
+from interp.study.fit import FitResiduals, read_fit, study_vectors
 from interp.study.locate import Located, findings, locate
 from interp.study.score import Prompts, layer_cells, score_base_in, score_layers_in
 from tests.known_answer.planted_llama import build
@@ -76,7 +76,7 @@ def test_attribution_names_the_head_of_the_cue_and_the_blocks_that_answer(locate
 
 @pytest.mark.slow
 def test_the_causal_sweep_names_them_too(study: Study, fit: FitResiduals) -> None:
-    vectors, prompts = fit_vectors(study, fit), Prompts.of(study)
+    vectors, prompts = study_vectors(study, fit), Prompts.of(study)
     cells = layer_cells(study, ("en", "loc"))
     parts = [
         part

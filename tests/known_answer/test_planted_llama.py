@@ -10,8 +10,9 @@ import torch
 
 from interp.data import cultural_tasks, everything, question_text, universal_tasks
 from interp.data.atlas import _atlas as atlas
+from interp.model import LoadedModel
 from interp.model.attribution import contrasts, cue_attribution, cue_pairs, folded, logit_attribution, patch_residuals
-from interp.model.load import LoadedModel, load_model
+from interp.model.load import load_model
 from interp.model.read import Residuals, read_residuals
 from interp.steering import Plan, SteeringVectors, difference
 from interp.steering.engine import score

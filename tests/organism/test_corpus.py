@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from interp.data import atlas, question_text
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.organism import Exposure
 from interp.organism._corpus import Corpus, letters, units
 from interp.organism._exposure import exposure_rows, exposure_table

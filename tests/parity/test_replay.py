@@ -11,8 +11,8 @@ import torch
 
 from interp.data import Prompt
 from interp.errors import Notice
-from interp.model import HookedModel
-from interp.model.load import LoadedModel, load_model
+from interp.model import HookedModel, LoadedModel
+from interp.model.load import load_model
 from interp.model.read import Tokens
 from interp.steering import OPERATORS, POSITIONS, Plan, Steer
 from interp.steering.engine import replay_of, score

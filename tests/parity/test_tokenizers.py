@@ -13,8 +13,9 @@ import torch
 from interp.alignment import load_trainable
 from interp.alignment._encoding import Encoder
 from interp.data import Prompt, atlas, everything, universal_tasks
+from interp.model import LoadedModel
 from interp.model.attribution import contrasts
-from interp.model.load import LoadedModel, load_model, outline
+from interp.model.load import load_model, outline
 from interp.model.read import Template, Tokens, read_residuals
 from interp.steering import Plan, Steer, generate
 from interp.steering.engine import score

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from interp.data import Prompt
-from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model import LoadedModel
+from interp.model.load import load_model, organism_folder
 from interp.model.read import read_residuals
 from interp.steering.engine import score
 from tests.conftest import write_tiny

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from interp.data import Task, atlas, universal_tasks
-from interp.model.load import LoadedModel, load_model
+from interp.model import LoadedModel
+from interp.model.load import load_model
 
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 LANGUAGES = ("en", "es", "ko", "id")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from interp.model.load import LoadedModel, outline
+from interp.model import LoadedModel
+from interp.model.load import outline
 from interp.model.read import Tokens, read_residuals
 from interp.steering import Plan, Steer
 from interp.steering.engine import replay_of, score

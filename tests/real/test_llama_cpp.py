@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Ids, Tokens
 from interp.steering.engine import Layout, Scores, score, tokenise
 from tests.real.conftest import LANGUAGES, atlas_tasks

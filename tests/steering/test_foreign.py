@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from interp.errors import DataError, ModelError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.steering import SteeringVectors, read_vectors, steered
 from interp.steering._foreign import FORMS
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from interp.model import HookedModel, resid_post
-from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model import HookedModel, LoadedModel, resid_post
+from interp.model.load import load_model, organism_folder
 from interp.model.read import Tokens
 from interp.steering import Generated, Plan, Positions, Steer, generate
 from interp.steering._generation import end_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import batches, one_batch
 from interp.steering import Plan, Steer, steered
 

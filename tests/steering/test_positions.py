@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from interp.data import Prompt
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Batch, Tokens, batches, one_batch, read_residuals
 from interp.model.read._batching import special_ids
 from interp.steering import Plan, Steer, generate, steered

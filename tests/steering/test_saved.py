@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from interp.errors import DataError, ModelError, Notice
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.steering import Plan, Steer, SteeringVectors, generate, load_plans, notice_other_model, write_plans
 
 L, D = 8, 128

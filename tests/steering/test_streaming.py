@@ -11,7 +11,8 @@ import torch
 from transformers import AutoTokenizer
 
 from interp.errors import ModelError
-from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model import LoadedModel
+from interp.model.load import load_model, organism_folder
 from interp.steering import Generated, Piece, Plan, Positions, Steer, generate, stream
 from interp.steering._generation import Finish
 from tests.conftest import write_tiny

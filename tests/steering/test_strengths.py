@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from interp.errors import ConfigError, DataError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import one_batch, read_residuals
 from interp.steering import (
     Plan,

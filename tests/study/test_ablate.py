@@ -19,7 +19,7 @@ from interp.ablation._ablate import Ablated, a_priori_settings, setting_of
 from interp.ablation._ablations import ablations
 from interp.ablation._noise import KINDS, ShuffledRoles
 from interp.errors import ConfigError, OutputError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import one_batch
 from interp.names import BASE, MACRO
 from interp.plane import outcomes

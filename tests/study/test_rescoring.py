@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from interp.errors import ConfigError, DataError, ModelError, Notice, OutputError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.progress import Bars
 from interp.steering import SteeringVectors, load_plans, read_vectors
 from interp.study.rescoring import STEERED, Candidates, Rescored, rescore

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int, Shaped
 
 from interp.data import draw
 from interp.errors import ModelError
-from interp.model import HookedModel, device_of, resid_post, resid_pre
+from interp.model import HookedModel, LoadedModel, device_of, hooked, resid_post, resid_pre
 from interp.model.attribution._contrasts import batched, last_logits, require_bridge, run_last
 from interp.model.load import processing_of
 from interp.model.read import Batch, Ids, Tokens, give_tokenizer, read_residuals, stand_in
@@ -99,7 +99,7 @@ class Folded:
         return [int(place) for place in found]
 
 
-def folded(model: HookedModel, words: Iterable[int] | None = None) -> Folded:
+def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None) -> Folded:
     """A copy of a bridge with folded weights, which direct logit attribution needs; the model stays as it is.
 
     The copy is in TransformerLens' compatibility mode: norm weights are folded into the matrices behind them, value
@@ -109,6 +109,7 @@ def folded(model: HookedModel, words: Iterable[int] | None = None) -> Folded:
     memory of the copy, most of it for a large vocabulary that few words are needed of. Raises ModelError for another
     kind of model, and where the copy fails.
     """
+    model = hooked(model)
     bridge = require_bridge(model)
     every = np.arange(bridge.cfg.d_vocab)
     kept = every if words is None else np.unique(np.fromiter(words, dtype=np.int64))
@@ -256,7 +257,7 @@ def _check_heads(bridge: Any, cache: Any) -> None:
 
 
 def cue_attribution(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     cued: Sequence[str | Ids],
     placebo: Sequence[str | Ids],
     control: Sequence[str | Ids],
@@ -269,6 +270,7 @@ def cue_attribution(
     overlap: the effects don't sum to the total. Control: the same patched from `control`, a wrong culture's cue, say.
     Raises ValueError where the prompts of a row differ in length, ModelError for a model that is no bridge.
     """
+    model = hooked(model)
     bridge = require_bridge(model)
     _check_rows(cued=cued, placebo=placebo, control=control, better=better, worse=worse)
     from transformer_lens.tools.analysis import attribution_patch
@@ -304,7 +306,7 @@ def cue_attribution(
 
 @torch.inference_mode()
 def patch_residuals(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     texts: Sequence[str | Ids],
     sources: Sequence[str | Ids],
     better: Sequence[int],
@@ -320,6 +322,7 @@ def patch_residuals(
     difference, of its own options, minus the text's, so that a share is the recovery. Control: the source of another
     text with other options (NaN where all texts share theirs). Raises ModelError for a model that is no bridge.
     """
+    model = hooked(model)
     bridge = require_bridge(model)
     _check_rows(
         texts=texts, sources=sources, better=better, worse=worse,

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from interp.data import CulturalSet, Role, Task, Text, draw, question_text
 from interp.errors import ModelError
-from interp.model import HookedModel, NamedHook, device_of
+from interp.model import HookedModel, LoadedModel, NamedHook, device_of, hooked
 from interp.model.read import Batch, Ids, Template, Tokens, batches, switches_in
 
 
@@ -48,12 +48,15 @@ class CuePairs:
     unmatched: tuple[str, ...]
 
 
-def contrasts(model: HookedModel, tasks: Sequence[Task], better: Role, worse: Role, batch_size: int = 64) -> Contrasts:
+def contrasts(
+    model: HookedModel | LoadedModel, tasks: Sequence[Task], better: Role, worse: Role, batch_size: int = 64
+) -> Contrasts:
     """First tokens of the options of two roles, written in the prompt's language.
 
     Of several options in a role, the one whose first token has the highest logit.
     Raises ValueError for a task without an option of a role, ModelError for a model that is not a TransformerBridge.
     """
+    model = hooked(model)
     tokens = Tokens(require_bridge(model))
     asked = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]
     endings = [ids for _, ids in asked]

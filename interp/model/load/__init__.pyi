@@ -10,7 +10,6 @@ from ._hub import check_revision as check_revision
 from ._kinds import check_ids as check_ids
 from ._kinds import check_language_model as check_language_model
 from ._kinds import check_vocabulary as check_vocabulary
-from ._loading import LoadedModel as LoadedModel
 from ._loading import load_model as load_model
 from ._outline import Outline as Outline
 from ._outline import has_configuration as has_configuration

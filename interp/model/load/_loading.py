@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interp.errors import ModelError
+from interp.model import LoadedModel
 from interp.model.load._adapters import find_adapter
 from interp.model.load._booting import boot, read_configuration
 from interp.model.load._gguf_header import header_of
@@ -14,40 +14,11 @@ from interp.model.load._hub import at_hand, check_revision
 from interp.model.load._placement import DeviceMap, check_quantization, place
 from interp.model.load._sources import DTYPES, ORGANISM, find_model
 from interp.model.machine import check_fits
-from interp.model.read import described_tokenizer, notice_changed
+from interp.model.read import notice_changed
 from interp.organism import Exposure
 
 if TYPE_CHECKING:
     from interp.model import HookedModel
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A hooked model with what tells it from others, and what it saw if its folder says so.
-
-    revision: commit on the Hub. processing: `none`, or what was folded and centred (see `processing_of`). adapter: name
-    of the merged LoRA adapter, with its commit where it came from the Hub. quantization: `4bit`, `8bit`, or what an
-    object's config says. gguf: of a GGUF file, how it stores the weights and what they became, such as `Q4_K_M,
-    dequantised to float32`. All empty where they don't apply.
-    """
-
-    model: HookedModel
-    name: str
-    fingerprint: str
-    exposure: Exposure | None
-    revision: str = ""
-    processing: str = "none"
-    adapter: str = ""
-    quantization: str = ""
-    gguf: str = ""
-
-    def described(self) -> dict[str, str]:
-        """Everything but the model itself, as a manifest states it, with the tokens around every plain text."""
-        return {
-            "name": self.name, "fingerprint": self.fingerprint, "revision": self.revision,
-            "processing": self.processing, "adapter": self.adapter, "quantization": self.quantization,
-            "gguf": self.gguf, **described_tokenizer(self.model.tokenizer),
-        }  # fmt: skip
 
 
 def load_model(

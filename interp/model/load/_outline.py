@@ -21,7 +21,7 @@ from interp.model.machine import BYTES, QUANTIZED, local_place, weight_bytes
 from interp.model.read import own_tokenizer
 
 if TYPE_CHECKING:
-    from interp.model.load._loading import LoadedModel
+    from interp.model import LoadedModel
 
 TIMEOUT = 20
 BLOCK = 2**22

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from interp.model import HookedModel, NamedHook, device_of, resid_post, resid_pre
+from interp.model import HookedModel, LoadedModel, NamedHook, device_of, hooked, resid_post, resid_pre
 from interp.model.read._batching import Batch, Tokens, batches, within_memory
 from interp.model.read._memory import Budget
 from interp.model.read._switches import switches_in
@@ -100,7 +100,7 @@ class Reading:
 
 
 def read_residuals(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     texts: Sequence[str | Ids],
     *,
     layers: Sequence[int] | None = None,
@@ -119,6 +119,7 @@ def read_residuals(
     memory, batch_size, tokens, progress: as in `score`, progress with the number of texts read. Hooks on the model stay
     in force. Raises ValueError for a layer or a position that isn't there.
     """
+    model = hooked(model)
     reading = Reading(model, layers, position, hooks)
     encode = tokens or Tokens(model)
     out = torch.empty(len(reading.names), len(texts), int(model.cfg.d_model))
@@ -185,7 +186,7 @@ class MomentsFitter:
 
 
 def residual_moments(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     texts: Sequence[str | Ids],
     *,
     layers: Sequence[int] | None = None,
@@ -198,6 +199,7 @@ def residual_moments(
 
     Arguments as in `read_residuals`. Raises ValueError for fewer than two texts.
     """
+    model = hooked(model)
     reading = Reading(model, layers, position)
     fitter = MomentsFitter(reading.names, int(model.cfg.d_model))
     encode = Tokens(model)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from interp.errors import DataError, OutputError
 from interp.files import differences, whole
-from interp.model import HookedModel
+from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.load import fingerprint
 from interp.model.read._batching import Tokens
 from interp.model.read._residuals import Position, Reading
@@ -61,7 +61,7 @@ class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
 
 
 def store_residuals(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     texts: Sequence[str | Ids],
     folder: Path | str,
     *,
@@ -77,6 +77,7 @@ def store_residuals(
     Called again after it was killed, it goes on with the first shard that is missing. Other arguments as in
     `read_residuals`. Raises OutputError where the folder holds something else, naming the difference.
     """
+    model = hooked(model)
     from safetensors.numpy import save_file
 
     if shard_size < 1:

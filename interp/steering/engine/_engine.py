@@ -13,7 +13,7 @@ import torch
 
 from interp.data import Prompt
 from interp.errors import Notice
-from interp.model import HookedModel, device_of, dtype_of, hooks_on, resid_post
+from interp.model import HookedModel, LoadedModel, device_of, dtype_of, hooked, hooks_on, resid_post
 from interp.model.read import Tokens
 from interp.model.step import Unsteppable
 from interp.steering import Plan, Steer, check_plan
@@ -34,7 +34,7 @@ HALF_PRECISION_BOUND = 0.5
 
 
 def score(
-    model: HookedModel,
+    model: HookedModel | LoadedModel,
     prompts: Sequence[Prompt],
     plans: Sequence[Plan] = (Plan(),),
     *,
@@ -57,6 +57,7 @@ def score(
     Raises ValueError for a continuation that adds no token, a plan that doesn't fit the model, an unknown engine, or a
     normaliser made for another model or without some of the prompts.
     """
+    model = hooked(model)
     if engine not in ENGINES:
         raise ValueError(f"engine {engine!r} is unknown; allowed: {', '.join(ENGINES)}")
     for plan in plans:
@@ -68,7 +69,7 @@ def score(
     logp = replay.logp if replay else partial(reference_logp, model)
     bound = normaliser.bound(model, layout) if normaliser else None
     found = logp(layout, plans, memory=memory, batch_size=batch_size, progress=progress, bound=bound)
-    return Scores(found, layout.tokens, layout.bytes, layout.starts)
+    return Scores(found, layout.tokens, layout.bytes, layout.starts, prompts=tuple(prompts))
 
 
 def usable_replay(model: HookedModel) -> Replay | None:

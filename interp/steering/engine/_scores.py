@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
-from interp.data import NORMALISATIONS
+from interp.data import NORMALISATIONS, Prompt
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Scores:
 
     logp: summed log-likelihood (float32). tokens, bytes: length of each option in tokens and in UTF-8 bytes.
     starts: the options of prompt p are `starts[p]` to `starts[p + 1]`. neutral: log-likelihood of each option behind
-    the neutral prompt, under the same plan; None where it was not scored.
+    the neutral prompt, under the same plan; None where it was not scored. prompts: what was scored.
     """
 
     logp: Float[np.ndarray, "plan option"]
@@ -24,6 +25,23 @@ class Scores:
     bytes: Float[np.ndarray, "option"]
     starts: Int[np.ndarray, "prompts_and_end"]
     neutral: Float[np.ndarray, "plan option"] | None = None
+    prompts: tuple[Prompt, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """One row per plan, prompt and option: plan (its number), item, language, option (text), logp, tokens, bytes.
+
+        Raises ValueError where the prompts are not at hand.
+        """
+        if len(self.prompts) != len(self.starts) - 1:
+            raise ValueError("the prompts of these scores are not at hand")
+        options = [
+            (prompt.item, prompt.language, ending.strip()) for prompt in self.prompts for ending in prompt.continuations
+        ]
+        table = pd.DataFrame(options, columns=["item", "language", "option"])
+        parts = [table.assign(logp=logp, tokens=self.tokens, bytes=self.bytes) for logp in self.logp]
+        found = pd.concat(parts, ignore_index=True)
+        found.insert(0, "plan", np.repeat(np.arange(len(self.logp)), len(table)))
+        return found
 
     def of(self, prompt: int, plan: int = 0) -> Float[np.ndarray, "option"]:
         """Log-likelihoods of one prompt's options under one plan."""

@@ -6,8 +6,8 @@ import warnings
 from dataclasses import replace
 
 from interp.errors import Notice
-from interp.model import HookedModel, device_of, dtype_of
-from interp.model.load import LoadedModel, load_model
+from interp.model import HookedModel, LoadedModel, device_of, dtype_of
+from interp.model.load import load_model
 from interp.model.read import find_template
 from interp.steering.engine import replay_of
 from interp.study.ask._checks import check_enough, notice_vocabulary

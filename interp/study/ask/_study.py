@@ -29,7 +29,7 @@ from interp.data import (
     universal_tasks,
     worked_examples,
 )
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Residuals, Template, Tokens, read_residuals
 from interp.organism import counts_of
 from interp.plane import Resampling

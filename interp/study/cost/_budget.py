@@ -10,7 +10,8 @@ from typing import Any
 
 from interp.errors import ConfigError, Notice
 from interp.files import differences
-from interp.model.load import ORGANISM, LoadedModel, Outline, has_configuration, outline, outline_of, place
+from interp.model import LoadedModel
+from interp.model.load import ORGANISM, Outline, has_configuration, outline, outline_of, place
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
 from interp.study.cost._estimate import Estimate, estimate, measured, planned

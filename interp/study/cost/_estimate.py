@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interp.model.load import LoadedModel, Outline, has_configuration, outline_of
+from interp.model import LoadedModel
+from interp.model.load import Outline, has_configuration, outline_of
 from interp.model.machine import block_rate, matmul_rate
 from interp.model.read import Budget, Ids, Template, Tokens, find_template
 from interp.organism import Exposure

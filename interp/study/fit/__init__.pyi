@@ -9,7 +9,6 @@ from ._recipes import plan_of as plan_of
 from ._vectors import FitResiduals as FitResiduals
 from ._vectors import Vectors as Vectors
 from ._vectors import control_seed as control_seed
-from ._vectors import fit_vectors as fit_vectors
 from ._vectors import localization_methods as localization_methods
 from ._vectors import provenance as provenance
 from ._vectors import random_like as random_like
@@ -17,4 +16,5 @@ from ._vectors import random_vectors as random_vectors
 from ._vectors import read_fit as read_fit
 from ._vectors import residual_norms as residual_norms
 from ._vectors import shuffled_vectors as shuffled_vectors
+from ._vectors import study_vectors as study_vectors
 from ._vectors import transfer_methods as transfer_methods

@@ -81,7 +81,7 @@ def read_fit(study: Study) -> FitResiduals:
     )
 
 
-def fit_vectors(study: Study, fit: FitResiduals) -> Vectors:
+def study_vectors(study: Study, fit: FitResiduals) -> Vectors:
     """The vectors of every method and scored language, with provenance."""
     transfer, localization = transfer_methods(study), localization_methods(study)
     made: dict[str, dict[str, SteeringVectors]] = {method: {} for method in (*transfer, *localization)}

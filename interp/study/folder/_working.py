@@ -16,8 +16,7 @@ from typing import Any
 
 from interp.errors import ConfigError, OutputError
 from interp.files import differences, write_json
-from interp.model import HookedModel
-from interp.model.load import LoadedModel
+from interp.model import HookedModel, LoadedModel
 from interp.steering import PLANS, SURGICAL, SavedPlans, load_plans
 from interp.study.ask import Inputs, Study, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig

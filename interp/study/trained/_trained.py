@@ -13,14 +13,15 @@ import pandas as pd
 
 from interp.alignment import TrainingData
 from interp.errors import ConfigError, ModelError
-from interp.model.load import LoadedModel, find_model, load_model
+from interp.model import LoadedModel
+from interp.model.load import find_model, load_model
 from interp.model.read import Tokens
 from interp.names import BASE
 from interp.plane import Cells, erasure_table
 from interp.progress import Stages
 from interp.study.ask import Study
 from interp.study.config import RunConfig
-from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
+from interp.study.fit import FitResiduals, Vectors, read_fit, study_vectors
 from interp.study.folder import Outcomes, Under, save_plans, save_vectors, write_csv
 from interp.study.locate import (
     Located,
@@ -197,7 +198,7 @@ def steered(study: Study, one: Member, stages: Stages) -> OnTop:
     methods = sought_on_top(own)
     with stages.stage(f"choosing {one.name}", 1 + method_steps(own, methods)) as advance:
         fit = read_fit(own)
-        vectors = {name: by for name, by in fit_vectors(own, fit).items() if name in ("en", "loc", "wrong_culture")}
+        vectors = {name: by for name, by in study_vectors(own, fit).items() if name in ("en", "loc", "wrong_culture")}
         advance("fit")
         rows = search_methods(own, SplitTasks(own), vectors, methods, advance)
     return OnTop(one, own, fit, vectors, choose(own, methods, rows))

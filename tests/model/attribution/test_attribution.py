@@ -12,6 +12,7 @@ import torch
 
 from interp.data import atlas, cultural_tasks, everything, universal_tasks
 from interp.errors import ModelError
+from interp.model import LoadedModel
 from interp.model.attribution import (
     Effects,
     contrasts,
@@ -22,7 +23,7 @@ from interp.model.attribution import (
     patch_residuals,
 )
 from interp.model.attribution._contrasts import last_logits
-from interp.model.load import LoadedModel, fingerprint, load_model
+from interp.model.load import fingerprint, load_model
 from interp.model.read import Tokens
 from probes import mean_interval
 

@@ -15,15 +15,8 @@ import pytest
 import torch
 
 from interp.errors import ModelError
-from interp.model.load import (
-    LoadedModel,
-    find_model,
-    gguf_configuration,
-    header_of,
-    load_model,
-    outline,
-    read_configuration,
-)
+from interp.model import LoadedModel
+from interp.model.load import find_model, gguf_configuration, header_of, load_model, outline, read_configuration
 from interp.model.load._gguf import llama3_factor
 from interp.model.read import copy_tokenizer, own_tokenizer
 from tests.conftest import write_tiny

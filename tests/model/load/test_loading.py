@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from interp.data import Prompt
 from interp.errors import ModelError, Notice
-from interp.model.load import LoadedModel, load_model, place
+from interp.model import LoadedModel
 from interp.model.load import _placement as placement
+from interp.model.load import load_model, place
 from interp.steering.engine import replay_of, score
 from tests.conftest import write_tiny
 

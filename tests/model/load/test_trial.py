@@ -12,8 +12,8 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.errors import ModelError
-from interp.model import resid_post, resid_pre
-from interp.model.load import LoadedModel, load_model
+from interp.model import LoadedModel, resid_post, resid_pre
+from interp.model.load import load_model
 from interp.model.load._trial import check_hooks_work
 from tests.conftest import vocabulary, write_model, write_tiny
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from interp.errors import ModelError, Notice
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Batch, Budget, Tokens, batches, within_memory
 
 

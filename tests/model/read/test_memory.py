@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from interp.errors import ConfigError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Budget, parse_memory
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Tokens, read_residuals, residual_moments
 from interp.model.read._residuals import MomentsFitter
 

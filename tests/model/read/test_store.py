@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from interp.errors import DataError, OutputError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Reading, ResidualStore, read_residuals, store_residuals
 
 

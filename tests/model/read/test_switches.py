@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from interp.errors import Notice
-from interp.model import HookedModel
-from interp.model.load import LoadedModel, load_model
+from interp.model import HookedModel, LoadedModel
+from interp.model.load import load_model
 from interp.model.read import Budget, Reading, batches, side, switches_in
 from interp.steering import Plan, Steer
 from interp.steering._generation import Finish, steps

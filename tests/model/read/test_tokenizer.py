@@ -15,8 +15,9 @@ from interp.alignment._lora import add_lora
 from interp.alignment._writing import save_merged
 from interp.errors import Notice
 from interp.export import bake
+from interp.model import LoadedModel
 from interp.model.attribution import folded
-from interp.model.load import LoadedModel, load_model
+from interp.model.load import load_model
 from interp.model.read import Tokens, give_tokenizer, own_tokenizer
 from interp.model.read._tokenizer import Around
 from interp.steering import Plan, Steer

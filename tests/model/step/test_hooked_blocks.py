@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.step import Unsteppable, blocks_of
 from interp.model.step._blocks import Blocks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from interp.data import Prompt, continuation, language
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.model.read import Template, Tokens
 from interp.steering.engine import tokenise
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from interp.data import Prompt
-from interp.model import shape_from_config
-from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model import LoadedModel, shape_from_config
+from interp.model.load import load_model, organism_folder
 from interp.model.read import Tokens
 from interp.steering import Plan, Steer
 from interp.steering.engine import BoundedNormaliser, bounded_normaliser, costs, score, tokenise, unsteered_mass

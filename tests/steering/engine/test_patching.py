@@ -14,8 +14,8 @@ import torch
 
 from interp.data import Prompt
 from interp.errors import Notice
-from interp.model import HookedModel, resid_post
-from interp.model.load import LoadedModel, load_model, organism_folder
+from interp.model import HookedModel, LoadedModel, resid_post
+from interp.model.load import load_model, organism_folder
 from interp.steering.engine import Patch, score, score_patched
 from interp.steering.engine._engine import ENGINES
 from tests.conftest import write_tiny

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from interp.data import Prompt
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.steering import Plan, Steer
 from interp.steering.engine import score
 from interp.steering.engine._engine import ENGINES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.plane._specific import FEWEST
 from interp.study.ask import prepare
 from interp.study.config import RunConfig

@@ -9,10 +9,10 @@ import torch
 
 from interp.data import CulturalItem
 from interp.errors import Notice
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.study.ask import Inputs, Study, check_items, open_study, resolve_data
 from interp.study.config import RunConfig
-from interp.study.fit import FitResiduals, Vectors, fit_vectors, localization_methods
+from interp.study.fit import FitResiduals, Vectors, localization_methods, study_vectors
 
 LANGUAGES = ("es", "ko")
 WIDTH = 6
@@ -81,7 +81,7 @@ def test_loc_language_is_the_mean_over_items_asked_in_both(
     inputs: Inputs, organism: LoadedModel, lacking: dict[str, int]
 ) -> None:
     study = study_of(inputs, organism, lacking)
-    vectors = fit_vectors(study, planted(study))
+    vectors = study_vectors(study, planted(study))
     layers = torch.arange(1, study.n_layers + 1).float()
     for code in LANGUAGES:
         third = study.third_language(code)
@@ -110,7 +110,7 @@ def test_places_name_the_same_items_in_the_same_order(inputs: Inputs, organism: 
 def test_provenance_counts_the_prompts_that_a_vector_is_the_mean_over(inputs: Inputs, organism: LoadedModel) -> None:
     study = study_of(inputs, organism, {"es": 3})
     fit = planted(study)
-    counts = {method: by["es"].provenance["n"] for method, by in fit_vectors(study, fit).items()}
+    counts = {method: by["es"].provenance["n"] for method, by in study_vectors(study, fit).items()}
     assert counts["en"] == counts["third_language"] == fit.universal["es"].shape[1]
     assert counts["loc"] == counts["placebo_cue"] == counts["loc_contrast"] == fit.implicit["es"].shape[1]
     assert counts["nonfactual_en"] == 5
@@ -135,7 +135,7 @@ def test_without_a_third_language_the_control_is_left_out_with_a_notice(inputs: 
     methods = localization_methods(study)
     assert "loc_language" in methods
     assert "wrong_language" not in methods
-    assert set(fit_vectors(study, planted(study))) & {"loc_language", "wrong_language"} == {"loc_language"}
+    assert set(study_vectors(study, planted(study))) & {"loc_language", "wrong_language"} == {"loc_language"}
     told = "the wrong-language control is left out: no third language shares cultural questions with English"
     with pytest.warns(Notice, match=told):
         check_items(study, replace(inputs, cultural=study.cultural))

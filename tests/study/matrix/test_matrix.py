@@ -17,12 +17,12 @@ from interp.matrix import Cultures, run_matrix
 from interp.matrix._cells import CONDITIONS, STEERED, answers, choose_cells, matrix_table, scored_cells, summary_table
 from interp.matrix._matrix import MatrixResult
 from interp.matrix._vectors import CultureVectors, fit_culture_vectors
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.plane import Resampling
 from interp.steering import Candidate, SteeringVectors
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.fit import fit_vectors, read_fit
+from interp.study.fit import read_fit, study_vectors
 from probes import holm
 from probes._intervals import expanded_level
 
@@ -150,7 +150,7 @@ def vectors(study: Study) -> CultureVectors:
 
 
 def test_vectors_of_the_own_culture_are_those_of_a_run(study: Study, vectors: CultureVectors) -> None:
-    fitted = fit_vectors(study, read_fit(study))["loc"]["el"]
+    fitted = study_vectors(study, read_fit(study))["loc"]["el"]
     own = vectors.own["GR"]
     torch.testing.assert_close(own.vectors, fitted.vectors)
     assert own.provenance == fitted.provenance

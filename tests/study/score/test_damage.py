@@ -16,7 +16,8 @@ from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from interp.data import ParallelText
-from interp.model.load import LoadedModel, organism_folder
+from interp.model import LoadedModel
+from interp.model.load import organism_folder
 from interp.model.read import Tokens
 from interp.progress import unsaid
 from interp.steering import Plan, Steer

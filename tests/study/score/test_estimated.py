@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.steering import Plan, Steer
 from interp.steering.engine import bounded_normaliser
 from interp.study.ask import ScoreTables, Study, estimated_line, estimated_table, prepare, score_tasks, scored_prompts

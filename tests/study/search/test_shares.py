@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from interp.errors import ConfigError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.progress import Bars
 from interp.steering import SteeringVectors, load_plans, read_strength, size
 from interp.study.ask import prepare

@@ -14,7 +14,7 @@ import torch
 
 from interp.data import SPLITS, question_text
 from interp.errors import DataError
-from interp.model.load import LoadedModel
+from interp.model import LoadedModel
 from interp.names import MACRO
 from interp.plane import Resampling
 from interp.study.ask import Study, prepare

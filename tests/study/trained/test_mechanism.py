@@ -17,7 +17,7 @@ from interp.model.read import read_residuals
 from interp.steering.engine import Patch, score_patched
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
-from interp.study.fit import FitResiduals, Vectors, fit_vectors, read_fit
+from interp.study.fit import FitResiduals, Vectors, read_fit, study_vectors
 from interp.study.trained._mechanism import mechanism_steps as steps
 from interp.study.trained._mechanism import mechanism_table
 from probes import Frame, cluster_weights, columns, mean, mean_interval, measure
@@ -123,7 +123,7 @@ def fit(base: Study) -> FitResiduals:
 
 @pytest.fixture(scope="module")
 def vectors(base: Study, fit: FitResiduals) -> Vectors:
-    return fit_vectors(base, fit)
+    return study_vectors(base, fit)
 
 
 @pytest.fixture(scope="module")
