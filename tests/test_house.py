@@ -97,15 +97,25 @@ def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
+HEAVY = {"torch", "transformer_lens", "transformers", "sklearn", "matplotlib"}
+
+
 @pytest.mark.parametrize(
-    "module",
-    ["interp", "interp.cli", "probes", "figures", "interp.study.config", "interp.studies", "interp.alignment"],
+    "line",
+    [
+        "import interp",
+        "import interp.cli",
+        "import probes",
+        "import figures",
+        "from interp.study.config import RunConfig, read_config",
+        "from interp.study.ask import resolve",
+        "from interp.model.load import find_model",
+        "from interp.data import load_cultural, load_universal",
+        "from interp.steering import read_strength",
+        "from interp.alignment import Settings, load_training, settings_for",
+        "from interp.studies import find_runs, read_study",
+        "from interp.studies.executors import ExecutorOptions",
+    ],
 )
-def test_importing_loads_nothing_heavy(module: str) -> None:
-    code = f"import sys, {module}; print({{'torch', 'transformer_lens', 'transformers', 'sklearn', 'matplotlib'}} & set(sys.modules))"
-    assert run_python(code).strip() == "set()"
-
-
-def test_settings_of_training_load_nothing_heavy() -> None:
-    code = "import sys; from interp.alignment import Settings, settings_for; print({'torch', 'transformers'} & set(sys.modules))"
-    assert run_python(code).strip() == "set()"
+def test_what_is_needed_before_a_mistake_is_told_loads_nothing_heavy(line: str) -> None:
+    assert run_python(f"import sys\n{line}\nprint({HEAVY} & set(sys.modules))").strip() == "set()"

@@ -19,28 +19,14 @@ from interp.study.search import DESIGNS, Name, read_layers, read_seconds
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Settings of `interp run`; every field is a key of `--config` and most are flags.
+    """Settings of `interp run`: every field is a key of `--config`, and those with a help text are options.
 
-    adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out.
-    universal, cultural: a dataset's name or a file of your own. parallel: sentences that state no fact, for the
-    non-factual control (fit) and for damage (test). data_dir: a folder with published files, in place of the Hub.
-    cultures: `es=MX` scores Spanish for Mexico. template: `auto` (the chat model's own), `none`, or a Jinja file.
-    shots: worked examples in front of every prompt. normalisation: what choices go by
-    (`interp.data.NORMALISATIONS`).
-    methods: what is compared with the base model (see `interp.study.methods`). Those that are trained go into
-    trained_dir (default: `trained` beside the run's folder), one model per training seed, and are taken from there when
-    they are there already. training: settings such as `steps=100` or `clo.mix=0.7`. training_data: as `interp align
-    --data`; by default the universal dataset.
-    engine `reference` scores plan by plan, slowly and obviously right. memory bounds the activations of a pass; a
-    batch_size (prompts per pass) overrides it. positions: where vectors are added (`interp.steering.Steer`).
-    design: how much a run looks at (`interp.study.search.design`); `auto` is the largest that ends within `budget`
-    (such as `30m`; ten minutes by default). layers (such as `2-12`), strengths, draws, attribution_items and
-    damage_sentences stand in place of the design's own. strengths are multiples of the fitted vectors, or shares of the
-    layer's median residual norm, such as `0.1r` (`interp.steering.strengths`). draws: of each random and label-shuffled
-    control. attribution_items is how many test items per language attribution looks at; 0 leaves it out.
-    damage_sentences is how many of the parallel test sentences' likelihood is taken under every method; 0 leaves it
-    out. goal, max_erasure, max_loss: the rule by which a pair of vectors is chosen (`interp.steering.Goal`).
-    generate: cultural questions are also answered freely, in at most max_new_tokens.
+    adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out. parallel: sentences
+    that state no fact, for the non-factual control (fit) and for damage (test). methods: see `interp.study.methods`;
+    those that are trained go into trained_dir, one model per training seed, and are taken from there when they are
+    there already. layers, strengths, draws, attribution_items and damage_sentences stand in place of the design's own.
+    damage_sentences: how many parallel test sentences' likelihood is taken under every method; 0 leaves it out. goal,
+    max_erasure, max_loss: as `interp.steering.Goal`.
     """
 
     model: str = setting("organism", "Hub id, checkpoint folder, or 'organism' (embedded).")

@@ -23,9 +23,9 @@ from interp.data import (
     universal_tasks,
 )
 from interp.errors import DataError, Notice
-from interp.model.read import Tokens
 
 if TYPE_CHECKING:
+    from interp.model.read import Tokens
     from interp.study.ask._resolve import Inputs
     from interp.study.ask._study import Study
 
