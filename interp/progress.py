@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
 
 class Stages(Protocol):
     """What shows progress, such as a bar per stage."""
@@ -49,9 +52,6 @@ class Bars:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[..., None]]:
         """A bar of `total` steps; the context gives the function that advances it."""
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
         bar = Progress(
             TextColumn("{task.fields[stage]:<18}"),
             BarColumn(bar_width=24),

@@ -35,7 +35,9 @@ def differing(before: Path, after: Path) -> Iterator[str]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=False, dtype=str)
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path).map(lambda value: "" if value is None else value)
+    return pd.read_csv(path, keep_default_na=False, dtype=str)
 
 
 def _tables(before: Path, after: Path) -> Iterator[str]:
@@ -46,31 +48,36 @@ def _tables(before: Path, after: Path) -> Iterator[str]:
     if len(old) != len(new):
         yield f"{len(new)} rows, not {len(old)}"
         return
-    numbers = [column for column in old if _numeric(old[column]) and _numeric(new[column])]
-    keys = [column for column in old if column not in numbers]
-    old, new = (_ordered(table[[*keys, *numbers]].copy(), keys, numbers) for table in (old, new))
-    for column in keys:
-        if wrong := int((old[column].astype(str) != new[column].astype(str)).sum()):
+    numbers = {column: (_numbers(old[column]), _numbers(new[column])) for column in old}
+    numeric = {column: pair for column, pair in numbers.items() if pair[0] is not None and pair[1] is not None}
+    texts = {c: tuple(_texts(table[c]) for table in (old, new)) for c in old if c not in numeric}
+    orders = [_order({c: pair[side] for c, pair in (texts | numeric).items()}) for side in (0, 1)]
+    for column, (a, b) in texts.items():
+        if wrong := int((a[orders[0]] != b[orders[1]]).sum()):
             yield f"{column} differs in {wrong} rows"
-    for column in numbers:
-        a, b = (pd.to_numeric(table[column].replace("", "nan")).to_numpy(float) for table in (old, new))
+    for column, (a, b) in numeric.items():
+        a, b = a[orders[0]], b[orders[1]]
         far = ~np.isclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
         if far.any():
-            yield f"{column} differs in {int(far.sum())} rows, by up to {np.nanmax(np.abs(a - b)):.3g}"
+            yield f"{column} differs in {int(far.sum())} of {len(a)} rows, by up to {np.nanmax(np.abs(a - b)):.3g}"
 
 
-def _numeric(values: pd.Series) -> bool:
-    return bool(pd.to_numeric(values.replace("", "nan"), errors="coerce").notna().sum() == (values != "").sum()) and (
-        values.dtype != object or values.map(lambda value: isinstance(value, (str, int, float))).all()
-    )
+def _texts(values: pd.Series) -> np.ndarray:
+    return np.array([str(value) for value in values], dtype=object)
 
 
-def _ordered(table: pd.DataFrame, keys: list[str], numbers: list[str]) -> pd.DataFrame:
+def _numbers(values: pd.Series) -> np.ndarray | None:
+    """The values as numbers, nothing being NaN; None where they aren't all numbers."""
+    try:
+        return np.array([float("nan") if value == "" else float(value) for value in values])
+    except (TypeError, ValueError):
+        return None
+
+
+def _order(columns: dict[str, np.ndarray]) -> np.ndarray:
     """Rows sorted by their texts, then by rounded numbers: the order in which a run made them doesn't count."""
-    rounded = {f"_{name}": pd.to_numeric(table[name].replace("", "nan")).round(5) for name in numbers}
-    texts = {name: table[name].astype(str) for name in keys}
-    order = pd.DataFrame(texts | rounded).sort_values([*texts, *rounded], kind="stable").index
-    return table.loc[order].reset_index(drop=True)
+    table = pd.DataFrame({name: v if v.dtype == object else v.round(4) for name, v in columns.items()})
+    return table.sort_values(list(table), kind="stable").index.to_numpy()
 
 
 def _values(before: Path, after: Path) -> Iterator[str]:

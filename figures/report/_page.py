@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from plotly.offline import get_plotlyjs
 
-from figures import MACRO, RunTables
+from figures import MACRO, RunTables, replace_file
 from figures import _alt as alt
 from figures.report import _checks as checks
 from figures.report import _tables as tables
@@ -30,8 +31,6 @@ POLICY = (
 
 def write_report(run: RunTables, manifest: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """Write `report_html` to a file, whole or not at all; the same tables give the same bytes."""
-    from figures import replace_file
-
     target = Path(path)
     replace_file(target, report_html(run, manifest).encode())
     return target
@@ -43,8 +42,6 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
     Every text of a dataset, a model's name or a setting is escaped, or reaches the page as text. Raises DrawingError
     for a folder without plane.csv.
     """
-    from plotly.offline import get_plotlyjs
-
     parts = files("figures.report")
     script = (parts / "report.js").read_text(encoding="utf-8")
     data = payload(run)

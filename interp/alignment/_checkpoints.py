@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from interp.errors import OutputError
 
@@ -28,8 +30,6 @@ def save_state(
     curve: list[dict[str, float]],
 ) -> None:
     """Write the state after `step` steps beside earlier ones, then remove those; a killed write leaves them whole."""
-    from safetensors.torch import save_file
-
     final, working = folder / f"{_PREFIX}{step:07d}", folder / f".{_PREFIX}{step:07d}.partial"
     moments = {
         f"{name}/{key}": value.detach().cpu().contiguous()
@@ -58,9 +58,6 @@ def load_state(
 
     Raises OutputError for a state that can't be read or is of other weights.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     found = sorted(folder.glob(f"{_PREFIX}*"))
     if not found:
         return 0, []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interp.data import atlas
 from interp.errors import ConfigError
 from interp.model.load import ORGANISM
 
@@ -70,8 +71,6 @@ SETTINGS = {
 
 def own_weights(model: str, languages: Sequence[str]) -> list[Setting]:
     """A model's own weights with Atlas questions, a setting per language; raises ConfigError for an unknown one."""
-    from interp.data import atlas
-
     known = [code for code in atlas.universal().languages if code != "en"]
     for code in languages:
         if code not in known:

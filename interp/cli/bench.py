@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from interp.cli import options
 from interp.errors import ConfigError, OutputError
 from interp.files import not_a_folder
+from interp.settings import setting as option
 
 if TYPE_CHECKING:
     from interp.bench import Row
@@ -29,27 +31,33 @@ _POSITIONS: dict[str, tuple[Positions, ...]] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is timed, as it is given on the command line."""
+
+    setting: tuple[str, ...] = option(
+        (), "One setting (repeat for more): organism, or random weights in a model's shapes.", repeat=True
+    )
+    model: str | None = option(None, "A model whose own weights are timed on Atlas questions: as `interp run --model`.")
+    languages: str | None = option(None, "With --model: languages of the questions, each timed alone. Default: es.")
+    positions: str | None = option(None, "text, last, all, or both (default): text and last.")
+    plans: int | None = option(None, "Number of plans. Default: the setting's layers x 4.")
+    device: str | None = option(None, "auto (default), cpu or cuda.")
+    memory: str | None = option(None, "For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
+    compile: bool = option(False, "Norms and MLPs through torch.compile.")
+
+
+@options.grouped(given=options.Group(Asked))
 def bench(
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(help="One setting (repeat for more): organism, or random weights in a model's shapes."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="A model whose own weights are timed on Atlas questions: as `interp run --model`."),
-    ] = None,
-    languages: Annotated[str, typer.Option(help="With --model: languages of the questions, each timed alone.")] = "es",
-    positions: Annotated[str, typer.Option(help="text, last, all, or both: text and last.")] = "both",
-    plans: Annotated[int | None, typer.Option(help="Number of plans. Default: the setting's layers x 4.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    memory: options.Memory = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="Norms and MLPs through torch.compile.")] = False,
+    given: options.Given,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows into this file.")] = None,
 ) -> None:
     """Time a plain TransformerLens loop, the reference and replay on the same prompts, in one process.
 
     Without --setting and --model every setting runs that the device can hold (about twenty minutes on two cores).
     """
+    asked, plans = given, given["plans"]
+    positions, device, memory = asked["positions"] or "both", asked["device"] or "auto", asked["memory"]
     if positions not in _POSITIONS:
         raise ConfigError(f"positions {positions!r} is unknown", allowed=", ".join(_POSITIONS))
     if plans is not None and plans < 2:
@@ -62,9 +70,11 @@ def bench(
     from interp.model.read import parse_memory
 
     parse_memory(memory or "auto")
-    chosen = settings(setting or [], resolve_device(device)) if setting or not model else []
+    named, model = asked["setting"] or [], asked["model"]
+    chosen = settings(named, resolve_device(device)) if named or not model else []
     if model:
-        chosen = [*chosen, *own_weights(model, [code.strip() for code in languages.split(",")])]
+        codes = [code.strip() for code in (asked["languages"] or "es").split(",")]
+        chosen = [*chosen, *own_weights(model, codes)]
     from interp.bench import bench as run_bench
 
     rows: list[dict[str, Any]] = []
@@ -72,7 +82,7 @@ def bench(
         print(_HEADER)
         for one in chosen:
             for row in run_bench(
-                one, _POSITIONS[positions], device=device, memory=memory, plans=plans, compiled=compiled
+                one, _POSITIONS[positions], device=device, memory=memory, plans=plans, compiled=bool(asked["compile"])
             ):
                 print(_line(row), flush=True)
                 rows.append(row.described())

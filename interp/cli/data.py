@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ import typer
 
 from interp.cli import options
 from interp.errors import ConfigError, DataError
+from interp.settings import setting
+from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
     from interp.data import Cue, Entry
@@ -24,13 +27,32 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="A dataset's name (`interp data list`), or a file.")]
-Language = Annotated[str | None, typer.Option(help="Language of the prompts. Default: the dataset's first.")]
-Culture = Annotated[str | None, typer.Option(help="Culture whose answer is local. Default: the language's own.")]
-CueName = Annotated[str, typer.Option("--cue", help="Sentence in front of the question: none, explicit or placebo.")]
-Loaded = Annotated[
-    str | None,
-    typer.Option(help="Languages to load, as in the run to compare with. Default: --language, else all."),
-]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which prompts of a dataset, as they are asked for on the command line."""
+
+    axis: str | None = setting(None, "universal, sensitive, cultural or parallel. Default: those that it has.")
+    language: str | None = setting(None, "Language of the prompts. Default: the dataset's first.")
+    culture: str | None = setting(None, "Culture whose answer is local. Default: the language's own.")
+    cue: str | None = setting(None, "Sentence in front of the question: none (default), explicit or placebo.")
+    data_dir: str | None = setting(
+        None, "Folder with published dataset files, such as blend/ and bmlama/; no network then."
+    )
+    languages: str | None = setting(
+        None, "Languages to load, as in the run to compare with. Default: --language, else all."
+    )
+
+    @property
+    def cued(self) -> Cue:
+        """The cue; raises ConfigError for an unknown one."""
+        from interp.cli.selecting import CUES
+
+        for cue in CUES:
+            if (self.cue or "none") == cue:
+                return cue
+        raise ConfigError(f"cue {self.cue!r} is unknown", allowed=", ".join(CUES))
 
 
 @app.callback()
@@ -58,9 +80,10 @@ def list_datasets(
 
 
 @app.command(epilog="Examples:  interp data check mine.csv  |  interp data check mine.jsonl --cultures es=MX -n 5")
+@options.grouped(given=options.Group(RunConfig, ("cultures",)))
 def check(
     file: Annotated[str, typer.Argument(help="CSV, TSV, JSON lines or Parquet of your own (docs/data.md).")],
-    cultures: options.Cultures = None,
+    given: options.Given,
     n: Annotated[int, typer.Option("-n", min=0, help="Prompts to print.")] = 2,
 ) -> None:
     """Check a file of your own: say what a run makes of it, or what is wrong in which row."""
@@ -71,7 +94,7 @@ def check(
     with _interruptible("nothing was changed"):
         path = file if "/" in file else f"./{file}"  # a name without a known ending is a path here too
         (axis,) = selecting.axes_of(path, None)
-        dataset = selecting.load(path, axis, (), None, selecting.cultures(cultures))
+        dataset = selecting.load(path, axis, (), None, selecting.cultures(given["cultures"]))
         assert not isinstance(dataset, ParallelText)  # a file has one of the two axes
         out = console()
         out.print("\n".join([f"file       {file}", *summary(dataset)]))
@@ -89,17 +112,11 @@ def check(
     "interp data show atlas --axis cultural --language el --culture KR --cue explicit  |  "
     "interp data show localization_gap --language tr --data-dir data --left-out"
 )
+@options.grouped(given=options.Group(Asked))
 def show(
     name: Name,
-    axis: Annotated[
-        str | None, typer.Option(help="universal, sensitive, cultural or parallel. Default: those that it has.")
-    ] = None,
-    language: Language = None,
+    given: options.Given,
     n: Annotated[int, typer.Option("-n", min=1, help="Prompts of each axis.")] = 3,
-    culture: Culture = None,
-    cue: CueName = "none",
-    data_dir: options.DataDir = None,
-    languages: Loaded = None,
     left_out: Annotated[bool, typer.Option("--left-out", help="In place of prompts, what isn't used and why.")] = False,
 ) -> None:
     """Show prompts as the model reads them (a chat model's template apart), and what each option is."""
@@ -107,18 +124,19 @@ def show(
     from interp.cli.showing import console, left_out_lines, parallel_lines, prompt_lines
     from interp.data import ParallelText
 
-    cue_name = _cue(cue)
+    asked = Asked(**given)
+    cue = asked.cued
     with _interruptible("nothing was changed"):
         out = console()
-        for one in selecting.axes_of(name, axis):
-            dataset = selecting.load(name, one, selecting.codes(languages, language), data_dir)
-            code = language or selecting.first_language(dataset)
+        for one in selecting.axes_of(name, asked.axis):
+            dataset = selecting.load(name, one, selecting.codes(asked.languages, asked.language), asked.data_dir)
+            code = asked.language or selecting.first_language(dataset)
             if left_out:
-                lines = left_out_lines(selecting.unused(dataset, code, culture))
+                lines = left_out_lines(selecting.unused(dataset, code, asked.culture))
             elif isinstance(dataset, ParallelText):
                 lines = parallel_lines(dataset, code, n)
             else:
-                found = selecting.chosen(dataset, one, code, culture, cue_name)[:n]
+                found = selecting.chosen(dataset, one, code, asked.culture, cue)[:n]
                 lines = [line for c in found for line in (*prompt_lines(c.task, c.split, c.culture), "")]
             for line in lines:
                 out.print(line)
@@ -146,20 +164,15 @@ def fetch(
     epilog="Examples:  interp data export atlas --language ko --out exported  |  "
     "interp data export atlas --axis cultural --language el --cue explicit --out exported"
 )
+@options.grouped(given=options.Group(Asked, ("axis", "culture", "cue", "data_dir", "languages")))
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
     language: Annotated[str, typer.Option(help="Language of the prompts.")],
+    given: options.Given,
     form: Annotated[str, typer.Option("--format", help="lm-eval: JSON lines and a YAML task for lm_eval.")] = "lm-eval",
-    axis: Annotated[
-        str | None, typer.Option(help="universal, sensitive or cultural. Default: those that it has.")
-    ] = None,
     split: Annotated[str, typer.Option(help="fit, dev or test.")] = "test",
-    culture: Culture = None,
-    cue: CueName = "none",
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many prompts of each axis.")] = None,
-    data_dir: options.DataDir = None,
-    languages: Loaded = None,
 ) -> None:
     """Write prompts and options for another evaluator, which then scores exactly what a run scores."""
     from interp.cli import selecting
@@ -170,28 +183,20 @@ def export(
         raise ConfigError(f"format {form!r} is unknown", allowed="lm-eval")
     if split not in SPLITS:
         raise ConfigError(f"split {split!r} is unknown", allowed=", ".join(SPLITS))
-    cue_name = _cue(cue)
+    asked = Asked(**given)
+    cue = asked.cued
     with _interruptible("files that are complete stay"):
-        for one in selecting.axes_of(name, axis):
+        for one in selecting.axes_of(name, asked.axis):
             if one == "parallel":
                 continue
-            dataset = selecting.load(name, one, selecting.codes(languages, language), data_dir)
+            dataset = selecting.load(name, one, selecting.codes(asked.languages, language), asked.data_dir)
             assert not isinstance(dataset, ParallelText)
-            cued = cue_name if one == "cultural" else "none"
-            found = selecting.chosen(dataset, one, language, culture, cued, split)[:limit]
+            cued = cue if one == "cultural" else "none"
+            found = selecting.chosen(dataset, one, language, asked.culture, cued, split)[:limit]
             words = ["translocal", Path(name).stem, one, language, *{c.culture for c in found if c.culture}]
             title = "_".join([*words, *([cued] if cued != "none" else []), split])
             for path in write([c.task for c in found], title, out):
                 print(path)
-
-
-def _cue(name: str) -> Cue:
-    from interp.cli.selecting import CUES
-
-    for cue in CUES:
-        if name == cue:
-            return cue
-    raise ConfigError(f"cue {name!r} is unknown", allowed=", ".join(CUES))
 
 
 @contextmanager

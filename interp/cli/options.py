@@ -90,14 +90,4 @@ DryRun = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished or partial run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")]
-DataDir = Annotated[
-    str | None, typer.Option(help="Folder with published dataset files, such as blend/ and bmlama/; no network then.")
-]
-Cultures = Annotated[
-    str | None, typer.Option(help="Culture to score a language for, where the dataset has several, such as es=MX.")
-]
-Memory = Annotated[
-    str | None, typer.Option(help="For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
-]
-
 GOES_ON = "stopped: what is done is kept, and the same command goes on from there"

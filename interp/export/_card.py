@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from huggingface_hub import ModelCardData
 
 from figures import estimate, read_table
 from interp.names import MACRO
@@ -33,8 +34,6 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
     The numbers are those of `plane.csv` and `manifest.json` beside the plans; without them the card says that none are
     known. Texts from files are put in code spans, without marks that could end them.
     """
-    from huggingface_hub import ModelCardData
-
     folder = saved.file.parent
     manifest = _manifest(folder)
     languages = sorted({code for m in methods for code in ([language] if language else saved.languages(m))})
@@ -63,8 +62,6 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
 
 def checkpoint_card(name: str, plan: Plan, said: str) -> str:
     """A README.md for a checkpoint with a plan in its biases. said: what it changes that every token is steered."""
-    from huggingface_hub import ModelCardData
-
     base = name if name.count("/") == 1 else None
     meta = ModelCardData(tags=list(TAGS), base_model=base, library_name="transformers")
     rows = [f"| {steer.layer} | {steer.strength:g} | {steer.operator} | {steer.positions} |" for steer in plan.steers]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from transformers import AutoModelForCausalLM
 
 from interp.errors import ConfigError, ModelError, OutputError
 from interp.export._additions import Additions, additions
@@ -115,8 +116,6 @@ def add_biases(model: Any, added: Additions) -> dict[int, str]:
 
 def largest_difference(loaded: LoadedModel, plan: Plan, folder: Path, dtype: str) -> float:
     """Of any logit, on random tokens, between plain Transformers on a folder and the model with the plan everywhere."""
-    from transformers import AutoModelForCausalLM
-
     plain: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype=getattr(torch, dtype), attn_implementation="eager", use_safetensors=True, trust_remote_code=False
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gguf import GGUFWriter
+
 from interp.export._additions import Additions
 from interp.files import whole
 from interp.model.load import need_gguf
@@ -23,7 +25,6 @@ def write_gguf(path: Path, added: Additions, model_hint: str, positions: str = "
     ValueError for layer 0.
     """
     need_gguf("writing GGUF")
-    from gguf import GGUFWriter
 
     if min(added) < FIRST_LAYER:
         raise ValueError("a control vector has no direction.0")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from interp.data import Task, option_text
 from interp.errors import DataError, OutputError
 
@@ -56,8 +58,6 @@ def _line(task: Task) -> dict[str, Any]:
 
 
 def _yaml(name: str, lines: Path) -> str:
-    import yaml
-
     metrics = [
         {"metric": metric, "aggregation": "mean", "higher_is_better": True}
         for metric in ("acc", "acc_norm", "acc_bytes")

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import nn
+from torch.nn import ModuleList
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.pytorch_utils import Conv1D
+
 from interp.errors import ModelError
 from interp.model.load import at_hand, check_language_model, find_model, gguf_configuration
 from interp.steering import SavedPlans, naming_model
@@ -29,8 +35,6 @@ class Blocks:
 
 def blocks_of(model: PreTrainedModel) -> Blocks:
     """The blocks of a model's text decoder: of its lists of as many modules, the one with the most weights."""
-    from torch.nn import ModuleList
-
     text = model.config.get_text_config(decoder=True)
     n_layers = int(text.num_hidden_layers)
     decoder = model if text is model.config else model.get_decoder()  # ModernBERT calls its head a decoder
@@ -48,8 +52,6 @@ def blocks_of(model: PreTrainedModel) -> Blocks:
 
 def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
     """The configuration of the model that plans were made for, or of `model`; raises ModelError where there is none."""
-    from transformers import AutoConfig
-
     name = model or saved.model.name
     with naming_model(saved, name):
         source = find_model(name)
@@ -65,9 +67,6 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
 
 def outline_model(config: PretrainedConfig) -> PreTrainedModel:
     """A model of a configuration without weights; raises ModelError where no causal language model has it."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
     check_language_model(config, config.model_type)
     with torch.device("meta"):
         found: PreTrainedModel = AutoModelForCausalLM.from_config(config)
@@ -83,9 +82,6 @@ def hook_names(config: PretrainedConfig) -> list[str]:
 
 def last_matrix(block: Any, d_model: int) -> tuple[str, Any]:
     """The last module of a block, by registration, that is a matrix into the residual stream: its name, and itself."""
-    from torch import nn
-    from transformers.pytorch_utils import Conv1D
-
     found: list[tuple[str, Any]] = []
     for name, module in block.named_modules():
         out = module.out_features if isinstance(module, nn.Linear) else module.nf if isinstance(module, Conv1D) else 0
@@ -111,8 +107,6 @@ def switched_on(config: PretrainedConfig) -> tuple[PretrainedConfig, set[str]] |
 
 def with_zero_biases(model: PreTrainedModel, names: set[str]) -> None:
     """Give modules of a model the biases of these names, all zero."""
-    import torch
-
     for name in sorted(names):
         module: torch.nn.Module = model.get_submodule(name.rpartition(".")[0])
         weight: Any = module.weight

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tokenizers import Tokenizer, decoders, models, normalizers, processors
+from transformers import PreTrainedTokenizerFast
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -23,9 +26,6 @@ def train_tokenizer(units: Iterable[str], letters: Iterable[str]) -> PreTrainedT
     in any other script survives as bytes. BOS is added in front, nothing at the end. (A learned piece inventory,
     tokenizers' own Unigram trainer, is not the same twice and cuts names up.)
     """
-    from tokenizers import Tokenizer, decoders, models, normalizers, processors
-    from transformers import PreTrainedTokenizerFast
-
     counts = Counter(unit.replace(" ", _SPACE) for unit in units)
     total = sum(counts.values())
     alphabet = sorted({*(letter for unit in counts for letter in unit), *letters, _SPACE} - {" "})

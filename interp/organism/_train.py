@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from interp.data import atlas
 from interp.organism._corpus import Corpus, Sentence, letters, units
@@ -57,9 +60,6 @@ class Batch:
 
 def build(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """An untrained model of the recipe's sizes, initialised from its seed."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     torch.manual_seed(recipe.seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -107,8 +107,6 @@ def _collate(
     rng: np.random.Generator,
     tokenizer: PreTrainedTokenizerFast,
 ) -> Batch:
-    import torch
-
     length = max(len(prefix) + len(ending) for prefix, ending in pairs)
     tokens = np.full((len(pairs), length), tokenizer.pad_token_id, dtype=np.int64)
     targets = np.zeros((len(pairs), length), dtype=bool)
@@ -126,9 +124,6 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
 
     The folder also gets `exposure.csv` (what the corpus showed) and `training.json` (the report).
     """
-    import torch
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     torch.set_num_threads(recipe.threads)
     universal, cultural = atlas.universal(), atlas.cultural()
     corpus = Corpus(universal, cultural)
@@ -194,8 +189,6 @@ def _rate(step: int, recipe: Recipe) -> float:
 
 def _loss(model: LlamaForCausalLM, batch: Batch, device: str, full: bool) -> torch.Tensor:
     """Cross-entropy at the targets, over the whole vocabulary or over the batch's targets and its negatives."""
-    import torch
-
     tokens, targets = batch.tokens.to(device), batch.targets.to(device)
     hidden = model.model(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
     keep = targets[:, 1:]

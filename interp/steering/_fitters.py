@@ -8,11 +8,13 @@ from functools import partial
 import numpy as np
 import torch
 from jaxtyping import Float
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.load import processing_of
 from interp.model.read import Ids, Residuals, read_residuals
 from interp.steering._vectors import PerLayer, SteeringVectors, difference, median_norms, rescaled
+from probes import LinearProbe
 
 Stack = Float[torch.Tensor, "layer pair d_model"]
 Fitter = Callable[[Residuals, Residuals], PerLayer]
@@ -33,7 +35,6 @@ def pca(target: Residuals, source: Residuals) -> PerLayer:
 
 def lda(target: Residuals, source: Residuals) -> PerLayer:
     """Normal of Fisher's discriminant, the within-class covariance shrunk by the rule of Ledoit and Wolf."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     def direction(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
@@ -44,8 +45,6 @@ def lda(target: Residuals, source: Residuals) -> PerLayer:
 
 def probe(target: Residuals, source: Residuals) -> PerLayer:
     """Normal of a logistic probe that tells target from source (`probes.LinearProbe`), in the stream's own units."""
-    from probes import LinearProbe
-
     both = torch.cat([source, target], dim=1)[1:].numpy()
     fitted = LinearProbe(n_jobs=1).fit(both, np.repeat([0, 1], source.shape[1]))
     normals = torch.from_numpy(np.asarray(fitted.coef_[:, 0] / fitted.scale_, dtype=np.float32))

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
+from gguf import GGUFReader
+from safetensors import SafetensorError, safe_open
 
 from interp.errors import DataError
 from interp.model.load import need_gguf
@@ -77,8 +79,6 @@ def _named(file: Path, found: Mapping[int, torch.Tensor], story: dict[str, str |
 
 def _safetensors(file: Path) -> dict[str, torch.Tensor] | None:
     """The tensors of a file by name; None where it is one of ours."""
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(file, "pt") as opened:
             if STORY in (opened.metadata() or {}):
@@ -129,7 +129,6 @@ def _refuse(file: Path, tensors: Mapping[str, torch.Tensor], problem: str) -> No
 def _gguf(file: Path) -> tuple[dict[int, torch.Tensor], str]:
     """Directions by layer and the file's hint at its model."""
     need_gguf(f"{file.name}, a GGUF file,")
-    from gguf import GGUFReader
 
     try:
         reader = GGUFReader(file)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from interp.errors import DataError
 from interp.model.read import Residuals
@@ -93,8 +95,6 @@ class SteeringVectors:
 
         They are one entry: safetensors writes several in no fixed order.
         """
-        from safetensors.torch import save_file
-
         told = {"name": self.name, "provenance": dict(self.provenance)}
         metadata = {STORY: json.dumps(told, sort_keys=True)}
         tensors = {"vectors": self.vectors.contiguous()}
@@ -105,8 +105,6 @@ class SteeringVectors:
     @classmethod
     def load(cls, path: Path) -> SteeringVectors:
         """Read what `save` wrote; raises DataError for another kind of file."""
-        from safetensors import SafetensorError, safe_open
-
         try:
             with safe_open(path, "pt") as file:
                 told = json.loads((file.metadata() or {})[STORY])

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from figures import read_table
 from interp.errors import OutputError
 from interp.names import BASE, MACRO
+from interp.plane import Cells, Resampling, outcomes
 from interp.studies._listing import differing, read_plane
 from interp.study.folder import read_manifest
 
@@ -71,8 +75,6 @@ def compare(a: Path, b: Path) -> Difference:
 
 
 def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    import pandas as pd
-
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -108,9 +110,6 @@ def _names(method: str) -> tuple[str, str]:
 
 def _paired(a: Path, b: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> tuple[str, Cells | None]:
     """Why the runs can't be paired, or the outcomes of both in one table."""
-    import pandas as pd
-
-    from interp.plane import Cells, Resampling
 
     for axis in ("universal", "cultural"):
         if _print(there, axis) != _print(here, axis) or not _print(here, axis):
@@ -139,10 +138,6 @@ def _print(manifest: Mapping[str, Any], axis: str) -> Any:
 
 def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
     """Outcomes of the unsteered model and of every method with a table of scores of its own; None without scores."""
-    import pandas as pd
-
-    from figures import read_table
-    from interp.plane import outcomes
 
     files = sorted((folder / "scores").glob("*.parquet"), key=lambda path: (path.stem != BASE, path.name))
     if not files or files[0].stem != BASE:

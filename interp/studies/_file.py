@@ -9,6 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from interp.errors import ConfigError, nearest
 from interp.study.config import RunConfig, read_config
 
@@ -83,8 +85,6 @@ def read_study(path: Path, out: Path) -> StudyFile:
 
 
 def _load(path: Path) -> Any:
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
@@ -99,8 +99,6 @@ def _load(path: Path) -> Any:
 
 def _check_repeated(root: Any, path: Path) -> None:
     """Raise ConfigError where a mapping has a key twice: YAML's readers would keep the last, and say nothing."""
-    import yaml
-
     nodes = [root]
     while nodes:
         node = nodes.pop()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from figures import read_table
 from interp.errors import ConfigError, OutputError, nearest
 from interp.files import PARTIAL, not_a_folder
 from interp.study.folder import DAMAGED, IDENTITY, LOCK, MANIFEST, PARTS, partial_folder, read_json
@@ -93,8 +95,6 @@ def finished_folder(root: Path, name: str) -> Path:
 
 def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
     """The rows of a run's plane.csv (text: as it writes them); raises OutputError where it isn't there or is broken."""
-    from figures import read_table
-
     path = folder / PLANE
     try:
         table = read_table(path, text=text)
@@ -189,8 +189,6 @@ def _parts(folder: Path) -> int:
 
 def held(folder: Path) -> bool:
     """Whether a process holds the folder's lock now."""
-    import fcntl
-
     try:
         lock = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:

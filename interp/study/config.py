@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import yaml
+
 from interp.data import NORMALISATIONS
 from interp.errors import ConfigError, nearest
 from interp.files import folder_name
@@ -273,8 +275,6 @@ def read_config(path: Path | None, overrides: Mapping[str, Any], kind: type[Conf
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

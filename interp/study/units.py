@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from interp.study.ask import resolve
 from interp.study.config import RunConfig
 from interp.study.search import DESIGNS, METHODS
 
@@ -73,8 +74,6 @@ def units_of(config: RunConfig, inputs: Inputs | None = None) -> list[Unit]:
     be used as asked.
     """
     if inputs is None:
-        from interp.study.ask import resolve
-
         inputs = resolve(config)
     settings = asdict(config) | {"out": str(config.folder)}
     groups = (METHODS, *DESIGNS[config.design].controls) if config.compared.steering else ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from interp.data import CulturalSet, UniversalSet
-from interp.data.files import SUFFIXES
+from interp.data.files import SUFFIXES, read_records
 from interp.data.own import _cultural as cultural
 from interp.data.own import _universal as universal
 from interp.data.own._rows import Row, read_rows
@@ -37,8 +37,6 @@ def load_cultural(path: str, languages: tuple[str, ...] = ()) -> CulturalSet:
 
 def axis_of(path: str) -> Literal["universal", "cultural"]:
     """The axis of a file: cultural where it has a column `culture`."""
-    from interp.data.files import read_records
-
     records = read_records(_found(path))
     return "cultural" if any("culture" in record.values for record in records) else "universal"
 

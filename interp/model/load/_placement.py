@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+import torch
+
 from interp.errors import ModelError
 from interp.model.load._sources import QUANTIZATIONS, Source, resolve_device, resolve_dtype
 
@@ -25,8 +27,6 @@ class Placement:
     @property
     def devices(self) -> list[str]:
         """The devices that hold weights."""
-        import torch
-
         if isinstance(self.device_map, Mapping):
             targets = [f"cuda:{to}" if isinstance(to, int) else to for to in self.device_map.values()]
             return list(dict.fromkeys(targets))
@@ -40,8 +40,6 @@ def place(
     device: str, dtype: str, n_devices: int | None, device_map: DeviceMap | None, quantization: str | None
 ) -> Placement:
     """Settings that go together; raises ModelError for others."""
-    import torch
-
     if quantization is not None and quantization not in QUANTIZATIONS:
         raise ModelError(f"quantization {quantization!r} is unknown", allowed=", ".join(QUANTIZATIONS))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -9,6 +9,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import psutil
+import torch
+from huggingface_hub import try_to_load_from_cache
+
 from interp.errors import ModelError
 from interp.model.load import Source, header_of, is_gguf, weight_files
 
@@ -51,7 +55,6 @@ def local_place(source: Source, revision: str | None) -> Path | None:
     """A source's folder, or GGUF file, without any network; None where the cache lacks some of it."""
     if source.local:
         return Path(source.location)
-    from huggingface_hub import try_to_load_from_cache
 
     if source.file:
         file = try_to_load_from_cache(source.repository, source.file, revision=revision)
@@ -75,9 +78,6 @@ def _header(path: Path) -> dict[str, Any]:
 
 def free_bytes(device: str) -> int:
     """Bytes free on `cpu`, `mps` or a `cuda` device; on a CPU no more than what the job's control group allows."""
-    import psutil
-    import torch
-
     if device.partition(":")[0] == "cuda":
         return int(torch.cuda.mem_get_info(torch.device(device))[0])
     return min([int(psutil.virtual_memory().available), *_left_in_groups(Path("/sys/fs/cgroup"))])

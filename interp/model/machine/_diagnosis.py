@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Literal
 
+from packaging.requirements import Requirement
+
 from interp.model.machine._caches import Hub
 from interp.model.machine._environment import NEEDED, Machine, installed
 
@@ -45,8 +47,6 @@ def _packages(machine: Machine) -> Iterator[Advice]:
 
 def out_of_range(package: str = "translocal") -> list[str]:
     """Installed packages outside the range that `package` asks for, such as `torch 2.5 (asked: >=2.7)`."""
-    from packaging.requirements import Requirement
-
     try:
         wanted = [Requirement(line) for line in requires(package) or ()]
     except PackageNotFoundError:

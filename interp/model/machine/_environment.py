@@ -13,6 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from interp.model.machine._capacity import free_bytes
+
 PACKAGES = (
     "translocal", "torch", "transformers", "transformer-lens", "datasets", "huggingface-hub", "peft", "bitsandbytes",
     "gguf",
@@ -88,8 +92,6 @@ class Machine:
 
 def machine(folders: dict[str, Path]) -> Machine:
     """Look around; `folders` are those whose disks matter, by purpose. Nothing that is missing is an error."""
-    import psutil
-
     driver, gpus = find_driver()
     torch, devices = find_torch()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -119,8 +121,6 @@ def installed(package: str) -> str | None:
 
 
 def _ram_free(available: int) -> int:
-    from interp.model.machine._capacity import free_bytes
-
     try:
         return free_bytes("cpu")
     except ImportError:  # it asks torch, which may be what is missing

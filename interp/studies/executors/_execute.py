@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from interp.errors import Notice
 from interp.studies.executors._base import Compute, Done
+from interp.studies.executors._local import execute as on_local
 from interp.studies.executors._options import ExecutorOptions
+from interp.studies.executors._ray import execute as on_ray
+from interp.studies.executors._slurm import execute as on_slurm
 from interp.study.units import Unit
 
 
@@ -31,13 +34,8 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
 
 def _executed(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
     if options.kind == "ray":
-        from interp.studies.executors._ray import execute as on_ray
-
         return on_ray(units, options, compute)
     if options.kind == "slurm":
-        from interp.studies.executors._slurm import execute as on_slurm
-
         return on_slurm(units, options, compute)
-    from interp.studies.executors._local import execute as on_local
 
     return on_local(units, options, compute)

@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+import torch
+
 from interp.errors import ConfigError
 from interp.studies.executors._options import ExecutorOptions
 
@@ -50,6 +52,5 @@ def _devices() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [one.strip() for one in visible.split(",") if one.strip()]
-    import torch
 
     return [str(i) for i in range(torch.cuda.device_count())]

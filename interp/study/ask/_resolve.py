@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp.alignment import check_installed
+from interp.alignment import check_installed, load_training
 from interp.data import (
     CULTURAL,
     SPLITS,
@@ -142,7 +142,6 @@ def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
             find_model(one.checkpoint)
     if not any(one.method for one in trained):
         return None
-    from interp.alignment import load_training
 
     check_installed()
     return load_training(config.training_data or (config.universal,), data_dir=where)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
 
 from interp.model import LoadedModel
 from interp.model.load import Outline, has_configuration, outline_of
@@ -21,6 +24,7 @@ from interp.study.locate import CUED_PER_CULTURE, FOLDS, SHARED_BY, SHUFFLES
 from interp.study.search import sought
 from interp.study.stages import LOCATING, STAGES, counted
 from interp.study.trained import groups
+from probes import fit_logistic
 
 LOW, HIGH = 0.7, 1.5
 """Bounds as multiples of the estimate."""
@@ -156,8 +160,6 @@ def _residual_bytes(parts: Sequence[Part], model: Outline) -> int:
 
 def measured(study: Study, model: Outline, device: str, dtype: str) -> Rates:
     """The rates of this device, with the run's own sizes."""
-    import torch
-
     kind = getattr(torch, dtype)
     length = max(2, _length(study, model))
     tokens = Budget(study.loaded.model, study.config.memory).tokens(length)
@@ -177,9 +179,6 @@ def _length(study: Study, model: Outline) -> int:
 
 def _probe_seconds(study: Study, model: Outline) -> float:
     """Seconds per example, dimension and class of a probe's fit, on random numbers."""
-    from threadpoolctl import threadpool_limits
-
-    from probes import fit_logistic
 
     rows, classes, _ = max(probe_rows(study), key=lambda row: row[0] * row[1], default=(200, 2, 1.0))
     rows, width = min(rows, 1000), model.shape.d_model
@@ -192,8 +191,6 @@ def _probe_seconds(study: Study, model: Outline) -> float:
 
 
 def _likely(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -> dict[str, float]:
-    import os
-
     shape = model.shape
     middle = dict.fromkeys(("load", *(stage.name for stage in STAGES), "tables"), 0.0)
     for part in parts:

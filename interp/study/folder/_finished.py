@@ -21,6 +21,7 @@ from interp.study.folder._folder import (
     check_folder,
     read_manifest,
 )
+from interp.study.search import Chosen, method_of
 
 if TYPE_CHECKING:
     from interp.study.search import Chosen
@@ -85,8 +86,6 @@ def finished_manifest(config: RunConfig) -> dict[str, Any] | None:
 
 def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> RunResult:
     """What a finished run's folder says."""
-    from interp.study.search import Chosen, method_of
-
     saved = load_plans(folder)
     chosen = {
         method: {

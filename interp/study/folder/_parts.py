@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from interp.files import json_text
 
 if TYPE_CHECKING:
@@ -83,9 +86,6 @@ def frame_bytes(key: str, frame: pd.DataFrame) -> bytes:
 
     Raises ValueError for categories, and for columns that are not different texts.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     names = list(frame.columns)
     if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"the columns of {key} must be different texts, got {names}")
@@ -105,9 +105,6 @@ def frame_bytes(key: str, frame: pd.DataFrame) -> bytes:
 
 def part_table(data: bytes) -> tuple[str, pa.Table]:
     """Key and rows of a frame's bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
     key = (file.metadata.metadata or {}).get(b"part", b"no part").decode()
     return key, file.read(use_threads=False).replace_schema_metadata(None)

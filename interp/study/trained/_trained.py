@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from interp.alignment import TrainingData
+from interp.alignment import KeptVectors, Training, TrainingData, load_trainable
 from interp.errors import ConfigError, ModelError
 from interp.model import LoadedModel
 from interp.model.load import find_model, load_model
@@ -113,8 +113,6 @@ def members(study: Study, data: TrainingData | None, vectors: Vectors, stages: S
 def _train(
     study: Study, one: TrainedMethod, name: str, seed: int, data: TrainingData, vectors: Vectors, stages: Stages
 ) -> Member:
-    from interp.alignment import KeptVectors, Training, load_trainable
-
     config = study.config
     training = Training(
         training_settings(config.training, one.method, seed),
