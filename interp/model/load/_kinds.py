@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from transformers.models.auto import modeling_auto as auto
-
 from interp.errors import ModelError
 
 ALLOWED = "causal language models of text (Llama, Qwen, Gemma, ...), also inside a Gemma 3 of text and images"
@@ -19,6 +17,8 @@ def check_language_model(config: Any, name: str) -> None:
 
     name: of the model, for the message. What the configuration can't tell, a forward at load does.
     """
+    from transformers.models.auto import modeling_auto as auto
+
     causal, masked = auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     kind = str(config.model_type)
     if config.is_encoder_decoder:
