@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from transformers import cache_utils
 
 from interp.model import HookedModel, device_of
 
@@ -325,6 +324,8 @@ def _compiled(module: torch.nn.Module) -> Callable[..., Any]:
 
 
 def _is_cache(value: Any) -> bool:
+    from transformers import cache_utils
+
     return isinstance(value, cache_utils.Cache)
 
 
