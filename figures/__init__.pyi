@@ -1,37 +1,69 @@
-from ._ablations import ablations as ablations
-from ._erasure import erasure as erasure
-from ._geometry import geometry as geometry
-from ._latex import TABLES as TABLES
-from ._latex import latex as latex
-from ._layers import PANELS as PANELS
-from ._layers import layers as layers
-from ._matrix import matrix as matrix
-from ._mechanism import mechanism as mechanism
-from ._noise import noise as noise
-from ._numbers import estimate as estimate
-from ._plane import plane as plane
-from ._plane import plane_by_language as plane_by_language
-from ._registry import FIGURES as FIGURES
-from ._registry import draw as draw
-from ._registry import lacking as lacking
-from ._run_tables import RunTables as RunTables
-from ._sweep import sweep as sweep
-from ._tables import read_table as read_table
-from ._theme import DrawingError as DrawingError
-from ._theme import add_font as add_font
-from ._theme import on_page as on_page
-from ._theme import replace_file as replace_file
-from ._theme import save as save
-from ._theme import style as style
-from ._wording import ADJUSTED as ADJUSTED
-from ._wording import MACRO as MACRO
-from ._wording import Row as Row
-from ._wording import difference as difference
-from ._wording import language_name as language_name
-from ._wording import listed as listed
-from ._wording import named_p as named_p
-from ._wording import number as number
-from ._wording import other_way as other_way
-from ._wording import p_equals as p_equals
-from ._wording import p_value as p_value
-from ._wording import shown_p as shown_p
+from ._ablations import ablations
+from ._erasure import erasure
+from ._geometry import geometry
+from ._latex import TABLES, latex
+from ._layers import PANELS, layers
+from ._matrix import matrix
+from ._mechanism import mechanism
+from ._noise import noise
+from ._numbers import estimate
+from ._plane import plane, plane_by_language
+from ._registry import FIGURES, draw, lacking
+from ._run_tables import RunTables
+from ._sweep import sweep
+from ._tables import read_table
+from ._theme import DrawingError, add_font, on_page, replace_file, save, style
+from ._wording import (
+    ADJUSTED,
+    MACRO,
+    Row,
+    difference,
+    language_name,
+    listed,
+    named_p,
+    number,
+    other_way,
+    p_equals,
+    p_value,
+    shown_p,
+)
+
+__all__ = [
+    "ADJUSTED",
+    "FIGURES",
+    "MACRO",
+    "PANELS",
+    "TABLES",
+    "DrawingError",
+    "Row",
+    "RunTables",
+    "ablations",
+    "add_font",
+    "difference",
+    "draw",
+    "erasure",
+    "estimate",
+    "geometry",
+    "lacking",
+    "language_name",
+    "latex",
+    "layers",
+    "listed",
+    "matrix",
+    "mechanism",
+    "named_p",
+    "noise",
+    "number",
+    "on_page",
+    "other_way",
+    "p_equals",
+    "p_value",
+    "plane",
+    "plane_by_language",
+    "read_table",
+    "replace_file",
+    "save",
+    "shown_p",
+    "style",
+    "sweep",
+]

@@ -1,33 +1,59 @@
-from .alignment import align as align
-from .data import load_cultural as load_cultural
-from .data import load_parallel as load_parallel
-from .data import load_universal as load_universal
-from .data import prompts as prompts
-from .data import texts as texts
-from .matrix import run_matrix as run_matrix
-from .model import LoadedModel as LoadedModel
-from .model.attribution import cue_attribution as cue_attribution
-from .model.attribution import folded as folded
-from .model.attribution import logit_attribution as logit_attribution
-from .model.attribution import patch_residuals as patch_residuals
-from .model.load import load_model as load_model
-from .model.read import ResidualStore as ResidualStore
-from .model.read import one_batch as one_batch
-from .model.read import read_residuals as read_residuals
-from .model.read import residual_moments as residual_moments
-from .model.read import store_residuals as store_residuals
-from .plane import outcomes as outcomes
-from .steering import FITTERS as FITTERS
-from .steering import Plan as Plan
-from .steering import Steer as Steer
-from .steering import SteeringVectors as SteeringVectors
-from .steering import fit_vectors as fit_vectors
-from .steering import generate as generate
-from .steering import load_plans as load_plans
-from .steering import read_vectors as read_vectors
-from .steering import steered as steered
-from .steering import stream as stream
-from .steering.engine import score as score
-from .study.config import RunConfig as RunConfig
-from .study.run import run as run
-from .study.run import run_locate as run_locate
+from .alignment import align
+from .data import load_cultural, load_parallel, load_universal, prompts, texts
+from .matrix import run_matrix
+from .model import LoadedModel
+from .model.attribution import cue_attribution, folded, logit_attribution, patch_residuals
+from .model.load import load_model
+from .model.read import ResidualStore, one_batch, read_residuals, residual_moments, store_residuals
+from .plane import outcomes
+from .steering import (
+    FITTERS,
+    Plan,
+    Steer,
+    SteeringVectors,
+    fit_vectors,
+    generate,
+    load_plans,
+    read_vectors,
+    steered,
+    stream,
+)
+from .steering.engine import score
+from .study.config import RunConfig
+from .study.run import run, run_locate
+
+__all__ = [
+    "FITTERS",
+    "LoadedModel",
+    "Plan",
+    "ResidualStore",
+    "RunConfig",
+    "Steer",
+    "SteeringVectors",
+    "align",
+    "cue_attribution",
+    "fit_vectors",
+    "folded",
+    "generate",
+    "load_cultural",
+    "load_model",
+    "load_parallel",
+    "load_plans",
+    "load_universal",
+    "logit_attribution",
+    "one_batch",
+    "outcomes",
+    "patch_residuals",
+    "prompts",
+    "read_residuals",
+    "read_vectors",
+    "residual_moments",
+    "run",
+    "run_locate",
+    "run_matrix",
+    "score",
+    "steered",
+    "store_residuals",
+    "stream",
+    "texts",
+]

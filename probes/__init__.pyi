@@ -1,64 +1,105 @@
-from ._alignment import alignment_layers as alignment_layers
-from ._alignment import centre as centre
-from ._alignment import cosine as cosine
-from ._alignment import cosine_margin as cosine_margin
-from ._alignment import debiased_cka as debiased_cka
-from ._alignment import retrieval_top1 as retrieval_top1
-from ._controls import control_labels as control_labels
-from ._controls import random_directions as random_directions
-from ._controls import shuffled_labels as shuffled_labels
-from ._cultures import CultureReading as CultureReading
-from ._cultures import wrong_assignments as wrong_assignments
-from ._cultures import wrong_pairs as wrong_pairs
-from ._folds import Fold as Fold
-from ._folds import group_folds as group_folds
-from ._intervals import ClusterSums as ClusterSums
-from ._intervals import Interval as Interval
-from ._intervals import Intervals as Intervals
-from ._intervals import cluster_interval as cluster_interval
-from ._intervals import cluster_sums as cluster_sums
-from ._intervals import cluster_weights as cluster_weights
-from ._intervals import holm as holm
-from ._intervals import joint_intervals as joint_intervals
-from ._intervals import mean_interval as mean_interval
-from ._intervals import mean_intervals as mean_intervals
-from ._intervals import paired_interval as paired_interval
-from ._intervals import percentile_interval as percentile_interval
-from ._intervals import ratio_draws as ratio_draws
-from ._intervals import sign_flip_test as sign_flip_test
-from ._layers import Baseline as Baseline
-from ._layers import ProbeResult as ProbeResult
-from ._layers import probe_layers as probe_layers
-from ._linear import LinearProbe as LinearProbe
-from ._linear import fit_logistic as fit_logistic
-from ._onsets import Onset as Onset
-from ._onsets import find_onset as find_onset
-from ._onsets import simultaneous_band as simultaneous_band
-from ._onsets import step_onset as step_onset
-from ._options import OptionReading as OptionReading
-from ._options import Options as Options
-from ._options import read_options as read_options
-from ._planted import Planted as Planted
-from ._planted import PlantedTask as PlantedTask
-from ._planted import plant_residuals as plant_residuals
-from ._separation import APrioriLayers as APrioriLayers
-from ._separation import IntersectionLayer as IntersectionLayer
-from ._separation import Separation as Separation
-from ._separation import a_priori_layers as a_priori_layers
-from ._separation import find_separation as find_separation
-from ._separation import intersection_layer as intersection_layer
-from ._shifts import Frame as Frame
-from ._shifts import Measured as Measured
-from ._shifts import columns as columns
-from ._shifts import mean as mean
-from ._shifts import measure as measure
-from ._signals import Chance as Chance
-from ._signals import Sample as Sample
-from ._signals import Signal as Signal
-from ._signals import resample as resample
-from ._student import expanded_level as expanded_level
-from ._subspace import angle_layers as angle_layers
-from ._subspace import direction_layers as direction_layers
-from .recovery import locate_planted as locate_planted
-from .recovery import recovery_curve as recovery_curve
-from .recovery import recovery_runs as recovery_runs
+from ._alignment import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
+from ._controls import control_labels, random_directions, shuffled_labels
+from ._cultures import CultureReading, wrong_assignments, wrong_pairs
+from ._folds import Fold, group_folds
+from ._intervals import (
+    ClusterSums,
+    Interval,
+    Intervals,
+    cluster_interval,
+    cluster_sums,
+    cluster_weights,
+    holm,
+    joint_intervals,
+    mean_interval,
+    mean_intervals,
+    paired_interval,
+    percentile_interval,
+    ratio_draws,
+    sign_flip_test,
+)
+from ._layers import Baseline, ProbeResult, probe_layers
+from ._linear import LinearProbe, fit_logistic
+from ._onsets import Onset, find_onset, simultaneous_band, step_onset
+from ._options import OptionReading, Options, read_options
+from ._planted import Planted, PlantedTask, plant_residuals
+from ._separation import (
+    APrioriLayers,
+    IntersectionLayer,
+    Separation,
+    a_priori_layers,
+    find_separation,
+    intersection_layer,
+)
+from ._shifts import Frame, Measured, columns, mean, measure
+from ._signals import Chance, Sample, Signal, resample
+from ._student import expanded_level
+from ._subspace import angle_layers, direction_layers
+from .recovery import locate_planted, recovery_curve, recovery_runs
+
+__all__ = [
+    "APrioriLayers",
+    "Baseline",
+    "Chance",
+    "ClusterSums",
+    "CultureReading",
+    "Fold",
+    "Frame",
+    "IntersectionLayer",
+    "Interval",
+    "Intervals",
+    "LinearProbe",
+    "Measured",
+    "Onset",
+    "OptionReading",
+    "Options",
+    "Planted",
+    "PlantedTask",
+    "ProbeResult",
+    "Sample",
+    "Separation",
+    "Signal",
+    "a_priori_layers",
+    "alignment_layers",
+    "angle_layers",
+    "centre",
+    "cluster_interval",
+    "cluster_sums",
+    "cluster_weights",
+    "columns",
+    "control_labels",
+    "cosine",
+    "cosine_margin",
+    "debiased_cka",
+    "direction_layers",
+    "expanded_level",
+    "find_onset",
+    "find_separation",
+    "fit_logistic",
+    "group_folds",
+    "holm",
+    "intersection_layer",
+    "joint_intervals",
+    "locate_planted",
+    "mean",
+    "mean_interval",
+    "mean_intervals",
+    "measure",
+    "paired_interval",
+    "percentile_interval",
+    "plant_residuals",
+    "probe_layers",
+    "random_directions",
+    "ratio_draws",
+    "read_options",
+    "recovery_curve",
+    "recovery_runs",
+    "resample",
+    "retrieval_top1",
+    "shuffled_labels",
+    "sign_flip_test",
+    "simultaneous_band",
+    "step_onset",
+    "wrong_assignments",
+    "wrong_pairs",
+]

@@ -107,7 +107,7 @@ HEAVY = {"torch", "transformer_lens", "transformers", "sklearn", "matplotlib"}
         "import interp.cli",
         "import probes",
         "import figures",
-        "from interp.study.config import RunConfig, read_config",
+        "from interp.settings import read_settings; from interp.study.config import RunConfig",
         "from interp.study.ask import resolve",
         "from interp.model.load import find_model",
         "from interp.data import load_cultural, load_universal",

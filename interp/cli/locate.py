@@ -10,7 +10,8 @@ import typer
 
 from interp.cli import options
 from interp.cli.dry import say_plan
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 
 EXAMPLES = (
     "Examples:  interp locate  |  interp locate --languages es,ko --out runs/where  |  "
@@ -39,7 +40,7 @@ def locate(
     Writes probes.csv, alignment.csv, directions.csv, onsets.csv, attribution.csv and layers.csv, and says in plain
     words what was found and how sure it is.
     """
-    settings = read_config(config, given, RunConfig)
+    settings = read_settings(config, given, RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-locate")
     if dry_run:

@@ -10,7 +10,8 @@ import typer
 
 from figures import estimate
 from interp.cli import options
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def matrix(
     others, with another culture's vector, and behind an explicit cue. Layers and strengths are chosen on dev, all is
     reported on test.
     """
-    settings = read_config(config, given, RunConfig)
+    settings = read_settings(config, given, RunConfig)
     if not settings.out:
         settings = replace(settings, out=f"{settings.folder}-matrix")
     from interp.matrix import Cultures

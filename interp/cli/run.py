@@ -11,7 +11,8 @@ from interp.cli import options
 from interp.cli.dry import say_plan
 from interp.cli.locate import FOUND, say
 from interp.cli.planes import layer_range, show_plane
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
     from interp.study.folder import RunResult
@@ -38,7 +39,7 @@ def run(
     alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again. A run
     that was stopped or killed goes on where it was when the same command is given again.
     """
-    settings = read_config(config, given, RunConfig)
+    settings = read_settings(config, given, RunConfig)
     if dry_run:
         say_plan(settings, whole=True)
         return

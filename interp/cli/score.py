@@ -11,7 +11,8 @@ from interp.cli import options
 from interp.cli.planes import layer_range, show_plane
 from interp.cli.steering import Asked, Bare, read_steering
 from interp.errors import ConfigError
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
     from interp.study.rescoring import Rescored
@@ -63,7 +64,7 @@ def score(
     asked = Asked(**steering)
     if asked.plan is not None and asked.strength is not None:
         raise ConfigError("--strength makes no sense with --plan", remedy="leave it out: a plan has its own strengths")
-    read_config(None, given, RunConfig)  # before anything heavy is imported
+    read_settings(None, given, RunConfig)  # before anything heavy is imported
     found = read_steering(asked, {"--methods": methods})
     if found is None:
         raise ConfigError("there is nothing to score", remedy="pass --plan, or --vectors with --layer")
@@ -77,9 +78,9 @@ def score(
         candidates = Candidates.of_plans(found, names)
         template = given["template"] or template_choice(found)
         given = {**given, "model": given["model"] or found.model.name, "template": template}
-    settings = read_config(None, given, RunConfig)
+    settings = read_settings(None, given, RunConfig)
     if not settings.out:
-        settings = read_config(None, {**given, "out": f"{settings.folder}-score"}, RunConfig)
+        settings = read_settings(None, {**given, "out": f"{settings.folder}-score"}, RunConfig)
     try:
         from interp.progress import Bars
 

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from interp.errors import ConfigError, nearest
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 
 KEYS = ("name", "models", "data", "seeds", "settings")
 ENTRIES = {
@@ -177,12 +178,12 @@ def _run(
     own = {key: value for entry in (model, data) for key, value in entry.items() if key != "name"}
     values = {**settings, **own, "seed": seed}
     try:
-        config = read_config(None, values, RunConfig)
+        config = read_settings(None, values, RunConfig)
         label = model.get("name") or config.model_name
         name = f"{label}-{data.get('name') or config.data_name}-seed{seed}"
         if len(name) > LONGEST:
             raise ConfigError(f"the folder {name!r} has {len(name)} letters", remedy="give the model or data a `name`")
-        return StudyRun(name, label, read_config(None, {**values, "out": str(folder / name)}, RunConfig))
+        return StudyRun(name, label, read_settings(None, {**values, "out": str(folder / name)}, RunConfig))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 

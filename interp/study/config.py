@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-import yaml
+from typing import Any, Literal
 
 from interp.data import NORMALISATIONS
-from interp.errors import ConfigError, nearest
+from interp.errors import ConfigError
 from interp.files import folder_name
 from interp.model.read import parse_memory
-from interp.settings import setting
+from interp.settings import checked, setting
 from interp.steering import POSITIONS, Goal, Kind, read_strength, size
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
 from interp.study.search import DESIGNS, Name, read_layers, read_seconds
+
+
+def _strengths(value: Any) -> tuple[float | str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(map(read_strength, parts if isinstance(parts, (list, tuple)) else [parts]))
+
+
+def _layers(value: Any) -> Any:
+    """YAML reads `3` and `[3, 4]` as numbers."""
+    if isinstance(value, (int, list)) and not isinstance(value, bool):
+        return ",".join(map(str, value if isinstance(value, list) else [value]))
+    return checked("layers", value, str)
 
 
 @dataclass(frozen=True)
@@ -92,11 +102,14 @@ class RunConfig:
         "largest that ends within ten minutes here; for the embedded model always medium.",
     )
     budget: str = setting("", "Pick the largest design that ends within this time, such as 30m or 2h.")
-    layers: str = setting("", "Layers to try, such as 2-12 or 0,4,8. Default: the design's. The last is left out.")
+    layers: str = setting(
+        "", "Layers to try, such as 2-12 or 0,4,8. Default: the design's. The last is left out.", read=_layers
+    )
     strengths: tuple[float | str, ...] = setting(
         (),
         "Strengths to try: multiples of the vector, such as 0.5,1,2, or shares of the layer's median residual "
         "norm, such as 0.1r,0.2r. Default: the design's.",
+        read=_strengths,
     )
     draws: int | None = setting(None, "Draws of each random control. Default: the design's, 20.")
     goal: Kind = setting(
@@ -164,9 +177,6 @@ class RunConfig:
         return {key: value for key, value in asdict(self).items() if key not in ("out", "trained_dir")}
 
 
-_TUPLES = {
-    "languages": str, "cultures": str, "methods": str, "training": str, "training_seeds": int, "training_data": str,
-}  # fmt: skip
 _CHOICES = {
     "design": ("auto", *DESIGNS),
     "normalisation": NORMALISATIONS,
@@ -249,71 +259,3 @@ def parse_cultures(pairs: Sequence[str]) -> dict[str, str]:
             )
         found[code] = culture
     return found
-
-
-Config = TypeVar("Config", bound=RunConfig)
-
-
-def read_config(path: Path | None, overrides: Mapping[str, Any], kind: type[Config]) -> Config:
-    """Settings of a `kind` from a YAML file (if any), then from `overrides` (those that are not None).
-
-    Raises ConfigError for a file that can't be read, an unknown key or a value of the wrong kind.
-    """
-    values: dict[str, Any] = {}
-    if path is not None:
-        values = _read_yaml(path)
-    values |= {key: value for key, value in overrides.items() if value is not None}
-    known = {field.name: field for field in fields(kind)}
-    for key in values:
-        if key not in known:
-            remedy = nearest(key, known, "remove it")
-            raise ConfigError(f"config key {key!r} is unknown", allowed=", ".join(known), remedy=remedy)
-    config = kind()
-    for key, value in values.items():
-        values[key] = _cast(key, value, getattr(config, key))
-    return replace(config, **values)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"config file {path} can't be read: {' '.join(str(error).split())}", remedy="pass a YAML file"
-        ) from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"config file {path} holds no keys", allowed="YAML of the form `key: value`")
-    return values
-
-
-def _cast(key: str, value: Any, default: Any) -> Any:
-    if key == "strengths":
-        parts = value.split(",") if isinstance(value, str) else value
-        return tuple(map(read_strength, parts if isinstance(parts, (list, tuple)) else [parts]))
-    if key in _TUPLES:
-        kind = _TUPLES[key]
-        parts = value.split(",") if isinstance(value, str) else value
-        try:
-            if not isinstance(parts, (list, tuple)) or not all(_castable(part, kind) for part in parts):
-                raise TypeError
-            return tuple(kind(part.strip() if isinstance(part, str) else part) for part in parts)
-        except (TypeError, ValueError):
-            raise ConfigError(
-                f"{key} {value!r} is not allowed",
-                allowed=f"a list of {kind.__name__} values",
-                remedy="quote what YAML reads as another kind, such as 'no'" if kind is str else "",
-            ) from None
-    if key == "layers" and isinstance(value, (int, list)) and not isinstance(value, bool):
-        value = ",".join(map(str, value if isinstance(value, list) else [value]))
-    wanted = int if key in _OPTIONAL else type(default)
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {wanted.__name__}")
-    return value
-
-
-def _castable(part: Any, kind: type) -> bool:
-    """Whether a part of a list is of its kind, or text that may be read as it."""
-    numbers = {float: (int, float), int: (int,)}.get(kind, ())
-    return isinstance(part, (str, *numbers)) and not isinstance(part, bool)

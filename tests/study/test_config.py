@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 from interp.errors import ConfigError
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 
 
 def test_flags_override_the_file(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("languages: [es, ko]\nseed: 3\nstrengths: [1, 2]\n")
-    config = read_config(path, {"seed": 5, "limit": None, "languages": None}, RunConfig)
+    config = read_settings(path, {"seed": 5, "limit": None, "languages": None}, RunConfig)
     assert config.languages == ("es", "ko")
     assert config.seed == 5
     assert config.strengths == (1.0, 2.0)
 
 
 def test_languages_may_be_one_word() -> None:
-    assert read_config(None, {"languages": "es, zh"}, RunConfig).languages == ("es", "zh")
+    assert read_settings(None, {"languages": "es, zh"}, RunConfig).languages == ("es", "zh")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_languages_may_be_one_word() -> None:
 )
 def test_what_is_not_allowed_is_named(values: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        read_config(None, values, RunConfig)
+        read_settings(None, values, RunConfig)
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "\x00"])
@@ -48,7 +49,7 @@ def test_a_file_that_is_no_mapping(text: str, tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"can't be read|holds no keys"):
-        read_config(path, {}, RunConfig)
+        read_settings(path, {}, RunConfig)
 
 
 def test_the_default_folder_names_model_and_data() -> None:

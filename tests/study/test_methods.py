@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from interp.errors import ConfigError
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 from interp.study.methods import DEFAULT, TrainedMethod, on_top, parse_methods, training_settings
 
 
@@ -77,7 +78,7 @@ def test_settings_that_are_refused(given: str) -> None:
 def test_config_file_and_flags_take_lists(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("methods: [loc, clo]\ntraining_seeds: [0, 1]\n")
-    config = read_config(file, {"methods": "surgical,instruct", "training": ["steps=3", "lr=1e-3"]}, RunConfig)
+    config = read_settings(file, {"methods": "surgical,instruct", "training": ["steps=3", "lr=1e-3"]}, RunConfig)
     assert config.methods == ("surgical", "instruct")
     assert (config.training_seeds, config.training) == ((0, 1), ("steps=3", "lr=1e-3"))
     for seeds in ((), (1, 1), (-1,)):

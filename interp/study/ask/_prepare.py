@@ -13,10 +13,10 @@ from interp.steering.engine import replay_of
 from interp.study.ask._checks import check_enough, notice_vocabulary
 from interp.study.ask._resolve import Inputs, resolve, resolve_data
 from interp.study.ask._study import Study
-from interp.study.config import LEAST_LIMIT, Config, RunConfig
+from interp.study.config import LEAST_LIMIT, RunConfig
 
 
-def with_model(config: Config, model: HookedModel | LoadedModel | None) -> tuple[Config, LoadedModel | None]:
+def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tuple[RunConfig, LoadedModel | None]:
     """The settings with the name, device and dtype of a model that is given as an object, and the model."""
     if model is None:
         return config, None

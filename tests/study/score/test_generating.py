@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from interp.data import Accepted, CulturalItem
+from interp.settings import read_settings
 from interp.steering import Generated
-from interp.study.config import RunConfig, read_config
+from interp.study.config import RunConfig
 from interp.study.score._generated import _measured, accepted, judged, kappa
 from tests.study.conftest import CountedRun
 
@@ -128,5 +129,5 @@ def test_the_organism_says_something_and_comes_to_an_end(counted_run: CountedRun
 def test_without_the_flag_there_is_no_such_file_and_yaml_may_set_it(tmp_path: Path) -> None:
     assert not RunConfig().generate
     (tmp_path / "c.yaml").write_text("generate: true\nmax_new_tokens: 8\n")
-    config = read_config(tmp_path / "c.yaml", {}, RunConfig)
+    config = read_settings(tmp_path / "c.yaml", {}, RunConfig)
     assert (config.generate, config.max_new_tokens) == (True, 8)

@@ -24,7 +24,8 @@ from figures.report._page import report_html
 from interp.cli import app
 from interp.names import CONTROLS, STEERED
 from interp.plane import macro_sentences, verdict_table
-from interp.study.config import RunConfig, read_config
+from interp.settings import read_settings
+from interp.study.config import RunConfig
 from tests.study.conftest import CountedRun
 
 EVIL = '</script><script>document.title = "taken"</script><img src=x onerror="document.title=1">'
@@ -116,7 +117,7 @@ def test_the_settings_of_the_page_make_the_run(folder: Path, tmp_path: Path, cou
     assert found
     (tmp_path / "run.yaml").write_text(found[1].replace("&#x27;", "'").replace("&quot;", '"'))
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["languages"] == ["el"]
-    again = read_config(tmp_path / "run.yaml", {}, RunConfig)
+    again = read_settings(tmp_path / "run.yaml", {}, RunConfig)
     assert again.described() == counted_run.config.described()
 
 

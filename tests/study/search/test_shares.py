@@ -12,9 +12,10 @@ import pytest
 from interp.errors import ConfigError
 from interp.model import LoadedModel
 from interp.progress import Bars
+from interp.settings import read_settings
 from interp.steering import SteeringVectors, load_plans, read_strength, size
 from interp.study.ask import prepare
-from interp.study.config import RunConfig, read_config
+from interp.study.config import RunConfig
 from interp.study.folder import finished
 from interp.study.run import run
 
@@ -82,13 +83,13 @@ def test_a_finished_run_is_found_again_with_its_grid(shared: RunConfig, tmp_path
     assert {s for by in found.chosen.values() for choice in by.values() for s in choice.strengths} <= set(GRID)
     settings = tmp_path / "run.yaml"
     settings.write_text("strengths: [0.1r, 0.4r, 1]\n")
-    read = read_config(settings, {"languages": "el"} | SMALL, RunConfig)
+    read = read_settings(settings, {"languages": "el"} | SMALL, RunConfig)
     assert read.strengths == GRID
-    assert read_config(None, {"strengths": "0.1r, 0.40r,1"}, RunConfig).strengths == GRID
+    assert read_settings(None, {"strengths": "0.1r, 0.40r,1"}, RunConfig).strengths == GRID
     assert read_strength(json.loads(json.dumps(shared.described()))["strengths"][0]) == "0.1r"
 
 
 @pytest.mark.parametrize("wrong", ["0r", "r", "0.1x", "", "0.1r,,1"])
 def test_other_strengths_are_refused(wrong: str) -> None:
     with pytest.raises(ConfigError, match="not allowed"):
-        read_config(None, {"strengths": wrong}, RunConfig)
+        read_settings(None, {"strengths": wrong}, RunConfig)
