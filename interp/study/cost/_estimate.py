@@ -120,8 +120,8 @@ def estimate(
     activations = Budget(study.loaded.model, study.config.memory).bytes
     held = _residual_bytes(parts, model)
     on_gpu = device.partition(":")[0] != "cpu"
-    copies = 2 if study.design.attribution_items and not study.config.quantization else 1
-    loaded = copies * model.weights + activations
+    folds = study.design.attribution_items and not study.config.quantization
+    loaded = model.weights + (_folded_bytes(model) if folds else 0) + activations
     vectors = (1 + len(sought(study).names)) * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
     likely = _likely(study, model, parts, rates)
     lows = {"generate": LOW * SHORT_ANSWERS}
@@ -136,6 +136,12 @@ def estimate(
         disk_bytes=sum(part.rows for part in parts) * ROW_BYTES + vectors + FIXED_BYTES,
         guessed=guessed,
     )
+
+
+def _folded_bytes(model: Outline) -> int:
+    """Of the copy that attribution folds, and of what folding holds beside it: blocks, and hardly any vocabulary."""
+    blocks = float(np.sum(model.shape.matrices))
+    return round(2 * model.weights * blocks / (blocks + model.shape.d_vocab * model.shape.d_model))
 
 
 NOMINAL = 1e11
