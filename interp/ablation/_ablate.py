@@ -20,7 +20,7 @@ from interp.plane import Cells
 from interp.progress import Advance, Bars, Stages
 from interp.steering import SURGICAL, Plan, SavedPlan, Setting, Side, read_strength
 from interp.study.ask import Study
-from interp.study.fit import Fits, Fitted, Pairs, plan_of, read_fit
+from interp.study.fit import FitResiduals, Fits, Fitted, Pairs, plan_of, read_fit
 from interp.study.folder import Parts, Reopened, reopen, write_csv
 from interp.study.locate import before_search, quick_steps
 from interp.study.search import CANDIDATES, SplitTasks, gain_table, method_of, searched
@@ -47,16 +47,11 @@ def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | Lo
     """Add ablations.csv, regret.csv and their figure to a finished run's folder; its report and manifest name them.
 
     model: in place of the one that the run's settings name. Raises a TranslocalError for what the user can mend, as
-    `interp.study.reopening.reopen`; the run is as it was then, and whenever this is stopped.
+    `interp.study.folder.reopen`; the run is as it was then, and whenever this is stopped.
     """
     begun, progress = time.perf_counter(), progress or Bars()
-    with progress.stage("loading", 1) as advance:
-        run = reopen(folder, model)
-        advance(run.study.loaded.name)
+    run, fit = opened(folder, progress, model)
     study = run.study
-    with progress.stage("reading residuals", 1) as advance:
-        fit = read_fit(study)
-        advance("fit")
     fits = Fitted(study, Pairs(study, fit))
     chosen = {code: setting_of(run.plans.saved(code)) for code in study.languages}
     with progress.stage("layers before search", quick_steps(study)) as advance:
@@ -77,6 +72,17 @@ def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | Lo
             write_csv(working / "ablations.csv", table)
             write_csv(working / "regret.csv", regret)
     return Ablated(folder, table, regret, lines)
+
+
+def opened(folder: Path, progress: Stages, model: HookedModel | LoadedModel | None) -> tuple[Reopened, FitResiduals]:
+    """A finished run with its model, and the residuals of its fit split; errors as in `interp.study.folder.reopen`."""
+    with progress.stage("loading", 1) as advance:
+        run = reopen(folder, model)
+        advance(run.study.loaded.name)
+    with progress.stage("reading residuals", 1) as advance:
+        fit = read_fit(run.study)
+        advance("fit")
+    return run, fit
 
 
 def setting_of(plan: SavedPlan) -> Setting:

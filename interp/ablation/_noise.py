@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from interp.ablation._ablate import opened
 from interp.data import Axis, OptionMark, Role, Task, draw
 from interp.errors import ConfigError
 from interp.model import HookedModel, LoadedModel
@@ -19,8 +20,8 @@ from interp.plane import Cells
 from interp.progress import Bars, Stages, unsaid
 from interp.steering import SURGICAL, SteeringVectors
 from interp.study.ask import Study
-from interp.study.fit import FitResiduals, Vectors, random_like, read_fit, residual_norms, study_vectors
-from interp.study.folder import reopen, write_csv
+from interp.study.fit import FitResiduals, Vectors, random_like, residual_norms, study_vectors
+from interp.study.folder import write_csv
 from interp.study.search import (
     METRIC,
     PAIRS,
@@ -86,14 +87,8 @@ def add_noise(
     if searches < 1:
         raise ConfigError(f"noise {searches!r} is not allowed", allowed="whole numbers from 1")
     begun, progress = time.perf_counter(), progress or Bars()
-    with progress.stage("loading", 1) as advance:
-        run = reopen(folder, model)
-        advance(run.study.loaded.name)
-    study = run.study
-    with progress.stage("reading residuals", 1) as advance:
-        fit = read_fit(study)
-        drawn = draw_noise(study, fit, searches)
-        advance("fit")
+    run, fit = opened(folder, progress, model)
+    study, drawn = run.study, draw_noise(run.study, fit, searches)
     real = SplitTasks(study), SplitTasks(study, "test")
 
     def searched_once(number: int) -> pd.DataFrame:
