@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers.utils import logging
-
 from interp.errors import ModelError
 from interp.model.load import (
     at_hand,
@@ -59,6 +57,8 @@ class Trainable:
 
 def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None) -> Trainable:
     """A model by folder, GGUF file or Hub id, or `organism`; raises ModelError as `load_model` does."""
+    from transformers.utils import logging
+
     logging.disable_progress_bar()
     check_revision(find_model(name, dtype), revision)
     placement = place(device, dtype, None, None, None)

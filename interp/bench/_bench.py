@@ -14,12 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from jaxtyping import Float
-from transformer_lens.model_bridge import TransformerBridge
 
 from interp.bench._settings import Setting
-from interp.data import atlas, everything, universal_tasks
+from interp.data import everything, universal_tasks
 from interp.model import HookedModel, device_of, dtype_of, shape_from_config
 from interp.model.load import load_model, organism_folder, resolve_device
 from interp.model.machine import matmul_rate
@@ -126,6 +124,8 @@ def bench(
 def _model(setting: Setting, device: str) -> HookedModel:
     if not setting.config:
         return load_model(setting.model, device=device).model
+    import transformers
+    from transformer_lens.model_bridge import TransformerBridge
 
     transformers.utils.logging.set_verbosity_error()
     torch.manual_seed(0)
@@ -143,6 +143,8 @@ def _model(setting: Setting, device: str) -> HookedModel:
 
 def _atlas_prompts(setting: Setting, model: HookedModel) -> Layout:
     """Test questions, evenly spread over the relations."""
+    from interp.data import atlas
+
     tasks = universal_tasks(atlas.universal(), setting.language, "test", everything)
     some = np.linspace(0, len(tasks) - 1, setting.prompts or len(tasks)).round().astype(int)
     return tokenise([tasks[place].prompt for place in some], Tokens(model))

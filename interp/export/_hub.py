@@ -6,9 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, get_token
-from huggingface_hub.errors import HfHubHTTPError
-
 from interp.errors import ConfigError, OutputError
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -27,6 +24,9 @@ def upload(folder: Path, repository: str, *, private: bool = False, api: Any = N
     api: a `huggingface_hub.HfApi`, by default the usual one. Raises OutputError without a token, and
     with what the Hub says.
     """
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import HfHubHTTPError
+
     if api is None:
         if get_token() is None:
             raise OutputError(

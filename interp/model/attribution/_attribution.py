@@ -17,8 +17,6 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int, Shaped
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.tools.analysis import attribution_patch, direct_logit_attribution, run_with_intervention
 
 from interp.data import draw
 from interp.errors import ModelError
@@ -115,6 +113,7 @@ def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None)
     bridge = require_bridge(model)
     every = np.arange(bridge.cfg.d_vocab)
     kept = every if words is None else np.unique(np.fromiter(words, dtype=np.int64))
+    from transformer_lens.model_bridge import TransformerBridge
 
     source, device = bridge.original_model, device_of(model)
     if len({parameter.device for parameter in source.parameters()}) > 1:
@@ -184,6 +183,7 @@ def logit_attribution(
     if not isinstance(folded, Folded):
         raise ModelError("direct logit attribution needs folded weights", remedy="pass folded(model), a copy")
     bridge, better, worse = folded.model, folded.of(better), folded.of(worse)
+    from transformer_lens.tools.analysis import direct_logit_attribution
 
     tokens, device, bias = folded.tokens, device_of(bridge), bridge.b_U.float().cpu().numpy()
     partners = _partners(texts, better, worse)
@@ -273,6 +273,7 @@ def cue_attribution(
     model = hooked(model)
     bridge = require_bridge(model)
     _check_rows(cued=cued, placebo=placebo, control=control, better=better, worse=worse)
+    from transformer_lens.tools.analysis import attribution_patch
 
     tokens, device = Tokens(model), device_of(model)
     found: list[list[list[float]]] = [[], []]
@@ -327,6 +328,7 @@ def patch_residuals(
         texts=texts, sources=sources, better=better, worse=worse,
         source_better=source_better, source_worse=source_worse,
     )  # fmt: skip
+    from transformer_lens.tools.analysis import run_with_intervention
 
     residuals = read_residuals(model, sources, batch_size=batch_size)
     partners = _partners(texts, better, worse)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from safetensors import SafetensorError, safe_open
 
 from interp.errors import ModelError
 from interp.files import not_a_folder
@@ -79,6 +76,8 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
 
     The sum is taken in the model's dtype. Raises ModelError for an adapter of another base.
     """
+    import warnings
+
     from peft import PeftModel
 
     misfit = _misfit(adapter, model)
@@ -97,6 +96,8 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
 
 def _misfit(adapter: Adapter, model: PreTrainedModel) -> str:
     """What of the adapter has no counterpart in the model; an empty text where all has."""
+    from safetensors import SafetensorError, safe_open
+
     modules = dict(model.named_modules())
     try:
         with safe_open(adapter.folder / WEIGHTS, "pt") as file:

@@ -8,9 +8,6 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import errors, get_token, snapshot_download
-from huggingface_hub.constants import HF_HUB_OFFLINE
-
 from interp.errors import ModelError, causes
 from interp.model.load._gguf_header import header_of
 from interp.model.load._sources import Source, check_checkpoint, find_model
@@ -40,6 +37,8 @@ def fetch(
     Raises ModelError, about the `kind` of thing asked for, that says whether it is gated, unknown, not cached while
     offline, or out of reach.
     """
+    from huggingface_hub import snapshot_download
+
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     repository, _, file = name.partition(":")
     allowed, ignored = ([glob.escape(file)], []) if file else (list(files), list(ELSEWHERE))
@@ -89,6 +88,9 @@ def no_such_file(source: Source) -> ModelError:
 
 def explained(error: BaseException, name: str, revision: str | None, kind: str = "model") -> ModelError | None:
     """What a failed download of `name` means and what to do, from the error or what caused it; None for a bug."""
+    from huggingface_hub import errors, get_token
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
     what, repository = f"{kind} {name!r}", name.partition(":")[0]
     command = f"interp model fetch {name}" if kind == "model" else f"hf download {name}"
     chain = list(causes(error))

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interp.errors import ModelError
-from interp.model import LoadedModel, device_of, dtype_of, embedding_rows
+from interp.model import LoadedModel
 from interp.model.load._adapters import find_adapter
 from interp.model.load._booting import boot, read_configuration
 from interp.model.load._gguf_header import header_of
 from interp.model.load._hub import at_hand, check_revision
-from interp.model.load._kinds import check_vocabulary
 from interp.model.load._placement import DeviceMap, check_quantization, place
-from interp.model.load._processing import fingerprint, processing_of
 from interp.model.load._sources import DTYPES, ORGANISM, find_model
-from interp.model.load._trial import check_hooks_work
 from interp.model.machine import check_fits
 from interp.model.read import notice_changed
 from interp.organism import Exposure
@@ -80,6 +77,9 @@ def _described(
     quantization: str,
     gguf: str = "",
 ) -> LoadedModel:
+    from interp.model.load._processing import fingerprint, processing_of
+    from interp.model.load._trial import check_hooks_work
+
     check_hooked(model, name)
     check_hooks_work(model)
     return LoadedModel(
@@ -113,6 +113,7 @@ def _taken(
                 f"{setting} {value!r} makes no sense for a model that is loaded already",
                 remedy="leave it out, or pass the model's name",
             )
+    from interp.model import device_of, dtype_of
 
     name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
     check_hooked(model, name)
@@ -133,6 +134,9 @@ def _taken(
 
 def check_hooked(model: HookedModel, name: str) -> None:
     """Raise ModelError unless the model has a residual stream after every block and a tokenizer of its size."""
+    from interp.model import embedding_rows
+    from interp.model.load._kinds import check_vocabulary
+
     missing = [
         hook
         for layer in range(model.cfg.n_layers)

@@ -8,11 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-import torch
-from huggingface_hub import HfApi, HfFileSystem
-from transformers import AutoConfig
-from transformers.utils import logging as hf_logging
-
 from interp.errors import ModelError
 from interp.model import HookedModel, Shape, shape_from_config
 from interp.model.load._booting import read_configuration
@@ -56,6 +51,8 @@ class Outline:
 
     def hooked(self, device: str, dtype: str) -> HookedModel:
         """What stands for the model where only its sizes, place and tokenizer are asked for."""
+        import torch
+
         sizes = self.shape
         weight = torch.empty(0, device=device, dtype=getattr(torch, dtype))
         cfg = SimpleNamespace(
@@ -74,6 +71,8 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
     is not a causal language model, or has a tokenizer that is larger than its embedding.
     """
+    from transformers.utils import logging as hf_logging
+
     hf_logging.set_verbosity_error()
     source = find_model(name)
     check_quantization(source, quantization)
@@ -149,6 +148,8 @@ def _bytes(shape: Shape, parameters: int | None, dtype: str, quantization: str |
 
 def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int | None]:
     """Of a repository: whether it is gated, its commit, the bytes of the files that would be fetched, parameters."""
+    from huggingface_hub import HfApi
+
     try:
         api = HfApi()
         info = api.model_info(source.repository, revision=revision, files_metadata=True, timeout=TIMEOUT)
@@ -179,7 +180,10 @@ def _fetched(file: str) -> bool:
 def _configuration_on_hub(source: Source, revision: str | None) -> Any:
     """The configuration of a model that isn't here; of a GGUF file its first bytes are read, as far as the header."""
     if not source.file:
+        from transformers import AutoConfig
+
         return AutoConfig.from_pretrained(source.location, revision=revision, trust_remote_code=False)
+    from huggingface_hub import HfFileSystem
 
     hub = HfFileSystem()
     path = f"{source.repository}@{revision}/{source.file}" if revision else f"{source.repository}/{source.file}"

@@ -9,9 +9,6 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import scan_cache_dir
-from huggingface_hub.errors import CacheNotFound
-
 SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 ON = ("1", "ON", "YES", "TRUE")
 SECONDS = 5.0
@@ -85,6 +82,9 @@ def unreachable(url: str, seconds: float = SECONDS) -> str:
 
 def hub_files(folder: Path) -> tuple[Cached, ...]:
     """Models and datasets in the Hub's cache, the largest first; nothing where there is none."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
     try:
         repositories = scan_cache_dir(folder).repos
     except (CacheNotFound, OSError, ValueError):

@@ -11,7 +11,7 @@ import pytest
 
 from interp.plane import Resampling
 from interp.study.score import NOT_SCORED
-from interp.study.score._checks import UNDER, outcomes_under, robustness_lines, robustness_table, signs
+from interp.study.score._robustness import UNDER, outcomes_under, robustness_lines, robustness_table, signs
 from probes import Interval
 from tests.study.conftest import CountedRun
 
