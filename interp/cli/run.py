@@ -55,7 +55,7 @@ def run(
         print(options.GOES_ON, file=sys.stderr)
         raise typer.Exit(130) from None
     if result.again and not quiet:
-        print(f"{result.folder} is finished: nothing was done (--overwrite makes it anew)")
+        print(f"{result.folder} is finished: nothing was done (--overwrite replaces it)")
     if quiet:
         print(result.folder)
     else:
