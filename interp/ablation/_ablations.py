@@ -113,7 +113,7 @@ def _ways(fits: Fits, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:
 def _vectors(study: Study, fit: FitResiduals, fits: Fitted, chosen: Mapping[str, Setting]) -> Iterator[Ablation]:
     most = max(*(fit.universal[code].shape[1] for code in chosen), *(fit.implicit[code].shape[1] for code in chosen))
     for size in (size for size in SIZES if size < most):
-        few = replace(fits, pairs=replace(fits.pairs, items=size, _read={}), _known={}, _plans={})
+        few = replace(fits, pairs=replace(fits.pairs, items=size))
         yield Ablation(f"vectors from {size} items", "vectors", few, chosen)
     if len(study.languages) > 1:
         yield Ablation("vectors pooled over languages", "vectors", Pooled(fits, study.languages), chosen)

@@ -21,9 +21,9 @@ FEWEST = 8
 """With fewer items than this behind the outcome filter, LOC is fitted on all of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Pairs:
-    """Target and source residuals of the fit split.
+    """Target and source residuals of the fit split; what is read or scored for them is kept.
 
     items: only so many of them, the same ones in every language. swapped: the two sides of each pair are swapped by a
     coin of this seed. wrong: LOC of a wrong culture.
@@ -34,8 +34,8 @@ class Pairs:
     items: int | None = None
     swapped: int | None = None
     wrong: bool = False
-    _kept: dict[str, Bool[np.ndarray, "item"]] = field(default_factory=dict, repr=False)
-    _read: dict[tuple[str, Plan | None], Pair] = field(default_factory=dict, repr=False)
+    _informative_items: dict[str, Bool[np.ndarray, "item"]] = field(default_factory=dict, init=False, repr=False)
+    _steered: dict[tuple[str, Plan], Pair] = field(default_factory=dict, init=False, repr=False)
 
     def en(self, code: str) -> Pair:
         """English and a language, on universal items."""
@@ -56,17 +56,17 @@ class Pairs:
     def _cued(self, code: str, plan: Plan | None) -> Pair:
         if plan is None:
             return (self.fit.wrong if self.wrong else self.fit.explicit)[code], self.fit.implicit[code]
-        if (code, plan) not in self._read:
+        if (code, plan) not in self._steered:
 
             def read(cue: Cue, culture: str = "") -> Residuals:
                 return self.study.read(self.study.cultural_texts(code, "fit", cue, culture), plan)
 
-            self._read[code, plan] = read("explicit", self.culture(code)), read("none")
-        return self._read[code, plan]
+            self._steered[code, plan] = read("explicit", self.culture(code)), read("none")
+        return self._steered[code, plan]
 
     def _informative(self, code: str) -> Bool[np.ndarray, "item"]:
         """Items that the unsteered model answers locally more with the cue than without; all where they are too few."""
-        if code not in self._kept:
+        if code not in self._informative_items:
             keys = [item.key for _, item in self.study.cultural_items(code, "fit")]
             local: dict[str, dict[str, float]] = {}
             cues: tuple[Cue, Cue] = ("explicit", "none")
@@ -76,8 +76,8 @@ class Pairs:
                 chosen = choices(tasks, scores, "local", self.study.config.normalisation)
                 local[cue] = {task.prompt.item: share for task, share in zip(tasks, chosen[0].tolist(), strict=True)}
             kept = np.array([local["explicit"].get(key, 0.0) > local["none"].get(key, 0.0) for key in keys])
-            self._kept[code] = kept if kept.sum() >= FEWEST else np.ones(len(keys), dtype=bool)
-        return self._kept[code]
+            self._informative_items[code] = kept if kept.sum() >= FEWEST else np.ones(len(keys), dtype=bool)
+        return self._informative_items[code]
 
     def _varied(self, vector: Vector, code: str, pair: Pair) -> Pair:
         target, source = pair
@@ -114,14 +114,14 @@ def plan_of(fits: Fits, setting: Setting, code: str) -> Plan:
     return plan
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Fitted:
     """Vectors fitted on `pairs`."""
 
     study: Study
     pairs: Pairs
-    _known: dict[tuple[object, ...], SteeringVectors] = field(default_factory=dict, repr=False)
-    _plans: dict[tuple[str, Side], Plan] = field(default_factory=dict, repr=False)
+    _fitted: dict[tuple[object, ...], SteeringVectors] = field(default_factory=dict, init=False, repr=False)
+    _plans: dict[tuple[str, Side], Plan] = field(default_factory=dict, init=False, repr=False)
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
         """Vectors of each side that the setting has."""
@@ -134,19 +134,19 @@ class Fitted:
 
     def _en(self, fitter: str, code: str) -> SteeringVectors:
         key = ("en", code, fitter)
-        if key not in self._known:
+        if key not in self._fitted:
             target, source = self.pairs.en(code)
             told = provenance(self.study, code, fitter=fitter, n=target.shape[1])
             made = FITTERS[fitter](target, source)
-            self._known[key] = SteeringVectors(f"en:{code}", made, told, residual_norms(self.pairs.fit, code))
-        return self._known[key]
+            self._fitted[key] = SteeringVectors(f"en:{code}", made, told, residual_norms(self.pairs.fit, code))
+        return self._fitted[key]
 
     def _loc(self, setting: Setting, side: Side, code: str) -> SteeringVectors:
         en = setting.en
         under = en if en and setting.sequential else None
         off = en.fitter if en and setting.orthogonal else None
         key = ("loc", code, side.fitter, setting.filtered, under, off)
-        if key not in self._known:
+        if key not in self._fitted:
             made, n = self._fit_loc(side.fitter, code, setting.filtered, under)
             if off is not None:
                 made = orthogonal(made, self._en(off, code).vectors)
@@ -154,8 +154,8 @@ class Fitted:
                 self.study, code, fitter=side.fitter, n=n, culture=self.pairs.culture(code),
                 filtered=int(setting.filtered), orthogonal_to=off or "", under="" if under is None else str(under),
             )  # fmt: skip
-            self._known[key] = SteeringVectors(f"loc:{code}", made, told, residual_norms(self.pairs.fit, code))
-        return self._known[key]
+            self._fitted[key] = SteeringVectors(f"loc:{code}", made, told, residual_norms(self.pairs.fit, code))
+        return self._fitted[key]
 
     def _fit_loc(self, fitter: str, code: str, filtered: bool, under: Side | None) -> tuple[PerLayer, int]:
         plan = None if under is None else self._plan_of_en(under, code)
@@ -169,26 +169,26 @@ class Fitted:
         return self._plans[key]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Pooled:
     """Each vector is the mean of all languages'."""
 
     fits: Fits
     languages: Sequence[str]
-    _known: dict[Setting, dict[Vector, SteeringVectors]] = field(default_factory=dict, repr=False)
+    _means: dict[Setting, dict[Vector, SteeringVectors]] = field(default_factory=dict, init=False, repr=False)
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
         """Vectors of each side, the same in every language."""
-        if setting not in self._known:
-            every = [self.fits.vectors(setting, other) for other in self.languages]
-            self._known[setting] = {
+        if setting not in self._means:
+            by_language = [self.fits.vectors(setting, other) for other in self.languages]
+            self._means[setting] = {
                 vector: replace(
-                    _renamed(first, torch.stack([one[vector].vectors for one in every]).mean(dim=0)),
-                    residual_norms=_mean_norms([one[vector] for one in every]),
+                    _renamed(first, torch.stack([fitted[vector].vectors for fitted in by_language]).mean(dim=0)),
+                    residual_norms=_mean_norms([fitted[vector] for fitted in by_language]),
                 )
-                for vector, first in every[0].items()
+                for vector, first in by_language[0].items()
             }
-        return self._known[setting]
+        return self._means[setting]
 
 
 @dataclass(frozen=True)
@@ -205,25 +205,27 @@ class Lent:
         return found | {k: v for k, v in self.wrong.vectors(setting, code).items() if k == "loc"}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class AsLong:
     """Vectors of `fits`, in every layer as long as those of `like`."""
 
     fits: Fits
     like: Fits
-    _known: dict[tuple[Setting, str], dict[Vector, SteeringVectors]] = field(default_factory=dict, repr=False)
+    _rescaled: dict[tuple[Setting, str], dict[Vector, SteeringVectors]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
         """Vectors of each side."""
         key = (setting, code)
-        if key not in self._known:
+        if key not in self._rescaled:
             real = self.like.vectors(setting, code)
             made = self.fits.vectors(setting, code)
-            self._known[key] = {k: _renamed(v, rescaled(v.vectors, real[k].vectors)) for k, v in made.items()}
-        return self._known[key]
+            self._rescaled[key] = {k: _renamed(v, rescaled(v.vectors, real[k].vectors)) for k, v in made.items()}
+        return self._rescaled[key]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Noise:
     """Gaussian vectors with the covariance of each layer's residuals, as long as those of `like`."""
 
@@ -231,18 +233,18 @@ class Noise:
     fit: FitResiduals
     like: Fits
     seed: int
-    _known: dict[tuple[object, ...], SteeringVectors] = field(default_factory=dict, repr=False)
+    _drawn: dict[tuple[str, SteeringVectors], SteeringVectors] = field(default_factory=dict, init=False, repr=False)
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
         """Vectors of each side."""
         return {k: self._like(k, v, code) for k, v in self.like.vectors(setting, code).items()}
 
     def _like(self, vector: Vector, real: SteeringVectors, code: str) -> SteeringVectors:
-        key = (vector, code, real.vectors.data_ptr())
-        if key not in self._known:
+        key = (code, real)
+        if key not in self._drawn:
             [drawn] = random_like(self.study, self.fit, code, real.vectors, 1, f"noise {self.seed} {vector}")
-            self._known[key] = _renamed(real, drawn)
-        return self._known[key]
+            self._drawn[key] = _renamed(real, drawn)
+        return self._drawn[key]
 
 
 def _mean_norms(several: Sequence[SteeringVectors]) -> Float[torch.Tensor, "layer"] | None:
