@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -130,7 +130,7 @@ def varies(x: Any) -> bool:
     return bool((x[-1] != x[0]).any()) or bool((x != x[:1]).any())
 
 
-def check_variation(varied: list[bool], name: str) -> None:
+def check_variation(varied: Sequence[bool], name: str) -> None:
     """ValueError where no layer varies. A single layer may be constant: the embedding of a token all prompts share."""
     if not any(varied):
         raise ValueError(f"{name} is the same for all examples in every layer; were they read at the right position?")

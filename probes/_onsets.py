@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Num, Shaped
 
-from probes._intervals import Intervals, cluster_interval
+from probes._intervals import Intervals, Resampling, cluster_interval
 from probes._signals import Chance, Resampled, Signal, Signals, n_layers, resample, tail_sums
 
 
@@ -44,17 +44,15 @@ def step_onset(profile: Float[np.ndarray, "*cells layer"]) -> Int[np.ndarray, "*
 def simultaneous_band(
     values: Num[np.ndarray, "layer example"],
     clusters: Shaped[np.ndarray, " example"],
-    *,
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> Intervals:
     """Mean over examples per layer, with a band that holds all layers at once (max-t over a cluster bootstrap).
 
     NaN is a missing value. Raises ValueError for infinity, a layer without values, fewer than two clusters, or
     clusters of another length.
     """
-    return resample({"values": Signal(values, clusters)}, n_draws, seed)["values"].band(level)
+    signals = resample({"values": Signal(values, clusters)}, resampling.n_draws, resampling.seed)
+    return signals["values"].band(resampling.level)
 
 
 def find_onset(
@@ -62,9 +60,7 @@ def find_onset(
     *,
     layers: Sequence[int] | None = None,
     chance: Mapping[str, Chance] | None = None,
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> Onset:
     """First layer from which every signal exceeds its control for good: the latest of their onsets.
 
@@ -74,9 +70,9 @@ def find_onset(
     find. Raises ValueError as `simultaneous_band` does, for no signals, for signals or controls of unequal shapes, or
     for `layers` that are not consecutive.
     """
-    found = resample(signals, n_draws, seed, chance)
-    numbers = layer_numbers(layers, n_layers(found))
-    return joint_onset(list(found.values()), numbers, level)
+    resampled = resample(signals, resampling.n_draws, resampling.seed, chance)
+    numbers = layer_numbers(layers, n_layers(resampled))
+    return joint_onset(list(resampled.values()), numbers, resampling.level)
 
 
 def joint_onset(signals: Sequence[Resampled], layers: Sequence[int], level: float) -> Onset:

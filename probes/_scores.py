@@ -10,9 +10,10 @@ from probes._intervals import (
     cluster_interval,
     cluster_sums,
     cluster_weights,
-    effective_clusters,
+    ratio,
     ratio_draws,
 )
+from probes._student import effective_clusters
 
 _CHUNK = 256
 
@@ -101,7 +102,7 @@ def _weighted_auc(
         beaten = np.concatenate([np.zeros((1, down.shape[1])), np.cumsum(down, axis=0)])
         pairs = up.sum(axis=0) * down.sum(axis=0)
         won = np.einsum("nd,nd->d", up, beaten[first] + beaten[last]) / 2
-        found[start : start + _CHUNK] = np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+        found[start : start + _CHUNK] = ratio(won, pairs)
     return found
 
 

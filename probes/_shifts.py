@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from probes._intervals import cluster_interval, ratio_draws
+from probes._intervals import cluster_interval, ratio, ratio_draws
 from probes._student import effective_clusters
 
 STATISTICS = ("shift", "on_en", "on_loc", "share_en", "share_loc", "share_rest")
@@ -78,9 +78,9 @@ def measure(
     above = np.concatenate([lengths, parts], axis=1)
     below = np.concatenate([np.ones_like(lengths), np.repeat(square[:, None], parts.shape[1], axis=1)], axis=1)
     tops, bottoms = (_by_cluster(values, clusters, weights.shape[1]) for values in (above, below))
-    found, draws = _ratio(tops.sum(axis=0), bottoms.sum(axis=0)), ratio_draws(tops, bottoms, weights)
+    found, draws = ratio(tops.sum(axis=0), bottoms.sum(axis=0)), ratio_draws(tops, bottoms, weights)
     n = len(STATISTICS)
-    common = float(_ratio((s.mean(axis=0) ** 2).sum(), square.mean()))
+    common = float(ratio((s.mean(axis=0) ** 2).sum(), square.mean()))
     return Measured(
         found[:n], draws[:, :n], found[n:], draws[:, n:], common, float(effective_clusters(np.bincount(clusters)))
     )
@@ -125,7 +125,3 @@ def _by_cluster(
     sums = np.zeros((n, values.shape[1]))
     np.add.at(sums, clusters, values)
     return sums
-
-
-def _ratio(above: Float[np.ndarray, "*n"], below: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=np.asarray(below) != 0))

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from probes._alignment import cosine_margin
 from probes._controls import shuffled_labels
-from probes._intervals import Interval
+from probes._intervals import Interval, Resampling
 from probes._linear import LinearProbe
 from probes._onsets import Onset
 from probes._planted import Planted, PlantedTask, plant_residuals
@@ -43,10 +43,11 @@ N_SHUFFLES = 5
 
 def locate_planted(planted: Planted, *, n_draws: int = 1000, seed: int = 0) -> Separation:
     """Probes with shuffled-label controls, alignment, and the onset rule, each example its own cluster."""
-    items = np.arange(len(planted.answer.y_test))
-    margin = cosine_margin(planted.english, planted.answer.X_test, np.zeros(len(items)))
+    items = np.arange(len(planted.answer.test.y))
+    margin = cosine_margin(planted.english, np.asarray(planted.answer.test.X), np.zeros(len(items)))
     universal = {"answer": _probe_signal(planted.answer, seed), "alignment": Signal(margin, items)}
-    return find_separation(universal, {"culture": _probe_signal(planted.culture, seed)}, n_draws=n_draws, seed=seed)
+    cultural = {"culture": _probe_signal(planted.culture, seed)}
+    return find_separation(universal, cultural, resampling=Resampling(n_draws, seed))
 
 
 def planted_rows(layout: Layout, seed: int) -> tuple[int, int]:
@@ -118,12 +119,12 @@ def recovery_curve(n_seeds: int = 40, n_headline: int = 200, n_draws: int = 1000
 
 def _probe_signal(task: PlantedTask, seed: int) -> Signal:
     def correct(y: Float[np.ndarray, " train"]) -> Float[np.ndarray, "layer test"]:
-        predicted = LinearProbe(n_jobs=1).fit(task.X_train, y).predict(task.X_test)
-        return np.asarray(predicted == task.y_test, dtype=np.float64)
+        predicted = LinearProbe(n_jobs=1).fit(task.train.X, y).predict(task.test.X)
+        return np.asarray(predicted == task.test.y, dtype=np.float64)
 
     seeds = np.random.SeedSequence(seed).spawn(N_SHUFFLES)
-    control = np.mean([correct(shuffled_labels(task.y_train, s)) for s in seeds], axis=0)
-    return Signal(correct(task.y_train), np.arange(len(task.y_test)), control)
+    control = np.mean([correct(shuffled_labels(task.train.y, s)) for s in seeds], axis=0)
+    return Signal(correct(task.train.y), np.arange(len(task.test.y)), control)
 
 
 def _bounds(onset: Onset) -> Interval:
