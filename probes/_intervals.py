@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import ne
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int, Num, Shaped
 
 from probes._student import effective_clusters, expanded_level, pooled_clusters, student_deviate
@@ -75,9 +75,9 @@ def checked_labels(labels: Shaped[np.ndarray, " n"], n: int, name: str) -> Shape
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"{name} must hold one label for each of {n} rows, got shape {array.shape}")
-    for row, label in enumerate(array.tolist()):
-        if _is_missing(label):
-            raise ValueError(f"{name} has a missing label at row {row}")
+    missing = np.flatnonzero(pd.isna(array))
+    if len(missing):
+        raise ValueError(f"{name} has a missing label at row {missing[0]}")
     return array
 
 
@@ -249,8 +249,8 @@ def mean_interval(
     Raises ValueError for a NaN or infinite value, or labels of another length.
     """
     data = _finite_vector(values, "values")
-    found = mean_intervals(data, clusters, n_draws, seed, level)
-    return Interval(float(found.estimate), float(found.lo), float(found.hi))
+    interval = mean_intervals(data, clusters, n_draws, seed, level)
+    return Interval(float(interval.estimate), float(interval.lo), float(interval.hi))
 
 
 def paired_interval(
@@ -312,13 +312,6 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
     return adjusted
-
-
-def _is_missing(label: object) -> bool:
-    try:
-        return label is None or bool(ne(label, label))
-    except TypeError:  # pandas.NA has no truth value
-        return True
 
 
 def _finite_vector(values: Num[np.ndarray, " n"], name: str) -> Float[np.ndarray, " n"]:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from scipy.special import softmax
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -119,10 +120,9 @@ def class_probabilities(model: LogisticRegression, z: Any, n_classes: int) -> Fl
     """Probability of each of the codes 0.. under `model`, in float64; 0 for a class that it never saw."""
     decision = as_numpy(model.decision_function(z)).astype(np.float64)
     logits = decision if decision.ndim == 2 else np.stack([np.zeros_like(decision), decision], axis=1)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found = np.zeros((len(logits), n_classes))
-    found[:, as_numpy(model.classes_)] = shares / shares.sum(axis=1, keepdims=True)
-    return found
+    probability = np.zeros((len(logits), n_classes))
+    probability[:, as_numpy(model.classes_)] = softmax(logits, axis=1)
+    return probability
 
 
 def varies(x: Any) -> bool:

@@ -199,7 +199,7 @@ ONE_CLUSTER = np.array([[0.0, 0.0, 0.0, 0.0], [-1.0, -2.0, np.nan, np.nan]])
 
 
 @pytest.mark.parametrize(
-    ("signals", "kwargs", "message"),
+    ("signals", "options", "message"),
     [
         ({}, {}, "signals is empty"),
         ({"x": Signal(np.zeros(4), np.arange(4))}, {}, r"'x' must be \[layer, example\].*\(4,\)"),
@@ -213,9 +213,9 @@ ONE_CLUSTER = np.array([[0.0, 0.0, 0.0, 0.0], [-1.0, -2.0, np.nan, np.nan]])
         ({"x": Signal(VALUES, np.arange(4)), "y": Signal(VALUES, np.array(list("abcd")))}, {}, "labels of one kind"),
         ({"x": Signal(VALUES, np.arange(4))}, {"layers": [0, 2, 4]}, r"3 consecutive numbers.*\[0, 2, 4\]"),
         ({"x": Signal(VALUES, np.arange(4))}, {"layers": [0, 1]}, "3 consecutive numbers"),
-        ({"x": Signal(VALUES, np.arange(4))}, {"level": 95}, "level must lie"),
+        ({"x": Signal(VALUES, np.arange(4))}, {"resampling": Resampling(level=95)}, "level must lie"),
     ],
 )  # fmt: skip
-def test_onsets_refuse_bad_input(signals, kwargs, message):
+def test_onsets_refuse_bad_input(signals, options, message):
     with pytest.raises(ValueError, match=message):
-        find_onset(signals, **kwargs)
+        find_onset(signals, **options)
