@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Num, Shaped
 
+from probes._activations import Activations, layer_shape
 from probes._intervals import (
     Intervals,
     Resampling,
@@ -24,21 +25,10 @@ from probes._intervals import (
 _ROUNDING = 1e-9
 
 
-def layer_stack(
-    X: Float[np.ndarray, "layer example d_model"] | Sequence[Float[np.ndarray, "example d_model"]], name: str = "X"
-) -> Float[np.ndarray, "layer example d_model"]:
+def layer_stack(X: Activations, name: str = "X") -> Float[np.ndarray, "layer example d_model"]:
     """`X` as one array, checked; ValueError for unequal layers, a wrong rank, no entries, or NaN or infinity."""
-    if not isinstance(X, np.ndarray):
-        shapes = [np.shape(layer) for layer in X]
-        if len(set(shapes)) > 1:
-            odd = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
-            raise ValueError(
-                f"all layers of {name} must have one shape [example, d_model]; "
-                f"row 0 has {shapes[0]} and row {odd} has {shapes[odd]}"
-            )
+    layer_shape(X, name)
     stack = np.asarray(X)
-    if stack.ndim != 3 or stack.size == 0:
-        raise ValueError(f"{name} must be [layer, example, d_model] with entries, got shape {stack.shape}")
     if not np.issubdtype(stack.dtype, np.floating):
         stack = stack.astype(np.float64)
     for row, layer in enumerate(stack):
@@ -52,7 +42,7 @@ def layer_names(layers: Sequence[object] | None, n_layers: int) -> list[object]:
     """The names of the rows of a layer stack, 0.. unless given; ValueError where their number differs."""
     names: list[object] = list(range(n_layers) if layers is None else layers)
     if len(names) != n_layers:
-        raise ValueError(f"layers names {len(names)} rows, but there are {n_layers}")
+        raise ValueError(f"layers must hold one name for each of {n_layers} layers, got {len(names)}")
     return names
 
 

@@ -19,7 +19,7 @@ class Examples:
     """Residuals and, for each example, its label and what it shares with others.
 
     X: [layer, example, d_model], or a sequence of layers, memory-mapped or not; row 0 is the embedding output.
-    y: the label to read, or that a baseline's example is asked for.
+    y: label; of a baseline example, the label whose rate is the baseline.
     clusters: entity or topic; a bootstrap resamples them whole. None, for training only: each example its own.
     types: on which the labels of a control task depend (Hewitt & Liang 2019), e.g. relations. None: no control task.
     groups: relation, topic or item of training examples, within which labels are shuffled. None: among all.

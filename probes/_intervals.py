@@ -147,7 +147,7 @@ def percentile_interval(
         raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
     array = np.moveaxis(np.asarray(draws, dtype=np.float64), axis, 0)
     if len(array) == 0:
-        raise ValueError("there are no draws to take an interval of")
+        raise ValueError("draws is empty, so there is nothing to take an interval of")
     defined = ~np.isnan(array).all(axis=0)
     filled = np.where(defined, array, 0.0)
     tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]

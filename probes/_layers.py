@@ -83,15 +83,15 @@ def probe_layers(
 ) -> ProbeResult:
     """Linear probes of every layer with both controls; row 0 must be the embedding output.
 
-    With `folds` (see `group_folds`) each test example is scored by its fold's probe. `baseline` examples can't hold
-    the label that they are asked for. `layers` names the rows of the table (0.. unless given). Columns, those marked *
-    with _lo and _hi from a bootstrap over the clusters of `test`:
+    With `folds` (see `group_folds`) each test example is scored by its fold's probe. `baseline`: examples that hold no
+    label, such as prompts about facts for a probe of cultures. `layers` names the rows of the table (0.. unless given).
+    Columns, those marked * with _lo and _hi from a bootstrap over the clusters of `test`:
 
     - layer, accuracy*, balanced_accuracy*, auc* (NaN where auc_note says why), brier* (see `probes.scores`)
     - shuffled*, control_task*: accuracy when trained on shuffled labels, and on labels that are random but fixed per
       type (Hewitt & Liang 2019; NaN without types): mean of `n_shuffles` draws, and their upper quantile
       shuffled_q95, control_task_q95
-    - baseline*: how often the `baseline` examples are given the label that they are asked for (NaN without them)
+    - baseline*: how often the probe gives the `baseline` examples their label `y` (NaN without them)
     - selectivity*, control_selectivity*: accuracy minus shuffled, and minus control_task; gain*: accuracy minus that of
       row 0; all paired by example. Labels are shuffled within the groups of `train`, so that a probe which knows an
       example's group alone does no better than its control. Where a baseline is given, selectivity is accuracy minus

@@ -98,7 +98,7 @@ def a_priori_layers(
     selectivity: Float[np.ndarray, " layer"],
     cosine: Float[np.ndarray, " layer"],
 ) -> APrioriLayers:
-    """Where to steer, told from probes alone; our rule. Row l is block l, and the last block is left out.
+    """Where to steer, chosen from probes alone; our rule. Row l is block l, and the last block is left out.
 
     layer_en = argmax of the accuracy of the answer probe trained in English and tested in x; layer_loc = argmax of
     (cued-culture selectivity on implicit prompts) x (1 - cosine(EN, LOC)^2). The first of equals is taken. Raises

@@ -168,7 +168,7 @@ def resample(
         if base:
             baselines[name] = [_grouped(f"the baseline of signal {name!r}", b.clusters, b.values) for b in base]
             if len(base) < len(parts):
-                raise ValueError(f"either all signals of {name!r} have a baseline, or none")
+                raise ValueError(f"give a baseline to all signals of {name!r}, or to none")
     base_seed = int(np.random.SeedSequence(seed).spawn(1)[0].generate_state(1)[0])
     below = _draws(baselines, n_draws, base_seed) if baselines else {}
     resampled = {}

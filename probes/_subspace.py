@@ -101,7 +101,8 @@ def angle_layers(
     first: angle_k, _lo and _hi (bootstrap over clusters, one label being one cluster in all vectors of a side; moved as
     in `direction_layers`), _null_lo and _null_hi (its `level` interval for random subspaces of the same ranks, with the
     residuals' covariance), _p (share of such subspaces whose angle is as small: small says closer than chance, near 1
-    says closer to orthogonal than chance). NaN where a layer has fewer angles.
+    says closer to orthogonal than chance). NaN where a layer has fewer angles. Every draw takes decompositions of all
+    vectors, so there are 200 unless `resampling` is given.
     Raises ValueError as `direction_layers` does, or for no vectors.
     """
     if not len(en) or not len(loc):

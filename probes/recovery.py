@@ -33,7 +33,7 @@ APART = 3
 """Least number of layers between onsets that are planted apart; either may come first."""
 
 HEADLINE: tuple[float, float, int] = (1.0, 60.0, 200)
-"""Signal-to-noise, angle and number of examples at which the method is held to its word."""
+"""Signal-to-noise, angle and number of examples for which the method's accuracy is stated and tested."""
 
 SNR = (0.25, 0.5, 1.0, 2.0)
 ANGLES = (90.0, 60.0, 30.0)

@@ -205,7 +205,7 @@ def test_bad_input_is_refused():
         cosine_margin(A, B, GROUPS, np.where(LENGTHS > 10, np.nan, LENGTHS))
     with pytest.raises(ValueError, match="groups must hold one label for each of 9"):
         cosine_margin(A, B, GROUPS[:5])
-    with pytest.raises(ValueError, match="layers names 2 rows"):
+    with pytest.raises(ValueError, match="one name for each of 3 layers, got 2"):
         alignment_layers(A, B, GROUPS, np.arange(9), layers=[0, 1])
     with pytest.raises(ValueError, match="clusters must hold one label"):
         alignment_layers(A, B, GROUPS, np.arange(5))

@@ -348,7 +348,7 @@ def test_probe_layers_refuse_bad_examples(case, change, message):
 ASKED = {"y": np.full(3, "yes"), "clusters": np.zeros(3)}
 BAD_OPTIONS = [
     ({"settings": ProbeSettings(n_shuffles=0)}, "n_shuffles must be at least 1"),
-    ({"layers": [0, 1]}, "layers names 2 rows, but there are 4"),
+    ({"layers": [0, 1]}, "one name for each of 4 layers, got 2"),
     ({"settings": ProbeSettings(fractions=(0.5, 0.2, 1.0))}, "fractions must rise from above 0 to 1"),
     ({"folds": [Fold(np.arange(70), np.arange(49))]}, "each test example once, but example 49 is in 0"),
     ({"folds": [Fold(np.arange(71), np.arange(50))]}, r"folds\[0\] must hold row numbers of the 70 training examples"),

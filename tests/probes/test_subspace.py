@@ -238,7 +238,7 @@ def test_tables_ignore_row_order_and_follow_the_seed(case, table):
         ({"clusters_en": np.arange(4)}, "clusters_en must hold one label for each of 120 rows"),
         ({"clusters_loc": np.zeros(90)}, "clusters_loc has a single cluster"),
         ({"residuals": np.ones((3, 10, D))}, "residuals of layer 0 give no random directions"),
-        ({"layers": [1]}, "names 1 rows, but there are 3"),
+        ({"layers": [1]}, "one name for each of 3 layers, got 1"),
         ({"n_null": 0}, "must be at least 1, got 2000 and 0"),
     ],
 )
