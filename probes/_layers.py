@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Shaped
+from numpy.random import SeedSequence
 
 from probes._alignment import layer_names
 from probes._codelength import FRACTIONS, code_blocks, online_bits
@@ -63,12 +64,8 @@ class ProbeResult:
     bits: Float[np.ndarray, "layer train"]
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A fold with the labellings to probe, as (training, test) codes: labels, then shuffles, then control tasks."""
-
-    fold: Fold
-    labellings: list[tuple[Int[np.ndarray, " k"], Int[np.ndarray, " m"]]]
+_Labellings = list[tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]]
+"""Codes to train and to test probes on: the labels themselves, then shuffles, then control tasks."""
 
 
 def probe_layers(
@@ -114,90 +111,91 @@ def probe_layers(
     if baseline is not None and folds is not None:
         raise ValueError("a baseline needs one probe for all examples; leave out folds or baseline")
     check_solver(C, max_iter)
-    known = ordered(train, "train")
-    asked = ordered(test, "test", known)
-    names = layer_names(layers, known.reader.shape[0])
-    base = None if baseline is None else ordered(baseline, "the baseline", known)
-    *label_seeds, block_seed = np.random.SeedSequence(resampling.seed).spawn(2 * n_shuffles + 1)
-    tasks = _tasks(known, asked, canonical_folds(folds, known.order, asked.order), label_seeds)
-    blocks = code_blocks(known.clusters, settings.fractions, block_seed)
-    coded = [known.codes, shuffled_labels(known.codes, label_seeds[0], known.groups)]
-    n_test, n_classes = len(asked.order), len(known.classes)
+    training = ordered(train, "train")
+    testing = ordered(test, "test", training)
+    names = layer_names(layers, training.reader.shape[0])
+    base = None if baseline is None else ordered(baseline, "the baseline", training)
+    *label_seeds, block_seed = SeedSequence(resampling.seed).spawn(2 * n_shuffles + 1)
+    parts = canonical_folds(folds, training.order, testing.order)
+    # Every fold draws anew, from seeds that its number is added to.
+    labellings = [
+        _labellings(
+            training, testing, part, [SeedSequence(s.entropy, spawn_key=(*s.spawn_key, i)) for s in label_seeds]
+        )
+        for i, part in enumerate(parts)
+    ]
+    blocks = code_blocks(training.clusters, settings.fractions, block_seed)
+    coded = [training.codes, shuffled_labels(training.codes, label_seeds[0], training.groups)]
+    n_test, n_classes = len(testing.order), len(training.classes)
 
     def probe(row: int) -> tuple[bool, ProbeFits]:
-        x, x_test = known.load(row), asked.load(row)
+        x, x_test = training.load(row), testing.load(row)
         probability = np.zeros((n_test, n_classes))
-        correct = np.zeros((len(tasks[0].labellings), n_test))
+        correct = np.zeros((len(labellings[0]), n_test))
         predicted = np.zeros(0, dtype=np.int64)
-        for task in tasks:
+        for part, codes in zip(parts, labellings, strict=True):
             others = [] if base is None else [base.load(row)]
-            z, z_test, *z_base = standardised(x[task.fold.train], x_test[task.fold.test], *others)
-            for k, (labels, truth) in enumerate(task.labellings):
+            z, z_test, *z_base = standardised(x[part.train], x_test[part.test], *others)
+            for k, (labels, truth) in enumerate(codes):
                 model = fit_logistic(z, labels, C, max_iter)
                 shares = class_probabilities(model, z_test, n_classes)
-                correct[k, task.fold.test] = shares.argmax(axis=1) == truth
+                correct[k, part.test] = shares.argmax(axis=1) == truth
                 if k == 0:
-                    probability[task.fold.test] = shares
+                    probability[part.test] = shares
                     for features in z_base:
                         predicted = class_probabilities(model, features, n_classes).argmax(axis=1)
         varied = varies(x)  # before `x` is standardised in place
         (z,) = standardised(x)
-        bits = np.stack([online_bits(z, codes, blocks, n_classes, C, max_iter) for codes in coded])
+        bits = np.stack([online_bits(z, labels, blocks, n_classes, C, max_iter) for labels in coded])
         shuffled, control = correct[1 : n_shuffles + 1], correct[n_shuffles + 1 :]
         return varied, ProbeFits(probability, correct[0], shuffled, control, predicted, bits)
 
-    varied, by_layer = zip(*over_layers(probe, known.reader, settings.n_jobs), strict=True)
-    check_variation(varied, known.reader.name)
+    varied, by_layer = zip(*over_layers(probe, training.reader, settings.n_jobs), strict=True)
+    check_variation(varied, training.reader.name)
     fits = ProbeFits.stacked(by_layer)
-    table = measure_table(fits, known, asked, base, resampling)
+    table = measure_table(fits, training, testing, base, resampling)
     table.insert(0, "layer", names)
     return ProbeResult(
         table=table.assign(
-            n_train=min(len(task.fold.train) for task in tasks),
+            n_train=min(len(part.train) for part in parts),
             n_test=n_test,
             n_classes=n_classes,
-            n_folds=len(tasks),
-            chance=_chance(tasks, n_test),
+            n_folds=len(parts),
+            chance=_chance(labellings, n_test),
         ),
-        classes=known.classes,
-        probability=asked.as_given(fits.probability),
-        correct=asked.as_given(fits.correct),
-        shuffled_correct=asked.as_given(fits.shuffled.mean(axis=1)),
-        control_correct=None if known.types is None else asked.as_given(fits.control.mean(axis=1)),
+        classes=training.classes,
+        probability=testing.as_given(fits.probability),
+        correct=testing.as_given(fits.correct),
+        shuffled_correct=testing.as_given(fits.shuffled.mean(axis=1)),
+        control_correct=None if training.types is None else testing.as_given(fits.control.mean(axis=1)),
         baseline_predicted=None if base is None else base.as_given(fits.baseline_predicted),
-        bits=known.as_given(fits.bits[:, 0]),
+        bits=training.as_given(fits.bits[:, 0]),
     )
 
 
-def _tasks(
-    train: Ordered, test: Ordered, folds: Sequence[Fold], seeds: Sequence[np.random.SeedSequence]
-) -> list[_Task]:
-    """The folds with their labellings: half of `seeds` draw shuffles, the rest control tasks, anew in each fold."""
+def _labellings(train: Ordered, test: Ordered, fold: Fold, seeds: Sequence[SeedSequence]) -> _Labellings:
+    """The labellings of one fold: the first half of `seeds` draws shuffles, the second control tasks."""
+    labels, truth = train.codes[fold.train], test.codes[fold.test]
+    if len(np.setdiff1d(truth, labels)) or len(np.unique(labels)) < 2:
+        trained, tested = (train.classes[np.unique(codes)].tolist()[:5] for codes in (labels, truth))
+        raise ValueError(
+            f"a fold trains on the classes {trained} and tests on {tested}: it needs two classes in training, and "
+            "among them those of test; use fewer folds or other groups"
+        )
     half = len(seeds) // 2
-    tasks = []
-    for number, fold in enumerate(folds):
-        labels, truth = train.codes[fold.train], test.codes[fold.test]
-        if len(np.setdiff1d(truth, labels)) or len(np.unique(labels)) < 2:
-            trained, tested = (train.classes[np.unique(codes)].tolist()[:5] for codes in (labels, truth))
-            raise ValueError(
-                f"a fold trains on the classes {trained} and tests on {tested}: it needs two classes in training, and "
-                "among them those of test; use fewer folds or other groups"
-            )
-        drawn = [np.random.SeedSequence(s.entropy, spawn_key=(*s.spawn_key, number)) for s in seeds]
-        groups = None if train.groups is None else train.groups[fold.train]
-        labellings = [(labels, truth), *((shuffled_labels(labels, s, groups), truth) for s in drawn[:half])]
-        if train.types is not None and test.types is not None:
-            types = train.types[fold.train], test.types[fold.test]
-            labellings += [control_labels(labels, *types, s) for s in drawn[half:]]
-        tasks.append(_Task(fold, labellings))
-    return tasks
+    groups = None if train.groups is None else train.groups[fold.train]
+    labellings = [(labels, truth), *((shuffled_labels(labels, s, groups), truth) for s in seeds[:half])]
+    if train.types is not None and test.types is not None:
+        types = train.types[fold.train], test.types[fold.test]
+        labellings += [control_labels(labels, *types, s) for s in seeds[half:]]
+    return labellings
 
 
-def _chance(tasks: Sequence[_Task], n_test: int) -> float:
+def _chance(codes: Sequence[_Labellings], n_test: int) -> float:
     """Accuracy of answering with the most frequent training class of the fold; ties share."""
     right = 0.0
-    for task in tasks:
-        labels, truth = task.labellings[0]
+    for (labels, truth), *_ in codes:
         counts = np.bincount(labels)
-        right += float(np.isin(truth, np.flatnonzero(counts == counts.max())).sum() / (counts == counts.max()).sum())
+        most_frequent = np.flatnonzero(counts == counts.max())
+        right += float(np.isin(truth, most_frequent).sum() / len(most_frequent))
     return right / n_test

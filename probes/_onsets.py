@@ -34,7 +34,9 @@ def step_onset(profile: Float[np.ndarray, "*cells layer"]) -> Int[np.ndarray, "*
     It is where the profile passes half of the mean of what follows, so that neither a small leak before nor the number
     of examples moves it. The number of layers stands for "nowhere": no mean of the last layers is positive.
     """
-    gains = _gains(np.asarray(profile, dtype=np.float64))
+    sums = tail_sums(np.asarray(profile, dtype=np.float64))
+    # By how much a step at each row, its height fitted and positive, lowers the sum of squares.
+    gains = np.where(sums > 0, sums**2 / np.arange(sums.shape[-1], 0, -1), 0.0)
     largest = gains.max(axis=-1, keepdims=True)
     # Equal fits, which accuracies make possible, must not be told apart by rounding.
     first = (gains >= largest * (1 - 1e-12)).argmax(axis=-1)
@@ -110,13 +112,6 @@ def layer_numbers(layers: Sequence[int] | None, number: int) -> list[int]:
     if len(numbers) != number or numbers != list(range(numbers[0], numbers[0] + number)):
         raise ValueError(f"layers must be {number} consecutive numbers, one for each row, got {numbers}")
     return numbers
-
-
-def _gains(profile: Float[np.ndarray, "*cells layer"]) -> Float[np.ndarray, "*cells layer"]:
-    """By how much a step at each row, its height fitted and positive, lowers the sum of squares."""
-    sums = tail_sums(profile)
-    lengths = np.arange(profile.shape[-1], 0, -1)
-    return np.asarray(np.where(sums > 0, sums**2 / lengths, 0.0))
 
 
 def _firm(lower: Float[np.ndarray, " layer"]) -> int:

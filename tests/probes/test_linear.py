@@ -111,7 +111,7 @@ def bad_fits(planted):
         "inf": (inf, y, {}, "X has NaN or infinity in layer row 0, example 7; leave"),
         "length": (X, y[:-1], {}, "y must hold one label for each of 12 rows"),
         "missing label": (X, missing, {}, "missing label at row 2"),
-        "width": ([X[0], X[1, :, :2]], y, {}, r"row 0 has \(12, 3\) and row 1 has \(12, 2\); probe"),
+        "width": ([X[0], X[1, :, :2]], y, {}, r"row 0 has \(12, 3\) and row 1 has \(12, 2\); pass"),
         "rank": (X[0], y, {}, r"\[layer, example, d_model\] with entries, got shape \(12, 3\)"),
         "empty": (X[:, :0], y[:0], {}, "with entries"),
         "no layers": ([], y, {}, r"with entries, got shape \(0,\)"),
