@@ -1,11 +1,13 @@
 from ._alignment import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
 from ._controls import control_labels, random_directions, shuffled_labels
 from ._cultures import CultureReading, wrong_assignments, wrong_pairs
+from ._examples import Examples
 from ._folds import Fold, group_folds
 from ._intervals import (
     ClusterSums,
     Interval,
     Intervals,
+    Resampling,
     cluster_interval,
     cluster_sums,
     cluster_weights,
@@ -18,11 +20,11 @@ from ._intervals import (
     ratio_draws,
     sign_flip_test,
 )
-from ._layers import Baseline, ProbeResult, probe_layers
+from ._layers import ProbeResult, ProbeSettings, probe_layers
 from ._linear import LinearProbe, fit_logistic
 from ._onsets import Onset, find_onset, simultaneous_band, step_onset
 from ._options import OptionReading, Options, read_options
-from ._planted import Planted, PlantedTask, plant_residuals
+from ._planted import Planted, PlantedTask, ResidualNoise, plant_residuals
 from ._separation import (
     APrioriLayers,
     IntersectionLayer,
@@ -39,10 +41,10 @@ from .recovery import locate_planted, recovery_curve, recovery_runs
 
 __all__ = [
     "APrioriLayers",
-    "Baseline",
     "Chance",
     "ClusterSums",
     "CultureReading",
+    "Examples",
     "Fold",
     "Frame",
     "IntersectionLayer",
@@ -56,6 +58,9 @@ __all__ = [
     "Planted",
     "PlantedTask",
     "ProbeResult",
+    "ProbeSettings",
+    "Resampling",
+    "ResidualNoise",
     "Sample",
     "Separation",
     "Signal",

@@ -28,18 +28,7 @@ class LayerReader:
     def __init__(self, X: Activations, name: str) -> None:
         self.name = name
         self._layers: Any = X if hasattr(X, "ndim") else [x if hasattr(x, "ndim") else np.asarray(x) for x in X]
-        whole = getattr(X, "shape", None)
-        shapes = [tuple(x.shape) for x in self._layers] if whole is None else [tuple(whole[1:])] * [*whole, 0][0]
-        if not shapes or any(len(shape) != 2 or 0 in shape for shape in shapes):
-            shape = (len(shapes), *shapes[:1]) if whole is None else tuple(whole)
-            raise ValueError(f"{name} must be [layer, example, d_model] with entries, got shape {shape}")
-        odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
-        if odd is not None:
-            raise ValueError(
-                f"all layers of {name} must have one shape [example, d_model]; "
-                f"row 0 has {shapes[0]} and row {odd} has {shapes[odd]}; probe another shape in its own call"
-            )
-        self.shape: tuple[int, int, int] = (len(shapes), *shapes[0])
+        self.shape = layer_shape(self._layers, name)
         self.on_device = _is_tensor(self._layers[0]) and _array_api(self._layers[0], name)
 
     def load(self, row: int, order: Int[np.ndarray, " k"] | None = None) -> Any:
@@ -74,13 +63,32 @@ class LayerReader:
         return x
 
 
+def layer_shape(X: Any, name: str) -> tuple[int, int, int]:
+    """Shape of an array, a tensor, or a sequence of layers, without reading one.
+
+    Raises ValueError for another rank, no entries, or layers of unequal shape.
+    """
+    whole = getattr(X, "shape", None)
+    shapes = [tuple(np.shape(x)) for x in X] if whole is None else [tuple(whole[1:])] * [*whole, 0][0]
+    if not shapes or any(len(shape) != 2 or 0 in shape for shape in shapes):
+        shape = (len(shapes), *shapes[:1]) if whole is None else tuple(whole)
+        raise ValueError(f"{name} must be [layer, example, d_model] with entries, got shape {shape}")
+    odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if odd is not None:
+        raise ValueError(
+            f"all layers of {name} must have one shape [example, d_model]; "
+            f"row 0 has {shapes[0]} and row {odd} has {shapes[odd]}; pass layers of another shape in a separate call"
+        )
+    return len(shapes), *shapes[0]
+
+
 def as_numpy(x: Any) -> np.ndarray:
     """An array or a tensor on any device as a numpy array."""
     return x.detach().cpu().numpy() if _is_tensor(x) else np.asarray(x)
 
 
 def _is_tensor(x: Any) -> bool:
-    """Whether `x` is a torch tensor; told by its type's module, so that torch need not be there."""
+    """Whether `x` is a torch tensor; judged by its type's module, as torch may not be installed."""
     return type(x).__module__.split(".")[0] == "torch"
 
 

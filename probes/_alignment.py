@@ -9,27 +9,26 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Num, Shaped
 
-from probes._intervals import Intervals, checked_labels, cluster_interval, cluster_sums, cluster_weights, mean_intervals
+from probes._activations import Activations, layer_shape
+from probes._intervals import (
+    Intervals,
+    Resampling,
+    checked_labels,
+    cluster_interval,
+    cluster_sums,
+    cluster_weights,
+    mean_intervals,
+    ratio,
+)
 
 # Below this share of a layer's largest norm, what centring leaves is rounding (equal embeddings of one token).
 _ROUNDING = 1e-9
 
 
-def layer_stack(
-    X: Float[np.ndarray, "layer example d_model"] | Sequence[Float[np.ndarray, "example d_model"]], name: str = "X"
-) -> Float[np.ndarray, "layer example d_model"]:
+def layer_stack(X: Activations, name: str = "X") -> Float[np.ndarray, "layer example d_model"]:
     """`X` as one array, checked; ValueError for unequal layers, a wrong rank, no entries, or NaN or infinity."""
-    if not isinstance(X, np.ndarray):
-        shapes = [np.shape(layer) for layer in X]
-        if len(set(shapes)) > 1:
-            odd = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
-            raise ValueError(
-                f"all layers of {name} must have one shape [example, d_model]; "
-                f"row 0 has {shapes[0]} and row {odd} has {shapes[odd]}"
-            )
+    layer_shape(X, name)
     stack = np.asarray(X)
-    if stack.ndim != 3 or stack.size == 0:
-        raise ValueError(f"{name} must be [layer, example, d_model] with entries, got shape {stack.shape}")
     if not np.issubdtype(stack.dtype, np.floating):
         stack = stack.astype(np.float64)
     for row, layer in enumerate(stack):
@@ -43,7 +42,7 @@ def layer_names(layers: Sequence[object] | None, n_layers: int) -> list[object]:
     """The names of the rows of a layer stack, 0.. unless given; ValueError where their number differs."""
     names: list[object] = list(range(n_layers) if layers is None else layers)
     if len(names) != n_layers:
-        raise ValueError(f"layers names {len(names)} rows, but there are {n_layers}")
+        raise ValueError(f"layers must hold one name for each of {n_layers} layers, got {len(names)}")
     return names
 
 
@@ -53,8 +52,7 @@ def cosine(a: Float[np.ndarray, "*cells d"], b: Float[np.ndarray, "*cells d"]) -
     if x.ndim == 0 or y.ndim == 0 or x.shape[-1] != y.shape[-1]:
         raise ValueError(f"a and b must have equal last axes, got shapes {x.shape} and {y.shape}")
     lengths = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
-    dots = (x * y).sum(axis=-1)
-    return np.asarray(np.divide(dots, lengths, out=np.full(np.shape(dots), np.nan), where=lengths > 0))
+    return ratio((x * y).sum(axis=-1), lengths)
 
 
 def centre(
@@ -151,9 +149,7 @@ def alignment_layers(
     *,
     lengths: Num[np.ndarray, " item"] | None = None,
     layers: Sequence[object] | None = None,
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> pd.DataFrame:
     """Alignment of two languages' parallel items, one row per layer.
 
@@ -165,29 +161,21 @@ def alignment_layers(
     """
     first, second = _parallel(A, B)
     names = layer_names(layers, len(first))
-    margin = mean_intervals(cosine_margin(first, second, groups, lengths).T, clusters, n_draws, seed, level)
+    margin = mean_intervals(cosine_margin(first, second, groups, lengths).T, clusters, *resampling)
     hits, back = (
-        mean_intervals(retrieval_top1(a, b, groups).T, clusters, n_draws, seed, level)
+        mean_intervals(retrieval_top1(a, b, groups).T, clusters, *resampling)
         for a, b in ((first, second), (second, first))
     )
-    cka = _cka_intervals(first, second, clusters, n_draws, seed, level)
+    cka = _cka_intervals(first, second, clusters, resampling)
     candidates = _peers(groups, first.shape[1]).sum(axis=1) + 1
     return pd.DataFrame(
         {
             "layer": names,
-            "cosine_margin": margin.estimate,
-            "cosine_margin_lo": margin.lo,
-            "cosine_margin_hi": margin.hi,
-            "retrieval": hits.estimate,
-            "retrieval_lo": hits.lo,
-            "retrieval_hi": hits.hi,
-            "retrieval_back": back.estimate,
-            "retrieval_back_lo": back.lo,
-            "retrieval_back_hi": back.hi,
+            **margin.columns("cosine_margin"),
+            **hits.columns("retrieval"),
+            **back.columns("retrieval_back"),
             "retrieval_chance": float((1.0 / candidates[candidates > 1]).mean()),
-            "cka": cka.estimate,
-            "cka_lo": cka.lo,
-            "cka_hi": cka.hi,
+            **cka.columns("cka"),
             "cka_control": debiased_cka(first, _others_of_group(second, groups)),
             "n_items": int((candidates > 1).sum()),
         }
@@ -256,24 +244,23 @@ def _hsic_parts(
 
 
 def _cka(cross: Float[np.ndarray, "*draws"], own_a: Any, own_b: Any) -> Float[np.ndarray, "*draws"]:
-    spread = np.asarray(own_a) * np.asarray(own_b)
-    root = np.sqrt(np.where(spread > 0, spread, 1.0))
-    return np.where(spread > 0, cross / root, np.nan)
+    # An unbiased HSIC of a side with itself can be negative, in a draw or where the side doesn't vary.
+    return ratio(cross, np.sqrt(np.maximum(np.asarray(own_a) * own_b, 0.0)))
 
 
 def _cka_intervals(
     A: Float[np.ndarray, "layer item d_a"],
     B: Float[np.ndarray, "layer item d_b"],
     clusters: Shaped[np.ndarray, " item"],
-    n_draws: int,
-    seed: int,
-    level: float,
+    resampling: Resampling,
 ) -> Intervals:
     """CKA of every layer; its interval resamples clusters of the items' contributions to the three HSICs."""
     parts = np.stack([np.stack(_hsic_parts(a, b)) for a, b in zip(A, B, strict=True)])
     grouped = cluster_sums(parts.transpose(2, 0, 1), clusters)
-    draws = np.tensordot(cluster_weights(len(grouped.labels), n_draws, seed), grouped.sums, axes=1)
-    bounds = cluster_interval(_cka(*np.moveaxis(draws, 2, 0)), grouped.effective[:, 0], level)
+    draws = np.tensordot(
+        cluster_weights(len(grouped.labels), resampling.n_draws, resampling.seed), grouped.sums, axes=1
+    )
+    bounds = cluster_interval(_cka(*np.moveaxis(draws, 2, 0)), grouped.effective[:, 0], resampling.level)
     return Intervals(debiased_cka(A, B), *bounds)
 
 

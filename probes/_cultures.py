@@ -75,4 +75,4 @@ def wrong_assignments(readings: Sequence[CultureReading], seed: int = 0) -> Chan
 def _check(readings: Sequence[CultureReading]) -> None:
     known = {reading.cultures for reading in readings}
     if len(known) != 1 or len(next(iter(known))) < 2:
-        raise ValueError(f"readings must share two or more cultures, got {sorted(known)}")
+        raise ValueError(f"all readings must have the same two or more cultures, got {sorted(known)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,10 +44,38 @@ def group_folds(
     codes = np.array([number[name] for name in [*train.tolist(), *test.tolist()]])
     splitter = LeaveOneGroupOut() if n_folds is None else GroupKFold(n_folds)
     folds = []
-    for kept, held in splitter.split(codes, groups=codes):
-        fold = Fold(kept[kept < len(train)], held[held >= len(train)] - len(train))
+    # Training examples come first in `codes`, then those of test.
+    for seen, left_out in splitter.split(codes, groups=codes):
+        fold = Fold(seen[seen < len(train)], left_out[left_out >= len(train)] - len(train))
         if len(fold.test) and not len(fold.train):
             raise ValueError(f"without the groups {sorted(set(test[fold.test].tolist()))} no training example is left")
         if len(fold.test):
             folds.append(fold)
     return folds
+
+
+def canonical_folds(
+    folds: Sequence[Fold] | None, order_train: Int[np.ndarray, " train"], order_test: Int[np.ndarray, " test"]
+) -> list[Fold]:
+    """The folds for examples that were put in another order, sorted by their first test example; None: one of all.
+
+    Raises ValueError for a fold without examples, rows that don't exist, or a test example in no fold or in several.
+    """
+    if folds is None:
+        return [Fold(np.arange(len(order_train)), np.arange(len(order_test)))]
+    place_train, place_test = np.argsort(order_train), np.argsort(order_test)
+    times = np.zeros(len(order_test), dtype=np.int64)
+    moved = []
+    for i, fold in enumerate(folds):
+        for rows, place, name in ((fold.train, place_train, "training"), (fold.test, place_test, "test")):
+            numbers = np.asarray(rows)
+            if numbers.size == 0 or numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.max() >= len(place):
+                raise ValueError(
+                    f"folds[{i}] must hold row numbers of the {len(place)} {name} examples, got {numbers[:5].tolist()}"
+                )
+        np.add.at(times, fold.test, 1)
+        moved.append(Fold(np.unique(place_train[fold.train]), np.unique(place_test[fold.test])))
+    if (times != 1).any():
+        row = int(np.argmax(times != 1))
+        raise ValueError(f"folds must hold each test example once, but example {row} is in {times[row]} of them")
+    return sorted(moved, key=lambda fold: int(fold.test[0]))

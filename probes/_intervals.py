@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import ne
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int, Num, Shaped
 
 from probes._student import effective_clusters, expanded_level, pooled_clusters, student_deviate
@@ -16,6 +16,17 @@ from probes._student import effective_clusters, expanded_level, pooled_clusters,
 Alternative = Literal["two-sided", "greater"]
 
 _CHUNK = 4096
+
+
+class Resampling(NamedTuple):
+    """How intervals are drawn.
+
+    n_draws: bootstrap draws of clusters. seed: of these and all other draws. level: of the intervals, e.g. 0.95.
+    """
+
+    n_draws: int = 2000
+    seed: int = 0
+    level: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,10 @@ class Intervals:
     lo: Float[np.ndarray, "*cells"]
     hi: Float[np.ndarray, "*cells"]
 
+    def columns(self, name: str) -> dict[str, Float[np.ndarray, "*cells"]]:
+        """The three as columns of a table: `name`, and `name` with _lo and _hi."""
+        return {name: self.estimate, f"{name}_lo": self.lo, f"{name}_hi": self.hi}
+
 
 @dataclass(frozen=True)
 class ClusterSums:
@@ -47,8 +62,7 @@ class ClusterSums:
     @property
     def mean(self) -> Float[np.ndarray, "*cells"]:
         """Mean over all values; NaN where there are none."""
-        total = self.counts.sum(axis=0)
-        return np.asarray(np.divide(self.sums.sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0))
+        return ratio(self.sums.sum(axis=0), self.counts.sum(axis=0))
 
     @property
     def effective(self) -> Float[np.ndarray, "*cells"]:
@@ -61,9 +75,9 @@ def checked_labels(labels: Shaped[np.ndarray, " n"], n: int, name: str) -> Shape
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"{name} must hold one label for each of {n} rows, got shape {array.shape}")
-    for row, label in enumerate(array.tolist()):
-        if _is_missing(label):
-            raise ValueError(f"{name} has a missing label at row {row}")
+    missing = np.flatnonzero(pd.isna(array))
+    if len(missing):
+        raise ValueError(f"{name} has a missing label at row {missing[0]}")
     return array
 
 
@@ -94,6 +108,11 @@ def cluster_sums(values: Num[np.ndarray, " n *cells"], clusters: Shaped[np.ndarr
     return ClusterSums(sums, counts, labels)
 
 
+def ratio(above: Float[np.ndarray, "*cells"], below: Float[np.ndarray, "*cells"]) -> Float[np.ndarray, "*cells"]:
+    """`above` over `below` in each cell; NaN where `below` is 0."""
+    return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=np.asarray(below) != 0))
+
+
 def ratio_draws(
     numerators: Num[np.ndarray, " cluster *cells"],
     denominators: Num[np.ndarray, " cluster *cells"],
@@ -114,8 +133,7 @@ def ratio_draws(
             "[cluster, *cells], [cluster, *cells] and [draw, cluster]"
         )
     above = np.tensordot(draws, top, axes=1)
-    below = np.broadcast_to(np.tensordot(draws, bottom, axes=1), above.shape)
-    return np.asarray(np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0))
+    return ratio(above, np.broadcast_to(np.tensordot(draws, bottom, axes=1), above.shape))
 
 
 def percentile_interval(
@@ -129,7 +147,7 @@ def percentile_interval(
         raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
     array = np.moveaxis(np.asarray(draws, dtype=np.float64), axis, 0)
     if len(array) == 0:
-        raise ValueError("there are no draws to take an interval of")
+        raise ValueError("draws is empty, so there is nothing to take an interval of")
     defined = ~np.isnan(array).all(axis=0)
     filled = np.where(defined, array, 0.0)
     tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
@@ -200,14 +218,14 @@ def difference_intervals(
     clusters: Shaped[np.ndarray, " n"],
     baseline: Num[np.ndarray, " m *cells"],
     baseline_clusters: Shaped[np.ndarray, " m"],
-    resampling: tuple[int, int, float] = (2000, 0, 0.95),
+    n_draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> Intervals:
     """Mean of `values` minus mean of `baseline`, other examples whose clusters are drawn independently.
 
-    `resampling`: number of draws, seed and level. Expanded for few clusters, counted over both samples by
-    `pooled_clusters`. Missing values as in `mean_intervals`.
+    Expanded for few clusters, counted over both samples by `pooled_clusters`. Missing values as in `mean_intervals`.
     """
-    n_draws, seed, level = resampling
     groups = cluster_sums(values, clusters), cluster_sums(baseline, baseline_clusters)
     seeds = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(2))
     first, second = (
@@ -231,8 +249,8 @@ def mean_interval(
     Raises ValueError for a NaN or infinite value, or labels of another length.
     """
     data = _finite_vector(values, "values")
-    found = mean_intervals(data, clusters, n_draws, seed, level)
-    return Interval(float(found.estimate), float(found.lo), float(found.hi))
+    interval = mean_intervals(data, clusters, n_draws, seed, level)
+    return Interval(float(interval.estimate), float(interval.lo), float(interval.hi))
 
 
 def paired_interval(
@@ -294,13 +312,6 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
     return adjusted
-
-
-def _is_missing(label: object) -> bool:
-    try:
-        return label is None or bool(ne(label, label))
-    except TypeError:  # pandas.NA has no truth value
-        return True
 
 
 def _finite_vector(values: Num[np.ndarray, " n"], name: str) -> Float[np.ndarray, " n"]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from scipy.special import softmax
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -119,10 +120,9 @@ def class_probabilities(model: LogisticRegression, z: Any, n_classes: int) -> Fl
     """Probability of each of the codes 0.. under `model`, in float64; 0 for a class that it never saw."""
     decision = as_numpy(model.decision_function(z)).astype(np.float64)
     logits = decision if decision.ndim == 2 else np.stack([np.zeros_like(decision), decision], axis=1)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found = np.zeros((len(logits), n_classes))
-    found[:, as_numpy(model.classes_)] = shares / shares.sum(axis=1, keepdims=True)
-    return found
+    probability = np.zeros((len(logits), n_classes))
+    probability[:, as_numpy(model.classes_)] = softmax(logits, axis=1)
+    return probability
 
 
 def varies(x: Any) -> bool:
@@ -130,7 +130,7 @@ def varies(x: Any) -> bool:
     return bool((x[-1] != x[0]).any()) or bool((x != x[:1]).any())
 
 
-def check_variation(varied: list[bool], name: str) -> None:
+def check_variation(varied: Sequence[bool], name: str) -> None:
     """ValueError where no layer varies. A single layer may be constant: the embedding of a token all prompts share."""
     if not any(varied):
         raise ValueError(f"{name} is the same for all examples in every layer; were they read at the right position?")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Num, Shaped
 
-from probes._intervals import Intervals, cluster_interval
+from probes._intervals import Intervals, Resampling, cluster_interval
 from probes._signals import Chance, Resampled, Signal, Signals, n_layers, resample, tail_sums
 
 
@@ -34,7 +34,9 @@ def step_onset(profile: Float[np.ndarray, "*cells layer"]) -> Int[np.ndarray, "*
     It is where the profile passes half of the mean of what follows, so that neither a small leak before nor the number
     of examples moves it. The number of layers stands for "nowhere": no mean of the last layers is positive.
     """
-    gains = _gains(np.asarray(profile, dtype=np.float64))
+    sums = tail_sums(np.asarray(profile, dtype=np.float64))
+    # By how much a step at each row, its height fitted and positive, lowers the sum of squares.
+    gains = np.where(sums > 0, sums**2 / np.arange(sums.shape[-1], 0, -1), 0.0)
     largest = gains.max(axis=-1, keepdims=True)
     # Equal fits, which accuracies make possible, must not be told apart by rounding.
     first = (gains >= largest * (1 - 1e-12)).argmax(axis=-1)
@@ -44,17 +46,15 @@ def step_onset(profile: Float[np.ndarray, "*cells layer"]) -> Int[np.ndarray, "*
 def simultaneous_band(
     values: Num[np.ndarray, "layer example"],
     clusters: Shaped[np.ndarray, " example"],
-    *,
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> Intervals:
     """Mean over examples per layer, with a band that holds all layers at once (max-t over a cluster bootstrap).
 
     NaN is a missing value. Raises ValueError for infinity, a layer without values, fewer than two clusters, or
     clusters of another length.
     """
-    return resample({"values": Signal(values, clusters)}, n_draws, seed)["values"].band(level)
+    signals = resample({"values": Signal(values, clusters)}, resampling.n_draws, resampling.seed)
+    return signals["values"].band(resampling.level)
 
 
 def find_onset(
@@ -62,9 +62,7 @@ def find_onset(
     *,
     layers: Sequence[int] | None = None,
     chance: Mapping[str, Chance] | None = None,
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> Onset:
     """First layer from which every signal exceeds its control for good: the latest of their onsets.
 
@@ -74,9 +72,9 @@ def find_onset(
     find. Raises ValueError as `simultaneous_band` does, for no signals, for signals or controls of unequal shapes, or
     for `layers` that are not consecutive.
     """
-    found = resample(signals, n_draws, seed, chance)
-    numbers = layer_numbers(layers, n_layers(found))
-    return joint_onset(list(found.values()), numbers, level)
+    resampled = resample(signals, resampling.n_draws, resampling.seed, chance)
+    numbers = layer_numbers(layers, n_layers(resampled))
+    return joint_onset(list(resampled.values()), numbers, resampling.level)
 
 
 def joint_onset(signals: Sequence[Resampled], layers: Sequence[int], level: float) -> Onset:
@@ -114,13 +112,6 @@ def layer_numbers(layers: Sequence[int] | None, number: int) -> list[int]:
     if len(numbers) != number or numbers != list(range(numbers[0], numbers[0] + number)):
         raise ValueError(f"layers must be {number} consecutive numbers, one for each row, got {numbers}")
     return numbers
-
-
-def _gains(profile: Float[np.ndarray, "*cells layer"]) -> Float[np.ndarray, "*cells layer"]:
-    """By how much a step at each row, its height fitted and positive, lowers the sum of squares."""
-    sums = tail_sums(profile)
-    lengths = np.arange(profile.shape[-1], 0, -1)
-    return np.asarray(np.where(sums > 0, sums**2 / lengths, 0.0))
 
 
 def _firm(lower: Float[np.ndarray, " layer"]) -> int:

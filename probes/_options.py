@@ -82,22 +82,22 @@ def read_options(
         x = reader.load(row, order)
         varied = varies(x)
         others = [groups.centred(readers[name].load(row)) for name, groups in asked.items()]
-        z, *held = standardised(known.centred(x), *others)
+        z, *asked_z = standardised(known.centred(x), *others)
         chosen: dict[str, list[np.ndarray]] = {name: [] for name in asked}
         for labels in labellings:
             model = fit_logistic(z, labels.astype(np.int64), C, max_iter)
-            for (name, groups), features in zip(asked.items(), held, strict=True):
+            for (name, groups), features in zip(asked.items(), asked_z, strict=True):
                 score = as_numpy(model.decision_function(features)).astype(np.float64)
                 chosen[name].append(groups.right_share(score))
         return varied, {name: np.array(rows) for name, rows in chosen.items()}
 
     fits = over_layers(probe, reader, n_jobs)
     check_variation([varied for varied, _ in fits], "the stack of fit")
-    found = {}
+    readings = {}
     for name, groups in asked.items():
         correct = np.stack([by_name[name] for _, by_name in fits], axis=1)
-        found[name] = OptionReading(groups.names, correct[0], correct[1:])
-    return found
+        readings[name] = OptionReading(groups.names, correct[0], correct[1:])
+    return readings
 
 
 @dataclass(frozen=True)

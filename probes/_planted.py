@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from probes._examples import Examples
+
 
 @dataclass(frozen=True)
 class PlantedTask:
-    """Residuals [layer, example, d_model] and binary labels to train a probe on, and those to test it on."""
+    """Residuals and binary labels to train a probe on, and those to test it on, each test example its own cluster."""
 
-    X_train: Float[np.ndarray, "layer train d_model"]
-    y_train: Int[np.ndarray, " train"]
-    X_test: Float[np.ndarray, "layer test d_model"]
-    y_test: Int[np.ndarray, " test"]
+    train: Examples
+    test: Examples
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Planted:
     """What `plant_residuals` made, and the truth.
 
     answer: trained in English, tested in another language. english: the answer's test items in English, parallel to
-    answer.X_test. culture: trained on explicit prompts, tested on implicit ones. directions: unit vectors of the
+    answer.test.X. culture: trained on explicit prompts, tested on implicit ones. directions: unit vectors of the
     universal and of the culture shift, and norms: the lengths of the full shifts.
     """
 
@@ -34,6 +34,36 @@ class Planted:
     norms: Float[np.ndarray, "2"]
 
 
+@dataclass(frozen=True)
+class ResidualNoise:
+    """Gaussian noise that is like a residual stream's: of unequal dimensions, and carried on from layer to layer.
+
+    n_layers, d_model: of the stream. n_huge: how many of the first dimensions have the standard deviation `huge`; those
+    of the others are log-uniform in [0.5, 2]. carry: correlation of neighbouring layers.
+    """
+
+    n_layers: int = 12
+    d_model: int = 32
+    n_huge: int = 4
+    huge: float = 20.0
+    carry: float = 0.9
+
+    def scale(self, rng: np.random.Generator) -> Float[np.ndarray, " d_model"]:
+        """Standard deviation of each dimension."""
+        scale = np.exp(rng.uniform(-np.log(2.0), np.log(2.0), self.d_model))
+        scale[: self.n_huge] = self.huge
+        return scale
+
+    def draw(
+        self, rng: np.random.Generator, n: int, scale: Float[np.ndarray, " d_model"]
+    ) -> Float[np.ndarray, "layer n d_model"]:
+        """Noise of `n` examples."""
+        drawn = rng.standard_normal((self.n_layers, n, self.d_model))
+        for row in range(1, self.n_layers):
+            drawn[row] = self.carry * drawn[row - 1] + np.sqrt(1.0 - self.carry**2) * drawn[row]
+        return drawn * scale
+
+
 def plant_residuals(
     universal: int,
     cultural: int,
@@ -41,20 +71,14 @@ def plant_residuals(
     snr: float = 1.0,
     angle: float = 60.0,
     n: int = 200,
-    n_layers: int = 12,
-    d_model: int = 32,
     rise: int = 1,
-    n_huge: int = 4,
-    huge: float = 20.0,
-    carry: float = 0.9,
+    noise: ResidualNoise = ResidualNoise(),
     seed: int = 0,
 ) -> Planted:
     """Draw residuals whose universal direction is on from row `universal`, and the culture direction from `cultural`.
 
-    Every set has `n` examples. Noise is Gaussian, independent over dimensions; standard deviations are log-uniform in
-    [0.5, 2] but for the first `n_huge` dimensions, which have `huge`; the noise of neighbouring layers correlates by
-    `carry`, as a residual stream's does. The two directions are random, at `angle` degrees, and have no part in the
-    huge dimensions, where a shift of the same ratio would stand out in all others.
+    Every set has `n` examples. The two directions are random, at `angle` degrees, and have no part in the huge
+    dimensions of the noise, where a shift of the same ratio would stand out in all others.
 
     A class differs from the other by a shift of norm `snr` x the noise's standard deviation along the direction,
     reached in equal steps over `rise` layers (1: at once). Each direction also disturbs the other's task: universal
@@ -64,24 +88,34 @@ def plant_residuals(
 
     Raises ValueError for a row outside the layers, or another parameter out of range.
     """
-    _check(universal, cultural, snr, angle, n, n_layers, d_model, rise, n_huge, huge, carry)
+    for name, row in (("universal", universal), ("cultural", cultural)):
+        if not 0 <= row < noise.n_layers:
+            raise ValueError(f"{name} must be one of the {noise.n_layers} rows 0..{noise.n_layers - 1}, got {row}")
+    most_huge = noise.d_model - 2
+    for name, value, fits, demand in (
+        ("snr", snr, 0 <= snr < np.inf, "finite and not negative"),
+        ("angle", angle, 0 <= angle <= 90, "between 0 and 90 degrees"),
+        ("n", n, n >= 4, "at least 4"),
+        ("rise", rise, rise >= 1, "at least 1"),
+        ("n_huge", noise.n_huge, 0 <= noise.n_huge <= most_huge, f"between 0 and d_model - 2 = {most_huge}"),
+        ("huge", noise.huge, 0 < noise.huge < np.inf, "positive and finite"),
+        ("carry", noise.carry, 0 <= noise.carry < 1, "in [0, 1)"),
+    ):
+        if not fits:
+            raise ValueError(f"{name} must be {demand}, got {value}")
     rng = np.random.default_rng(seed)
-    scale = np.exp(rng.uniform(-np.log(2.0), np.log(2.0), d_model))
-    scale[:n_huge] = huge
-    directions = np.zeros((2, d_model))
-    basis = np.linalg.qr(rng.standard_normal((d_model - n_huge, 2)))[0].T
+    scale = noise.scale(rng)
+    directions = np.zeros((2, noise.d_model))
+    basis = np.linalg.qr(rng.standard_normal((noise.d_model - noise.n_huge, 2)))[0].T
     turn = np.deg2rad(angle)
-    directions[:, n_huge:] = basis[0], np.cos(turn) * basis[0] + np.sin(turn) * basis[1]
+    directions[:, noise.n_huge :] = basis[0], np.cos(turn) * basis[0] + np.sin(turn) * basis[1]
     norms = snr * np.linalg.norm(directions * scale, axis=1)
     onset = np.array([[universal], [cultural]])
-    strength = np.clip((np.arange(n_layers) - onset + 1) / rise, 0.0, 1.0)
+    strength = np.clip((np.arange(noise.n_layers) - onset + 1) / rise, 0.0, 1.0)
     steps = strength[:, :, None, None] * (norms[:, None] * directions)[:, None, None, :]
 
-    def noise() -> Float[np.ndarray, "layer n d_model"]:
-        drawn = rng.standard_normal((n_layers, n, d_model))
-        for row in range(1, n_layers):
-            drawn[row] = carry * drawn[row - 1] + np.sqrt(1.0 - carry**2) * drawn[row]
-        return drawn * scale
+    def drawn() -> Float[np.ndarray, "layer n d_model"]:
+        return noise.draw(rng, n, scale)
 
     def labels() -> Int[np.ndarray, " n"]:
         return rng.permutation(np.arange(n) % 2)
@@ -92,46 +126,17 @@ def plant_residuals(
     y_train, y_test = labels(), labels()
     content = (strength[0] * snr) ** 2
     part = (content / (4.0 + content))[:, None, None]
-    shared = np.sqrt(part) * noise()
+    shared = np.sqrt(part) * drawn()
     own = np.sqrt(1.0 - part)
+    items = np.arange(n)
     answer = PlantedTask(
-        noise() + shift(0, y_train) + shift(1, 0),
-        y_train,
-        own * noise() + shared + shift(0, y_test) + shift(1, 1),
-        y_test,
+        Examples(drawn() + shift(0, y_train) + shift(1, 0), y_train),
+        Examples(own * drawn() + shared + shift(0, y_test) + shift(1, 1), y_test, items),
     )
-    english = own * noise() + shared + shift(0, y_test) + shift(1, 0)
+    english = own * drawn() + shared + shift(0, y_test) + shift(1, 0)
     cued, implied = labels(), labels()
     culture = PlantedTask(
-        noise() + shift(0, labels()) + shift(1, cued), cued, noise() + shift(0, labels()) + shift(1, implied), implied
+        Examples(drawn() + shift(0, labels()) + shift(1, cued), cued),
+        Examples(drawn() + shift(0, labels()) + shift(1, implied), implied, items),
     )
     return Planted(answer, english, culture, directions, norms)
-
-
-def _check(
-    universal: int,
-    cultural: int,
-    snr: float,
-    angle: float,
-    n: int,
-    n_layers: int,
-    d_model: int,
-    rise: int,
-    n_huge: int,
-    huge: float,
-    carry: float,
-) -> None:
-    for name, row in (("universal", universal), ("cultural", cultural)):
-        if not 0 <= row < n_layers:
-            raise ValueError(f"{name} must be one of the {n_layers} rows 0..{n_layers - 1}, got {row}")
-    for name, value, fits, demand in (
-        ("snr", snr, 0 <= snr < np.inf, "finite and not negative"),
-        ("angle", angle, 0 <= angle <= 90, "between 0 and 90 degrees"),
-        ("n", n, n >= 4, "at least 4"),
-        ("rise", rise, rise >= 1, "at least 1"),
-        ("n_huge", n_huge, 0 <= n_huge <= d_model - 2, f"between 0 and d_model - 2 = {d_model - 2}"),
-        ("huge", huge, 0 < huge < np.inf, "positive and finite"),
-        ("carry", carry, 0 <= carry < 1, "in [0, 1)"),
-    ):
-        if not fits:
-            raise ValueError(f"{name} must be {demand}, got {value}")

@@ -10,7 +10,13 @@ from jaxtyping import Float, Int
 
 from probes._cultures import CultureReading
 from probes._linear import LinearProbe
+from probes._planted import ResidualNoise
 from probes._signals import Sample
+
+LANGUAGES, CULTURES = 6, 9
+"""Languages, and the cultures that a cue can name; each language's own is one of them."""
+
+NOISE = ResidualNoise(n_layers=8, n_huge=0)
 
 CUED = 12
 """Cued prompts per language and culture."""
@@ -36,16 +42,7 @@ class PlantedLanguage:
 
 
 def plant_cultures(
-    onset: int | None,
-    *,
-    snr: float = 1.0,
-    lean: float = 1.0,
-    kind: float = 0.0,
-    n_languages: int = 6,
-    n_cultures: int = 9,
-    n_layers: int = 8,
-    d_model: int = 32,
-    seed: int = 0,
+    onset: int | None, *, snr: float = 1.0, lean: float = 1.0, kind: float = 0.0, seed: int = 0
 ) -> list[PlantedLanguage]:
     """Draw residuals in which a cue shifts its culture by 3 noise deviations from row 2 on, in every language.
 
@@ -57,31 +54,28 @@ def plant_cultures(
     within a topic or entity, 30% by all languages of a question. Which culture is whose is drawn at random.
     """
     rng = np.random.default_rng(seed)
-    scale = np.exp(rng.uniform(-np.log(2.0), np.log(2.0), d_model))
+    scale = NOISE.scale(rng)
 
     def noise(n: int) -> Float[np.ndarray, "layer n d_model"]:
-        drawn = rng.standard_normal((n_layers, n, d_model))
-        for row in range(1, n_layers):
-            drawn[row] = 0.9 * drawn[row - 1] + np.sqrt(1.0 - 0.9**2) * drawn[row]
-        return drawn * scale
+        return NOISE.draw(rng, n, scale)
 
     def questions(groups: Int[np.ndarray, " n"]) -> Float[np.ndarray, "layer n d_model"]:
         return np.sqrt(0.3) * (noise(int(groups.max()) + 1)[:, groups] + noise(len(groups)))
 
-    directions = rng.standard_normal((n_cultures, d_model)) * scale
+    directions = rng.standard_normal((CULTURES, NOISE.d_model)) * scale
     directions /= np.linalg.norm(directions / scale, axis=1, keepdims=True)
-    rows = np.arange(n_layers)[:, None, None]
+    rows = np.arange(NOISE.n_layers)[:, None, None]
     cue = 3.0 * (rows >= 2) * directions
-    own_culture = np.zeros((n_layers, n_cultures, d_model)) if onset is None else snr * (rows >= onset) * directions
+    own_culture = snr * (rows >= (np.inf if onset is None else onset)) * directions
     topics, entities = np.arange(CUSTOMS) % TOPICS, np.arange(FACTS) % ENTITIES
     customs, facts = questions(topics), questions(entities)
     between = np.sqrt(0.5) * kind * noise(1)
-    named = np.repeat(np.arange(n_cultures), CUED)
-    found = []
-    for own in rng.permutation(n_cultures)[:n_languages].tolist():
+    named = np.repeat(np.arange(CULTURES), CUED)
+    languages = []
+    for own in rng.permutation(CULTURES)[:LANGUAGES].tolist():
         offset = lean * noise(1)
         asked = np.sort(rng.permutation(CUSTOMS)[:ASKED])
-        found.append(
+        languages.append(
             PlantedLanguage(
                 own,
                 noise(len(named)) + cue[:, named] + offset,
@@ -92,20 +86,20 @@ def plant_cultures(
                 entities,
             )
         )
-    return found
+    return languages
 
 
 def read_cultures(planted: Sequence[PlantedLanguage]) -> list[CultureReading]:
     """What a probe of each language says that was trained on the cued prompts of all others."""
     names = tuple(f"culture {number}" for number in range(int(planted[0].named.max()) + 1))
-    found = []
+    readings = []
     for language in planted:
         others = [other for other in planted if other is not language]
         probe = LinearProbe(n_jobs=1).fit(
             np.concatenate([other.cued for other in others], axis=1), np.concatenate([other.named for other in others])
         )
         cultural, universal = (probe.predict(stack) for stack in (language.cultural, language.universal))
-        found.append(
+        readings.append(
             CultureReading(language.own, names, Sample(cultural, language.topics), Sample(universal, language.entities))
         )
-    return found
+    return readings

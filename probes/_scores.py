@@ -7,12 +7,14 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from probes._intervals import (
     Intervals,
+    Resampling,
     cluster_interval,
     cluster_sums,
     cluster_weights,
-    effective_clusters,
+    ratio,
     ratio_draws,
 )
+from probes._student import effective_clusters
 
 _CHUNK = 256
 
@@ -33,9 +35,7 @@ def balanced_accuracy(
     correct: Float[np.ndarray, "layer example"],
     codes: Int[np.ndarray, " example"],
     clusters: Shaped[np.ndarray, " example"],
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> Intervals:
     """Mean recall of the classes that occur, per layer; a draw without a class takes the mean of the others.
 
@@ -44,19 +44,17 @@ def balanced_accuracy(
     is_class = np.unique(codes) == np.asarray(codes)[:, None]
     hits = cluster_sums(correct.T[:, :, None] * is_class[:, None], clusters)
     number = cluster_sums(np.broadcast_to(is_class[:, None], (*correct.T.shape, is_class.shape[1])), clusters)
-    weights = cluster_weights(len(hits.labels), n_draws, seed)
+    weights = cluster_weights(len(hits.labels), resampling.n_draws, resampling.seed)
     recalls = ratio_draws(hits.sums, number.sums, weights)
     estimate = (hits.sums.sum(axis=0) / number.sums.sum(axis=0)).mean(axis=1)
-    return _intervals(estimate, np.nanmean(recalls, axis=2), clusters, level)
+    return _intervals(estimate, np.nanmean(recalls, axis=2), clusters, resampling.level)
 
 
 def auc(
     probability: Float[np.ndarray, "layer example class"],
     codes: Int[np.ndarray, " example"],
     clusters: Shaped[np.ndarray, " example"],
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> tuple[Intervals, str]:
     """Area under the ROC curve per layer, and why it is NaN ("" where it isn't).
 
@@ -70,7 +68,7 @@ def auc(
         empty = np.full(n_layers, np.nan)
         return Intervals(empty, empty, empty), f"{int((~present).sum())} of {n_classes} classes not in test"
     labels, members = np.unique(clusters, return_inverse=True)
-    drawn = cluster_weights(len(labels), n_draws, seed)
+    drawn = cluster_weights(len(labels), resampling.n_draws, resampling.seed)
     weights = np.concatenate([np.ones((1, len(labels))), drawn]).T.astype(np.float64)
     scored = [1] if n_classes == 2 else list(range(n_classes))
     draws = np.stack(
@@ -80,7 +78,7 @@ def auc(
         ],
         axis=1,
     )
-    return _intervals(draws[0], draws[1:], clusters, level), ""
+    return _intervals(draws[0], draws[1:], clusters, resampling.level), ""
 
 
 def _weighted_auc(
@@ -94,15 +92,15 @@ def _weighted_auc(
     above, below = order[positive[order]], order[~positive[order]]
     first = np.searchsorted(score[below], score[above], side="left")
     last = np.searchsorted(score[below], score[above], side="right")
-    found = np.empty(weights.shape[1])
+    areas = np.empty(weights.shape[1])
     for start in range(0, weights.shape[1], _CHUNK):
         chunk = weights[:, start : start + _CHUNK]
         up, down = chunk[members[above]], chunk[members[below]]
         beaten = np.concatenate([np.zeros((1, down.shape[1])), np.cumsum(down, axis=0)])
         pairs = up.sum(axis=0) * down.sum(axis=0)
         won = np.einsum("nd,nd->d", up, beaten[first] + beaten[last]) / 2
-        found[start : start + _CHUNK] = np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
-    return found
+        areas[start : start + _CHUNK] = ratio(won, pairs)
+    return areas
 
 
 def _intervals(

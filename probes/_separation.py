@@ -11,9 +11,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from probes._alignment import layer_stack
-from probes._intervals import Interval
+from probes._intervals import Interval, Resampling
 from probes._onsets import Onset, fewest_clusters, joint_draws, joint_onset, layer_numbers, row_interval
-from probes._signals import Chance, Resampled, Signals, resample
+from probes._signals import Chance, Resampled, Signals, n_layers, resample
 
 Verdict = Literal["separate", "no separation", "no onset"]
 
@@ -57,9 +57,7 @@ def find_separation(
     *,
     chance: Mapping[str, Chance] | None = None,
     layers: Sequence[int] | None = None,
-    n_draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> Separation:
     """Onsets of the universal and the cultural signals, and how many layers lie between them.
 
@@ -72,19 +70,17 @@ def find_separation(
     shared = sorted(set(universal) & set(cultural))
     if shared:
         raise ValueError(f"a signal is either universal or cultural, but both sides have {shared}")
-    one, two = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(2))
-    first, second = (resample(side, n_draws, own, chance) for side, own in ((universal, one), (cultural, two)))
-    found = {**first, **second}
-    widths = {name: len(signal.estimate) for name, signal in found.items()}
-    if len(set(widths.values())) > 1:
-        raise ValueError(f"all signals must have the same layers, got {widths}")
-    numbers = layer_numbers(layers, next(iter(widths.values())))
+    n_draws, seed, level = resampling
+    seeds = (int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(2))
+    first, second = (resample(side, n_draws, s, chance) for side, s in zip((universal, cultural), seeds, strict=True))
+    signals = {**first, **second}
+    numbers = layer_numbers(layers, n_layers(signals))
     a, b = (joint_onset(list(side.values()), numbers, level) for side in (first, second))
     difference = Interval(np.nan, np.nan, np.nan)
     verdict: Verdict = "no onset"
     if a.layer is not None and b.layer is not None:
         draws = joint_draws(list(second.values())) - joint_draws(list(first.values()))
-        lo, hi = row_interval(draws, fewest_clusters(list(found.values())), level)
+        lo, hi = row_interval(draws, fewest_clusters(list(signals.values())), level)
         difference = Interval(b.layer - a.layer, lo, hi)
         verdict = "no separation" if lo <= 0 <= hi else "separate"
     return Separation(
@@ -92,8 +88,8 @@ def find_separation(
         b,
         difference,
         verdict,
-        {name: joint_onset([signal], numbers, level) for name, signal in found.items()},
-        pd.concat([_rows(name, signal, numbers, level) for name, signal in found.items()], ignore_index=True),
+        {name: joint_onset([signal], numbers, level) for name, signal in signals.items()},
+        pd.concat([_rows(name, signal, numbers, level) for name, signal in signals.items()], ignore_index=True),
     )
 
 
@@ -102,7 +98,7 @@ def a_priori_layers(
     selectivity: Float[np.ndarray, " layer"],
     cosine: Float[np.ndarray, " layer"],
 ) -> APrioriLayers:
-    """Where to steer, told from probes alone; our rule. Row l is block l, and the last block is left out.
+    """Where to steer, chosen from probes alone; our rule. Row l is block l, and the last block is left out.
 
     layer_en = argmax of the accuracy of the answer probe trained in English and tested in x; layer_loc = argmax of
     (cued-culture selectivity on implicit prompts) x (1 - cosine(EN, LOC)^2). The first of equals is taken. Raises

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from probes._intervals import cluster_interval, ratio_draws
+from probes._intervals import cluster_interval, ratio, ratio_draws
 from probes._student import effective_clusters
 
 STATISTICS = ("shift", "on_en", "on_loc", "share_en", "share_loc", "share_rest")
@@ -31,10 +31,10 @@ class Frame:
         random: Float[np.ndarray, "draw d_model"],
     ) -> Frame:
         """The frame of two vectors and random directions of any length."""
-        one, two = _unit(en), _unit(loc)
-        apart = two - (two @ one) * one
-        parallel = np.linalg.norm(apart) < 1e-6
-        return cls(one, two, np.zeros_like(two) if parallel else _unit(apart), np.stack([_unit(row) for row in random]))
+        unit_en, unit_loc = _unit(en), _unit(loc)
+        apart = unit_loc - (unit_loc @ unit_en) * unit_en
+        loc_apart = np.zeros_like(apart) if np.linalg.norm(apart) < 1e-6 else _unit(apart)
+        return cls(unit_en, unit_loc, loc_apart, np.stack([_unit(row) for row in random]))
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ def measure(
     above = np.concatenate([lengths, parts], axis=1)
     below = np.concatenate([np.ones_like(lengths), np.repeat(square[:, None], parts.shape[1], axis=1)], axis=1)
     tops, bottoms = (_by_cluster(values, clusters, weights.shape[1]) for values in (above, below))
-    found, draws = _ratio(tops.sum(axis=0), bottoms.sum(axis=0)), ratio_draws(tops, bottoms, weights)
+    shares, draws = ratio(tops.sum(axis=0), bottoms.sum(axis=0)), ratio_draws(tops, bottoms, weights)
     n = len(STATISTICS)
-    common = float(_ratio((s.mean(axis=0) ** 2).sum(), square.mean()))
+    common = float(ratio((s.mean(axis=0) ** 2).sum(), square.mean()))
     return Measured(
-        found[:n], draws[:, :n], found[n:], draws[:, n:], common, float(effective_clusters(np.bincount(clusters)))
+        shares[:n], draws[:, :n], shares[n:], draws[:, n:], common, float(effective_clusters(np.bincount(clusters)))
     )
 
 
@@ -101,16 +101,16 @@ def columns(measured: Measured) -> dict[str, float]:
     `en_above_random`, `loc_above_random`: the part of the random directions whose share is smaller than EN's, and than
     that of what of LOC is orthogonal to EN.
     """
-    found: dict[str, float] = {}
+    row: dict[str, float] = {}
     values = [*measured.statistics, np.median(measured.random)]
     draws = np.column_stack([measured.draws, np.median(measured.random_draws, axis=1)])
     bounds = cluster_interval(draws, measured.n_clusters)
     for name, value, lo, hi in zip((*STATISTICS, "share_random"), values, *bounds, strict=True):
-        found |= {name: float(value), f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
+        row |= {name: float(value), f"{name}_lo": float(lo), f"{name}_hi": float(hi)}
     for name in ("en", "loc"):
-        share = found[f"share_{name}"]
-        found[f"{name}_above_random"] = float(np.nan if np.isnan(share) else (measured.random < share).mean())
-    return found | {"common": measured.common}
+        share = row[f"share_{name}"]
+        row[f"{name}_above_random"] = float(np.nan if np.isnan(share) else (measured.random < share).mean())
+    return row | {"common": measured.common}
 
 
 def _unit(vector: Float[np.ndarray, "d_model"]) -> Float[np.ndarray, "d_model"]:
@@ -125,7 +125,3 @@ def _by_cluster(
     sums = np.zeros((n, values.shape[1]))
     np.add.at(sums, clusters, values)
     return sums
-
-
-def _ratio(above: Float[np.ndarray, "*n"], below: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=np.asarray(below) != 0))

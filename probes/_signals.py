@@ -17,7 +17,7 @@ from probes._intervals import (
     joint_intervals,
     ratio_draws,
 )
-from probes._student import normal_deviate, pooled_clusters
+from probes._student import effective_clusters, normal_deviate, pooled_clusters
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Signal:
     @property
     def excess(self) -> Float[np.ndarray, " layer"]:
         """Mean over the examples, minus the control's and the baseline's."""
-        found = np.nanmean(self.paired, axis=1)
-        return found if self.baseline is None else found - np.nanmean(self.baseline.values, axis=1)
+        mean = np.nanmean(self.paired, axis=1)
+        return mean if self.baseline is None else mean - np.nanmean(self.baseline.values, axis=1)
 
     def minus(self, other: Signal) -> Signal:
         """The difference from a signal of the same examples, e.g. of another model."""
@@ -64,8 +64,8 @@ class Signal:
     def first(self, n_layers: int) -> Signal:
         """The signal of the first layers alone."""
         control = None if self.control is None else self.control[:n_layers]
-        held = self.baseline
-        baseline = None if held is None else Sample(held.values[:n_layers], held.clusters)
+        base = self.baseline
+        baseline = None if base is None else Sample(base.values[:n_layers], base.clusters)
         return Signal(self.values[:n_layers], self.clusters, control, baseline)
 
 
@@ -159,32 +159,33 @@ def resample(
     """
     if not signals:
         raise ValueError("signals is empty; give at least one Signal")
-    parts = {name: [one] if isinstance(one, Signal) else list(one) for name, one in signals.items()}
-    values = {name: [_grouped(f"signal {name!r}", s.clusters, _paired(name, s)) for s in some]
-              for name, some in parts.items()}  # fmt: skip
-    baselines = {name: [_grouped(f"the baseline of signal {name!r}", s.baseline.clusters, s.baseline.values)
-                        for s in some if s.baseline is not None] for name, some in parts.items()}  # fmt: skip
-    baselines = {name: groups for name, groups in baselines.items() if groups}
-    for name, groups in baselines.items():
-        if len(groups) < len(parts[name]):
-            raise ValueError(f"either all signals of {name!r} have a baseline, or none")
-    other = int(np.random.SeedSequence(seed).spawn(1)[0].generate_state(1)[0])
-    drawn = _draws(values, n_draws, seed)
-    below = _draws(baselines, n_draws, other) if baselines else {}
-    found = {}
-    for name, (estimate, sample) in drawn.items():
+    values: dict[str, list[ClusterSums]] = {}
+    baselines: dict[str, list[ClusterSums]] = {}
+    for name, given in signals.items():
+        parts = [given] if isinstance(given, Signal) else list(given)
+        values[name] = [_grouped(f"signal {name!r}", part.clusters, _paired(name, part)) for part in parts]
+        base = [part.baseline for part in parts if part.baseline is not None]
+        if base:
+            baselines[name] = [_grouped(f"the baseline of signal {name!r}", b.clusters, b.values) for b in base]
+            if len(base) < len(parts):
+                raise ValueError(f"give a baseline to all signals of {name!r}, or to none")
+    base_seed = int(np.random.SeedSequence(seed).spawn(1)[0].generate_state(1)[0])
+    below = _draws(baselines, n_draws, base_seed) if baselines else {}
+    resampled = {}
+    for name, (estimate, sample) in _draws(values, n_draws, seed).items():
         samples: tuple[Drawn, ...] = (sample,)
         if name in below:
-            estimate = estimate - below[name][0]
-            samples += (Drawn(-below[name][1].draws, below[name][1].n_clusters),)
-        found[name] = Resampled(estimate, samples, (chance or {}).get(name))
-    n_layers(found)
-    return found
+            base_estimate, base_sample = below[name]
+            estimate = estimate - base_estimate
+            samples += (Drawn(-base_sample.draws, base_sample.n_clusters),)
+        resampled[name] = Resampled(estimate, samples, (chance or {}).get(name))
+    n_layers(resampled)
+    return resampled
 
 
-def n_layers(found: Mapping[str, Resampled]) -> int:
+def n_layers(signals: Mapping[str, Resampled]) -> int:
     """The number of layers of all signals; ValueError where they differ."""
-    numbers = {name: len(signal.estimate) for name, signal in found.items()}
+    numbers = {name: len(signal.estimate) for name, signal in signals.items()}
     if len(set(numbers.values())) > 1:
         raise ValueError(f"all signals must have the same layers, got {numbers}")
     return next(iter(numbers.values()))
@@ -199,24 +200,24 @@ def _draws(
     groups: Mapping[str, Sequence[ClusterSums]], n_draws: int, seed: int
 ) -> dict[str, tuple[Float[np.ndarray, " layer"], Drawn]]:
     """Mean of each name's samples' means, and its draws."""
-    every = [group.labels for some in groups.values() for group in some]
-    kinds = {name: some[0].labels.dtype.kind for name, some in groups.items()}
+    every = [sample.labels for samples in groups.values() for sample in samples]
+    kinds = {name: samples[0].labels.dtype.kind for name, samples in groups.items()}
     if len({labels.dtype.kind for labels in every}) > 1:
         raise ValueError(f"clusters of all signals must be labels of one kind, got dtype kinds {kinds}")
     labels = np.unique(np.concatenate(every))
     weights = cluster_weights(len(labels), n_draws, seed)
-    found = {}
-    for name, some in groups.items():
-        draws, counts = [], np.zeros((len(labels), some[0].counts.shape[1]))
-        for group in some:
-            rows = np.searchsorted(labels, group.labels)
-            drawn = ratio_draws(group.sums, group.counts, weights[:, rows])
+    means = {}
+    for name, samples in groups.items():
+        draws, counts = [], np.zeros((len(labels), samples[0].counts.shape[1]))
+        for sample in samples:
+            rows = np.searchsorted(labels, sample.labels)
+            drawn = ratio_draws(sample.sums, sample.counts, weights[:, rows])
             # A draw without any value of a layer says nothing about it.
-            draws.append(np.where(np.isnan(drawn), group.mean, drawn))
-            counts[rows] += group.counts
-        estimate = np.mean([group.mean for group in some], axis=0)
-        found[name] = estimate, Drawn(np.mean(draws, axis=0), ClusterSums(counts, counts, labels).effective)
-    return found
+            draws.append(np.where(np.isnan(drawn), sample.mean, drawn))
+            counts[rows] += sample.counts
+        estimate = np.mean([sample.mean for sample in samples], axis=0)
+        means[name] = estimate, Drawn(np.mean(draws, axis=0), effective_clusters(counts))
+    return means
 
 
 def _grouped(

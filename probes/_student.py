@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float, Num
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 
 def student_deviate(
@@ -16,20 +17,18 @@ def student_deviate(
     The deviate with the same tail under Student's t, times sqrt(n / (n - 1)): a bootstrap lacks both (Hesterberg 2015,
     expanded percentile interval). `n_clusters` need not be whole (see `effective_clusters`).
     """
-    from scipy.stats import norm, t
-
     n = np.where(np.asarray(n_clusters) >= 2, n_clusters, np.nan)
-    return np.asarray(np.sqrt(n / (n - 1.0)) * t.isf(norm.sf(deviate), n - 1.0))
+    tail = ndtr(-np.asarray(deviate))
+    # scipy's stdtrit is inf for a tail of 0, as for one of 1, where it ought to be -inf.
+    return np.asarray(np.sqrt(n / (n - 1.0)) * np.where(tail == 0, np.inf, -stdtrit(n - 1.0, tail)))
 
 
 def normal_deviate(
     deviate: Float[np.ndarray, "*cells"] | float, n_clusters: Num[np.ndarray, "*cells"] | float
 ) -> Float[np.ndarray, "*cells"]:
     """The normal deviate of a mean that lies `deviate` bootstrap errors away: the inverse of `student_deviate`."""
-    from scipy.stats import norm, t
-
     n = np.where(np.asarray(n_clusters) >= 2, n_clusters, np.nan)
-    return np.asarray(norm.isf(t.sf(np.asarray(deviate) * np.sqrt((n - 1.0) / n), n - 1.0)))
+    return np.asarray(-ndtri(stdtr(n - 1.0, -np.asarray(deviate) * np.sqrt((n - 1.0) / n))))
 
 
 def effective_clusters(sizes: Num[np.ndarray, "cluster *cells"]) -> Float[np.ndarray, "*cells"]:
@@ -58,7 +57,5 @@ def pooled_clusters(
 
 def expanded_level(n_clusters: float, level: float = 0.95) -> float:
     """Level at which percentiles of draws over `n_clusters` are as wide as Student's t asks; NaN below two clusters."""
-    from scipy.stats import norm
-
-    reach = float(student_deviate(norm.ppf((1.0 + level) / 2.0), n_clusters))
-    return math.nan if math.isnan(reach) else min(float(2.0 * norm.cdf(reach) - 1.0), math.nextafter(1.0, 0.0))
+    reach = float(student_deviate(ndtri((1.0 + level) / 2.0), n_clusters))
+    return math.nan if math.isnan(reach) else min(float(2.0 * ndtr(reach) - 1.0), math.nextafter(1.0, 0.0))

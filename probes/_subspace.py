@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.linalg import subspace_angles
 
 from probes._alignment import cosine, layer_names, layer_stack
 from probes._controls import random_directions
 from probes._intervals import (
+    ClusterSums,
+    Resampling,
     checked_labels,
     cluster_interval,
     cluster_sums,
     cluster_weights,
     percentile_interval,
+    ratio,
     ratio_draws,
 )
-from probes._student import effective_clusters
 
 # Below this share of the largest singular value, what is left of a dependent vector is single-precision rounding.
 _RANK_TOLERANCE = 1e-5
 
 _FLIP_DRAWS = 50
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Paired differences of one vector, with the clusters of the pairs."""
-
-    differences: Float[np.ndarray, "layer pair d_model"]
-    clusters: Shaped[np.ndarray, " pair"]
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """One layer's cluster sums: a vector is their weighted sum, so its draws need no more than their inner products."""
-
-    sums: Float[np.ndarray, "cluster d_model"]
-    counts: Float[np.ndarray, " cluster"]
-
-    @property
-    def vector(self) -> Float[np.ndarray, " d_model"]:
-        return np.asarray(self.sums.sum(axis=0) / self.counts.sum())
-
-    @property
-    def n_clusters(self) -> float:
-        return float(effective_clusters(self.counts))
+"""Refits of each sign-flipped vector, whose mean cosine is its stability."""
 
 
 def direction_layers(
@@ -60,10 +38,8 @@ def direction_layers(
     clusters_en: Shaped[np.ndarray, " en_pair"],
     clusters_loc: Shaped[np.ndarray, " loc_pair"],
     layers: Sequence[object] | None = None,
-    n_draws: int = 2000,
     n_null: int = 200,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> pd.DataFrame:
     """Cosine of EN and LOC, their norms and stability, one row per layer. A vector is the mean of its differences.
 
@@ -82,36 +58,28 @@ def direction_layers(
     draws' mean is the estimate. NaN where a vector is 0. Raises ValueError for unequal layers or widths, NaN or
     infinity, fewer than two clusters, or residuals without variance.
     """
-    stacks = {
-        "en": layer_stack(en, "en"),
-        "loc": layer_stack(loc, "loc"),
-        "residuals": layer_stack(residuals, "residuals"),
-    }
-    _check_stacks(stacks)
-    pairs = {
-        "en": _pairs(stacks["en"], clusters_en, "clusters_en"),
-        "loc": _pairs(stacks["loc"], clusters_loc, "clusters_loc"),
+    stacks = _stacks({"en": en, "loc": loc, "residuals": residuals})
+    clusters = {
+        side: _checked_clusters(owners, stacks[side].shape[1], f"clusters_{side}")
+        for side, owners in (("en", clusters_en), ("loc", clusters_loc))
     }
     names = layer_names(layers, len(stacks["en"]))
+    n_draws, seed, level = resampling
     _check_counts(n_draws, n_null)
     rows = []
     for row, name in enumerate(names):
-        draw_seeds = np.random.SeedSequence((seed, row)).spawn(5)
-        lengths = np.linalg.norm(stacks["residuals"][row].astype(np.float64), axis=1)
-        scale = float(np.median(lengths))
-        fits = {side: _fit(part, row) for side, part in pairs.items()}
+        *weight_seeds, null_seed, en_seed, loc_seed = np.random.SeedSequence((seed, row)).spawn(5)
+        scale = float(np.median(np.linalg.norm(stacks["residuals"][row].astype(np.float64), axis=1)))
+        fits = {side: cluster_sums(stacks[side][row], owners) for side, owners in clusters.items()}
         weights = {
-            side: _weights(len(fit.counts), n_draws, s)
-            for (side, fit), s in zip(fits.items(), draw_seeds[:2], strict=True)
+            side: _weights(len(fit.labels), n_draws, s)
+            for (side, fit), s in zip(fits.items(), weight_seeds, strict=True)
         }
-        found: dict[str, object] = {"layer": name}
-        found |= _cosine_columns(
-            fits, weights, _random(stacks["residuals"][row], 2 * n_null, draw_seeds[2], name), level
-        )
-        for (side, fit), s in zip(fits.items(), draw_seeds[3:], strict=True):
-            found |= _length_columns(side, fit, weights[side], scale, n_null, s, level)
-        found |= {"n_en": stacks["en"].shape[1], "n_loc": stacks["loc"].shape[1]}
-        rows.append(found)
+        directions = _random(stacks["residuals"][row], 2 * n_null, null_seed, name)
+        columns: dict[str, object] = {"layer": name} | _cosine_columns(fits, weights, directions, level)
+        for (side, fit), s in zip(fits.items(), (en_seed, loc_seed), strict=True):
+            columns |= _length_columns(side, fit, weights[side], scale, n_null, s, level)
+        rows.append(columns | {"n_en": stacks["en"].shape[1], "n_loc": stacks["loc"].shape[1]})
     return pd.DataFrame(rows)
 
 
@@ -123,10 +91,8 @@ def angle_layers(
     clusters_en: Sequence[Shaped[np.ndarray, " _pair"]],
     clusters_loc: Sequence[Shaped[np.ndarray, " _pair"]],
     layers: Sequence[object] | None = None,
-    n_draws: int = 200,
     n_null: int = 200,
-    seed: int = 0,
-    level: float = 0.95,
+    resampling: Resampling = Resampling(n_draws=200),
 ) -> pd.DataFrame:
     """Principal angles, in degrees, between the span of all EN and the span of all LOC vectors, one row per layer.
 
@@ -135,7 +101,8 @@ def angle_layers(
     first: angle_k, _lo and _hi (bootstrap over clusters, one label being one cluster in all vectors of a side; moved as
     in `direction_layers`), _null_lo and _null_hi (its `level` interval for random subspaces of the same ranks, with the
     residuals' covariance), _p (share of such subspaces whose angle is as small: small says closer than chance, near 1
-    says closer to orthogonal than chance). NaN where a layer has fewer angles.
+    says closer to orthogonal than chance). NaN where a layer has fewer angles. Every draw takes decompositions of all
+    vectors, so there are 200 unless `resampling` is given.
     Raises ValueError as `direction_layers` does, or for no vectors.
     """
     if not len(en) or not len(loc):
@@ -143,43 +110,47 @@ def angle_layers(
     for side, parts, owners in (("en", en, clusters_en), ("loc", loc, clusters_loc)):
         if len(parts) != len(owners):
             raise ValueError(f"clusters_{side} must have an entry for each of {len(parts)} vectors, got {len(owners)}")
-    stacks = {
-        f"{side}[{i}]": layer_stack(x, f"{side}[{i}]")
-        for side, xs in (("en", en), ("loc", loc))
-        for i, x in enumerate(xs)
-    }
-    stacks["residuals"] = layer_stack(residuals, "residuals")
-    _check_stacks(stacks)
-    sides = {
-        side: [_pairs(stacks[f"{side}[{i}]"], c, f"clusters_{side}[{i}]") for i, c in enumerate(owners)]
-        for side, owners in (("en", clusters_en), ("loc", clusters_loc))
+    sides = {"en": (en, clusters_en), "loc": (loc, clusters_loc)}
+    stacks = _stacks(
+        {f"{side}[{i}]": x for side, (xs, _) in sides.items() for i, x in enumerate(xs)} | {"residuals": residuals}
+    )
+    vectors = {
+        side: [
+            (stacks[f"{side}[{i}]"], _checked_clusters(c, stacks[f"{side}[{i}]"].shape[1], f"clusters_{side}[{i}]"))
+            for i, c in enumerate(owners)
+        ]
+        for side, (_, owners) in sides.items()
     }
     names = layer_names(layers, len(stacks["residuals"]))
+    n_draws, seed, level = resampling
     _check_counts(n_draws, n_null)
     rows = []
     for row, name in enumerate(names):
         seeds = np.random.SeedSequence((seed, row)).spawn(4)
-        spans, drawn, fewest = [], [], np.inf
-        for vectors, s in zip(sides.values(), seeds[:2], strict=True):
-            fits = [_fit_labelled(part, row) for part in vectors]
-            spans.append(_basis(np.stack([fit.vector for fit, _ in fits])))
-            drawn.append(_span_draws(fits, n_draws, s))
-            fewest = min(fewest, *(fit.n_clusters for fit, _ in fits))
+        fits = [[cluster_sums(stack[row], owners) for stack, owners in pairs] for pairs in vectors.values()]
+        spans = [_basis(np.stack([fit.mean for fit in side])) for side in fits]
         ranks = [span.shape[1] for span in spans]
-        found: dict[str, object] = {"layer": name, "rank_en": ranks[0], "rank_loc": ranks[1]}
+        columns: dict[str, object] = {"layer": name, "rank_en": ranks[0], "rank_loc": ranks[1]}
         if min(ranks):
             angles = _angles(spans[0], spans[1])
-            draws = np.stack([_angles(_basis(a), _basis(b), len(angles)) for a, b in zip(*drawn, strict=True)])
+            redrawn = [_span_draws(side, n_draws, s) for side, s in zip(fits, seeds[:2], strict=True)]
+            draws = np.stack([_angles(_basis(a), _basis(b), len(angles)) for a, b in zip(*redrawn, strict=True)])
             null = _random_angles(stacks["residuals"][row], ranks, n_null, seeds[2:], name)
-            found |= _angle_columns(angles, draws, null, fewest, level)
-        rows.append(found)
+            fewest = min(_n_clusters(fit) for side in fits for fit in side)
+            columns |= _angle_columns(angles, draws, null, fewest, level)
+        rows.append(columns)
     return pd.DataFrame(rows)
 
 
-def _check_stacks(stacks: dict[str, Float[np.ndarray, "layer _n d_model"]]) -> None:
+def _stacks(
+    inputs: Mapping[str, Float[np.ndarray, "layer _n d_model"]],
+) -> dict[str, Float[np.ndarray, "layer _n d_model"]]:
+    """The inputs, checked; ValueError where they differ in layers or width."""
+    stacks = {name: layer_stack(x, name) for name, x in inputs.items()}
     shapes = {name: (stack.shape[0], stack.shape[2]) for name, stack in stacks.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"all inputs must have equal layers and widths, got {shapes} as (layers, d_model)")
+    return stacks
 
 
 def _check_counts(n_draws: int, n_null: int) -> None:
@@ -187,22 +158,16 @@ def _check_counts(n_draws: int, n_null: int) -> None:
         raise ValueError(f"n_draws and n_null must be at least 1, got {n_draws} and {n_null}")
 
 
-def _pairs(
-    differences: Float[np.ndarray, "layer pair d_model"], clusters: Shaped[np.ndarray, " pair"], name: str
-) -> _Pairs:
-    labels = checked_labels(clusters, differences.shape[1], name)
+def _checked_clusters(clusters: Shaped[np.ndarray, " pair"], n: int, name: str) -> Shaped[np.ndarray, " pair"]:
+    labels = checked_labels(clusters, n, name)
     if len(np.unique(labels)) < 2:
         raise ValueError(f"{name} has a single cluster; a bootstrap needs at least two")
-    return _Pairs(differences, labels)
+    return labels
 
 
-def _fit(pairs: _Pairs, row: int) -> _Fit:
-    return _fit_labelled(pairs, row)[0]
-
-
-def _fit_labelled(pairs: _Pairs, row: int) -> tuple[_Fit, Shaped[np.ndarray, " cluster"]]:
-    grouped = cluster_sums(pairs.differences[row], pairs.clusters)
-    return _Fit(grouped.sums, grouped.counts[:, 0]), grouped.labels
+def _n_clusters(fit: ClusterSums) -> float:
+    """How many clusters of equal size the pairs are worth; all dimensions have the same."""
+    return float(fit.effective[0])
 
 
 def _weights(n_clusters: int, n_draws: int, seed: np.random.SeedSequence) -> Int[np.ndarray, "draw cluster"]:
@@ -219,33 +184,34 @@ def _random(
 
 
 def _cosine_columns(
-    fits: dict[str, _Fit],
-    weights: dict[str, Int[np.ndarray, "draw cluster"]],
+    fits: Mapping[str, ClusterSums],
+    weights: Mapping[str, Int[np.ndarray, "draw cluster"]],
     directions: Float[np.ndarray, "twice_n d_model"],
     level: float,
 ) -> dict[str, object]:
     en, loc = fits["en"], fits["loc"]
-    found = float(cosine(en.vector, loc.vector))
+    estimate = float(cosine(en.mean, loc.mean))
+    # A refit is a weighted sum of cluster sums, so its inner products follow from theirs.
     dots = ((weights["en"] @ (en.sums @ loc.sums.T)) * weights["loc"]).sum(axis=1)
     norms = [np.sqrt(_squares(fit.sums @ fit.sums.T, weights[side])) for side, fit in fits.items()]
-    draws = _divide(dots, norms[0] * norms[1])
+    draws = ratio(dots, norms[0] * norms[1])
     half = len(directions) // 2
     null = cosine(directions[:half], directions[half:])
-    lo, hi = _moved_interval(found, draws, min(en.n_clusters, loc.n_clusters), level, (-1.0, 1.0))
+    lo, hi = _moved_interval(estimate, draws, min(_n_clusters(en), _n_clusters(loc)), level, (-1.0, 1.0))
     null_lo, null_hi = percentile_interval(null, level)
     return {
-        "cosine": found,
+        "cosine": estimate,
         "cosine_lo": lo,
         "cosine_hi": hi,
         "cosine_null_lo": float(null_lo),
         "cosine_null_hi": float(null_hi),
-        "cosine_p": _share(np.abs(null) >= abs(found), found),
+        "cosine_p": _share(np.abs(null) >= abs(estimate), estimate),
     }
 
 
 def _length_columns(
     side: str,
-    fit: _Fit,
+    fit: ClusterSums,
     weights: Int[np.ndarray, "draw cluster"],
     scale: float,
     n_null: int,
@@ -254,14 +220,15 @@ def _length_columns(
 ) -> dict[str, object]:
     """Norm and stability of one vector, with the null of signs drawn at random for its clusters."""
     gram = fit.sums @ fit.sums.T
+    counts = fit.counts[:, 0]
     ones = np.ones((1, len(gram)))
-    norm = float(np.sqrt(_squares(gram, ones)[0]) / (fit.counts.sum() * scale))
-    draws = np.sqrt(_squares(gram, weights)) / (weights @ fit.counts * scale)
-    lo, hi = _moved_interval(norm, draws, fit.n_clusters, level, (0.0, np.inf))
+    norm = float(np.sqrt(_squares(gram, ones)[0]) / (counts.sum() * scale))
+    draws = np.sqrt(_squares(gram, weights)) / (weights @ counts * scale)
+    lo, hi = _moved_interval(norm, draws, _n_clusters(fit), level, (0.0, np.inf))
     stability = _refit_cosines(gram, weights, ones)
     flip_seed, refit_seed = seed.spawn(2)
     signs = np.random.default_rng(flip_seed).choice([-1.0, 1.0], size=(n_null, len(gram)))
-    null_norm = np.sqrt(_squares(gram, signs)) / (fit.counts.sum() * scale)
+    null_norm = np.sqrt(_squares(gram, signs)) / (counts.sum() * scale)
     refits = _weights(len(gram), _FLIP_DRAWS, refit_seed)
     null_stability = np.array([_refit_cosines(gram, refits * sign, sign[None]).mean() for sign in signs])
     mean = float(stability.mean())
@@ -287,11 +254,7 @@ def _refit_cosines(
     gram: Float[np.ndarray, "k k"], weights: Float[np.ndarray, "draw k"], full: Float[np.ndarray, "1 k"]
 ) -> Float[np.ndarray, " draw"]:
     lengths = np.sqrt(_squares(gram, weights) * _squares(gram, full))
-    return np.minimum(_divide(weights @ (gram @ full[0]), lengths), 1.0)
-
-
-def _divide(top: Float[np.ndarray, " n"], bottom: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0))
+    return np.minimum(ratio(weights @ (gram @ full[0]), lengths), 1.0)
 
 
 def _moved_interval(
@@ -304,8 +267,9 @@ def _moved_interval(
     return float(np.clip(lo, *within)), float(np.clip(hi, *within))
 
 
-def _share(as_extreme: Shaped[np.ndarray, " draw"], found: float) -> float:
-    return np.nan if np.isnan(found) else float((1 + as_extreme.sum()) / (1 + len(as_extreme)))
+def _share(as_extreme: Bool[np.ndarray, " draw"], estimate: float) -> float:
+    """Share of draws at least as extreme, the estimate itself among them; NaN without an estimate."""
+    return np.nan if np.isnan(estimate) else float((1 + as_extreme.sum()) / (1 + len(as_extreme)))
 
 
 def _basis(vectors: Float[np.ndarray, "vector d_model"]) -> Float[np.ndarray, "d_model rank"]:
@@ -318,21 +282,19 @@ def _angles(
     a: Float[np.ndarray, "d_model _rank"], b: Float[np.ndarray, "d_model _rank"], n: int | None = None
 ) -> Float[np.ndarray, " angle"]:
     """Principal angles in degrees, smallest first; the first `n` of them, NaN for those there aren't."""
-    found = np.full(min(a.shape[1], b.shape[1]) if n is None else n, np.nan)
-    if a.shape[1] and b.shape[1]:
-        angles = np.rad2deg(subspace_angles(a, b)[::-1])[: len(found)]
-        found[: len(angles)] = angles
-    return found
+    angles = np.rad2deg(subspace_angles(a, b)[::-1])[:n] if a.shape[1] and b.shape[1] else np.zeros(0)
+    return angles if n is None else np.pad(angles, (0, n - len(angles)), constant_values=np.nan)
 
 
 def _span_draws(
-    fits: Sequence[tuple[_Fit, Shaped[np.ndarray, " cluster"]]], n_draws: int, seed: np.random.SeedSequence
+    fits: Sequence[ClusterSums], n_draws: int, seed: np.random.SeedSequence
 ) -> list[Float[np.ndarray, "vector d_model"]]:
     """All vectors of a side refitted on the same draws of clusters; a draw without any pair of one leaves it out."""
-    labels = np.unique(np.concatenate([own for _, own in fits]))
+    labels = np.unique(np.concatenate([fit.labels for fit in fits]))
     weights = _weights(len(labels), n_draws, seed)
     vectors = np.stack(
-        [ratio_draws(fit.sums, fit.counts, weights[:, np.searchsorted(labels, own)]) for fit, own in fits], axis=1
+        [ratio_draws(fit.sums, fit.counts[:, 0], weights[:, np.searchsorted(labels, fit.labels)]) for fit in fits],
+        axis=1,
     )
     return [draw[~np.isnan(draw).any(axis=1)] for draw in vectors]
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from probes._cultures import wrong_assignments, wrong_pairs
-from probes._onsets import Onset, find_onset
+from probes._intervals import Resampling
+from probes._onsets import find_onset
 from probes._planted_cultures import plant_cultures, read_cultures
 from probes._signals import Signal
 
@@ -37,15 +38,13 @@ def culture_runs(
         readings = read_cultures(plant_cultures(onset, snr=snr, lean=lean, kind=kind, seed=seed))
         signals = [reading.signal() for reading in readings]
         blind = [Signal(s.values, s.clusters, np.full(s.values.shape, 1 / len(readings[0].cultures))) for s in signals]
-        pairs, assigned = wrong_pairs(readings), wrong_assignments(readings, seed)
-        for name, some, chance, plain in (
-            *((str(i), [signal], pairs, [blind[i]]) for i, signal in enumerate(signals)),
-            ("macro", signals, assigned, blind),
-        ):
-            found: Onset = find_onset({"culture": some}, chance={"culture": chance}, n_draws=n_draws, seed=seed)
-            shuffled = find_onset({"culture": plain}, n_draws=n_draws, seed=seed)
-            layer = np.nan if found.layer is None else found.layer
-            rows.append({"seed": seed, "language": name, "p": found.p, "layer": layer, "p_shuffled": shuffled.p})
+        pairs, resampling = wrong_pairs(readings), Resampling(n_draws, seed)
+        cases = [(str(i), [signal], [blind[i]], pairs) for i, signal in enumerate(signals)]
+        for name, own, without, chance in (*cases, ("macro", signals, blind, wrong_assignments(readings, seed))):
+            estimated = find_onset({"culture": own}, chance={"culture": chance}, resampling=resampling)
+            p_shuffled = find_onset({"culture": without}, resampling=resampling).p
+            layer = np.nan if estimated.layer is None else estimated.layer
+            rows.append({"seed": seed, "language": name, "p": estimated.p, "layer": layer, "p_shuffled": p_shuffled})
     return pd.DataFrame(rows)
 
 

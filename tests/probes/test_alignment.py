@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probes import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
+from probes import Resampling, alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
 
 GROUPS = np.array(["p", "q", "p", "q", "p", "p", "q", "r", "p"])
 LENGTHS = np.array([3, 4, 9, 5, 4, 20, 12, 3, 5])
@@ -186,10 +186,10 @@ def test_layers_report_the_means_of_the_parts():
 def test_layers_ignore_row_order_and_follow_the_seed():
     A, B, groups, clusters = planted()
     order = np.random.default_rng(4).permutation(len(groups))
-    table = alignment_layers(A, B, groups, clusters, n_draws=200)
-    moved = alignment_layers(A[:, order], B[:, order], groups[order], clusters[order], n_draws=200)
+    table = alignment_layers(A, B, groups, clusters, resampling=Resampling(200))
+    moved = alignment_layers(A[:, order], B[:, order], groups[order], clusters[order], resampling=Resampling(200))
     pd.testing.assert_frame_equal(moved, table)
-    other = alignment_layers(A, B, groups, clusters, n_draws=200, seed=1)
+    other = alignment_layers(A, B, groups, clusters, resampling=Resampling(200, 1))
     assert (other["cosine_margin_lo"] != table["cosine_margin_lo"]).all()
 
 
@@ -205,7 +205,7 @@ def test_bad_input_is_refused():
         cosine_margin(A, B, GROUPS, np.where(LENGTHS > 10, np.nan, LENGTHS))
     with pytest.raises(ValueError, match="groups must hold one label for each of 9"):
         cosine_margin(A, B, GROUPS[:5])
-    with pytest.raises(ValueError, match="layers names 2 rows"):
+    with pytest.raises(ValueError, match="one name for each of 3 layers, got 2"):
         alignment_layers(A, B, GROUPS, np.arange(9), layers=[0, 1])
     with pytest.raises(ValueError, match="clusters must hold one label"):
         alignment_layers(A, B, GROUPS, np.arange(5))

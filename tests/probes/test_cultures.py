@@ -69,7 +69,7 @@ def test_languages_count_alike_whatever_their_number_of_questions():
 
 def test_readings_must_share_their_cultures():
     other = CultureReading(0, ("a", "b"), *(Sample(np.zeros((1, 4), dtype=int), np.arange(4)) for _ in range(2)))
-    with pytest.raises(ValueError, match="share two or more cultures"):
+    with pytest.raises(ValueError, match="the same two or more cultures"):
         wrong_pairs([reading(0, (70, 10, 10, 10), (25, 25, 25, 25)), other])
 
 

@@ -113,7 +113,7 @@ def test_percentiles_refuse_a_level_outside_the_unit_interval(level):
 
 
 def test_percentiles_refuse_no_draws():
-    with pytest.raises(ValueError, match="no draws"):
+    with pytest.raises(ValueError, match="draws is empty"):
         percentile_interval(np.zeros((0, 4)))
 
 

@@ -1,4 +1,4 @@
-import dataclasses
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pandas as pd
@@ -8,18 +8,33 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_s
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probes import Baseline, Fold, LinearProbe, group_folds, paired_interval, probe_layers
+from probes import (
+    Examples,
+    Fold,
+    LinearProbe,
+    ProbeSettings,
+    Resampling,
+    group_folds,
+    paired_interval,
+    probe_layers,
+)
 from probes._intervals import difference_intervals
-from probes._layers import MEASURES
+from probes._measures import MEASURES
+
+ONE = ProbeSettings(n_shuffles=1)
+FEW = Resampling(n_draws=50)
 
 
 def split(planted, **options):
     X, y = planted(**options)
-    return {"X_train": X[:, :70], "y_train": y[:70], "X_test": X[:, 70:], "y_test": y[70:]} | {
-        "clusters_test": np.arange(50) // 2,
-        "types_train": np.arange(70) % 20,
-        "types_test": np.arange(50) % 20,
+    return {
+        "train": Examples(X[:, :70], y[:70], types=np.arange(70) % 20),
+        "test": Examples(X[:, 70:], y[70:], np.arange(50) // 2, np.arange(50) % 20),
     }
+
+
+def without_types(case):
+    return {name: replace(examples, types=None) for name, examples in case.items()}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +44,7 @@ def case(planted):
 
 @pytest.fixture(scope="module")
 def result(case):
-    return probe_layers(**case, n_draws=500)
+    return probe_layers(**case, resampling=Resampling(n_draws=500))
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +76,15 @@ def test_layers_show_where_the_direction_was_planted(table):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_columns_agree_with_scikit_learn(planted, n_classes):
     case = split(planted, n_classes=n_classes)
-    found = probe_layers(**case, n_draws=50, n_shuffles=1)
-    truth = case["y_test"]
+    found = probe_layers(**case, settings=ONE, resampling=FEW)
+    train, test, truth = case["train"], case["test"].X, case["test"].y
     for layer, row in found.table.iterrows():
         plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-        plain.fit(case["X_train"][layer], case["y_train"])
-        predicted, probability = (f(case["X_test"][layer]) for f in (plain.predict, plain.predict_proba))
+        plain.fit(train.X[layer], train.y)
+        predicted, probability = (f(test[layer]) for f in (plain.predict, plain.predict_proba))
         np.testing.assert_array_equal(found.correct[layer], predicted == truth)
         np.testing.assert_allclose(found.probability[layer], probability, atol=1e-9)
-        assert row["accuracy"] == pytest.approx(plain.score(case["X_test"][layer], truth))
+        assert row["accuracy"] == pytest.approx(plain.score(test[layer], truth))
         assert row["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, predicted))
         assert row["brier"] == pytest.approx(brier_score_loss(truth, probability, scale_by_half=True))
         scores = probability[:, 1] if n_classes == 2 else probability
@@ -88,13 +103,13 @@ def test_columns_agree_with_each_other(case, result, table):
     np.testing.assert_allclose(table["compression"], 1.0 / table["bits"])
     assert (table["shuffled_q95"] >= table["shuffled"] - 1e-12).all()
     assert (table["control_task_q95"] >= table["control_task"] - 1e-12).all()
-    classes, counts = np.unique(case["y_train"], return_counts=True)
-    assert table["chance"][0] == (case["y_test"] == classes[counts.argmax()]).mean()
+    classes, counts = np.unique(case["train"].y, return_counts=True)
+    assert table["chance"][0] == (case["test"].y == classes[counts.argmax()]).mean()
     assert table[["n_train", "n_test", "n_classes", "n_folds"]].iloc[0].tolist() == [70, 50, 2, 1]
 
 
 def test_intervals_are_paired_and_follow_from_the_examples(case, result, table):
-    clusters = case["clusters_test"]
+    clusters = case["test"].clusters
     pairs = {
         "gain": (result.correct[3], result.correct[0]),
         "selectivity": (result.correct[3], result.shuffled_correct[3]),
@@ -107,7 +122,7 @@ def test_intervals_are_paired_and_follow_from_the_examples(case, result, table):
     np.testing.assert_allclose(table["bits"], result.bits.mean(axis=1))
     assert result.bits.shape == (4, 70)
     assert result.probability.shape == (4, 50, 2)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(FrozenInstanceError):
         result.table = None
 
 
@@ -117,14 +132,17 @@ def test_both_controls_must_be_beaten(planted):
     types = rng.permutation(np.arange(120) % 12)
     X = 3.0 * np.eye(12)[types][None] + 0.1 * rng.standard_normal((1, 120, 12))
     y = types % 2
-    data = {"X_train": X[:, :60], "y_train": y[:60], "X_test": X[:, 60:], "y_test": y[60:], "clusters_test": types[60:]}
-    found = probe_layers(**data, types_train=types[:60], types_test=types[60:]).table
+    data = {
+        "train": Examples(X[:, :60], y[:60], types=types[:60]),
+        "test": Examples(X[:, 60:], y[60:], types[60:], types[60:]),
+    }
+    found = probe_layers(**data).table
     assert found["accuracy"][0] == 1.0
     assert found["control_task"][0] == 1.0
     assert found["selectivity_lo"][0] > 0.1
     assert found["control_selectivity"][0] == 0.0
     assert not found["beats_control"][0]
-    assert probe_layers(**data).table["beats_control"][0]
+    assert probe_layers(**without_types(data)).table["beats_control"][0]
 
 
 def relation_alone(n=400, seed=0):
@@ -137,9 +155,11 @@ def relation_alone(n=400, seed=0):
 
 def test_labels_shuffled_within_relations_keep_what_the_relation_tells():
     X, y, relations = relation_alone()
-    data = (X[:, :200], y[:200], X[:, 200:], y[200:])
-    known = {"clusters_test": np.arange(200), "n_draws": 200}
-    everywhere, within = (probe_layers(*data, **known, groups_train=g).table for g in (None, relations[:200]))
+    train, test = Examples(X[:, :200], y[:200]), Examples(X[:, 200:], y[200:], np.arange(200))
+    everywhere, within = (
+        probe_layers(replace(train, groups=groups), test, resampling=Resampling(n_draws=200)).table
+        for groups in (None, relations[:200])
+    )
     alone = np.mean(y[200:] == np.where(relations[200:], 10, 0))  # the most frequent answer of each relation
     np.testing.assert_allclose(within["shuffled"], alone, atol=0.05)
     assert (everywhere["shuffled"] < alone - 0.2).all()
@@ -150,19 +170,18 @@ def test_labels_shuffled_within_relations_keep_what_the_relation_tells():
 
 def test_the_baseline_is_how_often_other_examples_get_the_label(planted):
     X, y = planted()
-    train, test = (X[:, :70], y[:70]), X[:, 70:]
-    own = np.full(50, "yes")
-    base = Baseline(X[:, :40] - 1.0, np.full(40, "yes"), np.arange(40) // 4)
-    found = probe_layers(*train, test, own, clusters_test=np.arange(50) // 2, baseline=base, n_draws=300)
-    probe = LinearProbe().fit(*train)
+    train, test = Examples(X[:, :70], y[:70]), Examples(X[:, 70:], np.full(50, "yes"), np.arange(50) // 2)
+    base = Examples(X[:, :40] - 1.0, np.full(40, "yes"), np.arange(40) // 4)
+    found = probe_layers(train, test, baseline=base, resampling=Resampling(n_draws=300))
+    probe = LinearProbe().fit(train.X, train.y)
     said = probe.predict(base.X)
     np.testing.assert_array_equal(found.classes[found.baseline_predicted], said)
     np.testing.assert_allclose(found.table["baseline"], (said == "yes").mean(axis=1))
-    oracle = difference_intervals(found.correct.T, np.arange(50) // 2, (said == "yes").T, base.clusters, (300, 0, 0.95))
+    oracle = difference_intervals(found.correct.T, test.clusters, (said == "yes").T, base.clusters, n_draws=300)
     np.testing.assert_allclose(found.table["selectivity"], found.correct.mean(axis=1) - (said == "yes").mean(axis=1))
     np.testing.assert_allclose(found.table[["selectivity_lo", "selectivity_hi"]].T, [oracle.lo, oracle.hi])
-    moved = Baseline(base.X[:, ::-1], base.y, base.clusters[::-1])
-    again = probe_layers(*train, test, own, clusters_test=np.arange(50) // 2, baseline=moved, n_draws=300)
+    moved = Examples(base.X[:, ::-1], base.y, base.clusters[::-1])
+    again = probe_layers(train, test, baseline=moved, resampling=Resampling(n_draws=300))
     pd.testing.assert_frame_equal(again.table, found.table, check_exact=True)
     np.testing.assert_array_equal(again.baseline_predicted[:, ::-1], found.baseline_predicted)
 
@@ -173,21 +192,14 @@ def test_a_default_class_does_not_beat_its_baseline():
     X, y = rng.standard_normal((2, 100, 5)), np.arange(100) % 4
     X += np.eye(5)[y] * 3
     far = rng.standard_normal((2, 160, 5)) + np.array([8.0, 0, 0, 0, 0])
-    data = {
-        "X_train": X,
-        "y_train": y,
-        "X_test": far[:, :60],
-        "y_test": np.zeros(60, int),
-        "clusters_test": np.arange(60),
-    }
-    assert probe_layers(**data).table["beats_control"].all()
-    base = Baseline(far[:, 60:], np.zeros(100, int), np.arange(100))
-    assert not probe_layers(**data, baseline=base).table["beats_control"].any()
+    data = Examples(X, y), Examples(far[:, :60], np.zeros(60, int), np.arange(60))
+    assert probe_layers(*data).table["beats_control"].all()
+    base = Examples(far[:, 60:], np.zeros(100, int), np.arange(100))
+    assert not probe_layers(*data, baseline=base).table["beats_control"].any()
 
 
 def test_without_types_there_is_no_control_task(case):
-    plain = {k: v for k, v in case.items() if not k.startswith("types")}
-    found = probe_layers(**plain, n_shuffles=1, n_draws=50, layers=["embed", "a", "b", "c"])
+    found = probe_layers(**without_types(case), settings=ONE, resampling=FEW, layers=["embed", "a", "b", "c"])
     assert found.control_correct is None
     assert found.table.filter(like="control_").isna().all(axis=None)
     assert found.table.filter(like="baseline").isna().all(axis=None)
@@ -197,37 +209,41 @@ def test_without_types_there_is_no_control_task(case):
 
 
 def test_one_cluster_has_no_interval_and_beats_nothing(case):
-    found = probe_layers(**case | {"clusters_test": np.zeros(50)}, n_shuffles=1, n_draws=50).table
+    one_cluster = replace(case["test"], clusters=np.zeros(50))
+    found = probe_layers(case["train"], one_cluster, settings=ONE, resampling=FEW).table
     bounds = [f"{c}_{end}" for c in MEASURES[:10] for end in ("lo", "hi")]
     assert found[bounds].isna().all(axis=None)
     assert not found["beats_control"].any()
 
 
 def test_auc_says_why_it_is_missing(case):
-    one = case["y_test"] == "yes"
-    data = case | {k: case[k][one] for k in ("y_test", "clusters_test", "types_test")}
-    found = probe_layers(**data | {"X_test": case["X_test"][:, one]}, n_shuffles=1, n_draws=50).table
+    test = case["test"]
+    yes = test.y == "yes"
+    one_class = Examples(test.X[:, yes], test.y[yes], test.clusters[yes], test.types[yes])
+    found = probe_layers(case["train"], one_class, settings=ONE, resampling=FEW).table
     assert found[["auc", "auc_lo", "auc_hi"]].isna().all(axis=None)
     assert (found["auc_note"] == "1 of 2 classes not in test").all()
     np.testing.assert_allclose(found["balanced_accuracy"], found["accuracy"])
-    full = probe_layers(**case, n_shuffles=1, n_draws=50).table
+    full = probe_layers(**case, settings=ONE, resampling=FEW).table
     assert (full["auc_note"] == "").all()
 
 
 def test_result_ignores_row_order_and_threads_and_follows_the_seed(case):
     rng = np.random.default_rng(6)
     train, test = rng.permutation(70), rng.permutation(50)
-    case = case | {"clusters_train": np.arange(70) // 2}
+    case = case | {"train": replace(case["train"], clusters=np.arange(70) // 2)}
     folds = group_folds(np.arange(70) // 18, np.arange(50) % 4)
     moved = {
-        k: v[:, train if "train" in k else test] if k.startswith("X") else v[train if "train" in k else test]
-        for k, v in case.items()
+        name: Examples(
+            case[name].X[:, order], *(getattr(case[name], part)[order] for part in ("y", "clusters", "types"))
+        )
+        for name, order in (("train", train), ("test", test))
     }
     moved_folds = [Fold(np.argsort(train)[f.train], np.argsort(test)[f.test]) for f in folds[::-1]]
-    options = {"n_shuffles": 2, "n_draws": 200}
-    first = probe_layers(**case, folds=folds, **options)
-    again = probe_layers(**moved, folds=moved_folds, n_jobs=1, **options)
-    other = probe_layers(**case, folds=folds, seed=1, **options)
+    draws, settings = Resampling(n_draws=200), ProbeSettings(n_shuffles=2)
+    first = probe_layers(**case, folds=folds, settings=settings, resampling=draws)
+    again = probe_layers(**moved, folds=moved_folds, settings=replace(settings, n_jobs=1), resampling=draws)
+    other = probe_layers(**case, folds=folds, settings=settings, resampling=draws._replace(seed=1))
     pd.testing.assert_frame_equal(again.table, first.table, check_exact=True)
     for name, order in (("correct", test), ("shuffled_correct", test), ("control_correct", test), ("bits", train)):
         np.testing.assert_array_equal(getattr(again, name), getattr(first, name)[:, order])
@@ -239,11 +255,12 @@ def test_result_ignores_row_order_and_threads_and_follows_the_seed(case):
 
 def test_folds_score_each_example_by_the_probe_that_left_its_group_out(case):
     groups = np.arange(70) % 5, np.arange(50) % 5
-    found = probe_layers(**case, folds=group_folds(*groups), n_draws=50, n_shuffles=1)
+    train, test = case.values()
+    found = probe_layers(train, test, folds=group_folds(*groups), settings=ONE, resampling=FEW)
     for group in range(5):
         kept, held = groups[0] != group, groups[1] == group
-        probe = LinearProbe().fit(case["X_train"][:, kept], case["y_train"][kept])
-        right = probe.predict(case["X_test"][:, held]) == case["y_test"][held]
+        probe = LinearProbe().fit(train.X[:, kept], train.y[kept])
+        right = probe.predict(test.X[:, held]) == test.y[held]
         np.testing.assert_array_equal(found.correct[:, held], right)
     assert found.table[["n_folds", "n_train"]].iloc[0].tolist() == [5, 56]
 
@@ -256,11 +273,10 @@ def test_what_only_marks_a_relation_is_not_found_when_it_is_left_out():
     own = 8.0 * np.eye(40)[groups]
     shared = own + 8.0 * np.eye(40)[20 + (groups < 6)]
     X = np.stack([own, shared]) + rng.standard_normal((2, 240, 40))
-    within = probe_layers(X[:, ::2], kind[::2], X[:, 1::2], kind[1::2], clusters_test=groups[1::2], n_draws=200)
-    folds = group_folds(groups[::2], groups[1::2])
-    left_out = probe_layers(
-        X[:, ::2], kind[::2], X[:, 1::2], kind[1::2], clusters_test=groups[1::2], folds=folds, n_draws=200
-    )
+    examples = Examples(X[:, ::2], kind[::2]), Examples(X[:, 1::2], kind[1::2], groups[1::2])
+    draws = Resampling(n_draws=200)
+    within = probe_layers(*examples, resampling=draws)
+    left_out = probe_layers(*examples, folds=group_folds(groups[::2], groups[1::2]), resampling=draws)
     assert (within.table["accuracy"] > 0.95).all()
     assert left_out.table["accuracy"][0] < 0.6
     assert left_out.table["accuracy"][1] > 0.95
@@ -269,23 +285,22 @@ def test_what_only_marks_a_relation_is_not_found_when_it_is_left_out():
 
 def test_a_fold_may_lack_a_class_that_it_is_not_asked_for(planted):
     case = split(planted, n_classes=3)
-    held = case["y_test"] != "maybe"
-    kept = np.flatnonzero(case["y_train"] != "maybe")
+    held = case["test"].y != "maybe"
+    kept = np.flatnonzero(case["train"].y != "maybe")
     folds = [Fold(kept, np.flatnonzero(held)), Fold(np.arange(70), np.flatnonzero(~held))]
-    plain = {k: v for k, v in case.items() if not k.startswith("types")}
-    found = probe_layers(**plain, folds=folds, n_draws=20, n_shuffles=1)
+    found = probe_layers(**without_types(case), folds=folds, settings=ONE, resampling=FEW)
     assert (found.probability[:, held][:, :, found.classes == "maybe"] == 0.0).all()
     np.testing.assert_allclose(found.probability.sum(axis=2), 1.0)
 
 
 def test_a_constant_embedding_carries_nothing_and_hurts_nothing(case):
-    train, test = case["X_train"].copy(), case["X_test"].copy()
-    train[0] = test[0] = 0.3
-    found = probe_layers(**case | {"X_train": train, "X_test": test}, n_draws=50, n_shuffles=1)
+    train, test = (replace(examples, X=examples.X.copy()) for examples in case.values())
+    train.X[0] = test.X[0] = 0.3
+    found = probe_layers(train, test, settings=ONE, resampling=FEW)
     assert found.table["auc"][0] == 0.5
     assert found.table["accuracy"][0] == pytest.approx(found.table["chance"][0])
-    with pytest.raises(ValueError, match="X_train is the same for all examples in every layer"):
-        probe_layers(**case | {"X_train": train[:1], "X_test": test[:1]}, n_draws=50, n_shuffles=1)
+    with pytest.raises(ValueError, match="X of train is the same for all examples in every layer"):
+        probe_layers(replace(train, X=train.X[:1]), replace(test, X=test.X[:1]))
 
 
 def test_memory_is_bounded_by_one_layer_of_training_and_test(tmp_path, peak_memory):
@@ -294,51 +309,75 @@ def test_memory_is_bounded_by_one_layer_of_training_and_test(tmp_path, peak_memo
     for layer in range(10):
         np.save(tmp_path / f"{layer}.npy", rng.standard_normal((300, 512)).astype(np.float32) + 0.2 * y[:, None])
     mapped = [np.load(tmp_path / f"{layer}.npy", mmap_mode="r") for layer in range(10)]
-    options = {"clusters_test": np.arange(300) // 50, "n_shuffles": 1, "n_draws": 20, "n_jobs": 1}
-    one, ten = (peak_memory(lambda n=n: probe_layers(mapped[:n], y, mapped[:n], y, **options)) for n in (1, 10))
+    options = {"settings": ProbeSettings(n_shuffles=1, n_jobs=1), "resampling": Resampling(n_draws=20)}
+
+    def probe(n):
+        return probe_layers(Examples(mapped[:n], y), Examples(mapped[:n], y, np.arange(300) // 50), **options)
+
+    one, ten = (peak_memory(lambda n=n: probe(n)) for n in (1, 10))
     assert ten < one + 3 * 300 * 512 * 4
 
 
-BAD = [
-    ({"y_test": np.repeat(["yes", "never seen"], 25)}, r"training never saw.*'never seen'.*leave them out"),
-    ({"types_test": None}, "both types_train and types_test"),
-    ({"types_train": np.zeros(70)}, "2 classes needs as many types"),
-    ({"types_test": np.zeros(3)}, "types_test must hold one label for each of 50"),
-    ({"clusters_test": np.zeros(49)}, "clusters_test must hold one label for each of 50"),
-    ({"clusters_train": np.zeros(49)}, "clusters_train must hold one label for each of 70"),
-    ({"clusters_train": np.zeros(70)}, "the first cluster drawn fills all 70 examples"),
-    ({"n_shuffles": 0}, "n_shuffles must be at least 1"),
-    ({"layers": [0, 1]}, "layers names 2 rows, but there are 4"),
-    ({"y_train": np.full(70, "yes"), "y_test": np.full(50, "yes")}, "y_train must have at least two classes"),
-    ({"fractions": (0.5, 0.2, 1.0)}, "fractions must rise from above 0 to 1"),
-    ({"folds": [Fold(np.arange(70), np.arange(49))]}, "each test example once, but example 49 is in 0"),
-    ({"folds": [Fold(np.arange(71), np.arange(50))]}, r"folds\[0\] must hold rows of the 70 training examples"),
-    ({"folds": [Fold(np.arange(0), np.arange(50))]}, r"folds\[0\] must hold rows of the 70 training examples"),
-    ({"folds": [Fold(np.arange(1), np.arange(50))]}, "a fold trains on the classes .* it needs two classes"),
-    ({"baseline": Baseline(np.zeros((4, 3, 10)), np.full(3, "x"), np.zeros(3))}, "training never saw"),
+BAD_EXAMPLES = [
     (
-        {"baseline": Baseline(np.zeros((3, 3, 10)), np.full(3, "yes"), np.zeros(3))},
-        "the baseline must have equal layers",
+        {"test": {"y": np.repeat(["yes", "never seen"], 25)}},
+        r"y of test.*training never saw.*'never seen'.*leave those",
     ),
-    ({"baseline": Baseline(np.zeros((4, 3, 10)), np.full(3, "yes"), np.zeros(3)), "folds": []}, "leave out folds or"),
-    ({"groups_train": np.zeros(3)}, "groups_train must hold one label for each of 70"),
-    ({"C": -1.0}, "C must be positive"),
-    ({"level": 1.0}, "level must lie strictly between 0 and 1"),
+    ({"test": {"types": None}}, "the types of both train and test"),
+    ({"train": {"types": np.zeros(70)}}, "2 classes needs as many types"),
+    ({"test": {"types": np.zeros(3)}}, "types of test must hold one label for each of 50"),
+    ({"test": {"clusters": np.zeros(49)}}, "clusters of test must hold one label for each of 50"),
+    ({"test": {"clusters": None}}, r"test has no clusters; .* or np.arange\(50\) if each is its own"),
+    ({"train": {"clusters": np.zeros(49)}}, "clusters of train must hold one label for each of 70"),
+    ({"train": {"clusters": np.zeros(70)}}, "the first cluster drawn fills all 70 examples"),
+    (
+        {"train": {"y": np.full(70, "yes")}, "test": {"y": np.full(50, "yes")}},
+        "y of train must have at least two classes",
+    ),
+    ({"train": {"groups": np.zeros(3)}}, "groups of train must hold one label for each of 70"),
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), BAD)
-def test_probe_layers_refuse_bad_input(case, change, message):
+@pytest.mark.parametrize(("change", "message"), BAD_EXAMPLES)
+def test_probe_layers_refuse_bad_examples(case, change, message):
+    examples = {name: replace(some, **change.get(name, {})) for name, some in case.items()}
     with pytest.raises(ValueError, match=message):
-        probe_layers(**case | {"n_draws": 10, "n_shuffles": 1} | change)
+        probe_layers(**examples, settings=ONE, resampling=FEW)
+
+
+ASKED = {"y": np.full(3, "yes"), "clusters": np.zeros(3)}
+BAD_OPTIONS = [
+    ({"settings": ProbeSettings(n_shuffles=0)}, "n_shuffles must be at least 1"),
+    ({"layers": [0, 1]}, "one name for each of 4 layers, got 2"),
+    ({"settings": ProbeSettings(fractions=(0.5, 0.2, 1.0))}, "fractions must rise from above 0 to 1"),
+    ({"folds": [Fold(np.arange(70), np.arange(49))]}, "each test example once, but example 49 is in 0"),
+    ({"folds": [Fold(np.arange(71), np.arange(50))]}, r"folds\[0\] must hold row numbers of the 70 training examples"),
+    ({"folds": [Fold(np.arange(0), np.arange(50))]}, r"folds\[0\] must hold row numbers of the 70 training examples"),
+    ({"folds": [Fold(np.arange(1), np.arange(50))]}, "a fold trains on the classes .* it needs two classes"),
+    ({"baseline": Examples(np.zeros((4, 3, 10)), np.full(3, "x"), np.zeros(3))}, "y of the baseline has .*never saw"),
+    ({"baseline": Examples(np.zeros((4, 3, 10)), np.full(3, "yes"))}, "the baseline has no clusters"),
+    ({"baseline": Examples(np.zeros((3, 3, 10)), **ASKED)}, "X of train and X of the baseline must have equal layers"),
+    ({"baseline": Examples(np.zeros((4, 3, 10)), **ASKED), "folds": []}, "leave out folds or"),
+    ({"settings": ProbeSettings(C=-1.0)}, "C must be positive"),
+    ({"resampling": Resampling(level=1.0)}, "level must lie strictly between 0 and 1"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_OPTIONS)
+def test_probe_layers_refuse_bad_options(case, change, message):
+    with pytest.raises(ValueError, match=message):
+        probe_layers(**case, **{"settings": ONE, "resampling": FEW} | change)
 
 
 def test_probe_layers_name_the_array_that_is_wrong(case):
-    broken = case["X_test"].copy()
+    train, test = case.values()
+    broken = test.X.copy()
     broken[2, 9, 0] = broken[2, 20, 0] = np.nan
-    with pytest.raises(ValueError, match="X_test has NaN or infinity in layer row 2, example 9"):
-        probe_layers(**case | {"X_test": broken})
+    with pytest.raises(ValueError, match="X of test has NaN or infinity in layer row 2, example 9"):
+        probe_layers(train, replace(test, X=broken))
     with pytest.raises(ValueError, match=r"equal layers and widths, got shapes \(4, 70, 10\) and \(4, 50, 9\)"):
-        probe_layers(**case | {"X_test": case["X_test"][:, :, :9]})
-    with pytest.raises(ValueError, match=r"X_test must have one shape.*row 0 has \(50, 10\) and row 3 has \(50, 9\)"):
-        probe_layers(**case | {"X_test": [*case["X_test"][:3], case["X_test"][3, :, :9]]})
+        probe_layers(train, replace(test, X=test.X[:, :, :9]))
+    with pytest.raises(
+        ValueError, match=r"X of test must have one shape.*row 0 has \(50, 10\) and row 3 has \(50, 9\)"
+    ):
+        probe_layers(train, replace(test, X=[*test.X[:3], test.X[3, :, :9]]))

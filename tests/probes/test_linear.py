@@ -111,7 +111,7 @@ def bad_fits(planted):
         "inf": (inf, y, {}, "X has NaN or infinity in layer row 0, example 7; leave"),
         "length": (X, y[:-1], {}, "y must hold one label for each of 12 rows"),
         "missing label": (X, missing, {}, "missing label at row 2"),
-        "width": ([X[0], X[1, :, :2]], y, {}, r"row 0 has \(12, 3\) and row 1 has \(12, 2\); probe"),
+        "width": ([X[0], X[1, :, :2]], y, {}, r"row 0 has \(12, 3\) and row 1 has \(12, 2\); pass"),
         "rank": (X[0], y, {}, r"\[layer, example, d_model\] with entries, got shape \(12, 3\)"),
         "empty": (X[:, :0], y[:0], {}, "with entries"),
         "no layers": ([], y, {}, r"with entries, got shape \(0,\)"),
@@ -172,13 +172,12 @@ def test_memory_is_bounded_by_one_layer(tmp_path, peak_memory):
 
 ON_TENSORS = """
 import os, numpy as np, torch, sklearn.linear_model as lm
-from probes import LinearProbe, group_folds, probe_layers
+from probes import Examples, LinearProbe, ProbeSettings, Resampling, group_folds, probe_layers
 seen = set()
 fit = lm.LogisticRegression.fit
 lm.LogisticRegression.fit = lambda self, X, y, **k: (seen.add(type(X).__module__), fit(self, X, y, **k))[1]
 rng = np.random.default_rng(0)
-options = dict(clusters_test=np.arange(50), types_train=np.arange(100) % 20, types_test=np.arange(50) % 20,
-               n_shuffles=1, n_draws=20, fractions=(0.1, 0.5, 1),
+options = dict(settings=ProbeSettings(n_shuffles=1, fractions=(0.1, 0.5, 1)), resampling=Resampling(n_draws=20),
                folds=group_folds(np.arange(100) // 50, np.arange(50) // 25))
 for k in (2, 3):
     y = np.arange(150) % k
@@ -187,7 +186,9 @@ for k in (2, 3):
     X[1, np.arange(150), y] += 1.0
     def run(X):
         probe = LinearProbe().fit(X[:, :100], names[:100])
-        return probe.predict(X[:, 100:]), probe_layers(X[:, :100], names[:100], X[:, 100:], names[100:], **options)
+        train = Examples(X[:, :100], names[:100], types=np.arange(100) % 20)
+        test = Examples(X[:, 100:], names[100:], np.arange(50), np.arange(50) % 20)
+        return probe.predict(X[:, 100:]), probe_layers(train, test, **options)
     predicted, result = run(X)
     for api, module in (("1", "torch"), ("0", "numpy")):
         os.environ["SCIPY_ARRAY_API"] = api

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from probes import Signal, find_onset, mean_intervals, resample, simultaneous_band, step_onset
+from probes import Resampling, Signal, find_onset, mean_intervals, resample, simultaneous_band, step_onset
 
 
 def profile_signal(profile, n=200, carry=0.7, size=1, seed=0, spread=1.0):
@@ -58,7 +58,7 @@ def test_the_band_of_independent_layers_is_sidaks_and_of_equal_layers_the_plain_
     rng = np.random.default_rng(1)
     wide = rng.standard_normal((10, 1000))
     for values, number in ((wide, 10), (np.repeat(wide[:1], 10, axis=0), 1)):
-        found = simultaneous_band(values, np.arange(1000), n_draws=8000)
+        found = simultaneous_band(values, np.arange(1000), resampling=Resampling(8000))
         error = values.std(axis=1) / np.sqrt(1000)
         reach = stats.norm.ppf((1 + 0.95 ** (1 / number)) / 2)
         np.testing.assert_allclose((found.hi - found.estimate) / error, reach, rtol=0.05)
@@ -69,7 +69,7 @@ def test_the_band_holds_all_layers_at_once_and_pointwise_intervals_do_not():
     band = pointwise = 0
     for seed in range(200):
         signal = profile_signal(STEP, n=240, carry=0.5, size=3, seed=seed)
-        found = simultaneous_band(signal.values, signal.clusters, n_draws=400, seed=seed)
+        found = simultaneous_band(signal.values, signal.clusters, resampling=Resampling(400, seed))
         band += ((found.lo <= STEP) & (found.hi >= STEP)).all()
         plain = mean_intervals(signal.values.T, signal.clusters, n_draws=400, seed=seed)
         pointwise += ((plain.lo <= STEP) & (plain.hi >= STEP)).all()
@@ -111,7 +111,7 @@ def test_rows_are_named_by_layers():
 
 def test_no_excess_is_found_in_one_of_twenty():
     false = sum(
-        find_onset({"x": profile_signal([0.0] * 12, n=60, seed=s)}, n_draws=400, seed=s).layer is not None
+        find_onset({"x": profile_signal([0.0] * 12, n=60, seed=s)}, resampling=Resampling(400, s)).layer is not None
         for s in range(300)
     )
     assert 0.02 <= false / 300 <= 0.08
@@ -137,7 +137,7 @@ def test_intervals_cover_the_onset_of_steep_gradual_leaky_and_passing_signals(pr
     assert step_onset(np.array(profile)) == row
     covered = near = 0
     for seed in range(100):
-        found = find_onset({"x": profile_signal(profile, n=150, size=2, seed=seed)}, n_draws=300, seed=seed)
+        found = find_onset({"x": profile_signal(profile, n=150, size=2, seed=seed)}, resampling=Resampling(300, seed))
         covered += found.layer is not None and found.lo <= row <= found.hi
         near += found.layer is not None and abs(found.layer - row) <= 1
     assert covered >= 93
@@ -175,7 +175,7 @@ def test_onsets_ignore_row_order_and_follow_the_seed():
     order = np.random.default_rng(5).permutation(90)
     moved = Signal(signal.values[:, order], signal.clusters[order])
     assert find_onset({"x": moved}) == find_onset({"x": signal})
-    assert find_onset({"x": signal}, seed=1).p != find_onset({"x": signal}).p
+    assert find_onset({"x": signal}, resampling=Resampling(seed=1)).p != find_onset({"x": signal}).p
 
 
 def test_missing_values_are_left_out():
@@ -199,7 +199,7 @@ ONE_CLUSTER = np.array([[0.0, 0.0, 0.0, 0.0], [-1.0, -2.0, np.nan, np.nan]])
 
 
 @pytest.mark.parametrize(
-    ("signals", "kwargs", "message"),
+    ("signals", "options", "message"),
     [
         ({}, {}, "signals is empty"),
         ({"x": Signal(np.zeros(4), np.arange(4))}, {}, r"'x' must be \[layer, example\].*\(4,\)"),
@@ -213,9 +213,9 @@ ONE_CLUSTER = np.array([[0.0, 0.0, 0.0, 0.0], [-1.0, -2.0, np.nan, np.nan]])
         ({"x": Signal(VALUES, np.arange(4)), "y": Signal(VALUES, np.array(list("abcd")))}, {}, "labels of one kind"),
         ({"x": Signal(VALUES, np.arange(4))}, {"layers": [0, 2, 4]}, r"3 consecutive numbers.*\[0, 2, 4\]"),
         ({"x": Signal(VALUES, np.arange(4))}, {"layers": [0, 1]}, "3 consecutive numbers"),
-        ({"x": Signal(VALUES, np.arange(4))}, {"level": 95}, "level must lie"),
+        ({"x": Signal(VALUES, np.arange(4))}, {"resampling": Resampling(level=95)}, "level must lie"),
     ],
 )  # fmt: skip
-def test_onsets_refuse_bad_input(signals, kwargs, message):
+def test_onsets_refuse_bad_input(signals, options, message):
     with pytest.raises(ValueError, match=message):
-        find_onset(signals, **kwargs)
+        find_onset(signals, **options)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 
-from probes import cluster_weights, expanded_level
+from probes import Resampling, cluster_weights, expanded_level
 from probes._scores import auc, balanced_accuracy, brier_scores
 from probes._student import effective_clusters
 
@@ -40,7 +40,7 @@ def test_auc_and_its_interval_match_scikit_learn_on_repeated_examples(k):
             return roc_auc_score(codes[rows], probability[layer, rows, 1])
         return np.mean([roc_auc_score(codes[rows] == c, probability[layer, rows, c]) for c in range(k)])
 
-    found, note = auc(probability, codes, clusters, n_draws=30, seed=3)
+    found, note = auc(probability, codes, clusters, Resampling(30, 3))
     assert note == ""
     for layer in range(2):
         assert found.estimate[layer] == pytest.approx(oracle(np.arange(60), layer))
@@ -50,15 +50,15 @@ def test_auc_and_its_interval_match_scikit_learn_on_repeated_examples(k):
 
 def test_auc_is_the_same_however_the_draws_are_cut(monkeypatch):
     probability, codes, clusters = scored(k=2)
-    whole, _ = auc(probability, codes, clusters, n_draws=30)
+    whole, _ = auc(probability, codes, clusters, Resampling(30))
     monkeypatch.setattr("probes._scores._CHUNK", 7)
-    cut, _ = auc(probability, codes, clusters, n_draws=30)
+    cut, _ = auc(probability, codes, clusters, Resampling(30))
     np.testing.assert_array_equal(whole.lo, cut.lo)
 
 
 def test_draws_without_a_class_are_left_out_of_the_auc():
     probability, codes, _ = scored(n=8, k=2)
-    found, note = auc(probability, codes, codes, n_draws=50)
+    found, note = auc(probability, codes, codes, Resampling(50))
     assert note == ""
     np.testing.assert_allclose(found.lo, found.estimate)
     np.testing.assert_allclose(found.hi, found.estimate)
@@ -67,7 +67,7 @@ def test_draws_without_a_class_are_left_out_of_the_auc():
 def test_auc_is_missing_where_a_class_is():
     probability, codes, clusters = scored(k=3)
     kept = codes != 1
-    found, note = auc(probability[:, kept], codes[kept], clusters[kept], n_draws=10)
+    found, note = auc(probability[:, kept], codes[kept], clusters[kept], Resampling(10))
     assert note == "1 of 3 classes not in test"
     assert np.isnan([found.estimate, found.lo, found.hi]).all()
 
@@ -75,7 +75,7 @@ def test_auc_is_missing_where_a_class_is():
 def test_balanced_accuracy_and_its_interval_match_scikit_learn_on_repeated_examples():
     probability, codes, clusters = scored()
     predicted = probability.argmax(axis=2)
-    found = balanced_accuracy((predicted == codes).astype(float), codes, clusters, n_draws=30, seed=3)
+    found = balanced_accuracy((predicted == codes).astype(float), codes, clusters, Resampling(30, 3))
     for layer in range(2):
         assert found.estimate[layer] == pytest.approx(balanced_accuracy_score(codes, predicted[layer]))
         draws = resampled(
@@ -86,12 +86,12 @@ def test_balanced_accuracy_and_its_interval_match_scikit_learn_on_repeated_examp
 
 def test_a_draw_without_a_class_takes_the_mean_of_the_others():
     """Each cluster is one class, and each example right: whatever is drawn, the mean recall is 1."""
-    found = balanced_accuracy(np.ones((1, 6)), np.arange(6) % 3, np.arange(6) % 3, n_draws=50)
+    found = balanced_accuracy(np.ones((1, 6)), np.arange(6) % 3, np.arange(6) % 3, Resampling(50))
     assert found.lo == found.hi == 1.0
 
 
 def test_balanced_accuracy_ignores_what_does_not_occur_and_bounds_need_two_clusters():
-    found = balanced_accuracy(np.array([[1.0, 0.0, 1.0]]), np.array([0, 0, 2]), np.zeros(3), n_draws=5)
+    found = balanced_accuracy(np.array([[1.0, 0.0, 1.0]]), np.array([0, 0, 2]), np.zeros(3), Resampling(5))
     assert found.estimate == pytest.approx([0.75])
     assert np.isnan([found.lo, found.hi]).all()
 

@@ -4,7 +4,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from probes import Signal, a_priori_layers, find_onset, find_separation, intersection_layer
+from probes import Resampling, Signal, a_priori_layers, find_onset, find_separation, intersection_layer
 
 
 def step_signal(first, n=300, n_layers=10, height=0.5, seed=0):
@@ -29,7 +29,9 @@ def test_onsets_apart_are_separate_in_either_order():
 
 
 def test_onsets_together_are_not_separate():
-    verdicts = [find_separation(*sides(4, 4, n=120, seed=10 * s), n_draws=300, seed=s).verdict for s in range(60)]
+    verdicts = [
+        find_separation(*sides(4, 4, n=120, seed=10 * s), resampling=Resampling(300, s)).verdict for s in range(60)
+    ]
     assert verdicts.count("separate") <= 3
     assert verdicts.count("no separation") >= 55
 
@@ -45,7 +47,7 @@ def test_a_side_without_signal_has_no_onset():
 
 def test_the_sides_are_resampled_independently():
     one = step_signal(5, n=80, height=0.4)
-    found = find_separation({"a": one}, {"b": one}, n_draws=500)
+    found = find_separation({"a": one}, {"b": one}, resampling=Resampling(500))
     assert found.difference.estimate == 0
     assert found.difference.lo < found.difference.hi
 

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from scipy.linalg import subspace_angles
 
-from probes import angle_layers, cluster_weights, cosine, direction_layers
-from probes._subspace import _fit, _pairs, _refit_cosines, _squares
+from probes import Resampling, angle_layers, cluster_sums, cluster_weights, cosine, direction_layers
+from probes._subspace import _refit_cosines, _squares
 
 D = 24
 SCALE = np.where(np.arange(D) < 3, 10.0, 1.0)
@@ -37,7 +37,7 @@ def case():
 
 @pytest.fixture(scope="module")
 def table(case):
-    return direction_layers(**case, n_draws=400)
+    return direction_layers(**case, resampling=Resampling(400))
 
 
 def test_estimates_are_those_of_the_mean_differences(case, table):
@@ -52,12 +52,12 @@ def test_estimates_are_those_of_the_mean_differences(case, table):
 
 
 def test_refits_from_inner_products_are_the_refits_written_out(case):
-    fit = _fit(_pairs(case["loc"], case["clusters_loc"], "clusters"), 1)
+    fit = cluster_sums(case["loc"][1], case["clusters_loc"])
     weights = cluster_weights(30, 25, seed=3)
     gram = fit.sums @ fit.sums.T
     for draw, norm, found in zip(
         weights,
-        np.sqrt(_squares(gram, weights)) / (weights @ fit.counts),
+        np.sqrt(_squares(gram, weights)) / (weights @ fit.counts[:, 0]),
         _refit_cosines(gram, weights, np.ones((1, 30))),
         strict=True,
     ):
@@ -93,7 +93,7 @@ def test_intervals_cover_the_planted_cosine_and_the_fitted_norm_follows_the_nois
         residuals = np.ones((1, 2, D)) + rng.standard_normal((1, 2, D))
         scale = np.median(np.linalg.norm(residuals, axis=2))
         found = direction_layers(
-            en, loc, residuals, clusters_en=clusters, clusters_loc=clusters, n_draws=300, n_null=1, seed=seed
+            en, loc, residuals, clusters_en=clusters, clusters_loc=clusters, n_null=1, resampling=Resampling(300, seed)
         ).iloc[0]
         truths = {"cosine": 0.5, "en_norm": 5 / scale, "loc_norm": 3 / scale}
         covered += [found[f"{name}_lo"] <= truth <= found[f"{name}_hi"] for name, truth in truths.items()]
@@ -103,8 +103,10 @@ def test_intervals_cover_the_planted_cosine_and_the_fitted_norm_follows_the_nois
 
 def test_random_directions_in_the_residuals_covariance_are_the_null(case):
     few = {**case, "en": SCALE * np.random.default_rng(1).standard_normal((3, 2, D)), "clusters_en": np.arange(2)}
-    found = direction_layers(**few, n_draws=20, n_null=2000)
-    isotropic = direction_layers(**{**few, "residuals": case["residuals"] / SCALE}, n_draws=20, n_null=2000)
+    found = direction_layers(**few, n_null=2000, resampling=Resampling(20))
+    isotropic = direction_layers(
+        **{**few, "residuals": case["residuals"] / SCALE}, n_null=2000, resampling=Resampling(20)
+    )
     assert (isotropic["cosine_null_hi"] < 0.5).all()
     assert (found["cosine_null_hi"] > 0.8).all()  # three of the dimensions hold nearly all variance
     np.testing.assert_allclose(found["cosine_null_hi"], -found["cosine_null_lo"], atol=0.1)
@@ -117,7 +119,13 @@ def test_p_of_the_cosine_is_even_for_random_directions():
         residuals = SCALE * rng.standard_normal((1, 100, D))
         en, loc = (np.repeat(SCALE * rng.standard_normal((1, 1, D)), 2, axis=1) for _ in range(2))
         found = direction_layers(
-            en, loc, residuals, clusters_en=np.arange(2), clusters_loc=np.arange(2), n_draws=2, n_null=60, seed=seed
+            en,
+            loc,
+            residuals,
+            clusters_en=np.arange(2),
+            clusters_loc=np.arange(2),
+            n_null=60,
+            resampling=Resampling(2, seed),
         )
         p.append(found["cosine_p"].item())
     np.testing.assert_allclose(np.quantile(p, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.11)
@@ -136,7 +144,7 @@ def test_angles_are_scipys_and_dependent_vectors_add_none(case, dtype):
     given = spans(case)
     given["en"] = [x.astype(dtype) for x in given["en"]]
     given["en"][2] = given["en"][0] + given["en"][1]
-    found = angle_layers(**given, n_draws=20, n_null=20, layers=["a", "b", "c"])
+    found = angle_layers(**given, n_null=20, resampling=Resampling(20), layers=["a", "b", "c"])
     assert found["layer"].tolist() == ["a", "b", "c"]
     assert (found["rank_en"] == 2).all()
     assert (found["rank_loc"] == 2).all()
@@ -161,9 +169,8 @@ def test_planted_angles_are_covered_and_close_spans_stand_out(case):
             case["residuals"][:1],
             clusters_en=clusters,
             clusters_loc=clusters,
-            n_draws=100,
             n_null=20,
-            seed=seed,
+            resampling=Resampling(100, seed),
         ).iloc[0]
         covered += found["angle_1_lo"] <= 60 <= found["angle_1_hi"]
     assert covered >= 35
@@ -181,10 +188,15 @@ def test_one_label_is_one_cluster_in_all_vectors_of_a_side(case):
         case["residuals"],
         clusters_en=[clusters] * 2,
         clusters_loc=[case["clusters_loc"]],
-        n_draws=50,
+        resampling=Resampling(50),
     )
     once = angle_layers(
-        [en], [case["loc"]], case["residuals"], clusters_en=[clusters], clusters_loc=[case["clusters_loc"]], n_draws=50
+        [en],
+        [case["loc"]],
+        case["residuals"],
+        clusters_en=[clusters],
+        clusters_loc=[case["clusters_loc"]],
+        resampling=Resampling(50),
     )
     # Refitted on other draws, the second copy would span a dimension of its own.
     pd.testing.assert_frame_equal(twice.filter(regex="angle_1(_lo|_hi)?$"), once.filter(regex="angle_1(_lo|_hi)?$"))
@@ -192,7 +204,7 @@ def test_one_label_is_one_cluster_in_all_vectors_of_a_side(case):
 
 def test_vectors_of_zero_have_no_direction(case):
     still = {**case, "en": np.zeros_like(case["en"])}
-    found = direction_layers(**still, n_draws=20, n_null=20)
+    found = direction_layers(**still, n_null=20, resampling=Resampling(20))
     columns = ["cosine", "cosine_lo", "cosine_hi", "cosine_p", "en_stability", "en_stability_p"]
     assert found[columns].isna().all(axis=None)
     assert (found["en_norm"] == 0).all()
@@ -209,12 +221,12 @@ def test_tables_ignore_row_order_and_follow_the_seed(case, table):
         "clusters_en": case["clusters_en"][order],
         "residuals": case["residuals"][:, ::-1],
     }
-    pd.testing.assert_frame_equal(direction_layers(**moved, n_draws=400), table)
-    other = direction_layers(**case, n_draws=400, seed=1)
+    pd.testing.assert_frame_equal(direction_layers(**moved, resampling=Resampling(400)), table)
+    other = direction_layers(**case, resampling=Resampling(400, 1))
     assert (other["cosine_lo"] != table["cosine_lo"]).all()
     given = spans(case)
-    first = angle_layers(**given, n_draws=20, n_null=20)
-    pd.testing.assert_frame_equal(angle_layers(**given, n_draws=20, n_null=20), first)
+    first = angle_layers(**given, n_null=20, resampling=Resampling(20))
+    pd.testing.assert_frame_equal(angle_layers(**given, n_null=20, resampling=Resampling(20)), first)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +238,7 @@ def test_tables_ignore_row_order_and_follow_the_seed(case, table):
         ({"clusters_en": np.arange(4)}, "clusters_en must hold one label for each of 120 rows"),
         ({"clusters_loc": np.zeros(90)}, "clusters_loc has a single cluster"),
         ({"residuals": np.ones((3, 10, D))}, "residuals of layer 0 give no random directions"),
-        ({"layers": [1]}, "names 1 rows, but there are 3"),
+        ({"layers": [1]}, "one name for each of 3 layers, got 1"),
         ({"n_null": 0}, "must be at least 1, got 2000 and 0"),
     ],
 )

@@ -40,7 +40,16 @@ from interp.study.locate._signals import (
     separations,
     universal_signals,
 )
-from probes import APrioriLayers, Onset, Separation, Signal, a_priori_layers, alignment_layers, intersection_layer
+from probes import (
+    APrioriLayers,
+    Onset,
+    Resampling,
+    Separation,
+    Signal,
+    a_priori_layers,
+    alignment_layers,
+    intersection_layer,
+)  # fmt: skip
 
 FEW_DRAWS = 200
 """Draws of intervals that nobody reads: estimates don't depend on them."""
@@ -116,7 +125,7 @@ def run_alignment(study: Study, read: Residuals, advance: Advance) -> pd.DataFra
         for axis, (english, own, groups, units) in pairs.items():
             table = alignment_layers(
                 english, own, groups, units, layers=range(-1, len(own) - 1),
-                n_draws=study.config.bootstrap_draws, seed=study.config.seed,
+                resampling=Resampling(study.config.bootstrap_draws, study.config.seed),
             )  # fmt: skip
             parts.append(table.assign(axis=axis, language=code))
     return pd.concat(parts, ignore_index=True)

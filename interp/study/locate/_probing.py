@@ -16,7 +16,17 @@ from interp.progress import Advance
 from interp.study.ask import Study
 from interp.study.locate._residuals import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
 from interp.study.search import spread
-from probes import Baseline, CultureReading, ProbeResult, Sample, Signal, group_folds, probe_layers
+from probes import (
+    CultureReading,
+    Examples,
+    ProbeResult,
+    ProbeSettings,
+    Resampling,
+    Sample,
+    Signal,
+    group_folds,
+    probe_layers,
+)  # fmt: skip
 
 SHARED_BY = 3
 """An answer is a class of the answer probe when at least this many fit items have it."""
@@ -102,18 +112,21 @@ class _Side:
 
 def _probe(
     study: Study, name: str, language: str, train: _Side, test: _Side, *,
-    typed: bool = False, held_out: bool = False, baseline: Baseline | None = None,
+    typed: bool = False, held_out: bool = False, baseline: Examples | None = None,
 ) -> Probed:  # fmt: skip
     """`typed`: groups are types of the control task. `held_out`: test groups are scored by probes that saw others."""
     typed = typed and len(set(train.groups)) >= len(set(train.labels))
     result = probe_layers(
-        train.stack, train.labels, test.stack, test.labels,
-        clusters_test=test.clusters, clusters_train=train.clusters,
-        types_train=train.groups if typed else None, types_test=test.groups if typed else None,
-        groups_train=None if held_out else train.groups, baseline=baseline,
+        Examples(
+            train.stack, train.labels, train.clusters,
+            types=train.groups if typed else None, groups=None if held_out else train.groups,
+        ),
+        Examples(test.stack, test.labels, test.clusters, types=test.groups if typed else None),
+        baseline=baseline,
         folds=group_folds(train.groups, test.groups, n_folds=FOLDS) if held_out else None,
-        layers=range(-1, len(train.stack) - 1), n_shuffles=SHUFFLES, n_draws=study.config.bootstrap_draws,
-        seed=study.config.seed,
+        layers=range(-1, len(train.stack) - 1),
+        settings=ProbeSettings(n_shuffles=SHUFFLES),
+        resampling=Resampling(study.config.bootstrap_draws, study.config.seed),
     )  # fmt: skip
     return Probed(name, language, result, test.clusters, None if baseline is None else np.asarray(baseline.clusters))
 
@@ -176,7 +189,7 @@ def _culture(study: Study, read: Residuals, code: str, tested: Split) -> Probed 
     own = np.repeat([study.culture(code)], test.shape[1])
     side = _Side(test, own, clusters(study, tested, code), customs(study, tested, code))
     facts = read.universal[tested, code]
-    baseline = Baseline(facts, np.repeat([study.culture(code)], facts.shape[1]), entities(study, tested))
+    baseline = Examples(facts, np.repeat([study.culture(code)], facts.shape[1]), entities(study, tested))
     return _probe(study, "culture", code, train, side, baseline=baseline)
 
 

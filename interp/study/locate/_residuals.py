@@ -14,7 +14,7 @@ from interp.names import MACRO
 from interp.progress import Advance
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals
-from probes import angle_layers, direction_layers
+from probes import Resampling, angle_layers, direction_layers
 
 Stack = Float[np.ndarray, "layer example d_model"]
 Labels = Shaped[np.ndarray, " example"]
@@ -93,7 +93,7 @@ def direction_table(study: Study, fit: FitResiduals) -> pd.DataFrame:
         for code in study.languages
     }
     names, groups = entities(study, "fit"), {code: clusters(study, "fit", code) for code in study.languages}
-    n_draws, seed = study.config.bootstrap_draws, study.config.seed
+    resampling = Resampling(study.config.bootstrap_draws, study.config.seed)
     parts = [
         direction_layers(
             en[code],
@@ -101,14 +101,14 @@ def direction_table(study: Study, fit: FitResiduals) -> pd.DataFrame:
             residuals[code],
             clusters_en=names,
             clusters_loc=groups[code],
-            n_draws=n_draws,
-            seed=seed,
+            resampling=resampling,
         ).assign(language=code)
         for code in study.languages
     ]
     angles = angle_layers(
         list(en.values()), list(loc.values()), np.concatenate(list(residuals.values()), axis=1),
-        clusters_en=[names] * len(en), clusters_loc=list(groups.values()), n_draws=min(n_draws, ANGLE_DRAWS), seed=seed,
+        clusters_en=[names] * len(en), clusters_loc=list(groups.values()),
+        resampling=resampling._replace(n_draws=min(resampling.n_draws, ANGLE_DRAWS)),
     )  # fmt: skip
     table = pd.concat([*parts, angles.assign(language=MACRO)], ignore_index=True)
     return table[["layer", "language", *(c for c in table.columns if c not in ("layer", "language"))]]

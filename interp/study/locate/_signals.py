@@ -14,6 +14,7 @@ from interp.study.locate._residuals import Residuals, entities, relations
 from probes import (
     Chance,
     CultureReading,
+    Resampling,
     Sample,
     Separation,
     Signal,
@@ -128,6 +129,6 @@ def separations(
         )
         found[code] = find_separation(
             universal, own, chance={"culture": Chance(chance.excess[:, :n_layers])}, layers=range(-1, n_layers - 1),
-            n_draws=study.config.bootstrap_draws, seed=study.config.seed,
+            resampling=Resampling(study.config.bootstrap_draws, study.config.seed),
         )  # fmt: skip
     return found
