@@ -204,6 +204,11 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     return {name: known.get(name) or spare[name] for name in families}
 
 
+def label(method: str) -> str:
+    """A method's name in a legend, a sentence or a table."""
+    return looks([method])[family(method)].label
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Context in which figures are made and saved; the caller's rcParams and backend are untouched outside it.
