@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from figures import _theme as theme
 from figures._theme import Look
+from figures._wording import MACRO
 
 _APART = 0.62
 """Room that the methods of one quantity share, of the 1 between two quantities."""
@@ -87,7 +87,7 @@ def erasure(table: pd.DataFrame) -> Figure:
     is not drawn. Raises ValueError for missing columns, no macro row, more than one of a method, or no erasure.
     """
     theme.require_columns(table, COLUMNS, "erasure")
-    rows = table[table["language"] == "macro"]
+    rows = table[table["language"] == MACRO]
     _check(rows)
     looks = theme.looks([*rows["method"], "base"])
     base = looks["base"]
@@ -115,7 +115,7 @@ def erasure(table: pd.DataFrame) -> Figure:
 def _check(rows: pd.DataFrame) -> None:
     methods = rows["method"]
     if rows.empty:
-        raise ValueError("the erasure table has no row of the language 'macro'")
+        raise ValueError(f"the erasure table has no row of the language {MACRO!r}")
     if methods.duplicated().any():
         raise ValueError(
             f"more than one macro row of the methods {list(methods[methods.duplicated()].unique())}; keep one dataset"
@@ -139,7 +139,7 @@ def _draw(axes: Axes, panel: Panel, rows: pd.DataFrame, looks: dict[str, Look]) 
     axes.set_yticks(range(len(panel.quantities)), [quantity.label for quantity in panel.quantities])
     axes.set_ylim(len(panel.quantities) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    theme.few_ticks(axes, "x")
     axes.set_xlabel(panel.label)
     axes.set_title(panel.title, loc="left", pad=3)
 

@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 from babel import Locale, UnknownLocaleError
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,43 @@ def frame(x: int, y: int, gid: str, color: str = VERMILLION) -> Rectangle:
     return Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fill=False, ec=color, lw=1.1, zorder=4, gid=gid)
 
 
+def band(
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    color: str,
+    *,
+    alpha: float,
+    gid: str,
+    label: str | None = None,
+    zorder: float = 2,
+) -> None:
+    """Shade the interval of a column (`column_lo` to `column_hi`) over the column `layer`; nothing without bounds."""
+    low, high = f"{column}_lo", f"{column}_hi"
+    if low in rows and high in rows:
+        values = rows[["layer", low, high]].to_numpy(float).T
+        axes.fill_between(*values, color=color, alpha=alpha, lw=0, label=label, zorder=zorder, gid=gid)
+
+
+def few_ticks(axes: Axes, axis: Literal["x", "y"]) -> None:
+    """At most five round numbers on an axis."""
+    axes.locator_params(axis=axis, nbins=5, steps=[1, 2, 5, 10])
+
+
+def layer_axis(axes: Axes) -> None:
+    """Name the horizontal axis as the layers, with whole numbers."""
+    axes.set_xlabel("layer (residual stream after block)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def legend_above(axes: Axes, columns: int = 3, spacing: float = 0.9) -> None:
+    """A legend above the axes, at their left edge."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, handlelength=1.6, columnspacing=spacing,
+        labelspacing=0.2,
+    )  # fmt: skip
+
+
 def freeze(figure: Figure) -> None:
     """Run the layout once and keep its result, so that every later drawing, in any format, has the same positions."""
     figure.draw_without_rendering()
@@ -282,10 +321,18 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], name: str) -> N
         raise ValueError(f"the {name} table has no rows")
 
 
+def require_one_row_each(table: pd.DataFrame, keys: list[str], name: str) -> None:
+    """Raise ValueError when two rows of a table have the same keys, naming them."""
+    repeated = table[table.duplicated(keys)]
+    if len(repeated):
+        row = ", ".join(f"{key} {value}" for key, value in repeated[keys].iloc[0].items())
+        raise ValueError(f"the {name} table has more than one row of {row}")
+
+
 def add_font(path: str | os.PathLike[str]) -> str:
     """Let a font file (TrueType) draw the characters that the other fonts lack, in every later figure; its name.
 
-    Raises ValueError where the file is no font.
+    Raises ValueError where the file is not a font.
     """
     try:
         font_manager.fontManager.addfont(path)
@@ -309,16 +356,16 @@ def own_name(code: str) -> str:
 
 def _lacking(text: str) -> set[str]:
     """Characters that no font of the style has."""
-    found = [font_manager.get_font(font_manager.findfont(family)) for family in _STYLE["font.family"]]
-    return {char for char in text if not any(font.get_char_index(ord(char)) for font in found)}
+    fonts = [font_manager.get_font(font_manager.findfont(family)) for family in _STYLE["font.family"]]
+    return {char for char in text if not any(font.get_char_index(ord(char)) for font in fonts)}
 
 
 def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
     buffer = io.BytesIO()
-    with style(), warnings.catch_warnings(record=True) as told:
+    with style(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figure.savefig(buffer, format=name, dpi=dpi or page().dpi, metadata=_METADATA[name])
-    for warning in told:
+    for warning in caught:
         if _MISSING.match(str(warning.message)):
             raise DrawingError(f"no font has a character of the figure: {warning.message}; pass one to add_font(path)")
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -95,5 +95,5 @@ def test_refusals_name_what_is_wrong() -> None:
         mechanism(table.iloc[:0])
     with pytest.raises(ValueError, match="no rows of the language 'macro'"):
         mechanism(table[table["language"] == "el"])
-    with pytest.raises(ValueError, match="more than one row of 'midalign', layer 0"):
+    with pytest.raises(ValueError, match="more than one row of method midalign, layer 0"):
         mechanism(pd.concat([table, table]))
