@@ -86,9 +86,11 @@ def erasure(table: pd.DataFrame) -> Figure:
     Needs `COLUMNS`: `method, language`, each quantity of `PANELS` with `_lo` and `_hi`, and `probe_chance`. What is NaN
     is not drawn. Raises ValueError for missing columns, no macro row, more than one of a method, or no erasure.
     """
-    theme.require_columns(table, COLUMNS, "erasure")
-    rows = table[table["language"] == MACRO]
-    _check(rows)
+    rows = theme.rows_of(table, MACRO, COLUMNS, "erasure")
+    theme.require_one_row_each(rows, ["method"], "erasure")
+    unmeasured = rows.loc[~np.isfinite(rows["erasure"].to_numpy(float)), "method"]
+    if len(unmeasured):
+        raise ValueError(f"no finite erasure of the methods {list(unmeasured)}")
     looks = theme.looks([*rows["method"], "base"])
     base = looks["base"]
     with theme.style():
@@ -110,19 +112,6 @@ def erasure(table: pd.DataFrame) -> Figure:
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         theme.freeze(figure)
     return figure
-
-
-def _check(rows: pd.DataFrame) -> None:
-    methods = rows["method"]
-    if rows.empty:
-        raise ValueError(f"the erasure table has no row of the language {MACRO!r}")
-    if methods.duplicated().any():
-        raise ValueError(
-            f"more than one macro row of the methods {list(methods[methods.duplicated()].unique())}; keep one dataset"
-        )
-    lacking = ~np.isfinite(rows["erasure"].to_numpy(float))
-    if lacking.any():
-        raise ValueError(f"no finite erasure of the methods {list(methods[lacking])}")
 
 
 def _draw(axes: Axes, panel: Panel, rows: pd.DataFrame, looks: dict[str, Look]) -> None:

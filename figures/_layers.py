@@ -88,7 +88,8 @@ def layers(
     columns, an empty table, an unknown language, more than one row of a layer, no metric, or a chosen layer not in the
     table.
     """
-    rows = _select(table, language)
+    rows = theme.rows_of(table, language, COLUMNS, "layers").sort_values("layer")
+    theme.require_one_row_each(rows, ["language", "layer"], "layers")
     chosen = dict(chosen or {})
     for name, layer in chosen.items():
         if layer not in rows["layer"].values:
@@ -115,19 +116,6 @@ def layers(
         figure.align_ylabels(grid)
         theme.freeze(figure)
     return figure
-
-
-def _select(table: pd.DataFrame, language: str) -> pd.DataFrame:
-    theme.require_columns(table, COLUMNS, "layers")
-    rows = table[table["language"] == language].sort_values("layer")
-    if rows.empty:
-        raise theme.DrawingError(
-            f"no language {language!r} in the layers table; it has {list(table['language'].unique())}"
-        )
-    twice = rows["layer"][rows["layer"].duplicated()].unique()
-    if len(twice):
-        raise ValueError(f"{language}: more than one row of the layers {twice.tolist()}; keep one model and dataset")
-    return rows
 
 
 def _measured(rows: pd.DataFrame, column: str) -> bool:

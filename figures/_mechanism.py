@@ -41,10 +41,7 @@ def mechanism(table: pd.DataFrame) -> Figure:
     directions, and the whole erasure as a horizontal line. Bands are intervals; what is nowhere measured is not drawn.
     Raises ValueError for missing COLUMNS, a table without macro rows, or more than one row of a method's layer.
     """
-    theme.require_columns(table, COLUMNS, "mechanism")
-    rows = table[table["language"] == MACRO]
-    if rows.empty:
-        raise ValueError(f"no rows of the language {MACRO!r} in the mechanism table")
+    rows = theme.rows_of(table, MACRO, COLUMNS, "mechanism")
     theme.require_one_row_each(rows, ["method", "layer"], "mechanism")
     methods = list(dict.fromkeys(rows["method"]))
     looks = theme.looks(methods)

@@ -139,14 +139,12 @@ def _pick(rows: pd.DataFrame, column: str, value: str | None) -> pd.DataFrame:
 
 def _check_points(rows: pd.DataFrame, name: str) -> None:
     methods = rows["method"]
-    if methods.duplicated().any():
-        twice = list(methods[methods.duplicated()].unique())
-        raise ValueError(f"{name}: more than one row of the methods {twice}; keep one dataset, and name a culture")
+    theme.require_one_row_each(rows, ["language", "method"], "plane")
     if BASE not in methods.values:
         raise ValueError(f"{name}: no row of the method {BASE!r}, from which the arrows start; it has {list(methods)}")
-    lacking = ~np.isfinite(rows[[X, Y]].to_numpy(float)).all(1)
-    if lacking.any():
-        raise ValueError(f"{name}: no finite {X} and {Y} of the methods {list(methods[lacking])}")
+    unmeasured = methods[~np.isfinite(rows[[X, Y]].to_numpy(float)).all(1)]
+    if len(unmeasured):
+        raise ValueError(f"{name}: no finite {X} and {Y} of the methods {list(unmeasured)}")
 
 
 def _limits(rows: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -32,12 +32,7 @@ def sweep(table: pd.DataFrame, *, language: str = MACRO) -> Figure:
     out 0. Cells that were chosen on dev have a frame; for `macro` it says in how many languages. Raises ValueError for
     missing COLUMNS, an unknown language, or two rows of a cell.
     """
-    theme.require_columns(table, COLUMNS, "sweep")
-    rows = table[table["language"] == language]
-    if rows.empty:
-        raise theme.DrawingError(
-            f"no language {language!r} in the sweep table; it has {list(table['language'].unique())}"
-        )
+    rows = theme.rows_of(table, language, COLUMNS, "sweep")
     theme.require_one_row_each(rows, ["method", "layer", "strength"], "sweep")
     vectors = [name for name in VECTORS if name in set(rows["method"])]
     if not vectors:

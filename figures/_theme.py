@@ -197,7 +197,7 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     markers = _SPARE_MARKERS + _LETTERS
     if len(unknown) > len(markers):
         raise ValueError(
-            f"{len(unknown)} methods without a marker of their own, at most {len(markers)} can be told apart"
+            f"{len(unknown)} methods have no marker of their own; at most {len(markers)} can be told apart"
         )
     spare = {
         name: Look(name.replace("_", " "), name.replace("_", " "), _SPARE_COLORS[i % len(_SPARE_COLORS)], markers[i])
@@ -321,12 +321,21 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], name: str) -> N
         raise ValueError(f"the {name} table has no rows")
 
 
+def rows_of(table: pd.DataFrame, language: str, columns: Iterable[str], name: str) -> pd.DataFrame:
+    """Rows of a language; raises ValueError for missing columns, an empty table, and a language that it lacks."""
+    require_columns(table, columns, name)
+    rows = table[table["language"] == language]
+    if rows.empty:
+        raise DrawingError(f"no language {language!r} in the {name} table; it has {list(table['language'].unique())}")
+    return rows
+
+
 def require_one_row_each(table: pd.DataFrame, keys: list[str], name: str) -> None:
     """Raise ValueError when two rows of a table have the same keys, naming them."""
     repeated = table[table.duplicated(keys)]
     if len(repeated):
         row = ", ".join(f"{key} {value}" for key, value in repeated[keys].iloc[0].items())
-        raise ValueError(f"the {name} table has more than one row of {row}")
+        raise ValueError(f"the {name} table has more than one row of {row}; keep one model, dataset and culture")
 
 
 def add_font(path: str | os.PathLike[str]) -> str:
