@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from figures import _theme as theme
 
@@ -33,7 +32,7 @@ def ablations(table: pd.DataFrame, plans: pd.DataFrame | None = None) -> Figure:
         for axes, (metric, label) in zip(pair, AXES.items(), strict=True):
             _panel(axes, rows, places, searched.iloc[0], metric)
             axes.set_xlabel(label)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+            theme.few_ticks(axes, "x")
         pair[0].set_yticks(places, rows["ablation"])
         pair[0].set_ylim(places.max() + 0.8, -0.8)
         for axes in pair:

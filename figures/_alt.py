@@ -14,23 +14,24 @@ def plane(table: pd.DataFrame, language: str) -> str:
     """Where base and every method land."""
     rows = table[(table["language"] == language) & ~table["method"].map(theme.is_control)]
     rows = rows[~rows["method"].map(theme.of_seed)]
-    told = [
-        f"{_label(row['method'])} {number(row, 'transfer')} and {number(row, 'localization')}" for row in _each(rows)
+    parts = [
+        f"{theme.label(row['method'])} {number(row, 'transfer')} and {number(row, 'localization')}"
+        for row in rows.to_dict("records")
     ]
-    return f"Transfer and localization, {_of(language)}: {'; '.join(told)}."
+    return f"Transfer and localization, {_of(language)}: {'; '.join(parts)}."
 
 
 def plane_by_language(table: pd.DataFrame) -> str:
     """Where base and Surgical Steering land in each language."""
-    told: list[str] = []
+    parts: list[str] = []
     for language, rows in table[table["language"] != MACRO].groupby("language", sort=False):
-        named = {row["method"]: row for row in _each(rows)}
+        named = {row["method"]: row for row in rows.to_dict("records")}
         if "base" not in named or pd.isna(named["base"]["localization"]):
             continue
         places = [named[method] for method in ("base", "surgical") if method in named]
         steps = [", ".join(estimate(row[axis], digits=2) for axis in ("transfer", "localization")) for row in places]
-        told.append(f"{language} {' to '.join(steps)}")
-    return f"Transfer, localization of base and of Surgical Steering per language: {'; '.join(told)}."
+        parts.append(f"{language} {' to '.join(steps)}")
+    return f"Transfer, localization of base and of Surgical Steering per language: {'; '.join(parts)}."
 
 
 def layers(table: pd.DataFrame, language: str) -> str:
@@ -42,18 +43,18 @@ def layers(table: pd.DataFrame, language: str) -> str:
         "alignment_universal": "alignment of universal prompts", "alignment_cultural": "alignment of cultural prompts",
         "d_transfer_en": "EN's effect on transfer", "d_localization_loc": "LOC's effect on localization",
     }  # fmt: skip
-    told = []
+    parts = []
     for column, label in names.items():
         if column in rows and rows[column].notna().any():
             best = _most(rows, column)
             against = _against(table, best, column, ["layer"]) if column.startswith("d_") else ""
-            told.append(f"{label} is highest at layer {best['layer']:.0f}, {number(best, column)}{against}")
-    return f"By layer, {_of(language)}: {'; '.join(told)}."
+            parts.append(f"{label} is highest at layer {best['layer']:.0f}, {number(best, column)}{against}")
+    return f"By layer, {_of(language)}: {'; '.join(parts)}."
 
 
 def sweep(table: pd.DataFrame, language: str) -> str:
     """The best cell of each vector on its own axis, and what it does to the other."""
-    told = []
+    parts = []
     for method, own, other in (("en", "transfer", "localization"), ("loc", "localization", "transfer")):
         rows = table[(table["method"] == method) & (table["language"] == language)]
         if len(rows):
@@ -63,97 +64,93 @@ def sweep(table: pd.DataFrame, language: str) -> str:
                 for column in (f"d_{own}", f"d_{other}")
             ]
             strength = strength_label(best["strength"])
-            told.append(
-                f"{_label(method)} raises {own} most at layer {best['layer']:.0f}, strength {strength}: "
+            parts.append(
+                f"{theme.label(method)} raises {own} most at layer {best['layer']:.0f}, strength {strength}: "
                 f"{changes[0]}, {other} {changes[1]}"
             )
-    return f"On dev, {_of(language)}: {'; '.join(told)}."
+    return f"On dev, {_of(language)}: {'; '.join(parts)}."
 
 
 def geometry(table: pd.DataFrame) -> str:
     """The range of the languages' mean cosine, and the layer where the spans are closest."""
     mean = table[table["language"] != MACRO].groupby("layer")["cosine"].mean()
-    told = (
+    text = (
         f"The cosine of EN and LOC, mean over languages, lies between {mean.min():+.2f} at layer {mean.idxmin()} and "
         f"{mean.max():+.2f} at layer {mean.idxmax()}"
     )
     rows = table[table["language"] == MACRO]
     if "angle_1" in rows and rows["angle_1"].notna().any():
         near = _most(rows.assign(less=-rows["angle_1"]), "less")
-        told += f"; the smallest angle of their spans is {near['angle_1']:.0f} degrees, at layer {near['layer']:.0f}"
-    return f"{told}."
+        text += f"; the smallest angle of their spans is {near['angle_1']:.0f} degrees, at layer {near['layer']:.0f}"
+    return f"{text}."
 
 
 def erasure(table: pd.DataFrame) -> str:
     """What each trained method lost, and what LOC gives back beyond base."""
     rows = table[table["language"] == MACRO]
-    told = [
-        f"{_label(row['method'])} lost {_changed(table, row, 'erasure')} of localization, and LOC gives "
+    parts = [
+        f"{theme.label(row['method'])} lost {_changed(table, row, 'erasure')} of localization, and LOC gives "
         f"{_changed(table, row, 'recoverable')} back beyond what it gives base"
-        for row in _each(rows)
+        for row in rows.to_dict("records")
     ]
-    return f"{'; '.join(told)}."
+    return f"{'; '.join(parts)}."
 
 
 def mechanism(table: pd.DataFrame) -> str:
     """The layer after which undoing the shift restores most."""
-    told = []
+    parts = []
     for method, rows in table[table["language"] == MACRO].groupby("method", sort=False):
         if rows["restored"].notna().any():
             best = _most(rows, "restored")
-            told.append(
-                f"undoing the shift of {_label(str(method))} after layer {best['layer']:.0f} restores most, "
+            parts.append(
+                f"undoing the shift of {theme.label(str(method))} after layer {best['layer']:.0f} restores most, "
                 f"{number(best, 'restored', signed=True)}{_against(table, best, 'restored', ['method', 'layer'])}, of "
                 f"{number(best, 'erasure', signed=True)} lost"
             )
-    text = "; ".join(told) or "nothing was moved"
+    text = "; ".join(parts) or "nothing was moved"
     return f"{text[:1].upper()}{text[1:]}."
 
 
 def matrix(table: pd.DataFrame) -> str:
     """The mean of each condition, on the languages' own cultures and on others."""
-    told = []
+    parts = []
     for condition, rows in table.groupby("condition", sort=False):
         own = rows["own_culture"].astype(bool)
-        told.append(
+        parts.append(
             f"{condition} {estimate(rows.loc[own, 'localization'].mean(), digits=2)} and "
             f"{estimate(rows.loc[~own, 'localization'].mean(), digits=2)}"
         )
-    return f"Mean localization to a language's own culture and to others: {'; '.join(told)}."
+    return f"Mean localization to a language's own culture and to others: {'; '.join(parts)}."
 
 
 def ablations(table: pd.DataFrame) -> str:
     """The searched plan, and how many ablations are below it on each axis."""
     rows = table[table["language"] == MACRO]
-    searched = next(row for row in _each(rows) if row["group"] == "searched")
+    searched = next(row for row in rows.to_dict("records") if row["group"] == "searched")
     others = rows[rows["group"] != "searched"]
-    told = [
+    parts = [
         f"{(others[f'd_{axis}'] < searched[f'd_{axis}']).sum()} of {len(others)} ablations are below it in {axis}"
         for axis in ("transfer", "localization")
     ]
     return (
         f"The searched plan gains {_changed(table, searched, 'd_transfer', 'ablation')} in transfer and "
-        f"{_changed(table, searched, 'd_localization', 'ablation')} in localization; {'; '.join(told)}."
+        f"{_changed(table, searched, 'd_localization', 'ablation')} in localization; {'; '.join(parts)}."
     )
 
 
 def noise(table: pd.DataFrame) -> str:
     """How often noise seems to gain."""
-    told = [
+    parts = [
         f"with random {kind} {int((rows[f'd_{axis}_lo'] > 0).sum())} of {len(rows)} in {axis}"
         for kind, rows in table.groupby("random", sort=False)
         for axis in ("transfer", "localization")
     ]
-    return f"Searches whose interval on test lies above 0: {'; '.join(told)}."
-
-
-def _each(rows: pd.DataFrame) -> list[Row]:
-    return list(rows.to_dict("records"))
+    return f"Searches whose interval on test lies above 0: {'; '.join(parts)}."
 
 
 def _most(rows: pd.DataFrame, column: str) -> Row:
     """The row with the largest value, the first of equals."""
-    return _each(rows.sort_values(column, ascending=False, kind="stable", na_position="last").head(1))[0]
+    return rows.sort_values(column, ascending=False, kind="stable", na_position="last").to_dict("records")[0]
 
 
 def _against(table: pd.DataFrame, macro: Row, column: str, keys: list[str]) -> str:
@@ -161,15 +158,11 @@ def _against(table: pd.DataFrame, macro: Row, column: str, keys: list[str]) -> s
     if macro["language"] != MACRO:
         return ""
     same = table[(table[keys] == [macro[key] for key in keys]).all(axis=1)]
-    return other_way(macro[column], _each(same), column)
+    return other_way(macro[column], same.to_dict("records"), column)
 
 
 def _changed(table: pd.DataFrame, macro: Row, column: str, key: str = "method") -> str:
     return number(macro, column, signed=True) + _against(table, macro, column, [key])
-
-
-def _label(method: str) -> str:
-    return theme.looks([method])[theme.family(method)].label
 
 
 def _of(language: str) -> str:

@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from figures import _theme as theme
 from figures._theme import Look
+from figures._wording import MACRO
 
 _APART = 0.62
 """Room that the methods of one quantity share, of the 1 between two quantities."""
@@ -86,9 +86,11 @@ def erasure(table: pd.DataFrame) -> Figure:
     Needs `COLUMNS`: `method, language`, each quantity of `PANELS` with `_lo` and `_hi`, and `probe_chance`. What is NaN
     is not drawn. Raises ValueError for missing columns, no macro row, more than one of a method, or no erasure.
     """
-    theme.require_columns(table, COLUMNS, "erasure")
-    rows = table[table["language"] == "macro"]
-    _check(rows)
+    rows = theme.rows_of(table, MACRO, COLUMNS, "erasure")
+    theme.require_one_row_each(rows, ["method"], "erasure")
+    unmeasured = rows.loc[~np.isfinite(rows["erasure"].to_numpy(float)), "method"]
+    if len(unmeasured):
+        raise ValueError(f"no finite erasure of the methods {list(unmeasured)}")
     looks = theme.looks([*rows["method"], "base"])
     base = looks["base"]
     with theme.style():
@@ -112,19 +114,6 @@ def erasure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _check(rows: pd.DataFrame) -> None:
-    methods = rows["method"]
-    if rows.empty:
-        raise ValueError("the erasure table has no row of the language 'macro'")
-    if methods.duplicated().any():
-        raise ValueError(
-            f"more than one macro row of the methods {list(methods[methods.duplicated()].unique())}; keep one dataset"
-        )
-    lacking = ~np.isfinite(rows["erasure"].to_numpy(float))
-    if lacking.any():
-        raise ValueError(f"no finite erasure of the methods {list(methods[lacking])}")
-
-
 def _draw(axes: Axes, panel: Panel, rows: pd.DataFrame, looks: dict[str, Look]) -> None:
     if panel.zero:
         axes.axvline(0, color="#444444", lw=0.6, zorder=1, gid="zero")
@@ -139,7 +128,7 @@ def _draw(axes: Axes, panel: Panel, rows: pd.DataFrame, looks: dict[str, Look]) 
     axes.set_yticks(range(len(panel.quantities)), [quantity.label for quantity in panel.quantities])
     axes.set_ylim(len(panel.quantities) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    theme.few_ticks(axes, "x")
     axes.set_xlabel(panel.label)
     axes.set_title(panel.title, loc="left", pad=3)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from figures import _theme as theme
+from figures._wording import MACRO
 
-MACRO = "macro"
 VECTORS = {"en": ("EN", theme.BLUE, "^"), "loc": ("LOC", theme.VERMILLION, "s")}
 COLUMNS = (
     "layer", "language", "cosine", "cosine_null_lo", "cosine_null_hi",
@@ -45,10 +43,9 @@ def geometry(table: pd.DataFrame, layers: pd.DataFrame | None = None) -> Figure:
             _pair(axes, own, what)
             axes.set_ylabel(label)
         for axes in panels:
-            axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            theme.few_ticks(axes, "y")
         for axes in grid[-1]:
-            axes.set_xlabel("layer (residual stream after block)")
+            theme.layer_axis(axes)
         figure.align_ylabels(grid)
         theme.freeze(figure)
     return figure
@@ -71,7 +68,7 @@ def _cosine(axes: Axes, own: pd.DataFrame, layers: pd.DataFrame | None) -> None:
         _band(axes, layers[layers["language"] == MACRO].sort_values("layer"), "cos_en_loc", theme.BLACK, 0.2)
     axes.plot(mean.index, mean, "o-", color=theme.BLACK, ms=3.2, label="mean", zorder=4, gid="cosine")
     axes.set_ylabel("cos(EN, LOC)")
-    _legend(axes)
+    theme.legend_above(axes)
 
 
 def _angle(axes: Axes, rows: pd.DataFrame) -> None:
@@ -82,7 +79,7 @@ def _angle(axes: Axes, rows: pd.DataFrame) -> None:
         gid="angle_1",
     )  # fmt: skip
     axes.set_ylabel("smallest angle\n(degrees)")
-    _legend(axes)
+    theme.legend_above(axes)
 
 
 def _pair(axes: Axes, own: pd.DataFrame, what: str) -> None:
@@ -92,15 +89,8 @@ def _pair(axes: Axes, own: pd.DataFrame, what: str) -> None:
         axes.plot(mean.index, mean, marker=marker, color=color, ms=3.2, label=label, zorder=4, gid=column)
         axes.plot(null.index, null, color=color, lw=0.9, ls=(0, (3, 1.5)), gid=f"{column}_null")
     axes.plot([], [], color=theme.GREY, lw=0.9, ls=(0, (3, 1.5)), label="control")
-    _legend(axes)
+    theme.legend_above(axes)
 
 
 def _band(axes: Axes, rows: pd.DataFrame, column: str, color: str, alpha: float, label: str | None = None) -> None:
-    low, high = f"{column}_lo", f"{column}_hi"
-    if low in rows and high in rows:
-        values = rows[["layer", low, high]].to_numpy(float)
-        axes.fill_between(*np.transpose(values), color=color, alpha=alpha, lw=0, label=label, gid=f"{column}:band")
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.6, columnspacing=0.9)
+    theme.band(axes, rows, column, color, alpha=alpha, gid=f"{column}:band", label=label, zorder=1)

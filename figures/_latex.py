@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
@@ -15,11 +17,25 @@ from figures._wording import ADJUSTED, MACRO, Row, difference, number, p_value, 
 
 @dataclass(frozen=True)
 class Tabular:
-    """A table of a paper. needs: the run's table; rows: header -> cells; caption: its split and intervals too."""
+    """A table of a paper. needs: the run's table; cells: header -> a row's text under it; title: what it shows."""
 
     needs: str
-    rows: Callable[[pd.DataFrame], pd.DataFrame]
-    caption: Callable[[RunTables], str]
+    cells: Mapping[str, Callable[[Row], str]]
+    title: str
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Texts of the rows of the mean over languages, without single training seeds."""
+        rows = [row for row in table[table["language"] == MACRO].to_dict("records") if not _of_seed(row)]
+        return pd.DataFrame({header: [cell(row) for row in rows] for header, cell in self.cells.items()}, dtype=object)
+
+    def caption(self, run: RunTables) -> str:
+        """The title, with the split, its prompts and the intervals."""
+        plane = run.table("plane")
+        n = ""
+        if plane is not None:
+            row = plane[plane["language"] == MACRO].iloc[0]
+            n = f" ({row['n_universal']} universal and {row['n_cultural']} cultural prompts)"
+        return f"{self.title} Test split{n}, mean over languages, with 95% intervals."
 
 
 def latex(run: RunTables, only: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
@@ -44,101 +60,75 @@ def latex(run: RunTables, only: Sequence[str] = ()) -> Iterator[tuple[str, str]]
         yield name, text
 
 
-_SPECIAL = {
+_SPECIAL = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
+})  # fmt: skip
 
 
 def escape(text: object) -> str:
-    """A text as LaTeX prints it; a minus sign before a digit is one, not a hyphen."""
-    plain = "".join(_SPECIAL.get(char, char) for char in str(text))
-    return "".join(
-        "$-$" if char == "-" and plain[place + 1 : place + 2].isdigit() and plain[place - 1 : place] in ("", " ", "[")
-        else char
-        for place, char in enumerate(plain)
-    )  # fmt: skip
+    """A text as LaTeX prints it; a hyphen before a number, at the start or after a space or bracket, is a minus."""
+    return re.sub(r"(?<![^ \[])-(?=\d)", "$-$", str(text).translate(_SPECIAL))
 
 
-def _plane(table: pd.DataFrame) -> pd.DataFrame:
-    rows = table[(table["language"] == MACRO) & ~table["method"].map(theme.of_seed)]
-    return _each(
-        rows,
-        lambda row: {
-            "Method": _label(row),
-            "Transfer": number(row, "transfer"),
-            "Localization": number(row, "localization"),
-            "Change of transfer": _change(row, "transfer"),
-            "Change of localization": _change(row, "localization"),
-        },
-    )
-
-
-def _erasure(table: pd.DataFrame) -> pd.DataFrame:
-    return _each(
-        table[table["language"] == MACRO],
-        lambda row: {
-            "Method": _label(row),
-            "Lost": number(row, "erasure", signed=True),
-            "Lost behind the cue": number(row, "knowledge_lost", signed=True),
-            "Given back by LOC": number(row, "recoverable", signed=True),
-            "By a wrong culture's": number(row, "recoverable_wrong", signed=True),
-        },
-    )
-
-
-def _ablations(table: pd.DataFrame) -> pd.DataFrame:
-    return _each(
-        table[table["language"] == MACRO],
-        lambda row: {
-            "Plan": row["ablation"],
-            "Gain in transfer": number(row, "d_transfer", signed=True),
-            "Gain in localization": number(row, "d_localization", signed=True),
-        },
-    )
-
-
-def _contrasts(table: pd.DataFrame) -> pd.DataFrame:
-    return _each(
-        table[table["language"] == MACRO],
-        lambda row: {
-            "Metric": row["metric"].replace("_", " "),
-            "Method": _label(row),
-            "Against": _label(row, "against"),
-            "Difference": difference(row),
-            "p": p_value(shown_p(row)),
-        },
-    )
-
-
-def _each(rows: pd.DataFrame, cells: Callable[[Row], dict[str, str]]) -> pd.DataFrame:
-    return pd.DataFrame([cells(row) for row in rows.to_dict("records")])
+def _of_seed(row: Row) -> bool:
+    return theme.of_seed(row.get("method", ""))
 
 
 def _label(row: Row, column: str = "method") -> str:
-    method = str(row[column])
-    return theme.looks([method])[theme.family(method)].label
+    return theme.label(str(row[column]))
 
 
 def _change(row: Row, metric: str) -> str:
     return "" if row["method"] == "base" else number(row, f"d_{metric}", signed=True)
 
 
-def _of_test(what: str) -> Callable[[RunTables], str]:
-    def caption(run: RunTables) -> str:
-        plane = run.table("plane")
-        n = ""
-        if plane is not None:
-            row = plane[(plane["language"] == MACRO)].iloc[0]
-            n = f" ({row['n_universal']} universal and {row['n_cultural']} cultural prompts)"
-        return f"{what} Test split{n}, mean over languages, with 95% intervals."
-
-    return caption
+def _signed(column: str) -> Callable[[Row], str]:
+    return partial(number, column=column, signed=True)
 
 
 TABLES: Mapping[str, Tabular] = {
-    "plane": Tabular("plane", _plane, _of_test("Transfer and localization.")),
-    "contrasts": Tabular("contrasts", _contrasts, _of_test(ADJUSTED)),
-    "erasure": Tabular("erasure", _erasure, _of_test("Localization that training lost, and what gives it back.")),
-    "ablations": Tabular("ablations", _ablations, _of_test("The searched plan and its ablations.")),
+    "plane": Tabular(
+        "plane",
+        {
+            "Method": _label,
+            "Transfer": partial(number, column="transfer"),
+            "Localization": partial(number, column="localization"),
+            "Change of transfer": partial(_change, metric="transfer"),
+            "Change of localization": partial(_change, metric="localization"),
+        },
+        "Transfer and localization.",
+    ),
+    "contrasts": Tabular(
+        "contrasts",
+        {
+            "Metric": lambda row: row["metric"].replace("_", " "),
+            "Method": _label,
+            "Against": partial(_label, column="against"),
+            "Difference": difference,
+            "p": lambda row: p_value(shown_p(row)),
+        },
+        ADJUSTED,
+    ),
+    "erasure": Tabular(
+        "erasure",
+        {
+            "Method": _label,
+            "Lost": _signed("erasure"),
+            "Lost behind the cue": _signed("knowledge_lost"),
+            "Given back by LOC": _signed("recoverable"),
+            "By a wrong culture's": _signed("recoverable_wrong"),
+        },
+        "Localization that training lost, and what gives it back.",
+    ),
+    "ablations": Tabular(
+        "ablations",
+        {
+            "Plan": lambda row: row["ablation"],
+            "Gain in transfer": _signed("d_transfer"),
+            "Gain in localization": _signed("d_localization"),
+        },
+        "The searched plan and its ablations.",
+    ),
 }
+"""The tables of a paper by name."""

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from figures import _theme as theme
+from figures._wording import MACRO
 
 COLUMNS = ("layer", "language")
 
@@ -66,8 +65,8 @@ PANELS = (
     ),
 )
 
-_MARKS = {"en": ("EN", theme.BLUE, (0, (4, 1.5))), "loc": ("LOC", theme.VERMILLION, (0, (1.2, 1.2)))}
-
+MARKS = {"en": ("EN", theme.BLUE, (0, (4, 1.5))), "loc": ("LOC", theme.VERMILLION, (0, (1.2, 1.2)))}
+"""Label, colour and dashes of the layers that were chosen for a vector."""
 
 ONSETS = {"universal": ("universal onset", theme.BLUE), "cultural": ("cultural onset", theme.VERMILLION)}
 
@@ -77,7 +76,7 @@ def layers(
     *,
     chosen: Mapping[str, int] | None = None,
     onsets: pd.DataFrame | None = None,
-    language: str = "macro",
+    language: str = MACRO,
 ) -> Figure:
     """Draw the curves of one language, or of the macro-average, in stacked panels that share the layer axis.
 
@@ -89,7 +88,8 @@ def layers(
     columns, an empty table, an unknown language, more than one row of a layer, no metric, or a chosen layer not in the
     table.
     """
-    rows = _select(table, language)
+    rows = theme.rows_of(table, language, COLUMNS, "layers").sort_values("layer")
+    theme.require_one_row_each(rows, ["language", "layer"], "layers")
     chosen = dict(chosen or {})
     for name, layer in chosen.items():
         if layer not in rows["layer"].values:
@@ -109,27 +109,13 @@ def layers(
         _name_marks(grid[-1], chosen, rows)
         if onsets is not None and {"language", *ONSETS} <= set(onsets):
             _onsets(grid[0], onsets[onsets["language"] == language])
-        grid[-1].set_xlabel("layer (residual stream after block)")
-        grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        theme.layer_axis(grid[-1])
         first, last = rows["layer"].min(), rows["layer"].max()
         margin = max(0.4, 0.025 * (last - first))
         grid[-1].set_xlim(first - margin, last + margin)
         figure.align_ylabels(grid)
         theme.freeze(figure)
     return figure
-
-
-def _select(table: pd.DataFrame, language: str) -> pd.DataFrame:
-    theme.require_columns(table, COLUMNS, "layers")
-    rows = table[table["language"] == language].sort_values("layer")
-    if rows.empty:
-        raise theme.DrawingError(
-            f"no language {language!r} in the layers table; it has {list(table['language'].unique())}"
-        )
-    twice = rows["layer"][rows["layer"].duplicated()].unique()
-    if len(twice):
-        raise ValueError(f"{language}: more than one row of the layers {twice.tolist()}; keep one model and dataset")
-    return rows
 
 
 def _measured(rows: pd.DataFrame, column: str) -> bool:
@@ -139,71 +125,54 @@ def _measured(rows: pd.DataFrame, column: str) -> bool:
 def _draw(axes: Axes, panel: Panel, curves: list[Curve], rows: pd.DataFrame) -> None:
     if panel.zero:
         axes.axhline(0, color="#444444", lw=0.6, zorder=1, gid=f"{panel.curves[0].column}:zero")
-    layer = rows["layer"].to_numpy(float)
-    every = max(1, len(layer) // 12)
+    every = max(1, len(rows) // 12)
     controls = False
     for i, curve in enumerate(curves):
         line: dict[str, Any] = {"color": curve.color, "marker": curve.marker, "ms": 3.4, "mew": 0.7, "mec": curve.color}
         line |= {"mfc": "white" if curve.hollow else curve.color, "markevery": (i * every // len(curves), every)}
-        axes.plot(layer, rows[curve.column], label=curve.label, gid=curve.column, zorder=4, **line)
+        axes.plot(rows["layer"], rows[curve.column], label=curve.label, gid=curve.column, zorder=4, **line)
         _band(axes, rows, curve.column, curve.color)
         control = f"{curve.column}_control"
         if _measured(rows, control):
-            axes.plot(layer, rows[control], color=curve.color, lw=0.9, ls=(0, (3, 1.5)), gid=control, zorder=3)
+            axes.plot(rows["layer"], rows[control], color=curve.color, lw=0.9, ls=(0, (3, 1.5)), gid=control, zorder=3)
             _band(axes, rows, control, curve.color)
             controls = True
     axes.set_ylabel(panel.label)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    theme.few_ticks(axes, "y")
     if controls:
         axes.plot([], [], color=theme.GREY, lw=0.9, ls=(0, (3, 1.5)), label="control")
     if len(curves) > 1 or controls:
-        columns = 2 if max(len(curve.label) for curve in curves) > 12 else 3
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            ncols=columns,
-            handlelength=1.6,
-            columnspacing=0.9,
-            labelspacing=0.2,
-        )
+        theme.legend_above(axes, 2 if max(len(curve.label) for curve in curves) > 12 else 3)
 
 
 def _band(axes: Axes, rows: pd.DataFrame, column: str, color: str) -> None:
-    low, high = f"{column}_lo", f"{column}_hi"
-    if low in rows and high in rows:
-        band = rows[["layer", low, high]].to_numpy(float)
-        axes.fill_between(*np.transpose(band), color=color, alpha=0.16, lw=0, zorder=2, gid=f"{column}:band")
+    theme.band(axes, rows, column, color, alpha=0.16, gid=f"{column}:band")
 
 
 def _onsets(axes: Axes, rows: pd.DataFrame) -> None:
     """Bars in room made below the curves."""
     low, high = axes.get_ylim()
     step = 0.09 * (high - low)
-    found = [(name, rows.iloc[0]) for name in ONSETS if len(rows) == 1 and pd.notna(rows.iloc[0][name])]
-    for place, (name, row) in enumerate(found, 1):
+    onsets = [(name, rows.iloc[0]) for name in ONSETS if len(rows) == 1 and pd.notna(rows.iloc[0][name])]
+    for place, (name, row) in enumerate(onsets, 1):
         label, color = ONSETS[name]
         y = low - place * step + step / 2
         lo, hi = (row[name] if pd.isna(row[f"{name}_{end}"]) else row[f"{name}_{end}"] for end in ("lo", "hi"))
         axes.plot(
-            [lo - 0.12, hi + 0.12],
-            [y, y],
-            color=color,
-            lw=3.5,
-            alpha=0.35,
-            solid_capstyle="butt",
+            [lo - 0.12, hi + 0.12], [y, y], color=color, lw=3.5, alpha=0.35, solid_capstyle="butt",
             gid=f"onset:{name}:band",
-        )
+        )  # fmt: skip
         axes.plot([row[name]], [y], "|", color=color, ms=6, mew=1.6, gid=f"onset:{name}")
         axes.annotate(
             label, (hi + 0.12, y), (3, 0), textcoords="offset points", ha="left", va="center", fontsize=6,
             color="#222222",
         )  # fmt: skip
-    axes.set_ylim(low - len(found) * step, high)
+    axes.set_ylim(low - len(onsets) * step, high)
 
 
 def _mark(axes: Axes, chosen: Mapping[str, int], gid: str) -> None:
     for name, layer in chosen.items():
-        _, color, dashes = _MARKS.get(name, (name, theme.GREY, (0, (2, 2))))
+        _, color, dashes = MARKS.get(name, (name, theme.GREY, (0, (2, 2))))
         axes.axvline(layer, color=color, lw=0.9, ls=dashes, alpha=0.8, zorder=1.5, gid=f"{gid}:chosen:{name}")
 
 
@@ -219,16 +188,9 @@ def _name_marks(axes: Axes, chosen: Mapping[str, int], rows: pd.DataFrame) -> No
         crowded_right = i + 1 < len(places) and places[i + 1] - layer < near
         crowded_left = i > 0 and layer - places[i - 1] < near
         side = "center" if crowded_left == crowded_right else "right" if crowded_right else "left"
+        names = ", ".join(MARKS.get(name, (name,))[0] for name, at in chosen.items() if at == layer)
         axes.annotate(
-            ", ".join(_MARKS.get(name, (name,))[0] for name, at in chosen.items() if at == layer),
-            (layer, 1),
-            (0, 0),
-            xycoords=axes.get_xaxis_transform(),
-            textcoords="offset points",
-            ha=side,
-            va="top",
-            fontsize=6.5,
-            bbox={"boxstyle": "square,pad=0.12", "fc": "white", "ec": "none"},
-            zorder=6,
+            names, (layer, 1), (0, 0), xycoords=axes.get_xaxis_transform(), textcoords="offset points", ha=side,
+            va="top", fontsize=6.5, bbox={"boxstyle": "square,pad=0.12", "fc": "white", "ec": "none"}, zorder=6,
             gid=f"chosen-label:{layer}",
-        )
+        )  # fmt: skip

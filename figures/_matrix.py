@@ -36,9 +36,7 @@ def matrix(table: pd.DataFrame) -> Figure:
     conditions = [name for name in TITLES if name in set(table["condition"])]
     if not conditions:
         raise ValueError(f"the matrix table has no condition among {list(TITLES)}")
-    twice = table[table.duplicated(["language", "culture", "condition"])]
-    if len(twice):
-        raise ValueError(f"more than one row of {' '.join(twice[['language', 'culture', 'condition']].iloc[0])}")
+    theme.require_one_row_each(table, ["language", "culture", "condition"], "matrix")
     languages, cultures = (list(dict.fromkeys(table[name])) for name in ("language", "culture"))
     own = table.pivot_table(index="language", columns="culture", values="own_culture", aggfunc="any")
     framed = own.reindex(index=languages, columns=cultures).eq(True).to_numpy()

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from figures import _theme as theme
 from figures._layers import Curve
-
-MACRO = "macro"
+from figures._wording import MACRO
 
 SHARES = (
     Curve("share_en", "EN", theme.BLUE, "^"),
@@ -44,13 +41,8 @@ def mechanism(table: pd.DataFrame) -> Figure:
     directions, and the whole erasure as a horizontal line. Bands are intervals; what is nowhere measured is not drawn.
     Raises ValueError for missing COLUMNS, a table without macro rows, or more than one row of a method's layer.
     """
-    theme.require_columns(table, COLUMNS, "mechanism")
-    rows = table[table["language"] == MACRO]
-    if rows.empty:
-        raise ValueError(f"no rows of the language {MACRO!r} in the mechanism table")
-    twice = rows[rows.duplicated(["method", "layer"])]
-    if len(twice):
-        raise ValueError(f"more than one row of {twice['method'].iloc[0]!r}, layer {twice['layer'].iloc[0]}")
+    rows = theme.rows_of(table, MACRO, COLUMNS, "mechanism")
+    theme.require_one_row_each(rows, ["method", "layer"], "mechanism")
     methods = list(dict.fromkeys(rows["method"]))
     looks = theme.looks(methods)
     with theme.style():
@@ -65,12 +57,10 @@ def mechanism(table: pd.DataFrame) -> Figure:
             _erasure(right, method, own)
             _draw(right, method, own, RESTORED, RANDOM_RESTORED)
         for axes in grid[0]:
-            if not axes.get_legend_handles_labels()[0]:
-                continue  # nothing shifted, so there are no shares
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handlelength=1.6, labelspacing=0.2)
+            if axes.get_legend_handles_labels()[0]:  # there are no shares where nothing shifted
+                theme.legend_above(axes, spacing=1.2)
         for axes in grid[-1]:
-            axes.set_xlabel("layer (residual stream after block)")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            theme.layer_axis(axes)
         figure.align_ylabels(grid)
         theme.freeze(figure)
     return figure
@@ -88,7 +78,7 @@ def _draw(axes: Axes, method: str, rows: pd.DataFrame, curves: Sequence[Curve], 
             marker=curve.marker, ms=3.4, mew=0.7, markevery=every, zorder=3 if curve is random else 4,
         )  # fmt: skip
         _band(axes, method, rows, curve.column, curve.color)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    theme.few_ticks(axes, "y")
 
 
 def _erasure(axes: Axes, method: str, rows: pd.DataFrame) -> None:
@@ -101,5 +91,4 @@ def _erasure(axes: Axes, method: str, rows: pd.DataFrame) -> None:
 
 
 def _band(axes: Axes, method: str, rows: pd.DataFrame, column: str, color: str) -> None:
-    band = np.transpose(rows[["layer", f"{column}_lo", f"{column}_hi"]].to_numpy(float))
-    axes.fill_between(*band, color=color, alpha=0.12, lw=0, zorder=2, gid=f"{method}:{column}:band")
+    theme.band(axes, rows, column, color, alpha=0.12, gid=f"{method}:{column}:band")

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
@@ -17,10 +16,14 @@ from numpy.typing import NDArray
 
 from figures import _theme as theme
 from figures._theme import Look
+from figures._wording import MACRO
 
 X, Y = "transfer", "localization"
 BASE = "base"
 COLUMNS = ("method", "language", X, f"{X}_lo", f"{X}_hi", Y, f"{Y}_lo", f"{Y}_hi", "chance")
+
+SIZES: Mapping[theme.Marker, float] = {"*": 8.5, "x": 4.5, (4, 1, 0): 7.5, (6, 1, 0): 7.0}
+"""Points that markers need to look as large as others of 5.5."""
 
 Array = NDArray[np.float64]
 
@@ -28,7 +31,7 @@ Array = NDArray[np.float64]
 def plane(
     table: pd.DataFrame,
     *,
-    language: str = "macro",
+    language: str = MACRO,
     culture: str | None = None,
     methods: Sequence[str] | None = None,
 ) -> Figure:
@@ -64,11 +67,11 @@ def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = No
     without localization (English). Raises ValueError as `plane` does, and when no language is left.
     """
     rows = _select(table, methods)
-    rows = rows[(rows["language"] != "macro") & rows.groupby("language")[Y].transform(lambda y: y.notna().any())]
+    rows = rows[(rows["language"] != MACRO) & rows.groupby("language")[Y].transform(lambda y: y.notna().any())]
     if rows.empty:
         raise ValueError("the plane table has no language with a localization of its own")
     keys = ["language", "culture"] if "culture" in rows else ["language"]
-    panels = [(key, panel) for key, panel in rows.groupby(keys, sort=False, dropna=False)]
+    panels = list(rows.groupby(keys, sort=False, dropna=False))
     languages = [str(key[0]) for key, _ in panels]
     names = ["-".join(map(str, key)) if languages.count(str(key[0])) > 1 else str(key[0]) for key, _ in panels]
     for name, (_, panel) in zip(names, panels, strict=True):
@@ -86,7 +89,7 @@ def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = No
         for axes, name, (_, panel) in zip(grid, names, panels, strict=False):
             _draw(axes, panel, looks, limits, name=name, scale=0.8)
             code, _, culture = name.partition("-")
-            axes.set_title(f"{theme.own_name(code)}{culture and ' '}{culture}", loc="left", pad=2)
+            axes.set_title(f"{theme.own_name(code)} {culture}".rstrip(), loc="left", pad=2)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         for axes in grid[max(0, len(panels) - columns) : len(panels)]:
@@ -103,7 +106,7 @@ def pareto(points: Array) -> NDArray[np.bool_]:
     """Which of the points [n, 2] no other point beats: at least as high on both axes and higher on one."""
     least = np.all(points[None] >= points[:, None], axis=-1)
     more = np.any(points[None] > points[:, None], axis=-1)
-    return ~np.any(least & more, axis=1, keepdims=True)[:, 0]
+    return ~(least & more).any(axis=1)
 
 
 def _select(table: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFrame:
@@ -136,14 +139,12 @@ def _pick(rows: pd.DataFrame, column: str, value: str | None) -> pd.DataFrame:
 
 def _check_points(rows: pd.DataFrame, name: str) -> None:
     methods = rows["method"]
-    if methods.duplicated().any():
-        twice = list(methods[methods.duplicated()].unique())
-        raise ValueError(f"{name}: more than one row of the methods {twice}; keep one dataset, and name a culture")
+    theme.require_one_row_each(rows, ["language", "method"], "plane")
     if BASE not in methods.values:
         raise ValueError(f"{name}: no row of the method {BASE!r}, from which the arrows start; it has {list(methods)}")
-    lacking = ~np.isfinite(rows[[X, Y]].to_numpy(float)).all(1)
-    if lacking.any():
-        raise ValueError(f"{name}: no finite {X} and {Y} of the methods {list(methods[lacking])}")
+    unmeasured = methods[~np.isfinite(rows[[X, Y]].to_numpy(float)).all(1)]
+    if len(unmeasured):
+        raise ValueError(f"{name}: no finite {X} and {Y} of the methods {list(unmeasured)}")
 
 
 def _limits(rows: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -195,12 +196,10 @@ def _draw(
         axes.plot([row[f"{X}_lo"], row[f"{X}_hi"]], [y, y], gid=f"{name}:{method}:x-interval", **bar)
         axes.plot([x, x], [row[f"{Y}_lo"], row[f"{Y}_hi"]], gid=f"{name}:{method}:y-interval", **bar)
         if not look.control and method != BASE:
-            arrow: dict[str, Any] = {
-                "arrowstyle": "-|>,head_length=0.3,head_width=0.14",
-                "color": look.color,
-                "lw": 0.8 * scale,
-            }
-            arrow |= {"shrinkA": 3.5 * scale, "shrinkB": 4.5 * scale, "alpha": 0.7, "zorder": 3}
+            arrow = {
+                "arrowstyle": "-|>,head_length=0.3,head_width=0.14", "color": look.color, "lw": 0.8 * scale,
+                "shrinkA": 3.5 * scale, "shrinkB": 4.5 * scale, "alpha": 0.7, "zorder": 3,
+            }  # fmt: skip
             axes.annotate("", (x, y), tuple(start), arrowprops=arrow, gid=f"{name}:{method}:arrow")
         axes.add_line(_marker(look, [x], [y], scale, gid=f"{name}:{method}:point", zorder=order + 1))
 
@@ -220,25 +219,11 @@ def _front(points: Array) -> Array:
 def _marker(
     look: Look, x: Sequence[float], y: Sequence[float], scale: float = 1.0, *, zorder: float = 2, gid: str | None = None
 ) -> Line2D:
-    size = {"*": 8.5, "o": 5.5, "x": 4.5, "+": 5.5, "(4, 1, 0)": 7.5, "(6, 1, 0)": 7.0}.get(
-        str(look.marker), 5.5
-    ) * scale
-    edge = look.color if look.control else "#222222"
-    fill = "white" if look.control else look.color
+    fill, edge, width = ("white", look.color, 0.9) if look.control else (look.color, "#222222", 0.5)
     return Line2D(
-        x,
-        y,
-        ls="none",
-        marker=look.marker,
-        color=look.color,
-        ms=size,
-        mfc=fill,
-        mec=edge,
-        mew=0.9 * scale if look.control else 0.5 * scale,
-        label=look.label,
-        zorder=zorder,
-        gid=gid,
-    )
+        x, y, ls="none", marker=look.marker, color=look.color, ms=SIZES.get(look.marker, 5.5) * scale, mfc=fill,
+        mec=edge, mew=width * scale, label=look.label, zorder=zorder, gid=gid,
+    )  # fmt: skip
 
 
 LETTERS, HANDLE = 58, 5
@@ -258,14 +243,13 @@ def _legend_columns(looks: Mapping[str, Look], rows: pd.DataFrame, most: int) ->
 
 
 def _legend(looks: Mapping[str, Look], rows: pd.DataFrame) -> list[Artist]:
-    known = {f"{chance:.2f}" for axis in (X, Y) for chance in _chances(rows, axis)}
-    chances = "/".join(sorted(known))
+    chances = sorted({f"{chance:.2f}" for axis in (X, Y) for chance in _chances(rows, axis)})
     ordered = sorted(looks.values(), key=lambda look: look.control)
     handles: list[Artist] = [_marker(look, [], []) for look in ordered]
     handles.append(Line2D([], [], color="#444444", lw=0.6, ls=(0, (6, 2)), label="Pareto front"))
     handles.append(Line2D([], [], color="#444444", lw=0.7, marker="|", ms=7, mew=0.7, label="95% interval"))
     if chances:
-        handles.append(Line2D([], [], color=theme.GREY, lw=0.7, ls=":", label=f"chance ({chances})"))
+        handles.append(Line2D([], [], color=theme.GREY, lw=0.7, ls=":", label=f"chance ({'/'.join(chances)})"))
     return handles
 
 
@@ -281,35 +265,22 @@ class _Spot:
 
 def _label(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     """Write the methods' short names where they cover no point, no other name, and as few lines as possible."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    pixel = figure.dpi / 72
+    pixel = axes.figure.dpi / 72
     real = rows[~rows["method"].map(theme.is_control)]
-    names = [looks[theme.family(method)].short for method in real["method"]]
-    colors = [looks[theme.family(method)].color for method in real["method"]]
-    anchors = axes.transData.transform(real[[X, Y]].to_numpy(float))
+    labelled = [looks[theme.family(method)] for method in real["method"]]
+    points = real[[X, Y]].to_numpy(float)
     markers = _boxes(axes.transData.transform(rows[[X, Y]].to_numpy(float)), 4 * pixel)
     lines = _boxes(_line_pixels(axes, rows), 1.0 * pixel)
-    sizes = [_text_size(axes, name) for name in names]
     spots = [
-        _spots(anchor, size, pixel, axes.get_window_extent(), markers, lines)
-        for anchor, size in zip(anchors, sizes, strict=True)
+        _spots(anchor, _text_size(axes, look.short), pixel, axes.get_window_extent(), markers, lines)
+        for anchor, look in zip(axes.transData.transform(points), labelled, strict=True)
     ]
-    for name, color, spot, point in zip(names, colors, _choose(spots), real[[X, Y]].to_numpy(float), strict=True):
-        leader = {"arrowstyle": "-", "color": color, "lw": 0.5, "shrinkA": 0, "shrinkB": 4}
+    for look, spot, point in zip(labelled, _choose(spots), points, strict=True):
+        leader = {"arrowstyle": "-", "color": look.color, "lw": 0.5, "shrinkA": 0, "shrinkB": 4}
         axes.annotate(
-            name,
-            tuple(point),
-            spot.offset,
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=6.5,
-            color="#111111",
-            arrowprops=leader if spot.far else None,
-            zorder=8,
-            gid=f"label:{name}",
-        )
+            look.short, tuple(point), spot.offset, textcoords="offset points", ha="center", va="center", fontsize=6.5,
+            color="#111111", arrowprops=leader if spot.far else None, zorder=8, gid=f"label:{look.short}",
+        )  # fmt: skip
 
 
 def _spots(anchor: Array, size: Array, pixel: float, frame: Bbox, markers: Array, lines: Array) -> list[_Spot]:
@@ -366,10 +337,7 @@ def _line_pixels(axes: Axes, rows: pd.DataFrame) -> Array:
 
 
 def _text_size(axes: Axes, text: str) -> Array:
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    assert isinstance(figure.canvas, FigureCanvasAgg)
     probe = axes.text(0, 0, text, fontsize=6.5)
-    extent = probe.get_window_extent(figure.canvas.get_renderer())
+    extent = probe.get_window_extent()
     probe.remove()
     return np.array([extent.width, extent.height])

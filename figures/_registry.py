@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_high
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,8 +22,7 @@ from figures._plane import plane, plane_by_language
 from figures._run_tables import RunTables
 from figures._sweep import sweep
 from figures._theme import DrawingError
-
-MACRO = "macro"
+from figures._wording import MACRO
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,13 @@ class Drawing:
     columns: tuple[str, ...] = ()
 
 
+def _of_table(
+    name: str, caption: str, figure: Callable[[pd.DataFrame], Figure], words: Callable[[pd.DataFrame], str]
+) -> Drawing:
+    """A figure of one table, for all languages together."""
+    return Drawing((name,), caption, lambda run, _: figure(run.require(name)), lambda run, _: words(run.require(name)))
+
+
 FIGURES: Mapping[str, Drawing] = {
     "plane": Drawing(
         ("plane",),
@@ -49,12 +56,7 @@ FIGURES: Mapping[str, Drawing] = {
         lambda run, language: alt.plane(run.require("plane"), language),
         by_language=True,
     ),
-    "plane_by_language": Drawing(
-        ("plane",),
-        "The plane of each language",
-        lambda run, _: plane_by_language(run.require("plane")),
-        lambda run, _: alt.plane_by_language(run.require("plane")),
-    ),
+    "plane_by_language": _of_table("plane", "The plane of each language", plane_by_language, alt.plane_by_language),
     "layers": Drawing(
         ("layers",),
         "Probes, alignment, directions and the effect of steering, layer by layer, on test",
@@ -78,35 +80,24 @@ FIGURES: Mapping[str, Drawing] = {
         lambda run, _: alt.geometry(run.require("directions")),
         columns=GEOMETRY,
     ),
-    "erasure": Drawing(
-        ("erasure",),
-        "What training lost of localization, and what brings it back",
-        lambda run, _: erasure(run.require("erasure")),
-        lambda run, _: alt.erasure(run.require("erasure")),
+    "erasure": _of_table(
+        "erasure", "What training lost of localization, and what brings it back", erasure, alt.erasure
     ),
-    "mechanism": Drawing(
-        ("mechanism",),
-        "What training moved, and the localization that undoing it restores",
-        lambda run, _: mechanism(run.require("mechanism")),
-        lambda run, _: alt.mechanism(run.require("mechanism")),
+    "mechanism": _of_table(
+        "mechanism", "What training moved, and the localization that undoing it restores", mechanism, alt.mechanism
     ),
-    "matrix": Drawing(
-        ("matrix",),
-        "Localization of every language to every culture",
-        lambda run, _: matrix(run.require("matrix")),
-        lambda run, _: alt.matrix(run.require("matrix")),
-    ),
+    "matrix": _of_table("matrix", "Localization of every language to every culture", matrix, alt.matrix),
     "ablations": Drawing(
         ("ablations", "regret"),
         "The searched plan and every ablation of it, on test",
-        lambda run, _: ablations(_macro(run, "ablations"), _macro(run, "regret")),
+        lambda run, _: ablations(_of_mean(run.require("ablations")), _of_mean(run.require("regret"))),
         lambda run, _: alt.ablations(run.require("ablations")),
     ),
-    "noise": Drawing(
-        ("noise",),
+    "noise": _of_table(
+        "noise",
         "Searches where there is nothing to find",
-        lambda run, _: noise(_macro(run, "noise")),
-        lambda run, _: alt.noise(_macro(run, "noise")),
+        lambda table: noise(_of_mean(table)),
+        lambda table: alt.noise(_of_mean(table)),
     ),
 }
 
@@ -114,22 +105,24 @@ FIGURES: Mapping[str, Drawing] = {
 def usual_layers(run: RunTables) -> dict[str, int]:
     """The median over languages of the layer that was chosen for EN, and for LOC."""
     methods = (run.plan or {}).get("methods", {})
-    found = {
-        name: sorted(int(choice["steers"][0]["layer"]) for choice in methods[name].values())
+    return {
+        name: median_high(int(choice["steers"][0]["layer"]) for choice in methods[name].values())
         for name in ("en", "loc")
         if methods.get(name)
     }
-    return {name: places[len(places) // 2] for name, places in found.items()}
 
 
 def lacking(run: RunTables) -> dict[str, list[str]]:
     """Name -> tables that the run does not have, of every figure that can't be drawn from it."""
-    missing = {name: [table for table in one.needs if run.table(table) is None] for name, one in FIGURES.items()}
-    for name, one in FIGURES.items():
-        table = None if missing[name] else run.table(one.needs[0])
-        if table is not None and (table.empty or not set(one.columns) <= set(table)):
-            missing[name] = [f"{one.needs[0]} with anything measured"]
-    return {name: tables for name, tables in missing.items() if tables}
+    missing = {}
+    for name, drawing in FIGURES.items():
+        loaded = {table: run.table(table) for table in drawing.needs}
+        first = loaded[drawing.needs[0]]
+        if absent := [table for table, rows in loaded.items() if rows is None]:
+            missing[name] = absent
+        elif first is not None and (first.empty or not set(drawing.columns) <= set(first)):
+            missing[name] = [f"{drawing.needs[0]} with anything measured"]
+    return missing
 
 
 def draw(run: RunTables, only: Sequence[str] = (), language: str = MACRO) -> Iterator[tuple[str, Figure]]:
@@ -150,6 +143,6 @@ def draw(run: RunTables, only: Sequence[str] = (), language: str = MACRO) -> Ite
         yield name, FIGURES[name].draw(run, language)
 
 
-def _macro(run: RunTables, name: str) -> pd.DataFrame:
-    table = run.require(name)
+def _of_mean(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the mean over languages."""
     return table[table["language"] == MACRO]

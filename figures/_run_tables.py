@@ -26,10 +26,10 @@ class RunTables:
     @classmethod
     def of(cls, folder: str | os.PathLike[str]) -> RunTables:
         """The tables of a finished run; raises ValueError where the folder has no manifest."""
-        found = cls(Path(folder))
-        if not (found.folder / MANIFEST).is_file():
-            raise ValueError(f"{folder} is not a finished run's folder: it has no {MANIFEST}")
-        return found
+        run = cls(Path(folder))
+        if not (run.folder / MANIFEST).is_file():
+            raise ValueError(f"{folder} is not the folder of a finished run: it has no {MANIFEST}")
+        return run
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -42,19 +42,19 @@ class RunTables:
         return self._json(PLAN) if (self.folder / PLAN).is_file() else None
 
     def _json(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        return found
+        content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return content
 
     def table(self, name: str) -> pd.DataFrame | None:
         """The table `name.csv` or `name.parquet`; None where the run has none. A name is not a path."""
         if not name.replace("_", "").isalnum():
-            raise ValueError(f"a table's name has letters, digits and _ alone, got {name!r}")
+            raise ValueError(f"a table's name may have letters, digits and _ only, got {name!r}")
         files = [self.folder / f"{name}.{suffix}" for suffix in ("csv", "parquet")]
         return next((read_table(file) for file in files if file.is_file()), None)
 
     def require(self, name: str) -> pd.DataFrame:
-        """`table`, or a DrawingError that says that the run has none."""
-        found = self.table(name)
-        if found is None:
+        """`table`; raises DrawingError where the run has none."""
+        table = self.table(name)
+        if table is None:
             raise DrawingError(f"{self.folder} has no table {name}")
-        return found
+        return table

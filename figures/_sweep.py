@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from figures import _theme as theme
+from figures._wording import MACRO, Row
 
 VECTORS = {"en": "EN-steering", "loc": "LOC-steering"}
 AXES = {"d_transfer": "transfer", "d_localization": "localization"}
@@ -25,22 +25,15 @@ _COLORS = LinearSegmentedColormap.from_list("change", ["#7A2E00", theme.VERMILLI
 """Down in orange, up in blue, nothing in white: told apart by colour-blind readers; signs are written in for grey."""
 
 
-def sweep(table: pd.DataFrame, *, language: str = "macro") -> Figure:
+def sweep(table: pd.DataFrame, *, language: str = MACRO) -> Figure:
     """Draw changes from base at every layer and strength, vectors down and axes across, on one scale around 0.
 
     table: rows of `sweep.csv`. A cell says its change in points of a hundred, in bold where its 95% interval leaves
     out 0. Cells that were chosen on dev have a frame; for `macro` it says in how many languages. Raises ValueError for
     missing COLUMNS, an unknown language, or two rows of a cell.
     """
-    theme.require_columns(table, COLUMNS, "sweep")
-    rows = table[table["language"] == language]
-    if rows.empty:
-        raise theme.DrawingError(
-            f"no language {language!r} in the sweep table; it has {list(table['language'].unique())}"
-        )
-    twice = rows[rows.duplicated(["method", "layer", "strength"])]
-    if len(twice):
-        raise ValueError(f"more than one row of {twice['method'].iloc[0]}, layer {twice['layer'].iloc[0]}")
+    rows = theme.rows_of(table, language, COLUMNS, "sweep")
+    theme.require_one_row_each(rows, ["method", "layer", "strength"], "sweep")
     vectors = [name for name in VECTORS if name in set(rows["method"])]
     if not vectors:
         raise ValueError(f"the sweep table has no method among {list(VECTORS)}")
@@ -79,7 +72,7 @@ def _heat(axes: Axes, rows: pd.DataFrame, column: str, reach: float, *, say: boo
         if row["chosen"] > 0:
             gid = f"chosen:{row['method']}:{column}:{row['layer']}:{strength_label(row['strength'])}"
             axes.add_patch(theme.frame(x, y, gid, theme.BLACK))
-            if row["language"] == "macro":
+            if row["language"] == MACRO:
                 axes.text(
                     x + 0.93, y + 0.9, f"{row['chosen']:.0f}", ha="right", va="top", fontsize=4.5,
                     color=theme.ink(_COLORS(0.5 + row[column] / reach / 2)),
@@ -102,7 +95,7 @@ def _order(strength: float | str) -> tuple[bool, float]:
     return text.endswith("r"), float(text.removesuffix("r"))
 
 
-def _say(axes: Axes, row: Mapping[Any, Any], column: str, x: int, y: int, reach: float) -> None:
+def _say(axes: Axes, row: Row, column: str, x: int, y: int, reach: float) -> None:
     value = float(row[column])
     if not np.isfinite(value):
         return

@@ -28,10 +28,10 @@ def read_table(path: str | os.PathLike[str], *, text: bool = False) -> pd.DataFr
         return pd.read_parquet(file)
     names = pd.read_csv(file, nrows=0).columns
     estimates = {name for name in names if f"{name}_lo" in names}
-    kept = set(names) if text else (TEXT & set(names)) - estimates
+    texts = set(names) if text else (TEXT & set(names)) - estimates
     return pd.read_csv(
         file,
-        dtype=dict.fromkeys(kept, str),
+        dtype=dict.fromkeys(texts, str),
         keep_default_na=False,
-        na_values={name: [""] for name in names if name not in kept},
+        na_values={name: [""] for name in names if name not in texts},
     )

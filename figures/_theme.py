@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 from babel import Locale, UnknownLocaleError
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 
 @dataclass(frozen=True)
@@ -195,13 +197,18 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     markers = _SPARE_MARKERS + _LETTERS
     if len(unknown) > len(markers):
         raise ValueError(
-            f"{len(unknown)} methods without a marker of their own, at most {len(markers)} can be told apart"
+            f"{len(unknown)} methods have no marker of their own; at most {len(markers)} can be told apart"
         )
     spare = {
         name: Look(name.replace("_", " "), name.replace("_", " "), _SPARE_COLORS[i % len(_SPARE_COLORS)], markers[i])
         for i, name in enumerate(unknown)
     }
     return {name: known.get(name) or spare[name] for name in families}
+
+
+def label(method: str) -> str:
+    """A method's name in a legend, a sentence or a table."""
+    return looks([method])[family(method)].label
 
 
 @contextmanager
@@ -242,6 +249,43 @@ def frame(x: int, y: int, gid: str, color: str = VERMILLION) -> Rectangle:
     return Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, fill=False, ec=color, lw=1.1, zorder=4, gid=gid)
 
 
+def band(
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    color: str,
+    *,
+    alpha: float,
+    gid: str,
+    label: str | None = None,
+    zorder: float = 2,
+) -> None:
+    """Shade the interval of a column (`column_lo` to `column_hi`) over the column `layer`; nothing without bounds."""
+    low, high = f"{column}_lo", f"{column}_hi"
+    if low in rows and high in rows:
+        values = rows[["layer", low, high]].to_numpy(float).T
+        axes.fill_between(*values, color=color, alpha=alpha, lw=0, label=label, zorder=zorder, gid=gid)
+
+
+def few_ticks(axes: Axes, axis: Literal["x", "y"]) -> None:
+    """At most five round numbers on an axis."""
+    axes.locator_params(axis=axis, nbins=5, steps=[1, 2, 5, 10])
+
+
+def layer_axis(axes: Axes) -> None:
+    """Name the horizontal axis as the layers, with whole numbers."""
+    axes.set_xlabel("layer (residual stream after block)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def legend_above(axes: Axes, columns: int = 3, spacing: float = 0.9) -> None:
+    """A legend above the axes, at their left edge."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, handlelength=1.6, columnspacing=spacing,
+        labelspacing=0.2,
+    )  # fmt: skip
+
+
 def freeze(figure: Figure) -> None:
     """Run the layout once and keep its result, so that every later drawing, in any format, has the same positions."""
     figure.draw_without_rendering()
@@ -277,10 +321,27 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], name: str) -> N
         raise ValueError(f"the {name} table has no rows")
 
 
+def rows_of(table: pd.DataFrame, language: str, columns: Iterable[str], name: str) -> pd.DataFrame:
+    """Rows of a language; raises ValueError for missing columns, an empty table, and a language that it lacks."""
+    require_columns(table, columns, name)
+    rows = table[table["language"] == language]
+    if rows.empty:
+        raise DrawingError(f"no language {language!r} in the {name} table; it has {list(table['language'].unique())}")
+    return rows
+
+
+def require_one_row_each(table: pd.DataFrame, keys: list[str], name: str) -> None:
+    """Raise ValueError when two rows of a table have the same keys, naming them."""
+    repeated = table[table.duplicated(keys)]
+    if len(repeated):
+        row = ", ".join(f"{key} {value}" for key, value in repeated[keys].iloc[0].items())
+        raise ValueError(f"the {name} table has more than one row of {row}; keep one model, dataset and culture")
+
+
 def add_font(path: str | os.PathLike[str]) -> str:
     """Let a font file (TrueType) draw the characters that the other fonts lack, in every later figure; its name.
 
-    Raises ValueError where the file is no font.
+    Raises ValueError where the file is not a font.
     """
     try:
         font_manager.fontManager.addfont(path)
@@ -304,16 +365,16 @@ def own_name(code: str) -> str:
 
 def _lacking(text: str) -> set[str]:
     """Characters that no font of the style has."""
-    found = [font_manager.get_font(font_manager.findfont(family)) for family in _STYLE["font.family"]]
-    return {char for char in text if not any(font.get_char_index(ord(char)) for font in found)}
+    fonts = [font_manager.get_font(font_manager.findfont(family)) for family in _STYLE["font.family"]]
+    return {char for char in text if not any(font.get_char_index(ord(char)) for font in fonts)}
 
 
 def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
     buffer = io.BytesIO()
-    with style(), warnings.catch_warnings(record=True) as told:
+    with style(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figure.savefig(buffer, format=name, dpi=dpi or page().dpi, metadata=_METADATA[name])
-    for warning in told:
+    for warning in caught:
         if _MISSING.match(str(warning.message)):
             raise DrawingError(f"no font has a character of the figure: {warning.message}; pass one to add_font(path)")
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

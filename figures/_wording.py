@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 from babel import Locale
+from babel.lists import format_list
 
 from figures._numbers import estimate
 
 MACRO = "macro"
 
 ADJUSTED = "Comparisons, paired; p by sign flips of clusters, Holm's where several methods are compared with base."
-"""What a table of contrasts says of its p-values."""
+"""Caption of a table of contrasts: how its p-values were computed."""
 
 Row = Mapping[Any, Any]
 
@@ -80,4 +81,4 @@ def other_way(mean: float, languages: Iterable[Row], column: str, *, digits: int
 
 def listed(names: list[str]) -> str:
     """Names as a sentence lists them: `a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return format_list(names, locale="en_GB")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
+from jinja2.utils import htmlsafe_json_dumps
 
 from figures import PANELS, RunTables
 from figures import _theme as theme
@@ -34,7 +36,7 @@ def payload(run: RunTables) -> dict[str, Any]:
     plane = run.require("plane")
     plane = plane[~plane["method"].map(theme.of_seed)]
     return {
-        "looks": _looks(plane["method"]),
+        "looks": _looks(plane["method"].unique().tolist()),
         "plane": records(plane, PLANE),
         "chosen": _chosen(run),
         "layers": _layers(run),
@@ -45,16 +47,15 @@ def payload(run: RunTables) -> dict[str, Any]:
 
 def records(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Rows as JSON has them: missing values are null."""
-    kept = table[[column for column in columns if column in table]]
-    return [{str(key): _plain(value) for key, value in row.items()} for row in kept.to_dict("records")]
+    return [
+        {str(name): _plain(value) for name, value in row.items()}
+        for row in table.filter(items=list(columns)).to_dict("records")
+    ]
 
 
 def as_json(value: Any) -> str:
     """JSON that can stand inside a script element: no text of it can end the element or begin a comment."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
+    return htmlsafe_json_dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def items(run: RunTables) -> dict[str, Any]:
@@ -68,17 +69,14 @@ def items(run: RunTables) -> dict[str, Any]:
     table = run.table("items")
     if table is None or table.empty:
         return {"methods": [], "rows": [], "total": 0}
-    methods = [m for m in dict.fromkeys(table["method"]) if not theme.of_seed(m)]
-    keys = ["axis", "language", "item"]
-    found: dict[tuple[str, ...], list[Any]] = {}
+    table = table[~table["method"].map(theme.of_seed)]
+    methods = list(dict.fromkeys(table["method"]))
+    asked: dict[tuple[str, ...], list[Any]] = {}
     for row in table.to_dict("records"):
-        if row["method"] not in methods:
-            continue
-        key = tuple(str(row[name]) for name in keys)
-        if key not in found:
-            found[key] = [*key, row["question"], row["right"], row["us"], [None] * len(methods)]
-        found[key][6][methods.index(row["method"])] = [row["chosen"], float(row["hit"])]
-    rows = list(found.values())
+        key = (str(row["axis"]), str(row["language"]), str(row["item"]))
+        item = asked.setdefault(key, [*key, row["question"], row["right"], row["us"], [None] * len(methods)])
+        item[6][methods.index(row["method"])] = [row["chosen"], float(row["hit"])]
+    rows = list(asked.values())
     return {"methods": methods, "rows": _cut(rows), "total": len(rows)}
 
 
@@ -92,27 +90,23 @@ def _cut(rows: list[list[Any]]) -> list[list[Any]]:
     sizes = [len(as_json(row).encode()) for row in rows]
     if sum(sizes) <= MOST_ITEMS_BYTES:
         return rows
-    order = sorted(range(len(rows)), key=lambda place: (not changed(rows[place]), place))
-    kept, taken = set(), 0
-    for place in order:
-        taken += sizes[place]
-        if taken > MOST_ITEMS_BYTES:
-            break
-        kept.add(place)
-    return [row for place, row in enumerate(rows) if place in kept]
+    order = sorted(range(len(rows)), key=lambda place: not changed(rows[place]))
+    totals = itertools.accumulate(sizes[place] for place in order)
+    fitting = {place for place, total in zip(order, totals, strict=True) if total <= MOST_ITEMS_BYTES}
+    return [row for place, row in enumerate(rows) if place in fitting]
 
 
-def _looks(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
-    names = list(dict.fromkeys(methods))
-    looks = theme.looks(names)
+def _looks(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    looks = theme.looks(methods)
     return {
-        name: {
-            "label": looks[theme.family(name)].label,
-            "color": looks[theme.family(name)].color,
-            "symbol": SYMBOLS.get(str(looks[theme.family(name)].marker), "circle-open"),
-            "control": looks[theme.family(name)].control,
+        method: {
+            "label": look.label,
+            "color": look.color,
+            "symbol": SYMBOLS.get(str(look.marker), "circle-open"),
+            "control": look.control,
         }
-        for name in names
+        for method in methods
+        for look in [looks[theme.family(method)]]
     }
 
 
@@ -129,7 +123,7 @@ def _chosen(run: RunTables) -> dict[str, dict[str, list[list[Any]]]]:
 
 
 def _vector(file: str) -> str:
-    return file.rpartition("/")[2].split(".")[0]
+    return PurePosixPath(file).name.split(".")[0]
 
 
 def _layers(run: RunTables) -> dict[str, Any]:
@@ -138,15 +132,15 @@ def _layers(run: RunTables) -> dict[str, Any]:
     if table is None or table.empty:
         return {"panels": [], "rows": []}
     ends = ("", "_lo", "_hi", "_control")
-    known = {
-        panel.label.replace("\n", " "): [
+    panels = []
+    for panel in PANELS:
+        curves = [
             [curve.column, curve.label, curve.color, SYMBOLS[curve.marker] + ("-open" if curve.hollow else "")]
             for curve in panel.curves
             if curve.column in table
         ]
-        for panel in PANELS
-    }
-    panels = [[label, curves] for label, curves in known.items() if curves]
+        if curves:
+            panels.append([panel.label.replace("\n", " "), curves])
     columns = [f"{curve[0]}{end}" for _, curves in panels for curve in curves for end in ends]
     return {"panels": panels, "rows": records(table, ["layer", "language", *columns])}
 
@@ -157,13 +151,4 @@ def _sweep(run: RunTables) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    return value
-
-
-def settings(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of a manifest says how to repeat the run: nothing of the host, timings or files."""
-    return {key: manifest[key] for key in ("model", "template", "data", "languages", "versions") if key in manifest}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

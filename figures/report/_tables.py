@@ -1,87 +1,172 @@
-"""Tables of numbers in HTML, every text escaped."""
+"""Tables of the page: rows of texts, which the template escapes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 import pandas as pd
 
-from figures import ADJUSTED, MACRO, Row, difference, number, p_value, shown_p
+from figures import ADJUSTED, MACRO, PANELS, TABLES, Row, RunTables, number
 from figures import _theme as theme
 
 
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+class Table(NamedTuple):
     """A table whose first column names its rows."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
-        for row in rows
-    )
-    told = escape(caption)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{told}"><table><caption>{told}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
 
 
-def plane_table(plane: pd.DataFrame) -> str:
+class Estimates(NamedTuple):
+    """Which columns of a run's table are shown: keys, then estimates with their intervals."""
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    caption: str
+
+
+ESTIMATES: Mapping[str, Estimates] = {
+    "headroom": Estimates(
+        ("language",),
+        (
+            "transfer_english", "transfer", "headroom_transfer", "explicit_localization", "localization",
+            "headroom_localization", "us_bias", "chance_effective",
+        ),
+        "The unsteered model on test, per language and as their mean (macro), with 95% intervals",
+    ),
+    "consistency": Estimates(
+        ("method",),
+        ("transfer_given_en", "d_transfer_given_en", "rankc", "d_rankc"),
+        "T|en and RankC, mean over languages",
+    ),
+    "damage": Estimates(
+        ("method",),
+        ("perplexity", "nll_token", "d_nll_token", "nll_byte", "d_nll_byte"),
+        "Parallel sentences under each method, mean over languages",
+    ),
+    "sweep": Estimates(
+        ("method", "layer", "strength"), ("d_transfer", "d_localization"), "Changes from base on dev"
+    ),
+    "layers": Estimates(
+        ("layer",),
+        tuple(curve.column for panel in PANELS for curve in panel.curves),
+        "Probes, alignment, directions and effects by layer",
+    ),
+    "erasure": Estimates(
+        ("method",),
+        ("erasure", "knowledge_lost", "recoverable", "recoverable_wrong", "returned"),
+        "Localization that training lost, and what gives it back, mean over languages",
+    ),
+    "ablations": Estimates(
+        ("ablation",),
+        ("d_transfer", "d_localization", "vs_transfer", "vs_localization"),
+        "Changes from base (d), and from the searched plan (vs), mean over languages",
+    ),
+}  # fmt: skip
+
+
+def tables(run: RunTables) -> dict[str, Table | None]:
+    """Every table of the page by its name; None where the run has no rows for it."""
+    makers: dict[str, Callable[[pd.DataFrame], Table | None]] = {
+        **{name: partial(_estimates, shown=shown) for name, shown in ESTIMATES.items()},
+        "plane": plane_table,
+        "contrasts": contrast_table,
+        "recovered": _recovered,
+        "robustness": _robustness,
+        "onsets": _onsets,
+    }
+    loaded = {name: run.table(name) for name in makers}
+    return {name: None if table is None or table.empty else makers[name](table) for name, table in loaded.items()}
+
+
+def plane_table(plane: pd.DataFrame) -> Table:
     """Macro rows: levels and changes with intervals."""
-    rows = []
-    for row in plane[(plane["language"] == MACRO) & ~plane["method"].map(theme.of_seed)].to_dict("records"):
-        changes = ["", ""] if row["method"] == "base" else [number(row, f"d_{m}", signed=True) for m in AXES]
-        rows.append([_label(row), *(number(row, metric) for metric in AXES), *changes])
-    header = ("method", *AXES, *(f"change of {metric}" for metric in AXES))
-    return html_table(header, rows, "Every method, mean over languages, with 95% intervals")
+    return _of("plane", plane, "Every method, mean over languages, with 95% intervals")
 
 
-def contrast_table(contrasts: pd.DataFrame) -> str:
+def contrast_table(contrasts: pd.DataFrame) -> Table:
     """Macro contrasts with intervals and p."""
-    rows = [
+    return _of("contrasts", contrasts, ADJUSTED)
+
+
+def _of(name: str, table: pd.DataFrame, caption: str) -> Table:
+    """The rows of a paper's table, under headers in small letters."""
+    rows = TABLES[name].rows(table)
+    return Table(caption, [str(header).lower() for header in rows], rows.to_numpy().tolist())
+
+
+def _estimates(table: pd.DataFrame, shown: Estimates) -> Table:
+    """Rows of every language where that is a key, else of their mean; columns that the table lacks are left out."""
+    rows = table if "language" in shown.keys else table[table["language"] == MACRO]
+    columns = [name for name in shown.columns if name in table]
+    cells = [
+        [*(_key(row[key]) for key in shown.keys), *(_estimate(row, name) for name in columns)]
+        for row in rows.to_dict("records")
+    ]
+    return Table(shown.caption, [name.replace("_", " ") for name in (*shown.keys, *columns)], cells)
+
+
+def _recovered(shares: pd.DataFrame) -> Table:
+    cells = [
         [
-            row["metric"].replace("_", " "), _label(row), _label(row, "against"),
-            difference(row),
-            p_value(shown_p(row)),
+            theme.label(row["method"]),
+            row["metric"],
+            number(row, "gain", signed=True),
+            number(row, "headroom", signed=True),
+            "no headroom shown" if pd.isna(row["recovered"]) else number(row, "recovered"),
         ]
-        for row in contrasts[contrasts["language"] == MACRO].to_dict("records")
-    ]  # fmt: skip
-    header = ("metric", "method", "against", "difference", "p")
-    return html_table(header, rows, ADJUSTED)
+        for row in _steered(shares)
+    ]
+    header = ["method", "metric", "gain", "headroom", "share recovered"]
+    return Table("Gains as a share of the headroom, mean over languages", header, cells)
 
 
-def numbers_table(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[str], caption: str) -> str:
-    """Rows of a table: keys, then estimates with their intervals where the table has them."""
-    rows = []
-    for row in table.to_dict("records"):
-        cells = [
-            "" if pd.isna(row[name]) else number(row, name, signed=name.startswith(("d_", "vs_"))) for name in columns
+def _robustness(effects: pd.DataFrame) -> Table:
+    names = ("sum", "bytes", "mean")
+    signs = {"same": "", "changes": "changes sign", "reverses": "reverses"}
+    cells = [
+        [
+            row["metric"].replace("_", " "),
+            row["method"],
+            row["against"],
+            *(number(row, name, signed=True) for name in names),
+            signs[row["sign"]],
         ]
-        rows.append([*(_key(row[key]) for key in keys), *cells])
-    return html_table([name.replace("_", " ") for name in (*keys, *columns)], rows, caption)
+        for row in _steered(effects)
+    ]
+    header = ["metric", "method", "against", *names, "sign"]
+    return Table("Effects under three normalisations, mean over languages", header, cells)
 
 
-AXES = ("transfer", "localization")
-
-
-def onset_table(onsets: pd.DataFrame) -> str:
-    """Layers of the onsets per language, with their intervals."""
+def _onsets(onsets: pd.DataFrame) -> Table | None:
+    """Layers of the onsets per language, with their intervals; None where the run looked for none."""
     names = ("universal", "cultural", "separation")
-    rows = [[str(row["language"]), *(_layer(row, name) for name in names)] for row in onsets.to_dict("records")]
+    if not set(names) <= set(onsets):
+        return None
+    cells = [[str(row["language"]), *(_layer(row, name) for name in names)] for row in onsets.to_dict("records")]
     caption = "Onsets: layers from which on signals exceed their controls, and how far they are apart"
-    return html_table(("language", *names), rows, caption)
+    return Table(caption, ["language", *names], cells)
+
+
+def _steered(table: pd.DataFrame) -> list[Row]:
+    """Rows of the mean over languages, without controls and single training seeds."""
+    aside = table["method"].map(lambda method: theme.is_control(method) or theme.of_seed(method))
+    return list(table[(table["language"] == MACRO) & ~aside].to_dict("records"))
+
+
+def _estimate(row: Row, name: str) -> str:
+    return "" if pd.isna(row[name]) else number(row, name, signed=name.startswith(("d_", "vs_")))
 
 
 def _layer(row: Row, name: str) -> str:
     if pd.isna(row[name]):
         return "not found"
-    ends = [row[f"{name}_{end}"] for end in ("lo", "hi")]
-    return f"{row[name]:g}" + ("" if any(map(pd.isna, ends)) else f" [{ends[0]:g}, {ends[1]:g}]")
+    lo, hi = row[f"{name}_lo"], row[f"{name}_hi"]
+    return f"{row[name]:g}" + ("" if pd.isna(lo) or pd.isna(hi) else f" [{lo:g}, {hi:g}]")
 
 
 def _key(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _label(row: Row, column: str = "method") -> str:
-    method = str(row[column])
-    return theme.looks([method])[theme.family(method)].label

@@ -17,7 +17,7 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
     """Where base lands, what each method changes, and what the effects may be called (of `verdicts.csv`)."""
     rows = {row["method"]: row for row in plane[plane["language"] == MACRO].to_dict("records")}
     base = rows["base"]
-    found = [
+    lines = [
         f"Unsteered, the model answers {number(base, 'transfer')} of {base['n_universal']} universal questions right "
         f"(transfer) and {number(base, 'localization')} of {base['n_cultural']} cultural questions as the language's "
         f"own culture would (localization); {_chance(base)}."
@@ -26,24 +26,25 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
         if method == "base" or theme.is_control(method) or theme.of_seed(method) or "+" in method:
             continue
         transfer, localization = (_change(plane, contrasts, row, metric) for metric in AXES)
-        found.append(
-            f"{_sentence(theme.looks([method])[theme.family(method)].label)} changes transfer by {transfer} and "
-            f"localization by {localization}."
+        lines.append(
+            f"{_sentence(theme.label(method))} changes transfer by {transfer} and localization by {localization}."
         )
-    called = [] if verdicts is None else verdicts.loc[verdicts["language"] == MACRO, "sentence"].tolist()
-    return [*found, *map(str, called)]
+    if verdicts is not None:
+        lines += map(str, verdicts.loc[verdicts["language"] == MACRO, "sentence"])
+    return lines
 
 
 def smallest_seen(manifest: Mapping[str, Any]) -> str:
-    """The smallest effects that the run's design finds with 80% power; empty where none was told."""
+    """The smallest effects that the run's design finds with 80% power; empty where it gives none."""
     effects = manifest.get("smallest_effects") or {}
     if not effects:
         return ""
-    told = " and ".join(f"{value:.3f} of {metric}" for metric, value in effects.items())
+    changes = " and ".join(f"{value:.3f} in {metric}" for metric, value in effects.items())
     design = manifest.get("design", {}).get("name", "")
     return (
-        f"What the design {design} could see: over all languages, changes of {told} are found with 80% power, by the "
-        "variance on dev. Controls had the same search as the vectors that they are compared with."
+        f"With 80% power, the design {design} finds changes of at least {changes}, averaged over all languages. This "
+        "is estimated from the variance on dev. Controls were searched in the same way as the vectors that they are "
+        "compared with."
     )
 
 

@@ -4,10 +4,10 @@
   const root = document.documentElement;
   const at = (id) => document.getElementById(id);
   const make = (tag, text, kind) => {
-    const found = document.createElement(tag);
-    if (text !== undefined) found.textContent = text;
-    if (kind) found.className = kind;
-    return found;
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    if (kind) element.className = kind;
+    return element;
   };
   const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   const dark = () => {
@@ -21,7 +21,7 @@
   };
   const share = (value, signed) =>
     value === null || value === undefined ? "not measured" : (signed && value >= 0 ? "+" : "") + value.toFixed(3);
-  const told = (row, name, signed) =>
+  const estimate = (row, name, signed) =>
     share(row[name], signed) +
     (row[`${name}_lo`] == null ? "" : ` [${share(row[`${name}_lo`], signed)}, ${share(row[`${name}_hi`], signed)}]`);
   const fill = (select, values) => {
@@ -66,16 +66,16 @@
   const chart = (id, render) => {
     const place = at(id);
     if (!place) return;
-    const one = { place, render, seen: false };
-    drawers.push(one);
+    const drawer = { place, render, seen: false };
+    drawers.push(drawer);
     new IntersectionObserver((entries, observer) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       observer.disconnect();
-      one.seen = true;
-      one.render();
+      drawer.seen = true;
+      drawer.render();
     }, { rootMargin: "300px" }).observe(place);
   };
-  const again = () => drawers.filter((one) => one.seen).forEach((one) => one.render());
+  const again = () => drawers.filter((drawer) => drawer.seen).forEach((drawer) => drawer.render());
 
   // The plane
   const planeRows = () => data.plane.filter((row) => row.language === at("plane-language").value);
@@ -100,8 +100,8 @@
         error_x: error(row, "transfer", alpha(toHex(color), look.control ? 0.4 : 0.8)),
         error_y: error(row, "localization", alpha(toHex(color), look.control ? 0.4 : 0.8)),
         hovertemplate:
-          `<b>${escapeHtml(look.label)}</b><br>${escapeHtml(languageName(row.language))}<br>transfer ${told(row, "transfer")}, ` +
-          `n ${row.n_universal}<br>localization ${told(row, "localization")}, n ${row.n_cultural}<extra></extra>`,
+          `<b>${escapeHtml(look.label)}</b><br>${escapeHtml(languageName(row.language))}<br>transfer ${estimate(row, "transfer")}, ` +
+          `n ${row.n_universal}<br>localization ${estimate(row, "localization")}, n ${row.n_cultural}<extra></extra>`,
       };
     });
     const base = rows.find((row) => row.method === "base");
@@ -182,7 +182,7 @@
       z: strengths.map((strength) => layers.map((layer) => find(layer, strength)[name])),
       customdata: strengths.map((strength) => layers.map((layer) => {
         const row = find(layer, strength);
-        return `${told(row, name, true)}${row.chosen ? `<br>chosen${row.language === "macro" ? ` in ${row.chosen} languages` : ""}` : ""}`;
+        return `${estimate(row, name, true)}${row.chosen ? `<br>chosen${row.language === "macro" ? ` in ${row.chosen} languages` : ""}` : ""}`;
       })),
       zmin: -reach, zmax: reach, colorscale: scale, showscale: place === 0, colorbar: { thickness: 12, len: narrow ? 0.45 : 1, y: narrow ? 0.78 : 0.5, outlinewidth: 0, title: { text: "change", side: "right" } },
       hovertemplate: `layer %{x}, strength %{y}<br>${name.slice(2)} %{customdata}<extra></extra>`,
@@ -244,7 +244,7 @@
         }
         traces.push({
           type: "scatter", mode: "lines+markers", yaxis: which, name: text, legendgroup: text + original, showlegend: !shown.has(text + original), x, y: rows.map((row) => row[name]),
-          line: { color, width: 2 }, marker: { color, symbol, size: 7, line: { color, width: 1.5 } }, customdata: rows.map((row) => told(row, name, name.startsWith("d_"))),
+          line: { color, width: 2 }, marker: { color, symbol, size: 7, line: { color, width: 1.5 } }, customdata: rows.map((row) => estimate(row, name, name.startsWith("d_"))),
           hovertemplate: `${text} %{customdata}<extra></extra>`,
         });
         shown.add(text + original);
@@ -276,7 +276,7 @@
     cell.dir = rightToLeft.has(code) ? "rtl" : "auto";
     return cell;
   };
-  const kept = () => {
+  const selected = () => {
     const [method, language, axisName, change] = ["items-method", "items-language", "items-axis", "items-change"].map((id) => at(id).value);
     const after = data.items.methods.indexOf(method);
     const text = at("items-text").value.trim().toLowerCase();
@@ -287,11 +287,11 @@
       if (change === "changed" && before[0] === then[0]) return false;
       if (change === "gained" && then[1] <= before[1]) return false;
       if (change === "lost" && then[1] >= before[1]) return false;
-      return !text || [row[3], row[4], row[5], before[0], then[0]].some((one) => String(one).toLowerCase().includes(text));
+      return !text || [row[3], row[4], row[5], before[0], then[0]].some((value) => String(value).toLowerCase().includes(text));
     }).map((row) => [row, row[6][0], row[6][after]]);
   };
   const drawItems = () => {
-    const rows = kept();
+    const rows = selected();
     const pages = Math.max(1, Math.ceil(rows.length / PAGE));
     page = Math.min(Math.max(0, page), pages - 1);
     const body = at("items-table").tBodies[0];
@@ -310,7 +310,7 @@
       }
       return line;
     }));
-    const right = (which) => Number(rows.reduce((sum, one) => sum + one[which][1], 0).toFixed(2));
+    const right = (which) => Number(rows.reduce((sum, row) => sum + row[which][1], 0).toFixed(2));
     at("items-count").textContent = `${rows.length} questions; right before ${right(1)}, after ${right(2)}`;
     at("items-page").textContent = `page ${page + 1} of ${pages}`;
     at("items-back").disabled = page === 0;

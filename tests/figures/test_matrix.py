@@ -125,5 +125,5 @@ def test_refusals_name_what_is_wrong() -> None:
         matrix(table.iloc[:0])
     with pytest.raises(ValueError, match="no condition among"):
         matrix(table.assign(condition="en"))
-    with pytest.raises(ValueError, match="more than one row of el GB base"):
+    with pytest.raises(ValueError, match="more than one row of language el, culture GB, condition base"):
         matrix(pd.concat([table, table]))

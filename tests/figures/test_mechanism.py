@@ -93,7 +93,7 @@ def test_refusals_name_what_is_wrong() -> None:
             mechanism(table.drop(columns=missing))
     with pytest.raises(ValueError, match="no rows"):
         mechanism(table.iloc[:0])
-    with pytest.raises(ValueError, match="no rows of the language 'macro'"):
+    with pytest.raises(ValueError, match="no language 'macro' in the mechanism table"):
         mechanism(table[table["language"] == "el"])
-    with pytest.raises(ValueError, match="more than one row of 'midalign', layer 0"):
+    with pytest.raises(ValueError, match="more than one row of method midalign, layer 0"):
         mechanism(pd.concat([table, table]))

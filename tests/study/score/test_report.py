@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from html import escape
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def test_the_settings_of_the_page_make_the_run(folder: Path, tmp_path: Path, cou
     page = (folder / "report.html").read_text(encoding="utf-8")
     found = re.search(r'<pre tabindex="0" aria-label="Settings">(.*?)</pre>', page, re.S)
     assert found
-    (tmp_path / "run.yaml").write_text(found[1].replace("&#x27;", "'").replace("&quot;", '"'))
+    (tmp_path / "run.yaml").write_text(unescape(found[1]))
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["languages"] == ["el"]
     again = read_settings(tmp_path / "run.yaml", {}, RunConfig)
     assert again.described() == counted_run.config.described()
@@ -129,9 +129,9 @@ def test_verdicts_are_those_of_the_contrasts_in_table_manifest_and_page(folder: 
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["verdicts"] == macro_sentences(table)
     assert len(manifest["verdicts"]) == 3
-    page = (folder / "report.html").read_text(encoding="utf-8")
+    page = unescape((folder / "report.html").read_text(encoding="utf-8"))
     for sentence in manifest["verdicts"]:
-        assert escape(sentence) in page
+        assert sentence in page
 
 
 def test_every_method_and_control_of_a_run_has_a_look_and_a_symbol_of_its_own() -> None:
@@ -306,4 +306,14 @@ def test_no_width_scrolls_sideways_and_the_theme_can_be_turned(
     assert (before == "rgb(255, 255, 255)") == (scheme == "light")
     page.click("#theme")
     assert page.evaluate(ground) != before
+    page.close()
+
+
+def test_the_table_of_headroom_fits_a_laptops_screen(browser: Any, spoiled: Path) -> None:
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    page.goto(f"file://{spoiled / 'report.html'}")
+    width, room = page.evaluate(
+        "(({scrollWidth, clientWidth}) => [scrollWidth, clientWidth])(document.querySelector('#headroom .scroll'))"
+    )
+    assert width <= room
     page.close()

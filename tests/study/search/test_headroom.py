@@ -311,7 +311,7 @@ def test_a_run_has_the_planes_numbers_and_the_report_begins_with_them(counted_ru
     assert "&lt;b&gt;no tag&lt;/b&gt;" in section
     assert '<th scope="row">LOC-steering</th><td>transfer</td>' in section
     assert "<td>no headroom shown</td>" in section
-    assert "<td>0.875 [0.875, 0.875]</td>" in section
+    assert '<td>0.875 <span class="interval">[0.875, 0.875]</span></td>' in section
     assert "random vector" not in section
 
 
