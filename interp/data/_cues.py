@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from babel import Locale
 from babel.core import get_global
@@ -28,7 +28,7 @@ NOWHERE = "ZZ"
 @lru_cache(maxsize=1)
 def _places() -> dict[tuple[str, str], str]:
     """Names by culture and language that are ours, not CLDR's."""
-    rows = read_table(files(__package__) / "places.csv", ("culture", "language", "name"))
+    rows = read_table(Path(__file__).with_name("places.csv"), ("culture", "language", "name"))
     return {(row["culture"], row["language"]): row["name"] for row in rows}
 
 

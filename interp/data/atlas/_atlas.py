@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import (
     CulturalItem,
@@ -31,7 +31,7 @@ OPTIONS = 4
 def table(name: str, *columns: str) -> list[dict[str, str]]:
     """Rows of `tables/<name>.csv`; a placebo cue has no culture."""
     optional = ("culture",) if name == "cues" else ()
-    return read_table(files(__package__) / "tables" / f"{name}.csv", columns, optional)
+    return read_table(Path(__file__).parent / "tables" / f"{name}.csv", columns, optional)
 
 
 def _texts(row: dict[str, str]) -> dict[str, str]:

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 from urllib.parse import quote
 
+import huggingface_hub
+
 from interp.data.files._records import Record, read_lines, read_records
 from interp.errors import DataError, causes
 from interp.files import not_a_folder, whole
@@ -160,7 +162,7 @@ class GitHub(Folder):
             except urllib.error.HTTPError as error:
                 tried.append(f"{url}: {error.code}")
                 continue
-            except (urllib.error.URLError, TimeoutError, OSError) as error:
+            except OSError as error:
                 reason = getattr(error, "reason", error)
                 raise DataError(
                     f"dataset {self.name!r}: {url} can't be reached ({reason})",
@@ -203,10 +205,8 @@ class Hub:
         revision = self.origin.revision if repository == self.origin.repository else "main"
         if offline():
             return _cached(repository, revision)
-        from huggingface_hub import HfApi
-
         try:
-            return HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT).sha or revision
+            return huggingface_hub.HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT).sha or revision
         except Exception as error:
             raise self._failed(error, repository) from error
 
@@ -216,7 +216,7 @@ class Hub:
 
     def records(self, part: Part) -> list[Record]:
         """Rows of a configuration's split."""
-        import datasets
+        import datasets  # three seconds, for this source alone
 
         datasets.disable_progress_bars()
         repository = part.repository or self.origin.repository
@@ -241,13 +241,13 @@ class Hub:
         what = f"dataset {self.name!r}: {where}"
         if "GatedRepoError" in kinds or "gated" in reason.lower():
             return DataError(
-                f"{what} is gated and this machine has no token that may read it",
-                allowed=f"an account that accepted the terms at {self.origin.page}",
+                f"{what} is gated, and this machine has no token that may read it",
+                allowed=f"the token of an account that accepted the terms at {self.origin.page}",
                 remedy="run `hf auth login` (or set HF_TOKEN), or pass --data-dir with the published files",
             )
         if offline() or kinds & {"ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError"}:
             return DataError(
-                f"{what} is not in the cache and the Hub can't be reached",
+                f"{what} is not in the cache, and the Hub can't be reached",
                 allowed=f"a network, or the files of {self.origin.page} as published",
                 remedy=f"run `interp data fetch {self.name}` where there is a network, or pass --data-dir with "
                 f"{' or '.join(self.origin.folders or (self.name,))}/ holding the files",
@@ -259,12 +259,9 @@ class Hub:
 
 def _cached(repository: str, revision: str) -> str:
     """The commit that the cache has for a dataset repository's revision, else the revision."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    folder = repo_folder_name(repo_id=repository, repo_type="dataset")
-    kept = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
-    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else revision
+    folder = "--".join(("datasets", *repository.split("/")))  # as huggingface_hub names it
+    commit = Path(huggingface_hub.constants.HF_HUB_CACHE) / folder / "refs" / revision
+    return commit.read_text(encoding="utf-8").strip() if commit.is_file() else revision
 
 
 def offline() -> bool:

@@ -8,7 +8,7 @@ sentence is drawn by itself. `dev` and `devtest` are read together. The table `f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import Entry, ParallelText, parallel_languages
 from interp.data.files import Origin, Part, Reader, Record, by_key, clean, read_table
@@ -17,7 +17,7 @@ from interp.errors import DataError
 
 CODES: Mapping[str, tuple[str, str]] = {
     row["language"]: (row["flores200"], row["flores_plus"])
-    for row in read_table(files(__package__) / "flores.csv", ("language", "flores200", "flores_plus"))
+    for row in read_table(Path(__file__).with_name("flores.csv"), ("language", "flores200", "flores_plus"))
 }
 """Language -> its name in FLORES-200 and in FLORES+."""
 

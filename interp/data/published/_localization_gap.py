@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, join_clusters, shuffled, wanted
 from interp.data.files import Origin, Part, Reader, Record, read_table
@@ -70,7 +70,7 @@ def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
                     given=dict.fromkeys(names, order),
                 )
             )
-    ours = read_table(files(__package__) / "localization_gap.csv", ("culture", "kind"), ("culture",))
+    ours = read_table(Path(__file__).with_name("localization_gap.csv"), ("culture", "kind"), ("culture",))
     return CulturalSet(
         name=ENTRY.name,
         languages=loaded,

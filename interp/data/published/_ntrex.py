@@ -7,14 +7,14 @@ A language's variants have codes of their own (`es-MX`, `pt-BR`, `fr-CA`, `en-GB
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import Entry, ParallelText, wanted
 from interp.data.files import Origin, Part, Reader, read_table
 from interp.data.published._aligned import check_lengths, parallel_text, read_sentences
 
 FILES: Mapping[str, str] = {
-    row["language"]: row["file"] for row in read_table(files(__package__) / "ntrex.csv", ("language", "file"))
+    row["language"]: row["file"] for row in read_table(Path(__file__).with_name("ntrex.csv"), ("language", "file"))
 }
 DOCUMENTS = Part(("DOCUMENT_IDS.tsv",))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data.files import read_table
 from interp.errors import DataError
@@ -30,7 +30,7 @@ class Country:
 @lru_cache(maxsize=1)
 def countries() -> tuple[Country, ...]:
     """All sixteen, in the order of their file names."""
-    table = files(__package__) / "countries.csv"
+    table = Path(__file__).with_name("countries.csv")
     return tuple(Country(**row) for row in read_table(table, ("file", "culture", "hub", "language")))
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 from interp.data.files import capital, read_table
@@ -110,7 +110,7 @@ def _misspelt(text: str, names: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
-    rows = read_table(files(__package__) / "names.csv", ("language", "culture", "names", "stems"), ("stems",))
+    rows = read_table(Path(__file__).with_name("names.csv"), ("language", "culture", "names", "stems"), ("stems",))
     return {
         (row["language"], row["culture"]): (
             tuple(sorted(row["names"].split("|"), key=len, reverse=True)),
@@ -143,7 +143,7 @@ def _rules(language: str, culture: str) -> tuple[_Rule, ...]:
     }
     columns = ("language", "kind", "pattern", "replacement", "why")
     rules = []
-    for row in read_table(files(__package__) / "phrases.csv", columns, ("replacement", "why")):
+    for row in read_table(Path(__file__).with_name("phrases.csv"), columns, ("replacement", "why")):
         if row["language"] == language:
             pattern = row["pattern"]
             for part, regex in parts.items():
