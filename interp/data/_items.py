@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from interp.data._draws import draw
 
@@ -185,9 +185,18 @@ class CulturalItem:
         )
 
 
-def shuffled(values: Sequence[str], *salt: str) -> list[str]:
+def shuffled(values: Iterable[str], *salt: str) -> list[str]:
     """`values` in an order drawn by hash: it does not depend on the order given, nor on a random state."""
     return sorted(values, key=lambda value: draw(2**53, *salt, value))
+
+
+Option = TypeVar("Option")
+
+
+def placed(right: Option, wrong: Sequence[Option], key: str) -> tuple[tuple[Option, ...], int]:
+    """The right option among the wrong ones, at a place that is drawn by hash of the item's key; and that place."""
+    place = draw(len(wrong) + 1, "position", key)
+    return (*wrong[:place], right, *wrong[place:]), place
 
 
 def fingerprint(items: Sequence[UniversalItem] | Sequence[CulturalItem]) -> str:

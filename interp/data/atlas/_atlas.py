@@ -14,8 +14,8 @@ from interp.data import (
     UniversalItem,
     UniversalSet,
     assign_splits,
-    draw,
     join_clusters,
+    placed,
     shuffled,
 )
 from interp.data.atlas._names import Names
@@ -72,8 +72,7 @@ def universal() -> UniversalSet:
         relation, subject, right = fact["relation"], fact["subject"], fact["answer"]
         key = f"{relation}/{subject}"
         wrong = shuffled([a for a in answers[relation] if a != right], "wrong", key)[: OPTIONS - 1]
-        position = draw(OPTIONS, "position", key)
-        options = [*wrong[:position], right, *wrong[position:]]
+        options, place = placed(right, wrong, key)
         items.append(
             UniversalItem(
                 key=key,
@@ -85,7 +84,7 @@ def universal() -> UniversalSet:
                     for code, asked in templates()[relation].items()
                 },
                 options=tuple(text[option] for option in options),
-                answer=position,
+                answer=place,
                 candidates=tuple(text[answer] for answer in answers[relation]),
             )
         )

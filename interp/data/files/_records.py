@@ -242,9 +242,10 @@ Row = TypeVar("Row", bound=Placed)
 
 def add_once(rows: dict[Key, Row], key: Key, row: Row, name: str, remedy: str = "remove one of the two rows") -> None:
     """Add a row under its key; DataError, with both places, where the key has one. name: for the message."""
-    first = rows.setdefault(key, row)
-    if first is not row:
-        raise DataError(f"{row.where}: {name} appears twice", allowed=f"once; first at {first.where}", remedy=remedy)
+    if key in rows:
+        first = rows[key].where
+        raise DataError(f"{row.where}: {name} appears twice", allowed=f"once; first at {first}", remedy=remedy)
+    rows[key] = row
 
 
 def by_key(records: Sequence[Record], column: str) -> dict[str, Record]:

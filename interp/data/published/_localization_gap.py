@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, join_clusters, shuffled, wanted
-from interp.data.files import Origin, Part, Reader, Record, read_table
+from interp.data.files import Origin, Part, Reader, Record, add_once, read_table
 from interp.errors import DataError
 
 LANGUAGES: Mapping[str, str] = {"English": "en", "French": "fr", "Russian": "ru", "Turkish": "tr", "Bengali": "bn"}
@@ -34,42 +34,39 @@ Rows = dict[tuple[str, str], Record]
 def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
     """The items in those of `languages` that are asked; raises DataError, with the row, for a file that is not as
     published."""
-    implicit, explicit = _twins(reader.records(FILE))
-    there = {code for _, code in implicit}
+    implicit, explicit = _by_context(reader.records(FILE))
+    in_file = {code for _, code in implicit}
     asked = (*languages, "en") if languages else ()
-    loaded = wanted(tuple(LANGUAGES.values()), asked, there.__contains__)
+    loaded = wanted(tuple(LANGUAGES.values()), asked, in_file.__contains__)
     questions = {place: row.text("question") for place, row in implicit.items()}
     topics = _topics(questions)
     splits = assign_splits(topics.values(), "localization-gap")
     cues = {code: _cue(code, questions, explicit) for code in loaded}
     items, left_out = [], []
     for key in topics:
-        usable = []
-        for code in loaded:
-            reason = _unusable((key, code), questions, implicit, explicit, cues[code])
-            if reason:
-                left_out.append(LeftOut(key, code, reason))
-            else:
-                usable.append(code)
-        if usable:
-            named = [code for code in loaded if (key, code) in implicit and not _same_options(implicit[key, code])]
-            names = {
-                culture: {code: implicit[key, code].text(f"option_{column}") for code in named}
-                for column, culture in CULTURES.items()
-            }
-            order = tuple(shuffled(tuple(names), "position", key))
-            items.append(
-                CulturalItem(
-                    key=key,
-                    topic=topics[key],
-                    split=splits[topics[key]],
-                    questions={code: questions[key, code] for code in usable},
-                    answers={culture: (culture,) for culture in names},
-                    pool=order,
-                    names=names,
-                    given=dict.fromkeys(names, order),
-                )
+        reasons = {code: _unusable((key, code), questions, implicit, explicit, cues[code]) for code in loaded}
+        left_out += [LeftOut(key, code, reason) for code, reason in reasons.items() if reason]
+        asked_in = [code for code, reason in reasons.items() if not reason]
+        if not asked_in:
+            continue
+        named = [code for code in loaded if (key, code) in implicit and not _same_options(implicit[key, code])]
+        names = {
+            culture: {code: implicit[key, code].text(f"option_{column}") for code in named}
+            for column, culture in CULTURES.items()
+        }
+        order = tuple(shuffled(names, "position", key))
+        items.append(
+            CulturalItem(
+                key=key,
+                topic=topics[key],
+                split=splits[topics[key]],
+                questions={code: questions[key, code] for code in asked_in},
+                answers={culture: (culture,) for culture in names},
+                pool=order,
+                names=names,
+                given=dict.fromkeys(names, order),
             )
+        )
     ours = read_table(Path(__file__).with_name("localization_gap.csv"), ("culture", "kind"), ("culture",))
     return CulturalSet(
         name=ENTRY.name,
@@ -88,12 +85,12 @@ def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
     )
 
 
-def _twins(records: list[Record]) -> tuple[Rows, Rows]:
-    """Implicit and explicit rows; raises DataError for one that doesn't say what it is, or is there twice."""
-    found: dict[str, Rows] = {"False": {}, "True": {}}
+def _by_context(records: list[Record]) -> tuple[Rows, Rows]:
+    """Implicit and explicit rows; raises DataError for one that doesn't say what it is, or appears twice."""
+    contexts: dict[str, Rows] = {"False": {}, "True": {}}
     for record in records:
         context, language, number = record.text("context"), record.text("lang"), record.text("idx")
-        if context not in found or language not in LANGUAGES or not number.isdecimal():
+        if context not in contexts or language not in LANGUAGES or not number.isdecimal():
             raise DataError(
                 f"{record.where}: context {context!r}, lang {language!r}, idx {number!r}",
                 allowed=f"False or True; {', '.join(LANGUAGES)}; a whole number",
@@ -102,42 +99,37 @@ def _twins(records: list[Record]) -> tuple[Rows, Rows]:
         own = [record.text(f"option_{column}") for column in CULTURES]
         if sorted(record.listed("options")) != sorted(own):
             raise DataError(
-                f"{record.where}: 'options' are not the five of the columns",
+                f"{record.where}: 'options' differ from the five in the columns option_*",
                 allowed=", ".join(own),
                 remedy="use the file as published",
             )
-        place = (f"{record.text('subtask')}/{int(number) % ITEMS}", LANGUAGES[language])
-        known = found[context].setdefault(place, record)
-        if known is not record:
-            raise DataError(
-                f"{record.where}: item {place[0]!r} is there twice in {language} with context {context}",
-                allowed=f"once; first at {known.where}",
-                remedy="drop one",
-            )
-    return found["False"], found["True"]
+        key = f"{record.text('subtask')}/{int(number) % ITEMS}"
+        name = f"item {key!r} in {language} with context {context}"
+        add_once(contexts[context], (key, LANGUAGES[language]), record, name)
+    return contexts["False"], contexts["True"]
 
 
 def _topics(questions: Mapping[tuple[str, str], str]) -> dict[str, str]:
     """Topic per item: items that ask the same question, in any language but English, are of one topic."""
     first: dict[tuple[str, str], str] = {}
-    pairs = []
-    for (key, code), question in questions.items():
-        pairs.append((key, None if code == "en" else first.setdefault((code, question), key)))
-    return join_clusters(pairs)
+    return join_clusters(
+        (key, None if code == "en" else first.setdefault((code, question), key))
+        for (key, code), question in questions.items()
+    )
 
 
 def _cue(code: str, questions: Mapping[tuple[str, str], str], explicit: Rows) -> str:
     """The sentence in front of a language's explicit questions: the one that most of them have."""
-    found = Counter(
+    sentences = Counter(
         row.text("question").removesuffix(questions[place]).strip()
         for place, row in explicit.items()
         if place[1] == code and place in questions
     )
-    if not found:
+    if not sentences:
         raise DataError(
             f"localization_gap has no explicit rows in language {code!r}", remedy="use the file as published"
         )
-    return found.most_common(1)[0][0]
+    return sentences.most_common(1)[0][0]
 
 
 def _unusable(

@@ -140,8 +140,8 @@ UNIVERSAL_MISTAKES = {
     "answer": (lambda r: broken(r, 4, answer="4"), "row 4: answer '4' is not among the options; allowed: a1 | b1 | c1, or 1 to 3"),
     "answer 0": (lambda r: broken(r, 4, answer="0"), "row 4: answer '0' is not among the options"),
     "ambiguous": (lambda r: broken(r, 4, options="3|1|2", answer="1"), "row 4: answer '1' is option 2's text and option 1's place; allowed: #1 to #3"),
-    "twice": (lambda r: [*r, r[3]], "row 18: item 'i1' is there twice in language 'ko'; allowed: once; first at"),
-    "same language": (lambda r: broken(r, 5, language="en-GB"), "row 5: item 'i1' is there twice in language 'en'"),
+    "twice": (lambda r: [*r, r[3]], "row 18: item 'i1' in language 'ko' appears twice; allowed: once; first at"),
+    "same language": (lambda r: broken(r, 5, language="en-GB"), "row 5: item 'i1' in language 'en' appears twice"),
     "no language": (lambda r: r[:3] + r[4:], "row 4: item 'i1' has no row in language 'ko'; allowed: one row in each of en, ko"),
     "options differ": (lambda r: broken(r, 5, options="x1|y1"), "row 5: 2 options; allowed: 3, as at"),
     "right differs": (lambda r: broken(r, 5, answer="x1"), "row 5: option 1 is right; allowed: option 2, as at"),
@@ -263,7 +263,7 @@ def test_cues_of_ones_own(tmp_path: Path) -> None:
 
 
 CULTURAL_MISTAKES = {
-    "twice": (lambda r: [*r, r[3]], "row 66: item 'i0' is there twice in language 'ko' for 'US'"),
+    "twice": (lambda r: [*r, r[3]], "row 66: item 'i0' in language 'ko' for 'US' appears twice"),
     "no topic": (lambda r: broken(r, 5, topic=""), "row 5: 'topic' is empty"),
     "topics": (lambda r: broken(r, 5, topic="t7"), "row 5: 'topic' is 't7'; allowed: 't0', as at"),
     "questions": (lambda r: broken(r, 5, question="other?"), "row 5: 'question' is 'other?'; allowed: 'ko0?', as at"),

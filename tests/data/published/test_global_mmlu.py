@@ -121,7 +121,7 @@ def test_equal_or_empty_options_and_equal_questions(folder: Path, write_jsonl, c
         ({"question": "\x1c\x08"}, "test.jsonl, row 3: 'question' is empty"),
         (
             {"sample_id": "invented/test/1"},
-            "row 3: sample_id 'invented/test/1' is there twice; allowed: once; first at",
+            "row 3: sample_id 'invented/test/1' appears twice; allowed: once; first at",
         ),
     ],
 )

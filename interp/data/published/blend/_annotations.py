@@ -66,7 +66,7 @@ def _annotated(key: str, record: Record) -> Annotated:
     groups = parsed(record.value("annotations"), f"{record.where}, annotations")
     if not isinstance(groups, list):
         raise DataError(
-            f"{record.where}: 'annotations' holds no list but {str(groups)[:60]!r}",
+            f"{record.where}: 'annotations' is not a list: {str(groups)[:60]!r}",
             allowed="a list of objects with answers, en_answers, count",
             remedy="correct it",
         )

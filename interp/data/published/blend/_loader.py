@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from interp.data import CulturalSet, Entry, cues, placebos, wanted
+from interp.data import CulturalSet, Entry, wanted
 from interp.data.files import Origin, Part, Reader, by_key
+from interp.data.published._collected import cultural_set
 from interp.data.published.blend._annotations import annotated
 from interp.data.published.blend._countries import Country, countries, country, own_culture
 from interp.data.published.blend._items import REFERENCE, Material, cultural_items
@@ -34,45 +35,35 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
 
     Raises DataError where the annotations or questions of the US are missing or a file can't be read.
     """
-    there = [one for one in countries() if one.culture == REFERENCE or reader.has(annotation_part(one))]
-    cultures = tuple(one.culture for one in there)
+    present = [known for known in countries() if known.culture == REFERENCE or reader.has(annotation_part(known))]
+    cultures = tuple(known.culture for known in present)
     own = own_culture(cultures)
     codes = wanted(LANGUAGES, ("en", *languages) if languages else (), lambda code: code == "en" or code in own)
-    found = {one.culture: annotated(reader.records(annotation_part(one))) for one in there}
-    items, left_out = cultural_items(
+    annotations = {known.culture: annotated(reader.records(annotation_part(known))) for known in present}
+    collected = cultural_items(
         Material(
-            annotations=found,
-            language_of={one.culture: one.language for one in there},
-            topics=topics(reader, {key for records in found.values() for key in records}),
+            annotations=annotations,
+            language_of={known.culture: known.language for known in present},
+            topics=topics(reader, {key for records in annotations.values() for key in records}),
             asked={**own, "en": REFERENCE},
             neutral=_neutral(reader),
             languages=codes,
         )
     )
-    return CulturalSet(
-        name="blend",
-        languages=codes,
-        cultures=cultures,
-        own_culture={code: own[code] for code in codes if code in own},
-        items=items,
-        cues=cues(cultures, codes),
-        placebos=placebos(codes),
-        reference=REFERENCE,
-        left_out=left_out,
-    )
+    return cultural_set(ENTRY.name, codes, collected, {code: own[code] for code in codes if code in own}, cultures)
 
 
 def topics(reader: Reader, keys: Collection[str]) -> dict[str, str]:
     """The topic of each question, from the American question file; DataError for one of `keys` that it lacks."""
     part = question_part(country(REFERENCE))
-    found = {key: record.text("Topic") for key, record in by_key(reader.records(part), "ID").items()}
-    for key in sorted(set(keys) - found.keys())[:1]:
+    topic_of = {key: record.text("Topic") for key, record in by_key(reader.records(part), "ID").items()}
+    for key in sorted(set(keys) - topic_of.keys())[:1]:
         raise DataError(
             f"{part.paths[0]}: question {key!r} is missing",
             allowed="the ID of every annotated question",
             remedy="fetch files of one revision",
         )
-    return found
+    return topic_of
 
 
 def _neutral(reader: Reader) -> dict[str, str]:
@@ -91,5 +82,5 @@ ENTRY: Entry[CulturalSet] = Entry(
     size="500 questions x 16 countries",
     load=load,
     origin=ORIGIN,
-    cultures=tuple(one.culture for one in countries()),
+    cultures=tuple(known.culture for known in countries()),
 )
