@@ -140,9 +140,7 @@ def in_every_language(
         else:
             complete[key] = {code: own[key] for code, own in rows.items()}
     for codes, missing in lacking.items():
-        collected.leave_out(missing, rows["en"][missing[0]].where, f"not there in {codes}")
+        collected.leave_out(missing, rows["en"], f"missing in {codes}")
     for code, own in rows.items():
-        further = [key for key in own if key not in rows["en"]]
-        if further:
-            collected.leave_out(further, own[further[0]].where, f"there in {code} but not in English")
+        collected.leave_out([key for key in own if key not in rows["en"]], own, f"in {code} but not in English")
     return complete

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from interp.data import CulturalItem, CulturalSet, LeftOut, UniversalItem, cues, placebos
+from interp.data.files import Placed
 
 Item = TypeVar("Item", UniversalItem, CulturalItem)
 
@@ -25,10 +26,10 @@ class Collected(Generic[Item]):
         else:
             self.items.append(item)
 
-    def leave_out(self, keys: Sequence[str], where: str, reason: str) -> None:
-        """Note, where there are any, items that are left out for one reason; `where` is the place of the first."""
+    def leave_out(self, keys: Sequence[str], rows: Mapping[str, Placed], reason: str) -> None:
+        """Note the rows of `keys`, if any, as left out for one reason, in one record with the place of the first."""
         if keys:
-            self.left_out.append(LeftOut(keys[0], where, reason, len(keys)))
+            self.left_out.append(LeftOut(keys[0], rows[keys[0]].where, reason, len(keys)))
 
 
 def cultural_set(

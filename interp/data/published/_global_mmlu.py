@@ -67,9 +67,7 @@ def _test(name: str, codes: Sequence[str], reader: Reader, collected: Collected[
     english = by_key(reader.records(part("en", "test")), "sample_id")
     labels = {key: _label(record) for key, record in english.items()}
     unmarked = [key for key, label in labels.items() if label == "-"]
-    if unmarked:
-        reason = "not annotated as culturally agnostic or sensitive"
-        collected.leave_out(unmarked, english[unmarked[0]].where, reason)
+    collected.leave_out(unmarked, english, "not annotated as culturally agnostic or sensitive")
     marked = {key: record for key, record in english.items() if labels[key] != "-"}
     clusters = cluster_texts({key: record.text("question") for key, record in marked.items()})
     splits = assign_splits(clusters.values(), name)
