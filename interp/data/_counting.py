@@ -7,14 +7,14 @@ from interp.data._items import CulturalItem, CulturalSet, LeftOut
 
 def counted(dataset: CulturalSet, code: str, culture: str) -> tuple[tuple[CulturalItem, ...], tuple[LeftOut, ...]]:
     """Items that are scored when asked in `code` for `culture`, and the others with the reason."""
-    kept, left_out = [], []
+    scored, left_out = [], []
     for item in dataset.items:
         reason = _why_not(dataset, item, code, culture)
         if reason:
             left_out.append(LeftOut(item.key, f"{code} {culture}", reason))
         else:
-            kept.append(item)
-    return tuple(kept), tuple(left_out)
+            scored.append(item)
+    return tuple(scored), tuple(left_out)
 
 
 def _why_not(dataset: CulturalSet, item: CulturalItem, code: str, culture: str) -> str:

@@ -64,5 +64,5 @@ def cues(cultures: Iterable[str], codes: Iterable[str]) -> dict[str, Text]:
 
 def placebos(codes: Iterable[str]) -> tuple[Text, ...]:
     """Sentences of the cue's form that name no place, each in every language of `codes`."""
-    known = [language(code) for code in codes]
-    return tuple({row.code: row.placebos[index] for row in known} for index in range(len(PLACEBOS)))
+    rows = [language(code) for code in codes]
+    return tuple({row.code: row.placebos[index] for row in rows} for index in range(len(PLACEBOS)))

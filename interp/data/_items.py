@@ -118,9 +118,9 @@ class CulturalItem:
         all in English where one of them has no text in `language`.
         """
         for written in dict.fromkeys((language, "en")):
-            found = self._options(culture, reference, written, count)
-            if found is not None:
-                return found
+            options = self._options(culture, reference, written, count)
+            if options is not None:
+                return options
         return None
 
     def _options(self, culture: str, reference: str, written: str, count: int) -> CulturalOptions | None:
@@ -157,7 +157,7 @@ class CulturalItem:
         drawn = shuffled(able, "option", self.key, culture)
         sets = list(islice((s for s in combinations(drawn, wanted) if self._all_distinct(s)), MOST_SETS))
         if not sets:
-            rest = shuffled(sorted({*self.pool} - right - elsewhere), "option", self.key, culture)
+            rest = shuffled({*self.pool} - right - elsewhere, "option", self.key, culture)
             pool = [k for k in (*able, *rest) if self._fits(k, right, written)][: 2 * count]
             sets = [s for s in combinations(pool, wanted) if self._all_distinct(s)]
         if not sets:

@@ -99,11 +99,11 @@ def limited(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
     """At most `limit` items, each split keeping its share; which ones is drawn by hash."""
     if limit is None or limit >= len(items):
         return items
-    kept: set[str] = set()
+    drawn: set[str] = set()
     for split in SPLITS:
         keys = sorted((item.key for item in items if item.split == split), key=lambda key: unit("limit", key))
-        kept.update(keys[: max(1, round(limit * len(keys) / len(items)))])
-    return tuple(item for item in items if item.key in kept)
+        drawn.update(keys[: max(1, round(limit * len(keys) / len(items)))])
+    return tuple(item for item in items if item.key in drawn)
 
 
 def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,13 +115,13 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     able = tuple(code for code in both if code in cultural.own_culture)
     if "en" not in universal.languages:
         raise DataError(
-            f"dataset {universal.name!r} has no English here",
+            f"dataset {universal.name!r} has no English questions",
             remedy="EN-steering needs English prompts: add the English files, or choose another dataset",
         )
     if not universal.items:
-        reasons = dict.fromkeys(known.reason for known in universal.left_out)
+        reason = universal.left_out[0].reason if universal.left_out else "its files are empty"
         raise DataError(
-            f"dataset {universal.name!r} has no item to score here: {next(iter(reasons), 'its files are empty')}",
+            f"dataset {universal.name!r} has no item to score here: {reason}",
             allowed="files from which at least one item can be made",
             remedy=f"add the missing files, or choose another dataset; docs/data.md says what {universal.name} reads",
         )
@@ -140,11 +140,16 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
                 f"language {code!r} has no culture of its own in dataset {cultural.name!r}",
                 allowed=", ".join(able),
                 remedy="leave it out: it has no localization axis"
-                + ("" if code == "en" else f"; or, where several of its cultures are there, --cultures {code}=ONE"),
+                + (
+                    ""
+                    if code == "en"
+                    else f"; or, where the dataset has several of its cultures, --cultures {code}=ONE"
+                ),
             )
         raise DataError(
             f"language {code!r} is unknown", allowed=", ".join(able), remedy="pass --languages with some of these"
         )
-    if len(set(asked)) < len(asked):
-        raise DataError(f"languages {','.join(asked)} name one twice", remedy="name each language once")
+    for code in asked:
+        if asked.count(code) > 1:
+            raise DataError(f"--languages lists {code!r} twice", remedy="name each language once")
     return tuple(code for code in able if not asked or code in asked)

@@ -60,8 +60,8 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
     return "\n".join(parts)
 
 
-def checkpoint_card(name: str, plan: Plan, said: str) -> str:
-    """A README.md for a checkpoint with a plan in its biases. said: what it changes that every token is steered."""
+def checkpoint_card(name: str, plan: Plan, effect: str) -> str:
+    """A README.md for a checkpoint with a plan in its biases. effect: what steering every token changes, in words."""
     base = name if name.count("/") == 1 else None
     meta = ModelCardData(tags=list(TAGS), base_model=base, library_name="transformers")
     rows = [f"| {steer.layer} | {steer.strength:g} | {steer.operator} | {steer.positions} |" for steer in plan.steers]
@@ -71,7 +71,7 @@ def checkpoint_card(name: str, plan: Plan, said: str) -> str:
             f"# {_code(name)} with steering vectors in its biases\n",
             "| after block | strength | operator | positions as chosen |\n|---|---|---|---|",
             *rows,
-            f"\n{said}\n",
+            f"\n{effect}\n",
             f"{LIMITS}\n",
         ]
     )
@@ -79,10 +79,10 @@ def checkpoint_card(name: str, plan: Plan, said: str) -> str:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _steers(saved: SavedPlans, methods: Sequence[str], language: str | None) -> str:
@@ -106,11 +106,11 @@ def _data(manifest: Mapping[str, Any]) -> str:
         return "Nothing is recorded of the data that the vectors were fitted on.\n"
     lines = []
     for axis in ("universal", "cultural"):
-        one = data.get(axis, {})
-        revision = f", revision {_code(one['revision'])}" if one.get("revision") else ""
+        dataset = data.get(axis, {})
+        revision = f", revision {_code(dataset['revision'])}" if dataset.get("revision") else ""
         lines.append(
-            f"- {axis}: {_code(one.get('name', '?'))}{revision}, {one.get('items', '?')} items, fingerprint "
-            f"{_code(one.get('fingerprint', '?'))}"
+            f"- {axis}: {_code(dataset.get('name', '?'))}{revision}, {dataset.get('items', '?')} items, fingerprint "
+            f"{_code(dataset.get('fingerprint', '?'))}"
         )
     return "\n".join([*lines, "", "Vectors are fitted on the fit split, layers and strengths chosen on dev.\n"])
 

@@ -16,7 +16,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from interp.data.files import capital, read_table
 from interp.data.published.blend._text import tidy
@@ -43,10 +42,11 @@ class NotImplicit:
 
 @dataclass(frozen=True)
 class _Rule:
-    kind: Literal["drop", "keep"]
+    """Where `pattern` fits, the phrase goes for `replacement`, or stays for the reason `kept_because`."""
+
     pattern: re.Pattern[str]
     replacement: str
-    why: str
+    kept_because: str
 
 
 def implicit(question: str, language: str, culture: str) -> Implicit | NotImplicit:
@@ -80,8 +80,8 @@ def _without(text: str, language: str, culture: str) -> Implicit | NotImplicit:
         match = rule.pattern.search(text)
         if match is None:
             continue
-        if rule.kind == "keep":
-            return NotImplicit(rule.why)
+        if rule.kept_because:
+            return NotImplicit(rule.kept_because)
         left = text[: match.start()] + match.expand(rule.replacement) + text[match.end() :]
         return Implicit(_mend(left, text, language), match[0].strip())
     return NotImplicit("the name is a subject, an object or part of a word")
@@ -148,6 +148,6 @@ def _rules(language: str, culture: str) -> tuple[_Rule, ...]:
             pattern = row["pattern"]
             for part, regex in parts.items():
                 pattern = pattern.replace(part, regex)
-            kind: Literal["drop", "keep"] = "keep" if row["kind"] == "keep" else "drop"
-            rules.append(_Rule(kind, re.compile(pattern), row["replacement"], row["why"]))
+            kept_because = row["why"] if row["kind"] == "keep" else ""
+            rules.append(_Rule(re.compile(pattern), row["replacement"], kept_because))
     return tuple(rules)
