@@ -133,11 +133,15 @@ def read_lines(path: Path) -> list[str]:
 
 def _table(path: Path, text: str, delimiter: str, quoted: bool) -> Iterator[Record]:
     lines = io.StringIO(text, newline="")
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = (
+        csv.reader(lines, delimiter=delimiter, strict=True)
+        if quoted
+        else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    )
     header: list[str] | None = None
     number = 0
     try:
-        for number, cells in enumerate(csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=quoted), start=1):
+        for number, cells in enumerate(reader, start=1):
             if header is None:
                 header = cells
                 repeated = [name for name in header if header.count(name) > 1]

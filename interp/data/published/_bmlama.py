@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from interp.data import (
     BLANK,
-    Entry,
     LeftOut,
     Split,
     UniversalItem,
@@ -24,9 +23,10 @@ from interp.data import (
     placed,
     shuffled,
 )
-from interp.data.files import Origin, Part, Reader, Record, folded
+from interp.data.files import Part, Reader, Record, folded
 from interp.data.published._aligned import lined_up
 from interp.data.published._collected import Collected
+from interp.data.published._described import described
 
 LANGUAGES = (
     "af", "ar", "az", "be", "bg", "bn", "ca", "ceb", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa", "fi",
@@ -191,13 +191,4 @@ def _readings(cell: str, names: set[str]) -> dict[int, list[str]]:
     return {len(reading): reading for reading in stripped if all(reading)}
 
 
-ENTRY: Entry[UniversalSet] = Entry(
-    "bmlama", "universal", "BMLAMA-53: facts with candidates",
-    "Qi, Fernández and Bisazza (2023), Cross-Lingual Consistency of Factual Knowledge in Multilingual Language Models, "
-    "EMNLP",
-    "Apache-2.0; made from mLAMA, CC BY-NC 4.0", LANGUAGES, "3,070 rows", load,
-    Origin(
-        "github", "Betswish/Cross-Lingual-Consistency", "13c9d46c8a11e9f7798a6e6ec8bc5efa98a9e448",
-        ("bmlama", "bmlama53", "BMLAMA53"),
-    ),
-)  # fmt: skip
+ENTRY = described("bmlama", "universal", load, LANGUAGES)

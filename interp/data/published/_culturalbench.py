@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, Split, assign_splits
-from interp.data.files import Origin, Part, Reader, Record, by_key
+from interp.data import CulturalItem, CulturalSet, LeftOut, Split, assign_splits
+from interp.data.files import Part, Reader, Record, by_key
 from interp.data.published._choices import Choice, Columns, local_item, unusable
 from interp.data.published._collected import Collected, cultural_set
 from interp.data.published._countries import country_code
+from interp.data.published._described import described
 from interp.errors import DataError
 
 LANGUAGE = "en"
@@ -73,14 +74,4 @@ def _hard(records: Sequence[Record]) -> Questions:
     return questions
 
 
-ENTRY: Entry[CulturalSet] = Entry(
-    name="culturalbench",
-    axis="cultural",
-    title="CulturalBench: questions on 45 countries, in English alone (no localization axis)",
-    citation="Chiu et al. 2024, CulturalBench, arXiv:2410.02677",
-    licence="CC BY 4.0",
-    languages=(LANGUAGE,),
-    size="1,227 questions",
-    load=load,
-    origin=Origin("hub", "kellycyy/CulturalBench", folders=("culturalbench", "CulturalBench")),
-)
+ENTRY = described("culturalbench", "cultural", load, (LANGUAGE,))

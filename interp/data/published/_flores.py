@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from interp.data import Entry, ParallelText, parallel_languages
-from interp.data.files import Origin, Part, Reader, by_key, clean, read_table
+from interp.data import ParallelText, parallel_languages
+from interp.data.files import Part, Reader, by_key, clean, read_table
 from interp.data.published._aligned import Line, check_lengths, parallel_text, read_sentences
+from interp.data.published._described import described
 from interp.errors import DataError
 
 CODES: Mapping[str, tuple[str, str]] = {
@@ -88,12 +89,4 @@ def _tables(reader: Reader, split: str, codes: tuple[str, ...]) -> tuple[dict[st
     return lines, [clean(str(record.values.get("url") or "")) for record in english.values()]
 
 
-ENTRY: Entry[ParallelText] = Entry(
-    "flores", "parallel", "FLORES+ (or FLORES-200): sentences of news, books and travel guides",
-    "NLLB Team (2022), No Language Left Behind: Scaling Human-Centered Machine Translation, arXiv:2207.04672",
-    "CC-BY-SA-4.0", tuple(CODES), "2,009 sentences", load,
-    Origin(
-        "hub", "openlanguagedata/flores_plus",
-        folders=("flores", "flores_plus", "flores200", "flores200_dataset", "flores-200"), gated=True,
-    ),
-)  # fmt: skip
+ENTRY = described("flores", "parallel", load, CODES)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from interp.data import (
-    Entry,
     LeftOut,
     UniversalItem,
     UniversalSet,
@@ -19,9 +18,10 @@ from interp.data import (
     parallel_languages,
     shuffled,
 )
-from interp.data.files import Origin, Part, Reader, Record, by_key
+from interp.data.files import Part, Reader, Record, by_key
 from interp.data.published._choices import Choice, Columns, choice_item, in_every_language
 from interp.data.published._collected import Collected
+from interp.data.published._described import described
 from interp.errors import DataError
 
 LANGUAGES = (
@@ -117,18 +117,5 @@ def _label(record: Record) -> str:
     return label
 
 
-_CITATION = (
-    "Singh et al. (2024), Global MMLU: Understanding and Addressing Cultural and Linguistic Biases in Multilingual "
-    "Evaluation, arXiv:2412.03304"
-)
-
-ENTRY: Entry[UniversalSet] = Entry(
-    "global_mmlu", "universal", "Global-MMLU: exam questions, marked as culturally sensitive or agnostic", _CITATION,
-    "Apache-2.0", LANGUAGES, "2,850 annotated items of 14,042", partial(load, "global_mmlu", LANGUAGES),
-    Origin("hub", "CohereLabs/Global-MMLU", folders=("global_mmlu", "Global-MMLU")),
-)  # fmt: skip
-LITE: Entry[UniversalSet] = Entry(
-    "global_mmlu_lite", "universal", "Global-MMLU-Lite: its balanced part, translated by people", _CITATION,
-    "Apache-2.0", LITE_LANGUAGES, "400 items", partial(load, "global_mmlu_lite", LITE_LANGUAGES),
-    Origin("hub", "CohereLabs/Global-MMLU-Lite", folders=("global_mmlu_lite", "Global-MMLU-Lite")),
-)  # fmt: skip
+ENTRY = described("global_mmlu", "universal", partial(load, "global_mmlu", LANGUAGES), LANGUAGES)
+LITE = described("global_mmlu_lite", "universal", partial(load, "global_mmlu_lite", LITE_LANGUAGES), LITE_LANGUAGES)

@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, language, wanted
-from interp.data.files import Origin, Part, Reader, Record
+from interp.data import CulturalItem, CulturalSet, LeftOut, assign_splits, language, wanted
+from interp.data.files import Part, Reader, Record
 from interp.data.published._choices import NUMBERS, Choice, Columns, local_item, unusable
 from interp.data.published._collected import Collected, cultural_set
 from interp.data.published._countries import country_code
+from interp.data.published._described import described
 
 CONFIGS: Mapping[str, str] = {
     "sq": "Albanian", "ar": "Arabic", "hy": "Armenian", "az": "Azerbaijani", "eu": "Basque", "be": "Belarusian",
@@ -94,14 +95,4 @@ def _script(text: str) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-ENTRY: Entry[CulturalSet] = Entry(
-    name="include",
-    axis="cultural",
-    title="INCLUDE: exam questions of 44 languages, each in its own",
-    citation="Romanou et al. 2024, INCLUDE, arXiv:2411.19799",
-    licence="Apache-2.0",
-    languages=tuple(CONFIGS),
-    size="22,637 questions",
-    load=load,
-    origin=Origin("hub", "CohereLabs/include-base-44", folders=("include", "include-base-44")),
-)
+ENTRY = described("include", "cultural", load, CONFIGS)

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, join_clusters, shuffled, wanted
-from interp.data.files import Origin, Part, Reader, Record, add_once, read_table
+from interp.data import CulturalItem, CulturalSet, LeftOut, assign_splits, join_clusters, shuffled, wanted
+from interp.data.files import Part, Reader, Record, add_once, read_table
+from interp.data.published._described import described
 from interp.errors import DataError
 
 LANGUAGES: Mapping[str, str] = {"English": "en", "French": "fr", "Russian": "ru", "Turkish": "tr", "Bengali": "bn"}
@@ -158,20 +159,4 @@ def _subtask(key: str) -> str:
     return key.partition("/")[0]
 
 
-ENTRY: Entry[CulturalSet] = Entry(
-    name="localization_gap",
-    axis="cultural",
-    title="localization-gap: names, cities and customs with the country named or not",
-    citation="Veselovsky et al. 2025, arXiv:2504.10191",
-    licence="MIT",
-    languages=tuple(LANGUAGES.values()),
-    size="120 items in 5 languages",
-    load=load,
-    origin=Origin(
-        "github",
-        "vminvsky/localization-gap",
-        "bb07eea7f1fcbde1d7344b1fd062c296b5704864",
-        folders=("localization_gap", "localization-gap"),
-    ),
-    cultures=tuple(CULTURES.values()),
-)
+ENTRY = described("localization_gap", "cultural", load, LANGUAGES.values(), CULTURES.values())

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from interp.data import (
-    Entry,
     LeftOut,
     Split,
     UniversalItem,
@@ -25,8 +24,9 @@ from interp.data import (
     placed,
     shuffled,
 )
-from interp.data.files import Origin, Part, Reader, Record, by_key, clean, filled, folded
+from interp.data.files import Part, Reader, Record, by_key, clean, filled, folded
 from interp.data.published._collected import Collected
+from interp.data.published._described import described
 from interp.errors import DataError
 
 COLUMNS: Mapping[str, str] = {
@@ -171,10 +171,4 @@ def _within(text: str, accepted: frozenset[str]) -> bool:
     return any(text in other or other in text for other in accepted)
 
 
-ENTRY: Entry[UniversalSet] = Entry(
-    "mkqa", "universal", "MKQA: questions asked of a search engine",
-    "Longpre, Lu and Daiber (2021), MKQA: A Linguistically Diverse Benchmark for Multilingual Open Domain Question "
-    "Answering, TACL, arXiv:2007.15207",
-    "CC-BY-SA-3.0", tuple(COLUMNS), "10,000 questions, 6,758 with a short answer", load,
-    Origin("github", "apple/ml-mkqa", "651b8cc85c407270b024157aff06ee6ab8c4fc6d", ("mkqa",)),
-)  # fmt: skip
+ENTRY = described("mkqa", "universal", load, COLUMNS)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from interp.data import Entry, UniversalItem, UniversalSet, assign_splits, cluster_texts, parallel_languages
-from interp.data.files import Origin, Part, Reader, Record
+from interp.data import UniversalItem, UniversalSet, assign_splits, cluster_texts, parallel_languages
+from interp.data.files import Part, Reader, Record
 from interp.data.published._aligned import lined_up
 from interp.data.published._choices import NUMBERS, Choice, Columns, choice_item
 from interp.data.published._collected import Collected
+from interp.data.published._described import described
 
 CONFIGS: Mapping[str, str] = {
     "ar": "AR_XY", "bn": "BN_BD", "de": "DE_DE", "en": "all", "es": "ES_LA", "fr": "FR_FR", "hi": "HI_IN",
@@ -56,10 +57,4 @@ def _choice(record: Record) -> Choice:
     return (MMLU if "choices" in record.values else MMMLU).choice(record)
 
 
-ENTRY: Entry[UniversalSet] = Entry(
-    "mmmlu", "universal", "MMMLU: MMLU translated by people",
-    "OpenAI (2024), MMMLU; Hendrycks et al. (2021), Measuring Massive Multitask Language Understanding, "
-    "arXiv:2009.03300",
-    "MIT", tuple(CONFIGS), "14,042 items", load,
-    Origin("hub", "openai/MMMLU", folders=("mmmlu", "MMMLU")),
-)  # fmt: skip
+ENTRY = described("mmmlu", "universal", load, CONFIGS)

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from interp.data import Accepted, CulturalItem, CulturalSet, Entry, LeftOut, Text, assign_splits, shuffled, wanted
-from interp.data.files import Origin, Part, Reader, Record, folded
+from interp.data import Accepted, CulturalItem, CulturalSet, LeftOut, Text, assign_splits, shuffled, wanted
+from interp.data.files import Part, Reader, Record, folded
 from interp.data.published._collected import Collected, cultural_set
+from interp.data.published._described import described
 from interp.errors import DataError
 
 FOLDERS: Mapping[str, str] = {
@@ -145,15 +146,5 @@ def _item(
     )
 
 
-ENTRY: Entry[CulturalSet] = Entry(
-    name="multiloko",
-    axis="cultural",
-    title="MultiLoKo: local questions with short answers",
-    citation="Hupkes and Bogoychev 2025, MultiLoKo, arXiv:2504.10356",
-    licence="the source's own LICENSE",
-    languages=(ENGLISH, *FOLDERS),
-    size="250 questions in each of 28 languages",
-    load=load,
-    origin=Origin("hub", "facebook/multiloko", folders=("multiloko", "benchmark_data"), gated=True),
-    cultures=tuple(dict.fromkeys((*OWN_CULTURE.values(), *SHARED.values()))),
-)
+CULTURES = tuple(dict.fromkeys((*OWN_CULTURE.values(), *SHARED.values())))
+ENTRY = described("multiloko", "cultural", load, (ENGLISH, *FOLDERS), CULTURES)

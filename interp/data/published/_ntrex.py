@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from interp.data import Entry, ParallelText, wanted
-from interp.data.files import Origin, Part, Reader, read_table
+from interp.data import ParallelText, wanted
+from interp.data.files import Part, Reader, read_table
 from interp.data.published._aligned import check_lengths, parallel_text, read_sentences
+from interp.data.published._described import described
 
 FILES: Mapping[str, str] = {
     row["language"]: row["file"] for row in read_table(Path(__file__).with_name("ntrex.csv"), ("language", "file"))
@@ -34,12 +35,4 @@ def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
     return parallel_text("ntrex", lines, [line.text for line in documents])
 
 
-ENTRY: Entry[ParallelText] = Entry(
-    "ntrex", "parallel", "NTREX-128: sentences of news",
-    "Federmann, Kocmi and Xin (2022), NTREX-128: News Test References for MT Evaluation of 128 Languages, SUMEval",
-    "CC-BY-SA-4.0", tuple(FILES), "1,997 sentences", load,
-    Origin(
-        "github", "MicrosoftTranslator/NTREX", "8561f6a622db9edad1217683e5c83daefd8bb2bf",
-        ("ntrex", "ntrex128", "NTREX"),
-    ),
-)  # fmt: skip
+ENTRY = described("ntrex", "parallel", load, FILES)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, unit
+from interp.data import CulturalItem, CulturalSet, LeftOut, assign_splits, unit
 from interp.data.files import Part, Reader, Record, by_key
 from interp.data.published._collected import Collected, cultural_set
+from interp.data.published._described import described
 from interp.data.published.blend._countries import countries, country
 from interp.data.published.blend._items import REFERENCE
-from interp.data.published.blend._loader import ORIGIN, topics
+from interp.data.published.blend._loader import topics
 from interp.data.published.blend._phrases import NotImplicit, implicit
 from interp.data.published.blend._text import parsed, tidy
 from interp.errors import DataError
@@ -126,15 +127,4 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
     return cultural_set(CHOICE.name, ("en",), collected, {}, cultures)
 
 
-CHOICE: Entry[CulturalSet] = Entry(
-    name="blend_choice",
-    axis="cultural",
-    title="BLEnD: everyday knowledge of 16 countries and regions, multiple choice in English",
-    citation="Myung et al. 2024, arXiv:2406.09948",
-    licence="CC BY-SA 4.0",
-    languages=("en",),
-    size="one question per country and short answer",
-    load=load,
-    origin=ORIGIN,
-    cultures=tuple(known.culture for known in countries()),
-)
+CHOICE = described("blend_choice", "cultural", load, ("en",), (row.culture for row in countries()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from interp.data import CulturalSet, Entry, wanted
-from interp.data.files import Origin, Part, Reader, by_key
+from interp.data import CulturalSet, wanted
+from interp.data.files import Part, Reader, by_key
 from interp.data.published._collected import cultural_set
+from interp.data.published._described import described
 from interp.data.published.blend._annotations import annotated
 from interp.data.published.blend._countries import Country, countries, country, own_culture
 from interp.data.published.blend._items import REFERENCE, Material, cultural_items
@@ -14,7 +15,6 @@ from interp.data.published.blend._text import tidy
 from interp.errors import DataError
 
 LANGUAGES = ("en", "es", "zh", "ko", "id", "el", "fa", "ar", "az", "am", "ha", "as", "su")
-ORIGIN = Origin("hub", "nayeon212/BLEnD", folders=("blend", "BLEnD"))
 NEUTRAL = Part(("legacy*/data/questions/US_questions.csv",))
 """The question file of an early revision, whose `Question` is an English one that names no country."""
 
@@ -72,15 +72,4 @@ def _neutral(reader: Reader) -> dict[str, str]:
     return {key: tidy(record.text("Question")) for key, record in by_key(reader.records(NEUTRAL), "ID").items()}
 
 
-ENTRY: Entry[CulturalSet] = Entry(
-    name="blend",
-    axis="cultural",
-    title="BLEnD: everyday knowledge of 16 countries and regions, short answers",
-    citation="Myung et al. 2024, arXiv:2406.09948",
-    licence="CC BY-SA 4.0",
-    languages=LANGUAGES,
-    size="500 questions x 16 countries",
-    load=load,
-    origin=ORIGIN,
-    cultures=tuple(known.culture for known in countries()),
-)
+ENTRY = described("blend", "cultural", load, LANGUAGES, (row.culture for row in countries()))
