@@ -9,7 +9,6 @@ from ._records import clean as clean
 from ._records import filled as filled
 from ._records import read_records as read_records
 from ._records import read_table as read_table
-from ._sources import Nowhere as Nowhere
 from ._sources import Origin as Origin
 from ._sources import Part as Part
 from ._sources import Reader as Reader

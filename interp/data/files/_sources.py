@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import quote
 
 import huggingface_hub
@@ -56,43 +56,27 @@ class Origin:
         return f"{site}/{self.repository}"
 
 
-class Reader(Protocol):
-    """A dataset's tables, wherever they are."""
+class Reader:
+    """A dataset's tables, wherever they are. This one, of an embedded dataset, has none."""
 
-    @property
-    def revision(self) -> str:
-        """What is read: a commit, or that the files are local."""
+    revision: str = "embedded"
+    """What is read: a commit, or that the files are local."""
 
     def has(self, part: Part) -> bool:
         """Whether the table is there (or is published, where that can't be known before reading)."""
-
-    def records(self, part: Part) -> list[Record]:
-        """The records of a table; raises DataError where it is missing or can't be read."""
-
-    def lines(self, part: Part) -> list[str]:
-        """The lines of a plain text file; raises DataError where it is missing or can't be read."""
-
-
-class Nowhere:
-    """The reader of an embedded dataset: there is nothing to be read."""
-
-    revision = "embedded"
-
-    def has(self, part: Part) -> bool:
-        """No table is there."""
         return False
 
     def records(self, part: Part) -> list[Record]:
-        """Raises ValueError."""
+        """The records of a table; raises DataError where it is missing or can't be read."""
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
     def lines(self, part: Part) -> list[str]:
-        """Raises ValueError."""
+        """The lines of a plain text file; raises DataError where it is missing or can't be read."""
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
 
 @dataclass
-class Folder:
+class Folder(Reader):
     """Published files in a folder."""
 
     name: str
@@ -177,28 +161,25 @@ class GitHub(Folder):
 
 
 @dataclass
-class Hub:
+class Hub(Reader):
     """A dataset repository of the Hugging Face Hub, read through `datasets`; never code from it.
 
-    Other repositories that hold some of its tables are read at their newest commit.
+    Other repositories that hold some of its tables are read at their newest commit, and `revision` names theirs too.
     """
 
     name: str
     origin: Origin
+    revision: str = ""
     _commits: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._commit(self.origin.repository)
 
-    @property
-    def revision(self) -> str:
-        """The commit that is read; with several repositories, theirs too."""
-        own, *others = self._commits.items()
-        return "; ".join([own[1], *(f"{repository}@{commit}" for repository, commit in others)])
-
     def _commit(self, repository: str) -> str:
         if repository not in self._commits:
             self._commits[repository] = self._newest(repository)
+            (_, own), *others = self._commits.items()
+            self.revision = "; ".join([own, *(f"{other}@{commit}" for other, commit in others)])
         return self._commits[repository]
 
     def _newest(self, repository: str) -> str:
