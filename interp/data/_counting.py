@@ -29,7 +29,7 @@ def _why_not(dataset: CulturalSet, item: CulturalItem, code: str, culture: str) 
         return f"{culture} and {dataset.reference} share an answer"
     fixed = (local[0], *other[:1])
     if not any(all(written in item.names[key] for key in fixed) for written in (code, "en")):
-        return "an answer has no text in this language, nor all of them in English"
+        return "an answer has no text in this language, and not all of them have one in English"
     if culture in item.given:
         return "the options given are not all different, lack a text, or lack the reference culture's answer"
     return f"fewer than {dataset.option_count} answers that differ in every language"

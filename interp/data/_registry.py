@@ -133,23 +133,17 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
             remedy="choose other datasets, add the missing languages' files, or name cultures with --cultures (es=MX)",
         )
     for code in asked:
-        if code in able:
-            continue
-        if code in both:
+        if code not in both:
+            raise DataError(
+                f"language {code!r} is unknown", allowed=", ".join(able), remedy="pass --languages with some of these"
+            )
+        if code not in able:
+            choice = f"; or choose one of its cultures with --cultures {code}=CULTURE" if code != "en" else ""
             raise DataError(
                 f"language {code!r} has no culture of its own in dataset {cultural.name!r}",
                 allowed=", ".join(able),
-                remedy="leave it out: it has no localization axis"
-                + (
-                    ""
-                    if code == "en"
-                    else f"; or, where the dataset has several of its cultures, --cultures {code}=ONE"
-                ),
+                remedy=f"leave it out: it has no localization axis{choice}",
             )
-        raise DataError(
-            f"language {code!r} is unknown", allowed=", ".join(able), remedy="pass --languages with some of these"
-        )
-    for code in asked:
         if asked.count(code) > 1:
             raise DataError(f"--languages lists {code!r} twice", remedy="name each language once")
     return tuple(code for code in able if not asked or code in asked)

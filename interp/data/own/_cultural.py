@@ -73,7 +73,7 @@ def _item(key: str, cells: Cells, topic: str, split: Split, every: Sequence[str]
         right = [k for k in options if k in answers[culture]]
         if answers[culture][0] not in right or len(right) > 1:
             raise DataError(
-                f"{rows[0].where}: {len(right)} of the options are answers of {culture!r}",
+                f"{rows[0].where}: {len(right)} of the options are answers of culture {culture!r}",
                 allowed="one, the first answer, written alike and at the same place in every language",
                 remedy="correct the options",
             )
@@ -191,7 +191,7 @@ def _option_count(rows: Sequence[Row]) -> int:
     for row in with_options:
         if len(row.texts("options")) != count:
             raise DataError(
-                f"{row.where}: {len(row.texts('options'))} options",
+                f"{row.where}: 'options' has {len(row.texts('options'))} texts",
                 allowed=f"{count}, as at {first.where}: one number for the whole file",
                 remedy="add or remove options",
             )
@@ -204,9 +204,9 @@ def _check_counts(path: Path, dataset: CulturalSet) -> None:
         kept, left_out = counted(dataset, code, culture)
         if not kept:
             raise DataError(
-                f"{path}: no item counts for language {code!r} and culture {culture!r}: "
+                f"{path}: no item can be scored in language {code!r} for culture {culture!r}: "
                 f"{left_out[0].item!r}: {left_out[0].reason}",
-                allowed=f"items with {dataset.option_count} options: right for {culture}, for {dataset.reference}, "
-                "others for neither",
+                allowed=f"items with {dataset.option_count} options: one right for {culture}, one right for "
+                f"{dataset.reference}, the others for neither",
                 remedy="add rows of other cultures, or a column 'options'",
             )

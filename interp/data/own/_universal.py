@@ -67,10 +67,10 @@ def _options(key: str, rows: Mapping[str, Row], every: Sequence[str]) -> tuple[t
     for code, row in rows.items():
         row.text("question")
         if len(texts[code]) < 2:
-            raise DataError(f"{row.where}: one option", allowed="two or more", remedy="add wrong ones")
+            raise DataError(f"{row.where}: 'options' has one text", allowed="two or more", remedy="add wrong options")
         if len(texts[code]) != count:
             raise DataError(
-                f"{row.where}: {len(texts[code])} options",
+                f"{row.where}: 'options' has {len(texts[code])} texts",
                 allowed=f"{count}, as at {first.where}, in the same order",
                 remedy="make the item's languages line up",
             )
@@ -97,7 +97,7 @@ def answer_place(row: Row, options: Sequence[str]) -> int:
         if numbered and options.index(answer) != place:
             raise DataError(
                 f"{row.where}: answer {answer!r} is the text of option {options.index(answer) + 1} and the place of "
-                f"option {answer}",
+                f"option {place + 1}",
                 allowed=f"#1 to #{len(options)}",
                 remedy="write # and the place of the right option",
             )

@@ -124,4 +124,4 @@ def _shared(key: str, answers: Mapping[str, tuple[str, ...]], near: Mapping[str,
         if both:
             yield LeftOut(key, culture, f"an answer is also an American one: {both[0]}")
         elif american[0] in near[own[0]]:
-            yield LeftOut(key, culture, f"its answer and the American one hold each other: {own[0]}, {american[0]}")
+            yield LeftOut(key, culture, f"its answer and the American one contain each other: {own[0]}, {american[0]}")
