@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from interp.data import (
     BLANK,
+    Entry,
     LeftOut,
     Split,
     UniversalItem,
@@ -191,4 +192,4 @@ def _readings(cell: str, names: set[str]) -> dict[int, list[str]]:
     return {len(reading): reading for reading in stripped if all(reading)}
 
 
-ENTRY = described("bmlama", "universal", load, LANGUAGES)
+ENTRY: Entry[UniversalSet] = described("bmlama", "universal", load, LANGUAGES)

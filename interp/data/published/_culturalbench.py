@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from interp.data import CulturalItem, CulturalSet, LeftOut, Split, assign_splits
+from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, Split, assign_splits
 from interp.data.files import Part, Reader, Record, by_key
 from interp.data.published._choices import Choice, Columns, local_item, unusable
 from interp.data.published._collected import Collected, cultural_set
@@ -74,4 +74,4 @@ def _hard(records: Sequence[Record]) -> Questions:
     return questions
 
 
-ENTRY = described("culturalbench", "cultural", load, (LANGUAGE,))
+ENTRY: Entry[CulturalSet] = described("culturalbench", "cultural", load, (LANGUAGE,))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from interp.data import ParallelText, parallel_languages
+from interp.data import Entry, ParallelText, parallel_languages
 from interp.data.files import Part, Reader, by_key, clean, read_table
 from interp.data.published._aligned import Line, check_lengths, parallel_text, read_sentences
 from interp.data.published._described import described
@@ -89,4 +89,4 @@ def _tables(reader: Reader, split: str, codes: tuple[str, ...]) -> tuple[dict[st
     return lines, [clean(str(record.values.get("url") or "")) for record in english.values()]
 
 
-ENTRY = described("flores", "parallel", load, CODES)
+ENTRY: Entry[ParallelText] = described("flores", "parallel", load, CODES)

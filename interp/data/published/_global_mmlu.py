@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from interp.data import (
+    Entry,
     LeftOut,
     UniversalItem,
     UniversalSet,
@@ -117,5 +118,7 @@ def _label(record: Record) -> str:
     return label
 
 
-ENTRY = described("global_mmlu", "universal", partial(load, "global_mmlu", LANGUAGES), LANGUAGES)
-LITE = described("global_mmlu_lite", "universal", partial(load, "global_mmlu_lite", LITE_LANGUAGES), LITE_LANGUAGES)
+ENTRY: Entry[UniversalSet] = described("global_mmlu", "universal", partial(load, "global_mmlu", LANGUAGES), LANGUAGES)
+LITE: Entry[UniversalSet] = described(
+    "global_mmlu_lite", "universal", partial(load, "global_mmlu_lite", LITE_LANGUAGES), LITE_LANGUAGES
+)

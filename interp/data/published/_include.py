@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from interp.data import CulturalItem, CulturalSet, LeftOut, assign_splits, language, wanted
+from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, language, wanted
 from interp.data.files import Part, Reader, Record
 from interp.data.published._choices import NUMBERS, Choice, Columns, local_item, unusable
 from interp.data.published._collected import Collected, cultural_set
@@ -95,4 +95,4 @@ def _script(text: str) -> str:
     return counts.most_common(1)[0][0] if counts else ""
 
 
-ENTRY = described("include", "cultural", load, CONFIGS)
+ENTRY: Entry[CulturalSet] = described("include", "cultural", load, CONFIGS)

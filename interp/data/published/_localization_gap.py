@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from interp.data import CulturalItem, CulturalSet, LeftOut, assign_splits, join_clusters, shuffled, wanted
+from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, join_clusters, shuffled, wanted
 from interp.data.files import Part, Reader, Record, add_once, read_table
 from interp.data.published._described import described
 from interp.errors import DataError
@@ -159,4 +159,4 @@ def _subtask(key: str) -> str:
     return key.partition("/")[0]
 
 
-ENTRY = described("localization_gap", "cultural", load, LANGUAGES.values(), CULTURES.values())
+ENTRY: Entry[CulturalSet] = described("localization_gap", "cultural", load, LANGUAGES.values(), CULTURES.values())

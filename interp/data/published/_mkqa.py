@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interp.data import (
+    Entry,
     LeftOut,
     Split,
     UniversalItem,
@@ -171,4 +172,4 @@ def _within(text: str, accepted: frozenset[str]) -> bool:
     return any(text in other or other in text for other in accepted)
 
 
-ENTRY = described("mkqa", "universal", load, COLUMNS)
+ENTRY: Entry[UniversalSet] = described("mkqa", "universal", load, COLUMNS)

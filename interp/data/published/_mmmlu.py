@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from interp.data import UniversalItem, UniversalSet, assign_splits, cluster_texts, parallel_languages
+from interp.data import Entry, UniversalItem, UniversalSet, assign_splits, cluster_texts, parallel_languages
 from interp.data.files import Part, Reader, Record
 from interp.data.published._aligned import lined_up
 from interp.data.published._choices import NUMBERS, Choice, Columns, choice_item
@@ -57,4 +57,4 @@ def _choice(record: Record) -> Choice:
     return (MMLU if "choices" in record.values else MMMLU).choice(record)
 
 
-ENTRY = described("mmmlu", "universal", load, CONFIGS)
+ENTRY: Entry[UniversalSet] = described("mmmlu", "universal", load, CONFIGS)

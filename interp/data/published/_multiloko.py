@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from interp.data import Accepted, CulturalItem, CulturalSet, LeftOut, Text, assign_splits, shuffled, wanted
+from interp.data import Accepted, CulturalItem, CulturalSet, Entry, LeftOut, Text, assign_splits, shuffled, wanted
 from interp.data.files import Part, Reader, Record, folded
 from interp.data.published._collected import Collected, cultural_set
 from interp.data.published._described import described
@@ -147,4 +147,4 @@ def _item(
 
 
 CULTURES = tuple(dict.fromkeys((*OWN_CULTURE.values(), *SHARED.values())))
-ENTRY = described("multiloko", "cultural", load, (ENGLISH, *FOLDERS), CULTURES)
+ENTRY: Entry[CulturalSet] = described("multiloko", "cultural", load, (ENGLISH, *FOLDERS), CULTURES)

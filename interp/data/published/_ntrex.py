@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from interp.data import ParallelText, wanted
+from interp.data import Entry, ParallelText, wanted
 from interp.data.files import Part, Reader, read_table
 from interp.data.published._aligned import check_lengths, parallel_text, read_sentences
 from interp.data.published._described import described
@@ -35,4 +35,4 @@ def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
     return parallel_text("ntrex", lines, [line.text for line in documents])
 
 
-ENTRY = described("ntrex", "parallel", load, FILES)
+ENTRY: Entry[ParallelText] = described("ntrex", "parallel", load, FILES)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from interp.data import CulturalItem, CulturalSet, LeftOut, assign_splits, unit
+from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, unit
 from interp.data.files import Part, Reader, Record, by_key
 from interp.data.published._collected import Collected, cultural_set
 from interp.data.published._described import described
@@ -127,4 +127,4 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
     return cultural_set(CHOICE.name, ("en",), collected, {}, cultures)
 
 
-CHOICE = described("blend_choice", "cultural", load, ("en",), (row.culture for row in countries()))
+CHOICE: Entry[CulturalSet] = described("blend_choice", "cultural", load, ("en",), (row.culture for row in countries()))

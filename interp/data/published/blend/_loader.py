@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from interp.data import CulturalSet, wanted
+from interp.data import CulturalSet, Entry, wanted
 from interp.data.files import Part, Reader, by_key
 from interp.data.published._collected import cultural_set
 from interp.data.published._described import described
@@ -72,4 +72,4 @@ def _neutral(reader: Reader) -> dict[str, str]:
     return {key: tidy(record.text("Question")) for key, record in by_key(reader.records(NEUTRAL), "ID").items()}
 
 
-ENTRY = described("blend", "cultural", load, LANGUAGES, (row.culture for row in countries()))
+ENTRY: Entry[CulturalSet] = described("blend", "cultural", load, LANGUAGES, (row.culture for row in countries()))
