@@ -17,7 +17,7 @@ def assign_splits(clusters: Iterable[str], salt: str) -> dict[str, Split]:
     Clusters are ranked by hash and cut where the items before them pass the shares, so that the shares hold
     for items although clusters stay whole.
     """
-    sizes = Counter(clusters)
+    sizes = Counter(iter(clusters))  # of a mapping, its keys
     assigned: dict[str, Split] = {}
     before = 0
     for cluster in sorted(sizes, key=lambda cluster: unit("split", salt, cluster)):
