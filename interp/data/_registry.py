@@ -21,11 +21,11 @@ PARALLEL: dict[str, Entry[ParallelText]] = {}
 Item = TypeVar("Item", UniversalItem, CulturalItem)
 
 
-def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> None:
+def _register(registry: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> None:
     for entry in entries:
-        if entry.name in known:
+        if entry.name in registry:
             raise ValueError(f"dataset {entry.name!r} is registered twice")
-        known[entry.name] = entry
+        registry[entry.name] = entry
 
 
 _register(UNIVERSAL, atlas.UNIVERSAL, *published.UNIVERSAL)
@@ -77,15 +77,15 @@ def load_parallel(name: str, *, languages: tuple[str, ...] = (), data_dir: Path 
     return _read(entry_of(PARALLEL, name, "parallel"), languages, data_dir)
 
 
-def entry_of(known: Mapping[str, Entry[Dataset]], name: str, axis: str) -> Entry[Dataset]:
+def entry_of(entries: Mapping[str, Entry[Dataset]], name: str, axis: str) -> Entry[Dataset]:
     """The entry of a name; raises DataError for an unknown one."""
-    if name not in known:
+    if name not in entries:
         raise DataError(
             f"{axis} dataset {name!r} is unknown",
-            allowed=", ".join(known),
-            remedy=nearest(name, known, f"pass --{axis} with one of these"),
+            allowed=", ".join(entries),
+            remedy=nearest(name, entries, f"pass --{axis} with one of these"),
         )
-    return known[name]
+    return entries[name]
 
 
 def _read(entry: Entry[Dataset], languages: tuple[str, ...], data_dir: Path | None) -> Dataset:

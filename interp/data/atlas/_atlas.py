@@ -47,11 +47,12 @@ def names() -> Names:
 @lru_cache(maxsize=1)
 def templates() -> dict[str, dict[str, tuple[str, ...]]]:
     """Question templates per relation and language, each with `{subject}` once."""
-    rows = defaultdict(list)
+    by_relation = defaultdict(list)
     for row in table("templates", "relation", "template", *LANGUAGES):
-        rows[row["relation"]].append(row)
+        by_relation[row["relation"]].append(row)
     return {
-        relation: {code: tuple(row[code] for row in found) for code in LANGUAGES} for relation, found in rows.items()
+        relation: {code: tuple(row[code] for row in rows) for code in LANGUAGES}
+        for relation, rows in by_relation.items()
     }
 
 

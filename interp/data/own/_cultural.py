@@ -120,16 +120,16 @@ def _restricted(item: CulturalItem, loaded: Sequence[str]) -> CulturalItem:
     names = {key: {code: text[code] for code in loaded if code in text} for key, text in item.names.items()}
     names = {key: text for key, text in names.items() if text}
 
-    def kept(groups: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def with_texts(groups: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return {culture: keys for culture, keys in groups.items() if all(key in names for key in keys)}
 
     return replace(
         item,
         questions={code: text for code, text in item.questions.items() if code in loaded},
-        answers=kept(item.answers),
+        answers=with_texts(item.answers),
         pool=tuple(names),
         names=names,
-        given=kept(item.given),
+        given=with_texts(item.given),
     )
 
 
@@ -137,18 +137,18 @@ def _own(rows: Sequence[Row], every: Sequence[str]) -> dict[str, str]:
     """The own culture of each language: its rows', or the only one beside the reference that it has rows for."""
     own = {}
     for code in every:
-        here = [row for row in rows if row.language == code]
-        named = same(here, "own_culture", "language")
-        cultures = list(dict.fromkeys(row.text("culture") for row in here))
+        own_rows = [row for row in rows if row.language == code]
+        named = same(own_rows, "own_culture", "language")
+        cultures = list(dict.fromkeys(row.text("culture") for row in own_rows))
         if named and code == "en":
             raise DataError(
-                f"{here[0].where}: English has an own culture {named!r}",
+                f"{own_rows[0].where}: English has an own culture {named!r}",
                 allowed="none: English has no localization axis",
                 remedy="leave the cell empty",
             )
         if named and named not in cultures:
             raise DataError(
-                f"{here[0].where}: own culture {named!r} has no rows in language {code!r}",
+                f"{own_rows[0].where}: own culture {named!r} has no rows in language {code!r}",
                 allowed=", ".join(cultures),
                 remedy="correct it or add the rows",
             )
@@ -169,10 +169,10 @@ def _cues(path: Path, rows: Sequence[Row], cultures: Sequence[str], loaded: Sequ
     for culture in cultures:
         own_cues[culture] = sentences = {}
         for code in loaded:
-            here = [row for row in rows if row.language == code and row.text("culture") == culture]
-            sentence = same(here, "cue", "culture and language")
+            cell = [row for row in rows if row.language == code and row.text("culture") == culture]
+            sentence = same(cell, "cue", "culture and language")
             if not sentence:
-                where = here[0].where if here else path
+                where = cell[0].where if cell else path
                 raise DataError(
                     f"{where}: no 'cue' for culture {culture!r} in language {code!r}",
                     allowed="one for each culture in each language, or none at all",
@@ -201,8 +201,8 @@ def _option_count(rows: Sequence[Row]) -> int:
 def _check_counts(path: Path, dataset: CulturalSet) -> None:
     """Raises DataError for a language that no item counts for."""
     for code, culture in dataset.own_culture.items():
-        kept, left_out = counted(dataset, code, culture)
-        if not kept:
+        scored, left_out = counted(dataset, code, culture)
+        if not scored:
             raise DataError(
                 f"{path}: no item can be scored in language {code!r} for culture {culture!r}: "
                 f"{left_out[0].item!r}: {left_out[0].reason}",

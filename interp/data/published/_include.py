@@ -48,18 +48,18 @@ def part(code: str, split: str) -> Part:
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
-    """The questions of those of `languages` that are there; raises DataError, with the row, for a broken table."""
+    """The questions of those of `languages` that the reader has; raises DataError, with the row, for a broken table."""
     loaded = wanted(tuple(CONFIGS), languages, lambda code: reader.has(part(code, SPLITS[0])))
     collected = Collected[CulturalItem]()
     own: dict[str, str] = {}
     for code in loaded:
-        here = Collected[CulturalItem](left_out=collected.left_out)
+        asked = Collected[CulturalItem](left_out=collected.left_out)
         for split in (split for split in SPLITS if reader.has(part(code, split))):
             for number, record in enumerate(reader.records(part(code, split))):
-                here.add(_item(f"{code}/{split}/{number}", code, record))
-        splits = assign_splits((item.cluster for item in here.items), "include")
-        collected.items += [replace(item, split=splits[item.cluster]) for item in here.items]
-        countries = {culture for item in here.items for culture in item.answers}
+                asked.add(_item(f"{code}/{split}/{number}", code, record))
+        splits = assign_splits((item.cluster for item in asked.items), "include")
+        collected.items += [replace(item, split=splits[item.cluster]) for item in asked.items]
+        countries = {culture for item in asked.items for culture in item.answers}
         if len(countries) == 1:
             own[code] = countries.pop()
     return cultural_set(ENTRY.name, loaded, collected, own)

@@ -51,7 +51,7 @@ def translated(code: str) -> Part:
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
-    """The questions of those of `languages` that are there; raises DataError, with the row, for a broken table."""
+    """The questions of those of `languages` that the reader has; raises DataError, with the row, for a broken table."""
     loaded = wanted(tuple(FOLDERS), languages, lambda code: reader.has(part(code)))
     collected = Collected[CulturalItem]()
     for code in loaded:

@@ -123,7 +123,7 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
             )
         )
     asked = {choice.culture for choice in drawn} | {REFERENCE}
-    cultures = tuple(known.culture for known in countries() if known.culture in asked)
+    cultures = tuple(row.culture for row in countries() if row.culture in asked)
     return cultural_set(CHOICE.name, ("en",), collected, {}, cultures)
 
 

@@ -35,15 +35,15 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
 
     Raises DataError where the annotations or questions of the US are missing or a file can't be read.
     """
-    present = [known for known in countries() if known.culture == REFERENCE or reader.has(annotation_part(known))]
-    cultures = tuple(known.culture for known in present)
+    present = [row for row in countries() if row.culture == REFERENCE or reader.has(annotation_part(row))]
+    cultures = tuple(row.culture for row in present)
     own = own_culture(cultures)
     codes = wanted(LANGUAGES, ("en", *languages) if languages else (), lambda code: code == "en" or code in own)
-    annotations = {known.culture: annotated(reader.records(annotation_part(known))) for known in present}
+    annotations = {row.culture: annotated(reader.records(annotation_part(row))) for row in present}
     collected = cultural_items(
         Material(
             annotations=annotations,
-            language_of={known.culture: known.language for known in present},
+            language_of={row.culture: row.language for row in present},
             topics=topics(reader, {key for records in annotations.values() for key in records}),
             asked={**own, "en": REFERENCE},
             neutral=_neutral(reader),

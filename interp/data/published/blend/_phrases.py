@@ -71,7 +71,7 @@ def _placeless(text: str, language: str, culture: str) -> Implicit | NotImplicit
     if mentions:
         shorter = _without(text, language, ANYWHERE) if len(mentions) == 1 else None
         return shorter if isinstance(shorter, Implicit) else Implicit(text, "")
-    wrong = _misspelt(text, _names(language, culture)[0])
+    wrong = _misspelt(text, _names()[language, culture][0])
     return NotImplicit(f"the country's name is misspelt: {wrong}" if wrong else "no phrase names the country")
 
 
@@ -109,7 +109,8 @@ def _misspelt(text: str, names: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _table() -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
+def _names() -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
+    """By language and culture: the country's names, and the stems of its adjectives and peoples, the longest first."""
     rows = read_table(Path(__file__).with_name("names.csv"), ("language", "culture", "names", "stems"), ("stems",))
     return {
         (row["language"], row["culture"]): (
@@ -120,14 +121,9 @@ def _table() -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
     }
 
 
-def _names(language: str, culture: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The country's names and stems in a language, the longest first."""
-    return _table()[language, culture]
-
-
 @lru_cache(maxsize=64)
 def _mention(language: str, culture: str) -> re.Pattern[str]:
-    names, stems = _names(language, culture)
+    names, stems = _names()[language, culture]
     end = "" if language in UNSPACED else r"(?!\w)"
     forms = [rf"(?i:{re.escape(stem)}\w*)" for stem in stems] + [re.escape(name) + end for name in names]
     return re.compile(("" if language in UNSPACED else r"(?<!\w)") + f"(?:{'|'.join(forms)})")
@@ -135,7 +131,7 @@ def _mention(language: str, culture: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _rules(language: str, culture: str) -> tuple[_Rule, ...]:
-    names, stems = _names(language, culture)
+    names, stems = _names()[language, culture]
     forms = f"(?:{'|'.join(map(re.escape, names))})"
     parts = {
         "{name}": forms,
