@@ -28,22 +28,22 @@ class Choice:
 class Columns:
     """Where a source's rows have their parts.
 
-    subject, question: names of columns; a source without subjects has "". options: the columns of the four options, or
-    one column with a list of them. answer: the column with the right option's mark; marks: those of the four options.
+    options: the columns of the four options, or one column with a list of them. answer: the column with the right
+    option's mark. marks: those of the four options, in their order. question, subject: what `choice` reads too.
     """
 
-    subject: str
-    question: str
     options: tuple[str, ...]
     answer: str
     marks: str = LETTERS
+    question: str = ""
+    subject: str = ""
 
     def choice(self, record: Record) -> Choice:
         """A row's question; DataError where subject or question is empty, or options or answer can't be read."""
-        options, answer = self.answered(record)
+        options, answer = self.options_and_answer(record)
         return Choice(record.text(self.subject), record.text(self.question), options, answer, record.where)
 
-    def answered(self, record: Record) -> tuple[tuple[str, ...], int]:
+    def options_and_answer(self, record: Record) -> tuple[tuple[str, ...], int]:
         """A row's options, of which some may be empty, and the right one's place."""
         if len(self.options) > 1:
             texts = [record.maybe(column) for column in self.options]

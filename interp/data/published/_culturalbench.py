@@ -22,7 +22,7 @@ EASY, HARD = (
     Part((f"{name}.csv", f"{name}/test/*.parquet"), name, "test")
     for name in ("CulturalBench-Easy", "CulturalBench-Hard")
 )
-FOUR = Columns("", "prompt_question", tuple(f"prompt_option_{letter}" for letter in "abcd"), "answer")
+FOUR = Columns(tuple(f"prompt_option_{letter}" for letter in "abcd"), "answer")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 Questions = dict[str, tuple[Record, list[tuple[str, bool]]]]
@@ -58,7 +58,7 @@ def _item(key: str, record: Record, options: Sequence[tuple[str, bool]], split: 
 def _easy(records: Sequence[Record]) -> Questions:
     questions: Questions = {}
     for key, record in by_key(records, "question_idx").items():
-        texts, right = FOUR.answered(record)
+        texts, right = FOUR.options_and_answer(record)
         questions[key] = record, [(text, place == right) for place, text in enumerate(texts)]
     return questions
 

@@ -33,7 +33,7 @@ LANGUAGES = (
 LITE_LANGUAGES = (
     "ar", "bn", "cy", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "my", "pt", "sq", "sw", "yo", "zh",
 )  # fmt: skip
-COLUMNS = Columns("subject", "question", ("option_a", "option_b", "option_c", "option_d"), "answer")
+COLUMNS = Columns(("option_a", "option_b", "option_c", "option_d"), "answer", question="question", subject="subject")
 LABELS = ("CA", "CS", "-")
 
 

@@ -35,8 +35,8 @@ CONFIGS: Mapping[str, str] = {
 
 SPLITS = ("test", "validation")
 AGNOSTIC = ("agnostic", "neutral")
-LIST = Columns("subject", "question", ("choices",), "answer", NUMBERS)
-FOUR = Columns("subject", "question", ("option_a", "option_b", "option_c", "option_d"), "answer", NUMBERS)
+LIST = Columns(("choices",), "answer", NUMBERS)
+FOUR = Columns(("option_a", "option_b", "option_c", "option_d"), "answer", NUMBERS)
 """The two layouts of the rows."""
 
 
@@ -68,7 +68,7 @@ def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
 def _item(key: str, code: str, record: Record) -> CulturalItem | LeftOut:
     """A row's item, its split still to be assigned."""
     feature = record.maybe("regional_feature").casefold()
-    options, right = (LIST if "choices" in record.values else FOUR).answered(record)
+    options, right = (LIST if "choices" in record.values else FOUR).options_and_answer(record)
     question, country = record.maybe("question"), record.maybe("country")
     culture = country_code(country)
     if any(word in feature for word in AGNOSTIC):

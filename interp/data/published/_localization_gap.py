@@ -26,15 +26,15 @@ ITEMS = 120
 """Items per language and context: `idx` runs through the languages and contexts in blocks of this size."""
 
 FILE = Part(("analysis/5choice_dataset_input_ready.csv", "5choice_dataset_input_ready.csv"))
-_NAMES, _CITIES = "names", "cities"
+_NAMES, _CITIES = "names/", "cities/"
+"""How keys of the items of two subtasks begin."""
 
 Rows = dict[tuple[str, str], Record]
 """Rows of one context by (item, language)."""
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
-    """The items in those of `languages` that are asked; raises DataError, with the row, for a file that is not as
-    published."""
+    """The items in those of `languages` that the file has; raises DataError, with the row, for one not as published."""
     implicit, explicit = _by_context(reader.records(FILE))
     in_file = {code for _, code in implicit}
     asked = (*languages, "en") if languages else ()
@@ -140,8 +140,8 @@ def _unusable(
     key, code = place
     if place not in questions or place not in explicit:
         return "it lacks one of the two contexts"
-    cities = {text for (other, language), text in questions.items() if language == code and _subtask(other) == _CITIES}
-    if _subtask(key) == _NAMES and questions[place] in cities:
+    cities = {text for (other, language), text in questions.items() if language == code and other.startswith(_CITIES)}
+    if key.startswith(_NAMES) and questions[place] in cities:
         return "the source asks for a city, and its options are names of persons"
     twin = explicit[place].text("question")
     if twin != f"{cue} {questions[place]}":
@@ -153,10 +153,6 @@ def _same_options(row: Record) -> str:
     """Which options are the same text, as a reason; "" where all differ."""
     options = [row.text(f"option_{column}") for column in CULTURES]
     return "" if len(set(options)) == len(options) else f"two options are the same: {', '.join(options)}"
-
-
-def _subtask(key: str) -> str:
-    return key.partition("/")[0]
 
 
 ENTRY: Entry[CulturalSet] = described("localization_gap", "cultural", load, LANGUAGES.values(), CULTURES.values())

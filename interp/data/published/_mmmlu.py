@@ -23,8 +23,8 @@ CONFIGS: Mapping[str, str] = {
 """Language -> configuration on the Hub; English is that of cais/mmlu."""
 
 ENGLISH = "cais/mmlu"
-MMMLU = Columns("Subject", "Question", ("A", "B", "C", "D"), "Answer")
-MMLU = Columns("subject", "question", ("choices",), "answer", NUMBERS)
+MMMLU = Columns(("A", "B", "C", "D"), "Answer", question="Question", subject="Subject")
+MMLU = Columns(("choices",), "answer", NUMBERS, question="question", subject="subject")
 
 
 def part(code: str) -> Part:
