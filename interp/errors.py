@@ -38,16 +38,16 @@ class Notice(UserWarning):
     """Something the user should know while work goes on; the command line prints it in one line."""
 
 
-def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
-    """What to do about an unknown name: the known one that it looks like, else `otherwise`."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+def nearest(name: str, names: Iterable[str], otherwise: str) -> str:
+    """What to do about an unknown name: the one of `names` that it looks like, else `otherwise`."""
+    close = difflib.get_close_matches(name, list(names), n=1)
     return f"did you mean {close[0]!r}?" if close else otherwise
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An error, what it was raised from, and so on."""
     seen: list[BaseException] = []
-    while error is not None and not any(error is one for one in seen):
+    while error is not None and not any(error is earlier for earlier in seen):
         yield error
         seen.append(error)
         error = error.__cause__ or error.__context__

@@ -68,16 +68,13 @@ def write_json(path: Path, value: Mapping[str, Any], *, sort_keys: bool = False)
         working.write_text(json_text(value, sort_keys=sort_keys), encoding="utf-8")
 
 
-def differences(there: Any, here: Any, name: str = "") -> list[str]:
+def differences(recorded: Any, current: Any, name: str = "") -> list[str]:
     """What differs between two values of JSON, a line per key: `config.seed: 0 there, 1 here`."""
-    if isinstance(there, dict) and isinstance(here, dict):
+    if isinstance(recorded, dict) and isinstance(current, dict):
         return [
             line
-            for key in dict.fromkeys((*there, *here))
-            for line in differences(there.get(key, _ABSENT), here.get(key, _ABSENT), f"{name}.{key}".strip("."))
+            for key in dict.fromkeys((*recorded, *current))
+            for line in differences(recorded.get(key, _ABSENT), current.get(key, _ABSENT), f"{name}.{key}".strip("."))
         ]
-    return [] if there == here else [f"{name}: {_said(there)} there, {_said(here)} here"]
-
-
-def _said(value: Any) -> str:
-    return "nothing" if value is _ABSENT else repr(value)
+    first, second = ("nothing" if value is _ABSENT else repr(value) for value in (recorded, current))
+    return [] if recorded == current else [f"{name}: {first} there, {second} here"]

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from jaxtyping import Float
+from transformer_lens.model_bridge import TransformerBridge
 
 from interp.bench._settings import Setting
-from interp.data import everything, universal_tasks
+from interp.data import atlas, everything, universal_tasks
 from interp.model import HookedModel, device_of, dtype_of, shape_from_config
 from interp.model.load import load_model, organism_folder, resolve_device
 from interp.model.machine import matmul_rate
@@ -86,18 +88,18 @@ def bench(
     read_ratio = _read_ratio(model, [stem.context for stem in layout.stems], memory)
     for where in positions:
         sweep = _plans(setting, model, where, plans)
-        some = [sweep[0], sweep[-1]] if setting.name != "organism" or len(sweep) > 100 else sweep
-        times = len(sweep) / len(some)
+        sample = [sweep[0], sweep[-1]] if setting.name != "organism" or len(sweep) > 100 else sweep
+        times = len(sweep) / len(sample)
         replay.logp(_first(layout, 2), sweep[:2], memory=memory)
         rates = [matmul_rate(device_of(model), dtype_of(model))]
         with _peak(model) as peak:
-            replay_s, found = _timed(model, partial(replay.logp, layout, sweep, memory=memory))
+            replay_s, replayed = _timed(model, partial(replay.logp, layout, sweep, memory=memory))
         rates.append(matmul_rate(device_of(model), dtype_of(model)))
         rate = float(np.mean(rates))
-        reference_s, expected = _timed(model, partial(reference_logp, model, layout, some, memory=memory))
+        reference_s, expected = _timed(model, partial(reference_logp, model, layout, sample, memory=memory))
         _plain(model, _first(layout, 2), sweep[:1], memory)
-        plain_s, loop = _timed(model, partial(_plain, model, layout, some, memory))
-        picked = found if len(some) == len(sweep) else found[[0, -1]]
+        plain_s, loop = _timed(model, partial(_plain, model, layout, sample, memory))
+        picked = replayed if len(sample) == len(sweep) else replayed[[0, -1]]
         needed, paid = costs(shape, layout, sweep)
         yield Row(
             setting=setting.name,
@@ -113,7 +115,7 @@ def bench(
             flop_share=needed.flops / replay_s / rate,
             plans=len(sweep),
             prompts=len(layout.stems),
-            timed_plans=len(some),
+            timed_plans=len(sample),
             plan_items_per_s=len(sweep) * len(layout.stems) / replay_s,
             read_ratio=read_ratio,
             matmul_gflops=rate / 1e9,
@@ -124,9 +126,6 @@ def bench(
 def _model(setting: Setting, device: str) -> HookedModel:
     if not setting.config:
         return load_model(setting.model, device=device).model
-    import transformers
-    from transformer_lens.model_bridge import TransformerBridge
-
     transformers.utils.logging.set_verbosity_error()
     torch.manual_seed(0)
     config = getattr(transformers, setting.config)(**setting.sizes)
@@ -143,11 +142,9 @@ def _model(setting: Setting, device: str) -> HookedModel:
 
 def _atlas_prompts(setting: Setting, model: HookedModel) -> Layout:
     """Test questions, evenly spread over the relations."""
-    from interp.data import atlas
-
     tasks = universal_tasks(atlas.universal(), setting.language, "test", everything)
-    some = np.linspace(0, len(tasks) - 1, setting.prompts or len(tasks)).round().astype(int)
-    return tokenise([tasks[place].prompt for place in some], Tokens(model))
+    places = np.linspace(0, len(tasks) - 1, setting.prompts or len(tasks)).round().astype(int)
+    return tokenise([tasks[place].prompt for place in places], Tokens(model))
 
 
 def _random_prompts(setting: Setting, vocabulary: int) -> Layout:
@@ -202,9 +199,9 @@ def _plain(
     sequences, reads = [key[0] for key in rows], list(rows.values())
     lengths, fronts = [key[1] for key in rows], [key[2] for key in rows]
     longest = max(len(sequence) for sequence in sequences)
-    held = LOGITS_BYTES // (longest * int(model.cfg.d_vocab) * 4)
-    size = max(1, min(held, Budget(model, memory).tokens(longest) // longest))
-    found = np.zeros((len(plans), len(layout.tokens)), dtype=np.float32)
+    logits_fit = LOGITS_BYTES // (longest * int(model.cfg.d_vocab) * 4)
+    size = max(1, min(logits_fit, Budget(model, memory).tokens(longest) // longest))
+    scores = np.zeros((len(plans), len(layout.tokens)), dtype=np.float32)
     for p, plan in enumerate(plans):
         for batch in batches(sequences, lengths, size, device_of(model), fronts, switches_in(model)):
             logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=plan.hooks(batch))
@@ -215,8 +212,8 @@ def _plain(
             logp = (picked - picked.logsumexp(-1, keepdim=True)).cpu()
             for i, row in enumerate(batch.rows):
                 for option, ending in reads[row]:
-                    found[p, option] = float(logp[i, torch.arange(len(ending)), list(ending)].sum())
-    return found
+                    scores[p, option] = float(logp[i, torch.arange(len(ending)), list(ending)].sum())
+    return scores
 
 
 def _read_ratio(model: HookedModel, sequences: Sequence[tuple[int, ...]], memory: int | str | None) -> float:
@@ -243,10 +240,10 @@ def _timed(model: HookedModel, work: Callable[[], Any]) -> tuple[float, Any]:
     if cuda:
         torch.cuda.synchronize()
     begun = time.perf_counter()
-    found = work()
+    result = work()
     if cuda:
         torch.cuda.synchronize()
-    return time.perf_counter() - begun, found
+    return time.perf_counter() - begun, result
 
 
 @contextmanager

@@ -71,10 +71,10 @@ SETTINGS = {
 
 def own_weights(model: str, languages: Sequence[str]) -> list[Setting]:
     """A model's own weights with Atlas questions, a setting per language; raises ConfigError for an unknown one."""
-    known = [code for code in atlas.universal().languages if code != "en"]
+    allowed = [code for code in atlas.universal().languages if code != "en"]
     for code in languages:
-        if code not in known:
-            raise ConfigError(f"language {code!r} is unknown", allowed=", ".join(known))
+        if code not in allowed:
+            raise ConfigError(f"language {code!r} is unknown", allowed=", ".join(allowed))
     return [Setting(f"own weights, {code}", "", {}, model=model, language=code) for code in languages]
 
 

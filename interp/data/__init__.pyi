@@ -18,6 +18,7 @@ from ._items import Text as Text
 from ._items import UniversalItem as UniversalItem
 from ._items import UniversalSet as UniversalSet
 from ._items import fingerprint as fingerprint
+from ._items import placed as placed
 from ._items import shuffled as shuffled
 from ._languages import language as language
 from ._languages import languages as languages

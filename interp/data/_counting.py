@@ -7,14 +7,14 @@ from interp.data._items import CulturalItem, CulturalSet, LeftOut
 
 def counted(dataset: CulturalSet, code: str, culture: str) -> tuple[tuple[CulturalItem, ...], tuple[LeftOut, ...]]:
     """Items that are scored when asked in `code` for `culture`, and the others with the reason."""
-    kept, left_out = [], []
+    scored, left_out = [], []
     for item in dataset.items:
         reason = _why_not(dataset, item, code, culture)
         if reason:
             left_out.append(LeftOut(item.key, f"{code} {culture}", reason))
         else:
-            kept.append(item)
-    return tuple(kept), tuple(left_out)
+            scored.append(item)
+    return tuple(scored), tuple(left_out)
 
 
 def _why_not(dataset: CulturalSet, item: CulturalItem, code: str, culture: str) -> str:
@@ -29,7 +29,7 @@ def _why_not(dataset: CulturalSet, item: CulturalItem, code: str, culture: str) 
         return f"{culture} and {dataset.reference} share an answer"
     fixed = (local[0], *other[:1])
     if not any(all(written in item.names[key] for key in fixed) for written in (code, "en")):
-        return "an answer has no text in this language, nor all of them in English"
+        return "an answer has no text in this language, and not all of them have one in English"
     if culture in item.given:
         return "the options given are not all different, lack a text, or lack the reference culture's answer"
     return f"fewer than {dataset.option_count} answers that differ in every language"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from babel import Locale
 from babel.core import get_global
@@ -28,7 +28,7 @@ NOWHERE = "ZZ"
 @lru_cache(maxsize=1)
 def _places() -> dict[tuple[str, str], str]:
     """Names by culture and language that are ours, not CLDR's."""
-    rows = read_table(files(__package__) / "places.csv", ("culture", "language", "name"))
+    rows = read_table(Path(__file__).with_name("places.csv"), ("culture", "language", "name"))
     return {(row["culture"], row["language"]): row["name"] for row in rows}
 
 
@@ -64,5 +64,5 @@ def cues(cultures: Iterable[str], codes: Iterable[str]) -> dict[str, Text]:
 
 def placebos(codes: Iterable[str]) -> tuple[Text, ...]:
     """Sentences of the cue's form that name no place, each in every language of `codes`."""
-    known = [language(code) for code in codes]
-    return tuple({row.code: row.placebos[index] for row in known} for index in range(len(PLACEBOS)))
+    rows = [language(code) for code in codes]
+    return tuple({row.code: row.placebos[index] for row in rows} for index in range(len(PLACEBOS)))

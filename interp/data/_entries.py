@@ -37,7 +37,7 @@ class Entry(Generic[Dataset]):
 
 
 def wanted(published: Sequence[str], asked: Sequence[str], has: Callable[[str], bool]) -> tuple[str, ...]:
-    """The published languages that are asked for (all, if none is) and there, in their published order."""
+    """The published languages that are asked for (all, if none is) and that `has` names, in their published order."""
     return tuple(code for code in published if (not asked or code in asked) and has(code))
 
 
@@ -46,5 +46,5 @@ def parallel_languages(published: Sequence[str], asked: Sequence[str], has: Call
 
     Where no language is asked for, only those that prompts can be written in: each further one may cost items.
     """
-    known = (*asked, "en") if asked else tuple(languages())
-    return tuple(code for code in published if code == "en" or (code in known and has(code)))
+    wished = (*asked, "en") if asked else tuple(languages())
+    return tuple(code for code in published if code == "en" or (code in wished and has(code)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from interp.data._draws import draw
 
@@ -118,9 +118,9 @@ class CulturalItem:
         all in English where one of them has no text in `language`.
         """
         for written in dict.fromkeys((language, "en")):
-            found = self._options(culture, reference, written, count)
-            if found is not None:
-                return found
+            options = self._options(culture, reference, written, count)
+            if options is not None:
+                return options
         return None
 
     def _options(self, culture: str, reference: str, written: str, count: int) -> CulturalOptions | None:
@@ -157,7 +157,7 @@ class CulturalItem:
         drawn = shuffled(able, "option", self.key, culture)
         sets = list(islice((s for s in combinations(drawn, wanted) if self._all_distinct(s)), MOST_SETS))
         if not sets:
-            rest = shuffled(sorted({*self.pool} - right - elsewhere), "option", self.key, culture)
+            rest = shuffled({*self.pool} - right - elsewhere, "option", self.key, culture)
             pool = [k for k in (*able, *rest) if self._fits(k, right, written)][: 2 * count]
             sets = [s for s in combinations(pool, wanted) if self._all_distinct(s)]
         if not sets:
@@ -185,9 +185,18 @@ class CulturalItem:
         )
 
 
-def shuffled(values: Sequence[str], *salt: str) -> list[str]:
+def shuffled(values: Iterable[str], *salt: str) -> list[str]:
     """`values` in an order drawn by hash: it does not depend on the order given, nor on a random state."""
     return sorted(values, key=lambda value: draw(2**53, *salt, value))
+
+
+Option = TypeVar("Option")
+
+
+def placed(right: Option, wrong: Sequence[Option], key: str) -> tuple[tuple[Option, ...], int]:
+    """The right option among the wrong ones, at a place that is drawn by hash of the item's key; and that place."""
+    place = draw(len(wrong) + 1, "position", key)
+    return (*wrong[:place], right, *wrong[place:]), place
 
 
 def fingerprint(items: Sequence[UniversalItem] | Sequence[CulturalItem]) -> str:

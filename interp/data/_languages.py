@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from babel import Locale
 from babel.core import get_global
@@ -83,7 +83,7 @@ def languages() -> dict[str, Language]:
             placebos=tuple(row[column] for column in PLACEBOS),
             reviewed=row["reviewed"] == "yes",
         )
-        for row in read_table(files(__package__) / "languages.csv", _COLUMNS)
+        for row in read_table(Path(__file__).with_name("languages.csv"), _COLUMNS)
     }
 
 

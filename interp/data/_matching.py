@@ -142,10 +142,10 @@ def normalised(text: str, language: str) -> str:
     A colon, comma, point or slash between digits stays: "12:30" is one word.
     """
     words = _spaced(text, language).split()
-    kept = [word for word in words if word not in _ARTICLES.get(language, ())]
+    without_articles = [word for word in words if word not in _ARTICLES.get(language, ())]
     if language == "ar":
-        kept = [_ARABIC_ARTICLE.sub("", word) for word in kept]
-    return " ".join(kept or words)
+        without_articles = [_ARABIC_ARTICLE.sub("", word) for word in without_articles]
+    return " ".join(without_articles or words)
 
 
 def _spaced(text: str, language: str) -> str:

@@ -11,7 +11,7 @@ from interp.data import atlas, own, published
 from interp.data._draws import unit
 from interp.data._entries import Dataset, Entry
 from interp.data._items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
-from interp.data.files import Nowhere, open_reader
+from interp.data.files import Reader, open_reader
 from interp.errors import DataError, nearest
 
 UNIVERSAL: dict[str, Entry[UniversalSet]] = {}
@@ -21,11 +21,11 @@ PARALLEL: dict[str, Entry[ParallelText]] = {}
 Item = TypeVar("Item", UniversalItem, CulturalItem)
 
 
-def _register(known: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> None:
+def _register(registry: dict[str, Entry[Dataset]], *entries: Entry[Dataset]) -> None:
     for entry in entries:
-        if entry.name in known:
+        if entry.name in registry:
             raise ValueError(f"dataset {entry.name!r} is registered twice")
-        known[entry.name] = entry
+        registry[entry.name] = entry
 
 
 _register(UNIVERSAL, atlas.UNIVERSAL, *published.UNIVERSAL)
@@ -77,20 +77,20 @@ def load_parallel(name: str, *, languages: tuple[str, ...] = (), data_dir: Path 
     return _read(entry_of(PARALLEL, name, "parallel"), languages, data_dir)
 
 
-def entry_of(known: Mapping[str, Entry[Dataset]], name: str, axis: str) -> Entry[Dataset]:
+def entry_of(entries: Mapping[str, Entry[Dataset]], name: str, axis: str) -> Entry[Dataset]:
     """The entry of a name; raises DataError for an unknown one."""
-    if name not in known:
+    if name not in entries:
         raise DataError(
             f"{axis} dataset {name!r} is unknown",
-            allowed=", ".join(known),
-            remedy=nearest(name, known, f"pass --{axis} with one of these"),
+            allowed=", ".join(entries),
+            remedy=nearest(name, entries, f"pass --{axis} with one of these"),
         )
-    return known[name]
+    return entries[name]
 
 
 def _read(entry: Entry[Dataset], languages: tuple[str, ...], data_dir: Path | None) -> Dataset:
     if entry.origin is None:
-        return entry.load(Nowhere(), languages)
+        return entry.load(Reader(), languages)
     reader = open_reader(entry.name, entry.origin, data_dir)
     return replace(entry.load(reader, languages), revision=reader.revision)
 
@@ -99,11 +99,11 @@ def limited(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
     """At most `limit` items, each split keeping its share; which ones is drawn by hash."""
     if limit is None or limit >= len(items):
         return items
-    kept: set[str] = set()
+    drawn: set[str] = set()
     for split in SPLITS:
         keys = sorted((item.key for item in items if item.split == split), key=lambda key: unit("limit", key))
-        kept.update(keys[: max(1, round(limit * len(keys) / len(items)))])
-    return tuple(item for item in items if item.key in kept)
+        drawn.update(keys[: max(1, round(limit * len(keys) / len(items)))])
+    return tuple(item for item in items if item.key in drawn)
 
 
 def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,13 +115,13 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     able = tuple(code for code in both if code in cultural.own_culture)
     if "en" not in universal.languages:
         raise DataError(
-            f"dataset {universal.name!r} has no English here",
+            f"dataset {universal.name!r} has no English questions",
             remedy="EN-steering needs English prompts: add the English files, or choose another dataset",
         )
     if not universal.items:
-        reasons = dict.fromkeys(known.reason for known in universal.left_out)
+        reason = universal.left_out[0].reason if universal.left_out else "its files are empty"
         raise DataError(
-            f"dataset {universal.name!r} has no item to score here: {next(iter(reasons), 'its files are empty')}",
+            f"dataset {universal.name!r} has no item to score here: {reason}",
             allowed="files from which at least one item can be made",
             remedy=f"add the missing files, or choose another dataset; docs/data.md says what {universal.name} reads",
         )
@@ -133,18 +133,17 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
             remedy="choose other datasets, add the missing languages' files, or name cultures with --cultures (es=MX)",
         )
     for code in asked:
-        if code in able:
-            continue
-        if code in both:
+        if code not in both:
+            raise DataError(
+                f"language {code!r} is unknown", allowed=", ".join(able), remedy="pass --languages with some of these"
+            )
+        if code not in able:
+            choice = f"; or choose one of its cultures with --cultures {code}=CULTURE" if code != "en" else ""
             raise DataError(
                 f"language {code!r} has no culture of its own in dataset {cultural.name!r}",
                 allowed=", ".join(able),
-                remedy="leave it out: it has no localization axis"
-                + ("" if code == "en" else f"; or, where several of its cultures are there, --cultures {code}=ONE"),
+                remedy=f"leave it out: it has no localization axis{choice}",
             )
-        raise DataError(
-            f"language {code!r} is unknown", allowed=", ".join(able), remedy="pass --languages with some of these"
-        )
-    if len(set(asked)) < len(asked):
-        raise DataError(f"languages {','.join(asked)} name one twice", remedy="name each language once")
+        if asked.count(code) > 1:
+            raise DataError(f"--languages lists {code!r} twice", remedy="name each language once")
     return tuple(code for code in able if not asked or code in asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from interp.data._draws import unit
@@ -16,14 +17,11 @@ def assign_splits(clusters: Iterable[str], salt: str) -> dict[str, Split]:
     Clusters are ranked by hash and cut where the items before them pass the shares, so that the shares hold
     for items although clusters stay whole.
     """
-    sizes: dict[str, int] = {}
-    for cluster in clusters:
-        sizes[cluster] = sizes.get(cluster, 0) + 1
-    total = sum(sizes.values())
+    sizes = Counter(iter(clusters))  # of a mapping, its keys
     assigned: dict[str, Split] = {}
     before = 0
-    for cluster in sorted(sizes, key=lambda c: unit("split", salt, c)):
-        middle = (before + sizes[cluster] / 2) / total
+    for cluster in sorted(sizes, key=lambda cluster: unit("split", salt, cluster)):
+        middle = (before + sizes[cluster] / 2) / sizes.total()
         if middle < SHARES["fit"]:
             assigned[cluster] = "fit"
         elif middle < SHARES["fit"] + SHARES["dev"]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from interp.data._items import CulturalItem, CulturalSet, Split, Text, UniversalItem, UniversalSet
+from interp.data._items import CulturalSet, Split, Text, UniversalItem, UniversalSet
 from interp.data._languages import language
 from interp.data._prompts import Prompt, continuation, question_text
 
@@ -177,11 +177,7 @@ def prompts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "dev"
 
 def texts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "fit") -> list[str]:
     """What the model reads of every item of a split, asked in a language; parallel between languages that have all."""
-    items = (item for item in dataset.items if item.split == split)
     if isinstance(dataset, UniversalSet):
-        return [question_text(item.question(code), code) for item in items if isinstance(item, UniversalItem)]
-    return [
-        question_text(item.questions[code], code)
-        for item in items
-        if isinstance(item, CulturalItem) and code in item.questions
-    ]
+        return [question_text(item.question(code), code) for item in dataset.items if item.split == split]
+    asked = (item for item in dataset.items if item.split == split and code in item.questions)
+    return [question_text(item.questions[code], code) for item in asked]

@@ -21,7 +21,7 @@ def additions(plan: Plan, form: str, *, first: int = 0) -> Additions:
     Raises ConfigError, which says what can't be expressed in `form`: another operator than `add`, positions `last`, an
     earlier layer, vectors of a processed model, and a plan without steers.
     """
-    found: Additions = {}
+    added: Additions = {}
     for steer in plan.steers:
         if steer.operator != "add":
             _refuse(form, f"operator {steer.operator!r} at layer {steer.layer} depends on the stream", "operator add")
@@ -32,11 +32,11 @@ def additions(plan: Plan, form: str, *, first: int = 0) -> Additions:
             _refuse(form, f"a vector of a model with processing {steer.processing!r}", "models loaded unprocessed")
         if steer.layer < first:
             _refuse(form, f"a vector after block {steer.layer}", f"layers from {first}")
-        added = steer.strength * steer.vector.float()
-        found[steer.layer] = found[steer.layer] + added if steer.layer in found else added
-    if not found:
+        addition = steer.strength * steer.vector.float()
+        added[steer.layer] = added[steer.layer] + addition if steer.layer in added else addition
+    if not added:
         _refuse(form, "a plan without steers", "plans that steer")
-    return dict(sorted(found.items()))
+    return dict(sorted(added.items()))
 
 
 def _refuse(form: str, what: str, allowed: str) -> None:

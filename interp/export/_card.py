@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,44 +60,50 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
     return "\n".join(parts)
 
 
-def checkpoint_card(name: str, plan: Plan, said: str) -> str:
-    """A README.md for a checkpoint with a plan in its biases. said: what it changes that every token is steered."""
+def checkpoint_card(name: str, plan: Plan, effect: str) -> str:
+    """A README.md for a checkpoint with a plan in its biases. effect: what steering every token changes, in words."""
     base = name if name.count("/") == 1 else None
     meta = ModelCardData(tags=list(TAGS), base_model=base, library_name="transformers")
-    rows = [f"| {steer.layer} | {steer.strength:g} | {steer.operator} | {steer.positions} |" for steer in plan.steers]
+    rows = [(steer.layer, f"{steer.strength:g}", steer.operator, steer.positions) for steer in plan.steers]
     return "\n".join(
         [
             f"---\n{meta.to_yaml()}\n---\n",
             f"# {_code(name)} with steering vectors in its biases\n",
-            "| after block | strength | operator | positions as chosen |\n|---|---|---|---|",
-            *rows,
-            f"\n{said}\n",
+            _table(("after block", "strength", "operator", "positions as chosen"), rows),
+            f"{effect}\n",
             f"{LIMITS}\n",
         ]
     )
 
 
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    header, *body = (f"| {' | '.join(map(str, row))} |" for row in (columns, *rows))
+    return "\n".join([header, f"|{'---|' * len(columns)}", *body]) + "\n"
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _steers(saved: SavedPlans, methods: Sequence[str], language: str | None) -> str:
-    rows = [
-        "| method | language | vectors | after block | strength | operator | positions |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for method in methods:
-        for code in [language] if language else saved.languages(method):
-            for steer in saved.saved(code, method).steers:
-                rows.append(
-                    f"| {_code(method)} | {_code(code)} | {_code(steer.vectors)} | {steer.layer} | {steer.strength:g} "
-                    f"| {steer.operator} | {steer.positions} |"
-                )
-    return "\n".join(rows) + "\n"
+    rows = (
+        (
+            *map(_code, (method, code, steer.vectors)),
+            steer.layer,
+            f"{steer.strength:g}",
+            steer.operator,
+            steer.positions,
+        )
+        for method in methods
+        for code in ([language] if language else saved.languages(method))
+        for steer in saved.saved(code, method).steers
+    )
+    return _table(("method", "language", "vectors", "after block", "strength", "operator", "positions"), rows)
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
@@ -106,11 +112,11 @@ def _data(manifest: Mapping[str, Any]) -> str:
         return "Nothing is recorded of the data that the vectors were fitted on.\n"
     lines = []
     for axis in ("universal", "cultural"):
-        one = data.get(axis, {})
-        revision = f", revision {_code(one['revision'])}" if one.get("revision") else ""
+        dataset = data.get(axis, {})
+        revision = f", revision {_code(dataset['revision'])}" if dataset.get("revision") else ""
         lines.append(
-            f"- {axis}: {_code(one.get('name', '?'))}{revision}, {one.get('items', '?')} items, fingerprint "
-            f"{_code(one.get('fingerprint', '?'))}"
+            f"- {axis}: {_code(dataset.get('name', '?'))}{revision}, {dataset.get('items', '?')} items, fingerprint "
+            f"{_code(dataset.get('fingerprint', '?'))}"
         )
     return "\n".join([*lines, "", "Vectors are fitted on the fit split, layers and strengths chosen on dev.\n"])
 
@@ -121,16 +127,12 @@ def _numbers(folder: Path, methods: Sequence[str], language: str | None, split: 
         return "Nothing was measured beside these plans: no numbers are known.\n"
     plane = read_table(path)
     rows = plane[plane["method"].isin(["base", *methods]) & (plane["language"] == (language or MACRO))]
-    lines = [
-        f"{split.capitalize()} split, {_code(language) if language else 'mean over languages'}, 95% intervals over "
-        "clusters of items:\n",
-        "| method | transfer | localization | change of transfer | change of localization |",
-        "|---|---|---|---|---|",
-    ]
-    for row in rows.to_dict("records"):
-        cells = [_cell(row, name, sign) for name, sign in COLUMNS]
-        lines.append(f"| {_code(row['method'])} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    what = _code(language) if language else "mean over languages"
+    table = _table(
+        ("method", "transfer", "localization", "change of transfer", "change of localization"),
+        ((_code(row["method"]), *(_cell(row, *column) for column in COLUMNS)) for row in rows.to_dict("records")),
+    )
+    return f"{split.capitalize()} split, {what}, 95% intervals over clusters of items:\n\n{table}"
 
 
 def _cell(row: Mapping[Any, Any], name: str, sign: str) -> str:

@@ -20,7 +20,7 @@ def write_harness(path: Path, added: Additions, hook_names: Sequence[str]) -> No
     hook_names: of `interp.export.modules`, one per block. The file is for the harness (lm_eval/models/hf_steered.py,
     read at 0.4.13), which opens such files by pickle; translocal never reads one. The same bytes for the same vectors.
     """
-    told = {
+    entries = {
         hook_names[layer]: {
             "steering_vector": vector.contiguous(),
             "steering_coefficient": 1.0,
@@ -31,6 +31,6 @@ def write_harness(path: Path, added: Additions, hook_names: Sequence[str]) -> No
         for layer, vector in added.items()
     }
     content = io.BytesIO()
-    torch.save(told, content)
+    torch.save(entries, content)
     with whole(path) as working:
         working.write_bytes(content.getvalue())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+
+import huggingface_hub
+from huggingface_hub.errors import HfHubHTTPError
 
 from interp.errors import ConfigError, OutputError
 
@@ -18,27 +20,26 @@ def check_repository(name: str | None) -> str:
     return name
 
 
-def upload(folder: Path, repository: str, *, private: bool = False, api: Any = None) -> str:
-    """Create a model repository, if it isn't there, and upload a folder to it; its address.
+def upload(folder: Path, repository: str, *, private: bool = False) -> str:
+    """Create a model repository, if there is none of the name, and upload a folder to it; its address.
 
-    api: a `huggingface_hub.HfApi`, by default the usual one. Raises OutputError without a token, and
-    with what the Hub says.
+    Raises OutputError without a token, and with what the Hub says.
     """
-    from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError
-
-    if api is None:
-        if get_token() is None:
-            raise OutputError(
-                "no token for the Hub is there",
-                allowed="a token that may write",
-                remedy="run `hf auth login`, or set HF_TOKEN",
-            )
-        api = HfApi()
+    if huggingface_hub.get_token() is None:
+        raise OutputError(
+            "this machine has no token for the Hub",
+            allowed="a token that may write",
+            remedy="run `hf auth login`, or set HF_TOKEN",
+        )
+    api = huggingface_hub.HfApi()
     try:
         url = api.create_repo(repository, repo_type="model", private=private, exist_ok=True)
-        said = "Steering plans of translocal"
-        api.upload_folder(repo_id=repository, repo_type="model", folder_path=str(folder), commit_message=said)
+        api.upload_folder(
+            repo_id=repository,
+            repo_type="model",
+            folder_path=str(folder),
+            commit_message="Steering plans of translocal",
+        )
     except (HfHubHTTPError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise OutputError(

@@ -25,17 +25,19 @@ def export(tasks: Sequence[Task], name: str, folder: Path) -> tuple[Path, Path]:
     if not tasks:
         raise DataError(f"no items for {name}", allowed="a split and a language that items count for")
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
-    lines, task = folder / f"{name}.jsonl", folder / f"{name}.yaml"
-    for path in (lines, task):
+    lines, description = folder / f"{name}.jsonl", folder / f"{name}.yaml"
+    for path in (lines, description):
         if path.exists():
             raise OutputError(f"{path} exists", allowed="files that do not exist yet", remedy="pass another --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lines.write_text("".join(json.dumps(_line(one), ensure_ascii=False) + "\n" for one in tasks), encoding="utf-8")
-        task.write_text(_yaml(name, lines.resolve()), encoding="utf-8")
+        lines.write_text(
+            "".join(json.dumps(_line(task), ensure_ascii=False) + "\n" for task in tasks), encoding="utf-8"
+        )
+        description.write_text(_yaml(name, lines.resolve()), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{folder} can't be written: {error}", remedy="pass another --out") from error
-    return lines, task
+    return lines, description
 
 
 def _line(task: Task) -> dict[str, Any]:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import ModuleList
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from interp.errors import ModelError
 from interp.model.load import at_hand, check_language_model, find_model, gguf_configuration
 from interp.steering import SavedPlans, naming_model
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PretrainedConfig, PreTrainedModel
 
 SWITCHES = ("mlp_bias", "use_bias", "use_mlp_bias")
 """Settings of configurations that give the MLP's matrices biases where they are true."""
@@ -46,7 +42,7 @@ def blocks_of(model: PreTrainedModel) -> Blocks:
     }
     if not lists:
         raise ModelError(f"a {type(model).__name__} has no list of {n_layers} blocks", remedy="choose another model")
-    name = max(lists, key=lambda one: sum(p.numel() for p in lists[one].parameters()))
+    name = max(lists, key=lambda name: sum(p.numel() for p in lists[name].parameters()))
     return Blocks(name, tuple(lists[name]))
 
 
@@ -56,21 +52,21 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
     with naming_model(saved, name):
         source = find_model(name)
         if source.gguf:
-            here, _ = at_hand(name, None)
-            return gguf_configuration(Path(here.location), name)
+            local, _ = at_hand(name, None)
+            return gguf_configuration(Path(local.location), name)
         try:
-            found: PretrainedConfig = AutoConfig.from_pretrained(source.location, trust_remote_code=False)
+            config: PretrainedConfig = AutoConfig.from_pretrained(source.location, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise ModelError(f"the configuration of {name!r} can't be read: {error}", remedy="pass --model") from error
-    return found
+    return config
 
 
 def outline_model(config: PretrainedConfig) -> PreTrainedModel:
     """A model of a configuration without weights; raises ModelError where no causal language model has it."""
     check_language_model(config, config.model_type)
     with torch.device("meta"):
-        found: PreTrainedModel = AutoModelForCausalLM.from_config(config)
-    return found
+        outline: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    return outline
 
 
 def hook_names(config: PretrainedConfig) -> list[str]:
@@ -82,14 +78,11 @@ def hook_names(config: PretrainedConfig) -> list[str]:
 
 def last_matrix(block: Any, d_model: int) -> tuple[str, Any]:
     """The last module of a block, by registration, that is a matrix into the residual stream: its name, and itself."""
-    found: list[tuple[str, Any]] = []
-    for name, module in block.named_modules():
+    for name, module in reversed(list(block.named_modules())):
         out = module.out_features if isinstance(module, nn.Linear) else module.nf if isinstance(module, Conv1D) else 0
         if out == d_model:
-            found.append((name, module))
-    if not found:
-        raise ModelError(f"a {type(block).__name__} has no matrix into the residual stream")
-    return found[-1]
+            return name, module
+    raise ModelError(f"a {type(block).__name__} has no matrix into the residual stream")
 
 
 def switched_on(config: PretrainedConfig) -> tuple[PretrainedConfig, set[str]] | None:
@@ -99,7 +92,7 @@ def switched_on(config: PretrainedConfig) -> tuple[PretrainedConfig, set[str]] |
             continue
         other = copy.deepcopy(config)
         setattr(other.get_text_config(decoder=True), switch, True)
-        before, after = (set(dict(outline_model(one).named_parameters())) for one in (config, other))
+        before, after = (set(dict(outline_model(c).named_parameters())) for c in (config, other))
         if after > before:
             return other, after - before
     return None

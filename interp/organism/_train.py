@@ -8,21 +8,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from interp.data import atlas
 from interp.organism._corpus import Corpus, Sentence, letters, units
 from interp.organism._exposure import FILE, exposure_table
 from interp.organism._tokenizer import train_tokenizer
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from interp.progress import Bars
 
 
 @dataclass(frozen=True)
@@ -137,15 +132,8 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
     curve: list[dict[str, float]] = []
     begun, running = time.perf_counter(), 0.0
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, disable=not progress) as bar:
-        task = bar.add_task("", total=recipe.steps)
+    shown = ""
+    with Bars(quiet=not progress).stage("training", recipe.steps) as advance:
         for step, batch in zip(range(1, recipe.steps + 1), batches(corpus, tokenizer, recipe), strict=False):
             loss = _loss(model, batch, device, full=step > recipe.full_softmax_from * recipe.steps)
             loss.backward()
@@ -159,9 +147,9 @@ def train(recipe: Recipe, out: Path, progress: bool = True) -> dict[str, object]
             if step % 100 == 0 or step == recipe.steps:
                 count = step % 100 or 100
                 curve.append({"step": step, "loss": round(running / count, 5)})
-                bar.update(task, description=f"loss {running / count:.3f}")
+                shown = f"loss {running / count:.3f}"
                 running = 0.0
-            bar.advance(task)
+            advance(shown)
     out.mkdir(parents=True, exist_ok=True)
     model.cpu().half().eval().save_pretrained(out)
     tokenizer.save_pretrained(out)

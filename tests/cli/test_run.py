@@ -53,7 +53,7 @@ MISTAKES = {
     ("run", "--cultural", "blendd"): "cultural dataset 'blendd' is unknown",
     ("run", "--languages", "xx"): "language 'xx' is unknown; allowed: es, zh, ko, id, el, fa",
     ("run", "--languages", "en"): "language 'en' has no culture of its own",
-    ("run", "--languages", "es,es"): "name one twice",
+    ("run", "--languages", "es,es"): "--languages lists 'es' twice",
     ("run", "--limit", "5"): "limit 5 is not allowed; allowed: whole numbers from 20",
     ("run", "--dtype", "int8"): "dtype 'int8' is unknown; allowed: auto, float32",
     ("run", "--device", "tpu"): "device 'tpu' is unknown",

@@ -392,7 +392,9 @@ def test_upload_creates_the_repository_and_sends_the_folder(tmp_path: Path, monk
         def upload_folder(self, **more: Any) -> None:
             calls.append(("upload", more))
 
-    assert upload(tmp_path, "me/plans", private=True, api=Api()) == "there/me/plans"
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_token")
+    assert upload(tmp_path, "me/plans", private=True) == "there/me/plans"
     assert calls[0] == ("me/plans", {"repo_type": "model", "private": True, "exist_ok": True})
     assert calls[1][1]["folder_path"] == str(tmp_path)
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)

@@ -11,7 +11,6 @@ from figures import _alt as alt
 from figures import estimate, p_equals
 from interp.cli.showing import left_out_lines
 from interp.data import LeftOut
-from interp.data.published._aligned import several
 from interp.study.locate import comparison_lines
 from interp.study.locate._findings import _attribution, _probe
 
@@ -96,7 +95,6 @@ def test_alt_texts_keep_the_capitals_of_names() -> None:
         (LeftOut("dev", "file", "no dev file", 0), "dev"),
         (LeftOut("a", "file", "empty"), "a"),
         (LeftOut("a", "file", "empty", 3), "a and 2 more"),
-        (several(["a", "b", "c"], "file", "empty"), "a and 2 more"),
     ],
 )
 def test_how_many_are_left_out_is_said_once_and_never_below_zero(left: LeftOut, name: str) -> None:

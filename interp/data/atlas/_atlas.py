@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import (
     CulturalItem,
@@ -14,8 +14,8 @@ from interp.data import (
     UniversalItem,
     UniversalSet,
     assign_splits,
-    draw,
     join_clusters,
+    placed,
     shuffled,
 )
 from interp.data.atlas._names import Names
@@ -31,7 +31,7 @@ OPTIONS = 4
 def table(name: str, *columns: str) -> list[dict[str, str]]:
     """Rows of `tables/<name>.csv`; a placebo cue has no culture."""
     optional = ("culture",) if name == "cues" else ()
-    return read_table(files(__package__) / "tables" / f"{name}.csv", columns, optional)
+    return read_table(Path(__file__).parent / "tables" / f"{name}.csv", columns, optional)
 
 
 def _texts(row: dict[str, str]) -> dict[str, str]:
@@ -47,11 +47,12 @@ def names() -> Names:
 @lru_cache(maxsize=1)
 def templates() -> dict[str, dict[str, tuple[str, ...]]]:
     """Question templates per relation and language, each with `{subject}` once."""
-    rows = defaultdict(list)
+    by_relation = defaultdict(list)
     for row in table("templates", "relation", "template", *LANGUAGES):
-        rows[row["relation"]].append(row)
+        by_relation[row["relation"]].append(row)
     return {
-        relation: {code: tuple(row[code] for row in found) for code in LANGUAGES} for relation, found in rows.items()
+        relation: {code: tuple(row[code] for row in rows) for code in LANGUAGES}
+        for relation, rows in by_relation.items()
     }
 
 
@@ -72,8 +73,7 @@ def universal() -> UniversalSet:
         relation, subject, right = fact["relation"], fact["subject"], fact["answer"]
         key = f"{relation}/{subject}"
         wrong = shuffled([a for a in answers[relation] if a != right], "wrong", key)[: OPTIONS - 1]
-        position = draw(OPTIONS, "position", key)
-        options = [*wrong[:position], right, *wrong[position:]]
+        options, place = placed(right, wrong, key)
         items.append(
             UniversalItem(
                 key=key,
@@ -85,7 +85,7 @@ def universal() -> UniversalSet:
                     for code, asked in templates()[relation].items()
                 },
                 options=tuple(text[option] for option in options),
-                answer=position,
+                answer=place,
                 candidates=tuple(text[answer] for answer in answers[relation]),
             )
         )

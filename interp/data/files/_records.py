@@ -8,10 +8,11 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from interp.errors import DataError
 
@@ -41,7 +42,7 @@ class Record:
         if column not in self.values:
             raise DataError(
                 f"{self.where}: column {column!r} is missing",
-                allowed=f"columns there are: {', '.join(map(str, self.values))}",
+                allowed=f"the file's columns are {', '.join(map(str, self.values))}",
                 remedy="use the file as published, or correct the header",
             )
         return self.values[column]
@@ -49,40 +50,36 @@ class Record:
     def listed(self, column: str) -> list[str]:
         """A cell that holds a list, also one written as text (JSON or Python); DataError where it doesn't parse."""
         value = self.value(column)
-        if isinstance(value, str):
-            value = self._parsed(column, value)
-        if not isinstance(value, (list, tuple)):
+        parts = _parsed(value) if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)):
             raise DataError(
-                f"{self.where}: {column!r} holds no list but {str(value)[:60]!r}", allowed="a list", remedy="correct it"
+                f"{self.where}: {column!r} is not a list: {str(value)[:60]!r}",
+                allowed='a JSON list such as ["a", "b"], or a Python list of strings',
+                remedy="correct the cell",
             )
-        return [clean(str(part)) for part in value]
-
-    def _parsed(self, column: str, text: str) -> Any:
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                return parse(text)
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                continue
-        raise DataError(
-            f"{self.where}: {column!r} is no list that can be read: {text[:60]!r}",
-            allowed='a JSON list such as ["a", "b"], or a Python list of strings',
-            remedy="correct the quotes",
-        )
+        return [clean(str(part)) for part in parts]
 
     def letter(self, column: str, letters: str = "ABCD") -> int:
         """The index of an answer letter; DataError for one that is not among the options."""
         letter = self.text(column).upper()
-        if len(letter) != 1 or letter not in letters:
+        if letter not in list(letters):
             raise DataError(
                 f"{self.where}: {column!r} is {letter!r}", allowed=", ".join(letters), remedy="correct the answer"
             )
         return letters.index(letter)
 
 
+def _parsed(text: str) -> Any:
+    for parse in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return parse(text)
+    return None
+
+
 def filled(text: str, column: str, where: str) -> str:
     """The text of a cell that must not be empty; DataError where it is."""
     if not text:
-        raise DataError(f"{where}: {column!r} is empty", allowed="text", remedy="fill it or drop the row")
+        raise DataError(f"{where}: {column!r} is empty", allowed="text", remedy="fill the cell or remove the row")
     return text
 
 
@@ -101,7 +98,7 @@ def read_records(path: Path, *, quoted: bool = True) -> list[Record]:
     """
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
     if f".{kind}" not in SUFFIXES:
-        raise DataError(f"{path}: this kind of file is unknown", allowed=", ".join(SUFFIXES), remedy="convert it")
+        raise DataError(f"{path}: this file type can't be read", allowed=", ".join(SUFFIXES), remedy="convert the file")
     if kind == "parquet":
         return list(_parquet(path))
     text = read_text(path)
@@ -136,24 +133,32 @@ def read_lines(path: Path) -> list[str]:
 
 def _table(path: Path, text: str, delimiter: str, quoted: bool) -> Iterator[Record]:
     lines = io.StringIO(text, newline="")
-    plain = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True) if quoted else plain
+    reader = (
+        csv.reader(lines, delimiter=delimiter, strict=True)
+        if quoted
+        else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    )
     header: list[str] | None = None
     number = 0
     try:
         for number, cells in enumerate(reader, start=1):
             if header is None:
                 header = cells
-                _check_header(path, header)
-                continue
-            if not cells:
-                continue
-            if len(cells) != len(header):
+                repeated = [name for name in header if header.count(name) > 1]
+                if repeated:
+                    raise DataError(
+                        f"{path}: column {repeated[0]!r} appears twice",
+                        allowed="different names",
+                        remedy="rename one of the columns",
+                    )
+            elif cells and len(cells) != len(header):
                 raise DataError(
-                    f"{path}, row {number}: {len(cells)} cells", allowed=f"{len(header)}, as in the header",
+                    f"{path}, row {number}: {len(cells)} cells",
+                    allowed=f"{len(header)}, as in the header",
                     remedy="quote cells that contain the delimiter",
-                )  # fmt: skip
-            yield Record(dict(zip(header, cells, strict=True)), f"{path}, row {number}")
+                )
+            elif cells:
+                yield Record(dict(zip(header, cells, strict=True)), f"{path}, row {number}")
     except csv.Error as error:
         raise DataError(
             f"{path}, row {number + 1}: {error}",
@@ -164,12 +169,6 @@ def _table(path: Path, text: str, delimiter: str, quoted: bool) -> Iterator[Reco
         raise DataError(f"{path} is empty", allowed="a header and rows", remedy="check the file")
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    twice = [name for name in header if header.count(name) > 1]
-    if twice:
-        raise DataError(f"{path}: column {twice[0]!r} is there twice", allowed="different names", remedy="rename one")
-
-
 def _lines(path: Path, text: str) -> Iterator[Record]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -177,16 +176,14 @@ def _lines(path: Path, text: str) -> Iterator[Record]:
 
 
 def _json(path: Path, text: str) -> Iterator[Record]:
-    """One record per line where every line is one; else one JSON value."""
-    first = text.lstrip()[:1]
-    if first == "{" and "\n" in text.strip():
-        head = text.strip().split("\n", 1)[0]
-        try:
-            if isinstance(json.loads(head), dict):
-                yield from _lines(path, text)
-                return
-        except ValueError:
-            pass
+    """One record per line where the first line is one; else one JSON value."""
+    head, _, rest = text.strip().partition("\n")
+    by_line = False
+    with suppress(ValueError):
+        by_line = bool(rest) and isinstance(json.loads(head), dict)
+    if by_line:
+        yield from _lines(path, text)
+        return
     value = _parse(path, text, None)
     if isinstance(value, list):
         for number, row in enumerate(value, start=1):
@@ -203,29 +200,29 @@ def _parse(path: Path, text: str, number: int | None) -> Any:
         return json.loads(text, object_pairs_hook=_unique)
     except ValueError as error:
         line = number if number is not None else getattr(error, "lineno", 1)
-        raise DataError(f"{path}, row {line}: no valid JSON: {error}", remedy="mend the file") from error
+        raise DataError(f"{path}, row {line}: not valid JSON: {error}", remedy="correct the file") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice!r} is there twice")
-    return found
+        raise ValueError(f"key {next(name for name in names if names.count(name) > 1)!r} appears twice")
+    return values
 
 
 def _record(path: Path, value: Any, where: str) -> Record:
     if not isinstance(value, dict):
         raise DataError(
-            f"{path}, {where}: no record but {str(value)[:60]!r}", allowed="an object", remedy="mend the file"
+            f"{path}, {where}: {str(value)[:60]!r} is not a record",
+            allowed="an object with a value for each column",
+            remedy="correct the file",
         )
     return Record(value, f"{path}, {where}")
 
 
 def _parquet(path: Path) -> Iterator[Record]:
-    import pyarrow
-    import pyarrow.parquet
+    import pyarrow.parquet  # half a second, for this format alone
 
     try:
         rows = pyarrow.parquet.read_table(path).to_pylist()
@@ -235,15 +232,43 @@ def _parquet(path: Path) -> Iterator[Record]:
         yield Record(row, f"{path}, row {number}")
 
 
+class Placed(Protocol):
+    """A row that knows its file and number."""
+
+    @property
+    def where(self) -> str:
+        """File and row."""
+
+
+Key = TypeVar("Key", bound=Hashable)
+Row = TypeVar("Row", bound=Placed)
+
+
+def add_once(rows: dict[Key, Row], key: Key, row: Row, name: str, remedy: str = "remove one of the two rows") -> None:
+    """Add a row under its key; DataError, with both places, where the key has one. name: for the message."""
+    if key in rows:
+        first = rows[key].where
+        raise DataError(f"{row.where}: {name} appears twice", allowed=f"once; first at {first}", remedy=remedy)
+    rows[key] = row
+
+
 def by_key(records: Sequence[Record], column: str) -> dict[str, Record]:
-    """Records by a column that must be unique; DataError names both rows of a value that is there twice."""
-    found: dict[str, Record] = {}
+    """Records by a column that must be unique; DataError names both rows of a value that appears twice."""
+    unique: dict[str, Record] = {}
     for record in records:
         key = record.text(column)
-        if key in found:
-            raise DataError(
-                f"{record.where}: {column} {key!r} is there twice", allowed=f"once; first at {found[key].where}",
-                remedy="drop one",
-            )  # fmt: skip
-        found[key] = record
-    return found
+        add_once(unique, key, record, f"{column} {key!r}")
+    return unique
+
+
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Rows of a CSV file as dicts; `columns` must be there, and filled unless `optional`.
+
+    Raises DataError, which names the file and the row.
+    """
+    records = read_records(path)
+    for record in records:
+        for column in columns:
+            check = record.maybe if column in optional else record.text
+            check(column)
+    return [dict(record.values) for record in records]

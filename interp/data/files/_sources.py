@@ -7,8 +7,10 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import quote
+
+import huggingface_hub
 
 from interp.data.files._records import Record, read_lines, read_records
 from interp.errors import DataError, causes
@@ -54,43 +56,27 @@ class Origin:
         return f"{site}/{self.repository}"
 
 
-class Reader(Protocol):
-    """A dataset's tables, wherever they are."""
+class Reader:
+    """A dataset's tables, wherever they are. This one, of an embedded dataset, has none."""
 
-    @property
-    def revision(self) -> str:
-        """What is read: a commit, or that the files are local."""
+    revision: str = "embedded"
+    """What is read: a commit, or that the files are local."""
 
     def has(self, part: Part) -> bool:
         """Whether the table is there (or is published, where that can't be known before reading)."""
-
-    def records(self, part: Part) -> list[Record]:
-        """The records of a table; raises DataError where it is missing or can't be read."""
-
-    def lines(self, part: Part) -> list[str]:
-        """The lines of a plain text file; raises DataError where it is missing or can't be read."""
-
-
-class Nowhere:
-    """The reader of an embedded dataset: there is nothing to be read."""
-
-    revision = "embedded"
-
-    def has(self, part: Part) -> bool:
-        """No table is there."""
         return False
 
     def records(self, part: Part) -> list[Record]:
-        """Raises ValueError."""
+        """The records of a table; raises DataError where it is missing or can't be read."""
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
     def lines(self, part: Part) -> list[str]:
-        """Raises ValueError."""
+        """The lines of a plain text file; raises DataError where it is missing or can't be read."""
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
 
 @dataclass
-class Folder:
+class Folder(Reader):
     """Published files in a folder."""
 
     name: str
@@ -160,7 +146,7 @@ class GitHub(Folder):
             except urllib.error.HTTPError as error:
                 tried.append(f"{url}: {error.code}")
                 continue
-            except (urllib.error.URLError, TimeoutError, OSError) as error:
+            except OSError as error:
                 reason = getattr(error, "reason", error)
                 raise DataError(
                     f"dataset {self.name!r}: {url} can't be reached ({reason})",
@@ -175,38 +161,33 @@ class GitHub(Folder):
 
 
 @dataclass
-class Hub:
+class Hub(Reader):
     """A dataset repository of the Hugging Face Hub, read through `datasets`; never code from it.
 
-    Other repositories that hold some of its tables are read at their newest commit.
+    Other repositories that hold some of its tables are read at their newest commit, and `revision` names theirs too.
     """
 
     name: str
     origin: Origin
+    revision: str = ""
     _commits: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._commit(self.origin.repository)
 
-    @property
-    def revision(self) -> str:
-        """The commit that is read; with several repositories, theirs too."""
-        own, *others = self._commits.items()
-        return "; ".join([own[1], *(f"{repository}@{commit}" for repository, commit in others)])
-
     def _commit(self, repository: str) -> str:
         if repository not in self._commits:
             self._commits[repository] = self._newest(repository)
+            (_, own), *others = self._commits.items()
+            self.revision = "; ".join([own, *(f"{other}@{commit}" for other, commit in others)])
         return self._commits[repository]
 
     def _newest(self, repository: str) -> str:
         revision = self.origin.revision if repository == self.origin.repository else "main"
         if offline():
             return _cached(repository, revision)
-        from huggingface_hub import HfApi
-
         try:
-            return HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT).sha or revision
+            return huggingface_hub.HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT).sha or revision
         except Exception as error:
             raise self._failed(error, repository) from error
 
@@ -216,7 +197,7 @@ class Hub:
 
     def records(self, part: Part) -> list[Record]:
         """Rows of a configuration's split."""
-        import datasets
+        import datasets  # three seconds, for this source alone
 
         datasets.disable_progress_bars()
         repository = part.repository or self.origin.repository
@@ -241,13 +222,13 @@ class Hub:
         what = f"dataset {self.name!r}: {where}"
         if "GatedRepoError" in kinds or "gated" in reason.lower():
             return DataError(
-                f"{what} is gated and this machine has no token that may read it",
-                allowed=f"an account that accepted the terms at {self.origin.page}",
+                f"{what} is gated, and this machine has no token that may read it",
+                allowed=f"the token of an account that accepted the terms at {self.origin.page}",
                 remedy="run `hf auth login` (or set HF_TOKEN), or pass --data-dir with the published files",
             )
         if offline() or kinds & {"ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError"}:
             return DataError(
-                f"{what} is not in the cache and the Hub can't be reached",
+                f"{what} is not in the cache, and the Hub can't be reached",
                 allowed=f"a network, or the files of {self.origin.page} as published",
                 remedy=f"run `interp data fetch {self.name}` where there is a network, or pass --data-dir with "
                 f"{' or '.join(self.origin.folders or (self.name,))}/ holding the files",
@@ -259,12 +240,9 @@ class Hub:
 
 def _cached(repository: str, revision: str) -> str:
     """The commit that the cache has for a dataset repository's revision, else the revision."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    folder = repo_folder_name(repo_id=repository, repo_type="dataset")
-    kept = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
-    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else revision
+    folder = "--".join(("datasets", *repository.split("/")))  # as huggingface_hub names it
+    commit = Path(huggingface_hub.constants.HF_HUB_CACHE) / folder / "refs" / revision
+    return commit.read_text(encoding="utf-8").strip() if commit.is_file() else revision
 
 
 def offline() -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 
 from interp.data import CulturalItem, CulturalSet, Split, Text, counted, shuffled
 from interp.data import _cues as cues
-from interp.data.files import folded
-from interp.data.own._rows import Row, same, splits_of
+from interp.data.files import add_once, folded
+from interp.data.own._rows import Row, languages_of, same, splits_of
 from interp.errors import DataError
 
 REFERENCE = "US"
@@ -23,27 +23,22 @@ Cells = Mapping[tuple[str, str], Row]
 
 def load(path: Path, rows: Sequence[Row], languages: tuple[str, ...]) -> CulturalSet:
     """The items of a file in those of `languages` (and English) that it has."""
-    every = tuple(dict.fromkeys(row.language for row in rows))
-    loaded = tuple(code for code in every if not languages or code in (*languages, "en"))
+    every, loaded = languages_of(rows, languages)
     cultures = tuple(dict.fromkeys(row.text("culture") for row in rows))
     items: dict[str, dict[tuple[str, str], Row]] = {}
     for row in rows:
         place = (row.text("culture"), row.language)
-        known = items.setdefault(row.item, {}).setdefault(place, row)
-        if known is not row:
-            raise DataError(
-                f"{row.where}: item {row.item!r} is there twice in language {row.language!r} for {place[0]!r}",
-                allowed=f"once; first at {known.where}",
-                remedy="drop one, or write several answers as a|b",
-            )
-    topics = {key: _filled(cells.values(), "topic", "item") for key, cells in items.items()}
+        name = f"item {row.item!r} in language {row.language!r} for {place[0]!r}"
+        remedy = "remove one of the two rows, or write several answers as a|b"
+        add_once(items.setdefault(row.item, {}), place, row, name, remedy)
+    topics = {key: same(cells.values(), "topic", "item", required=True) for key, cells in items.items()}
     splits = splits_of(path, topics, "topic")
     built = [_item(key, cells, topics[key], splits[topics[key]], every) for key, cells in items.items()]
     dataset = CulturalSet(
         name=path.name,
         languages=loaded,
         cultures=cultures,
-        own_culture={code: k for code, k in _own(rows, every).items() if code in loaded},
+        own_culture={code: culture for code, culture in _own(rows, every).items() if code in loaded},
         items=tuple(_restricted(item, loaded) for item in built if set(item.questions) & set(loaded)),
         cues=_cues(path, rows, cultures, loaded),
         placebos=cues.placebos(loaded),
@@ -54,25 +49,19 @@ def load(path: Path, rows: Sequence[Row], languages: tuple[str, ...]) -> Cultura
     return dataset
 
 
-def _filled(rows: Iterable[Row], column: str, of: str) -> str:
-    """The cell that all `rows` share; none may be empty."""
-    known = list(rows)
-    for row in known:
-        row.text(column)
-    return same(known, column, of)
-
-
 def _item(key: str, cells: Cells, topic: str, split: Split, every: Sequence[str]) -> CulturalItem:
     """An item in every language of the file."""
     questions = {}
     for code in every:
         asked = [row for (_, language), row in cells.items() if language == code]
         if asked:
-            questions[code] = _filled(asked, "question", "item and language")
+            questions[code] = same(asked, "question", "item and language", required=True)
     names: dict[str, dict[str, str]] = {}
     answers: dict[str, tuple[str, ...]] = {}
     given: dict[str, tuple[str, ...]] = {}
-    by_culture = {k: [row for _, row in group] for k, group in groupby(sorted(cells.items(), key=_place), _culture)}
+    by_culture: dict[str, list[Row]] = defaultdict(list)
+    for culture, code in sorted(cells):
+        by_culture[culture].append(cells[culture, code])
     for culture, rows in by_culture.items():
         texts = _parallel(rows, "answer")
         keys = [_concept(names, f"{culture}/{i}", text) for i, text in enumerate(texts)]
@@ -84,7 +73,7 @@ def _item(key: str, cells: Cells, topic: str, split: Split, every: Sequence[str]
         right = [k for k in options if k in answers[culture]]
         if answers[culture][0] not in right or len(right) > 1:
             raise DataError(
-                f"{rows[0].where}: {len(right)} of the options are answers of {culture!r}",
+                f"{rows[0].where}: {len(right)} of the options are answers of culture {culture!r}",
                 allowed="one, the first answer, written alike and at the same place in every language",
                 remedy="correct the options",
             )
@@ -101,27 +90,18 @@ def _item(key: str, cells: Cells, topic: str, split: Split, every: Sequence[str]
     )
 
 
-def _place(cell: tuple[tuple[str, str], Row]) -> tuple[str, str]:
-    return cell[0]
-
-
-def _culture(cell: tuple[tuple[str, str], Row]) -> str:
-    return cell[0][0]
-
-
 def _parallel(rows: Sequence[Row], column: str) -> list[dict[str, str]]:
     """The texts of a cell that holds several, parallel over the rows' languages."""
-    first = rows[0]
-    found = {row.language: row.texts(column) for row in rows}
+    texts = {row.language: row.texts(column) for row in rows}
+    count = len(texts[rows[0].language])
     for row in rows:
-        if len(found[row.language]) != len(found[first.language]):
+        if len(texts[row.language]) != count:
             raise DataError(
-                f"{row.where}: {column!r} has {len(found[row.language])} texts",
-                allowed=f"{len(found[first.language])}, as at {first.where}, in the same order",
+                f"{row.where}: {column!r} has {len(texts[row.language])} texts",
+                allowed=f"{count}, as at {rows[0].where}, in the same order",
                 remedy="make the languages line up",
             )
-    count = len(found[first.language])
-    return [{code: texts[i] for code, texts in found.items()} for i in range(count)]
+    return [{code: own[i] for code, own in texts.items()} for i in range(count)]
 
 
 def _concept(names: dict[str, dict[str, str]], key: str, text: Text) -> str:
@@ -140,16 +120,16 @@ def _restricted(item: CulturalItem, loaded: Sequence[str]) -> CulturalItem:
     names = {key: {code: text[code] for code in loaded if code in text} for key, text in item.names.items()}
     names = {key: text for key, text in names.items() if text}
 
-    def kept(groups: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def with_texts(groups: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return {culture: keys for culture, keys in groups.items() if all(key in names for key in keys)}
 
     return replace(
         item,
         questions={code: text for code, text in item.questions.items() if code in loaded},
-        answers=kept(item.answers),
+        answers=with_texts(item.answers),
         pool=tuple(names),
         names=names,
-        given=kept(item.given),
+        given=with_texts(item.given),
     )
 
 
@@ -157,22 +137,22 @@ def _own(rows: Sequence[Row], every: Sequence[str]) -> dict[str, str]:
     """The own culture of each language: its rows', or the only one beside the reference that it has rows for."""
     own = {}
     for code in every:
-        here = [row for row in rows if row.language == code]
-        named = same(here, "own_culture", "language")
-        there = list(dict.fromkeys(row.text("culture") for row in here))
+        own_rows = [row for row in rows if row.language == code]
+        named = same(own_rows, "own_culture", "language")
+        cultures = list(dict.fromkeys(row.text("culture") for row in own_rows))
         if named and code == "en":
             raise DataError(
-                f"{here[0].where}: English has an own culture {named!r}",
+                f"{own_rows[0].where}: English has an own culture {named!r}",
                 allowed="none: English has no localization axis",
                 remedy="leave the cell empty",
             )
-        if named and named not in there:
+        if named and named not in cultures:
             raise DataError(
-                f"{here[0].where}: own culture {named!r} has no rows in language {code!r}",
-                allowed=", ".join(there),
+                f"{own_rows[0].where}: own culture {named!r} has no rows in language {code!r}",
+                allowed=", ".join(cultures),
                 remedy="correct it or add the rows",
             )
-        others = [culture for culture in there if culture != REFERENCE]
+        others = [culture for culture in cultures if culture != REFERENCE]
         if code != "en" and (named or len(others) == 1):
             own[code] = named or others[0]
     return own
@@ -185,48 +165,48 @@ def _cues(path: Path, rows: Sequence[Row], cultures: Sequence[str], loaded: Sequ
             return cues.cues(cultures, loaded)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-    found: dict[str, Text] = {}
+    own_cues: dict[str, Text] = {}
     for culture in cultures:
-        found[culture] = sentences = {}
+        own_cues[culture] = sentences = {}
         for code in loaded:
-            here = [row for row in rows if row.language == code and row.text("culture") == culture]
-            sentence = same(here, "cue", "culture and language")
+            cell = [row for row in rows if row.language == code and row.text("culture") == culture]
+            sentence = same(cell, "cue", "culture and language")
             if not sentence:
-                where = here[0].where if here else path
+                where = cell[0].where if cell else path
                 raise DataError(
                     f"{where}: no 'cue' for culture {culture!r} in language {code!r}",
                     allowed="one for each culture in each language, or none at all",
-                    remedy="fill the cell (or add a row), or empty the column: then the cues are ours",
+                    remedy="fill the cell (or add a row), or empty the column to use our cues",
                 )
             sentences[code] = sentence
-    return found
+    return own_cues
 
 
 def _option_count(rows: Sequence[Row]) -> int:
     """How many options the rows name, the same in all that do."""
-    first: Row | None = None
-    for row in rows:
-        if not row.filled("options"):
-            continue
-        first = first or row
-        if len(row.texts("options")) != len(first.texts("options")):
+    with_options = [row for row in rows if row.filled("options")]
+    if not with_options:
+        return OPTIONS
+    first, count = with_options[0], len(with_options[0].texts("options"))
+    for row in with_options:
+        if len(row.texts("options")) != count:
             raise DataError(
-                f"{row.where}: {len(row.texts('options'))} options",
-                allowed=f"{len(first.texts('options'))}, as at {first.where}: one number for the whole file",
-                remedy="add or drop options",
+                f"{row.where}: 'options' has {len(row.texts('options'))} texts",
+                allowed=f"{count}, as at {first.where}: one number for the whole file",
+                remedy="add or remove options",
             )
-    return OPTIONS if first is None else len(first.texts("options"))
+    return count
 
 
 def _check_counts(path: Path, dataset: CulturalSet) -> None:
     """Raises DataError for a language that no item counts for."""
     for code, culture in dataset.own_culture.items():
-        kept, left_out = counted(dataset, code, culture)
-        if not kept:
+        scored, left_out = counted(dataset, code, culture)
+        if not scored:
             raise DataError(
-                f"{path}: no item counts for language {code!r} and culture {culture!r}: "
+                f"{path}: no item can be scored in language {code!r} for culture {culture!r}: "
                 f"{left_out[0].item!r}: {left_out[0].reason}",
-                allowed=f"items with {dataset.option_count} options: right for {culture}, for {dataset.reference}, "
-                "others for neither",
+                allowed=f"items with {dataset.option_count} options: one right for {culture}, one right for "
+                f"{dataset.reference}, the others for neither",
                 remedy="add rows of other cultures, or a column 'options'",
             )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from interp.data import CulturalSet, UniversalSet
 from interp.data.files import SUFFIXES, read_records
 from interp.data.own import _cultural as cultural
 from interp.data.own import _universal as universal
-from interp.data.own._rows import Row, read_rows
+from interp.data.own._rows import Axis, read_rows
 from interp.errors import DataError
 from interp.files import not_a_file
 
@@ -23,37 +22,30 @@ def is_file(name: str) -> bool:
 
 def load_universal(path: str, languages: tuple[str, ...] = ()) -> UniversalSet:
     """Universal items of a file; raises DataError, with file and row, for the first thing that is wrong."""
-    found = _found(path)
-    dataset = universal.load(found, read_rows(found, "universal"), languages)
-    return replace(dataset, name=found.name, revision=_revision(found))
+    file = _existing(path)
+    return replace(universal.load(file, read_rows(file, "universal"), languages), revision=_revision(file))
 
 
 def load_cultural(path: str, languages: tuple[str, ...] = ()) -> CulturalSet:
     """Cultural items of a file; raises DataError, with file and row, for the first thing that is wrong."""
-    found = _found(path)
-    dataset = cultural.load(found, read_rows(found, "cultural"), languages)
-    return replace(dataset, name=found.name, revision=_revision(found))
+    file = _existing(path)
+    return replace(cultural.load(file, read_rows(file, "cultural"), languages), revision=_revision(file))
 
 
-def axis_of(path: str) -> Literal["universal", "cultural"]:
+def axis_of(path: str) -> Axis:
     """The axis of a file: cultural where it has a column `culture`."""
-    records = read_records(_found(path))
+    records = read_records(_existing(path))
     return "cultural" if any("culture" in record.values for record in records) else "universal"
 
 
-def _found(path: str) -> Path:
-    found = Path(path).expanduser()
-    if not found.is_file():
+def _existing(path: str) -> Path:
+    file = Path(path).expanduser()
+    if not file.is_file():
         raise DataError(
-            f"{found} {not_a_file(found)}",
-            allowed=f"a file of {', '.join(SUFFIXES)}",
-            remedy="check the path",
+            f"{file} {not_a_file(file)}", allowed=f"a file of {', '.join(SUFFIXES)}", remedy="check the path"
         )
-    return found
+    return file
 
 
-def _revision(path: Path) -> str:
-    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-
-
-__all__ = ["Row", "axis_of", "is_file", "load_cultural", "load_universal"]
+def _revision(file: Path) -> str:
+    return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"

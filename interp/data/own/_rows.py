@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,31 +59,31 @@ class Row:
         """A cell with one text or several: a list, a JSON list, or texts between "|". None is empty or there twice."""
         value = self.record.values.get(column)
         parts = value if isinstance(value, (list, tuple)) else self._parts(column, value)
-        found = tuple(_checked(part, column, self.where) for part in parts)
-        if not found or not all(found):
+        texts = tuple(_checked(part, column, self.where) for part in parts)
+        if not texts or not all(texts):
             raise DataError(
-                f"{self.where}: {column!r} has an empty entry", allowed="text in each", remedy="fill it or take it out"
+                f"{self.where}: {column!r} has an empty entry", allowed="text in each", remedy="fill or remove it"
             )
-        twice = [text for text in found if found.count(text) > 1]
-        if twice:
+        repeated = [text for text in texts if texts.count(text) > 1]
+        if repeated:
             raise DataError(
-                f"{self.where}: {column!r} has {twice[0]!r} twice", allowed="different texts", remedy="correct one"
+                f"{self.where}: {column!r} has {repeated[0]!r} twice", allowed="different texts", remedy="correct one"
             )
-        return found
+        return texts
 
     def _parts(self, column: str, value: Any) -> list[Any]:
         text = _checked(value, column, self.where)
         if not text.startswith("["):
             return text.split(SEPARATOR)
         try:
-            parts = json.loads(text)
+            parts: list[Any] = json.loads(text)
         except ValueError as error:
             raise DataError(
-                f"{self.where}: {column!r} is no JSON list: {text[:60]!r}",
+                f"{self.where}: {column!r} is not a JSON list: {text[:60]!r}",
                 allowed=f'["a", "b"], or a{SEPARATOR}b',
                 remedy="correct the quotes",
             ) from error
-        return list(parts)
+        return parts
 
 
 def _checked(value: Any, column: str, where: str) -> str:
@@ -101,7 +101,7 @@ def _checked(value: Any, column: str, where: str) -> str:
             f"{where}: {column!r} holds U+{ord(bad[0]):04X}, "
             + ("which stands for a letter lost between encodings" if lost else "a control character"),
             allowed="text, line ends and tabs",
-            remedy="convert the source to UTF-8 again" if lost else "take it out",
+            remedy="convert the source to UTF-8 again" if lost else "remove it",
         )
     return text.strip()
 
@@ -119,11 +119,15 @@ def read_rows(path: Path, axis: Axis) -> list[Row]:
             code = normalise_code(language)
         except DataError as error:
             raise DataError(f"{record.where}: {error}") from error
-        item = _checked(record.values["item"], "item", record.where)
-        if not item:
-            raise DataError(f"{record.where}: 'item' is empty", allowed="the item's name", remedy="fill it")
+        item = filled(_checked(record.values["item"], "item", record.where), "item", record.where)
         rows.append(Row(record, item, code))
     return rows
+
+
+def languages_of(rows: Sequence[Row], asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The languages of a file, and those of them that are loaded: all, or those asked for and English."""
+    every = tuple(dict.fromkeys(row.language for row in rows))
+    return every, tuple(code for code in every if not asked or code in (*asked, "en"))
 
 
 def _check_columns(record: Record, axis: Axis) -> None:
@@ -131,11 +135,11 @@ def _check_columns(record: Record, axis: Axis) -> None:
         if column not in record.values:
             raise DataError(
                 f"{record.where}: column {column!r} is missing",
-                allowed=f"{', '.join(COLUMNS[axis])}; if need be {', '.join(OPTIONAL[axis])}",
+                allowed=f"{', '.join(COLUMNS[axis])}, and if you like {', '.join(OPTIONAL[axis])}",
                 remedy="add it to the file's columns",
             )
+    known = (*COLUMNS[axis], *OPTIONAL[axis])
     for name in record.values:
-        known = (*COLUMNS[axis], *OPTIONAL[axis])
         close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.8)
         if name not in known and close and close[0] not in record.values:
             raise DataError(
@@ -144,21 +148,23 @@ def _check_columns(record: Record, axis: Axis) -> None:
             )  # fmt: skip
 
 
-def same(rows: Iterable[Row], column: str, of: str) -> str:
-    """The cell that rows of one `of` share, "" where none is filled; raises DataError where two differ."""
-    first: Row | None = None
-    for row in rows:
-        if not row.maybe(column):
-            continue
-        if first is None:
-            first = row
-        elif row.maybe(column) != first.maybe(column):
+def same(rows: Iterable[Row], column: str, of: str, *, required: bool = False) -> str:
+    """The cell that rows of one `of` share, "" where none is filled; raises DataError where two differ.
+
+    required: that one is empty is an error too.
+    """
+    filled_rows = [row for row in rows if (row.text(column) if required else row.maybe(column))]
+    if not filled_rows:
+        return ""
+    first = filled_rows[0]
+    for row in filled_rows:
+        if row.maybe(column) != first.maybe(column):
             raise DataError(
                 f"{row.where}: {column!r} is {row.maybe(column)!r}",
                 allowed=f"{first.maybe(column)!r}, as at {first.where}: one for each {of}",
                 remedy="correct one",
             )
-    return "" if first is None else first.maybe(column)
+    return first.maybe(column)
 
 
 def splits_of(path: Path, groups: Mapping[str, str], column: str) -> dict[str, Split]:
@@ -168,7 +174,7 @@ def splits_of(path: Path, groups: Mapping[str, str], column: str) -> dict[str, S
     if empty:
         raise DataError(
             f"{path}: with {len(splits)} different values of {column!r} the splits {', '.join(empty)} are empty",
-            allowed="some for each of fit, dev and test: 3 or more of like size",
-            remedy=f"add items, or name more of {column!r}",
+            allowed="some for each of fit, dev and test: 3 or more with about as many items each",
+            remedy=f"add items, or give them more different values of {column!r}",
         )
     return splits

@@ -1,22 +1,16 @@
-"""Rows of files that are parallel over languages: what becomes of them, and whether they line up."""
+"""Rows of files that are parallel over languages by their order: whether they line up, and parallel sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TypeVar
 
-from interp.data import LeftOut, ParallelText, UniversalItem, assign_splits
-from interp.data.files import Part, Reader, clean
+from interp.data import LeftOut, ParallelText, assign_splits
+from interp.data.files import Part, Placed, Reader, clean
 from interp.errors import DataError
 
-
-class Placed(Protocol):
-    """A row that knows its file and number."""
-
-    @property
-    def where(self) -> str:
-        """File and row."""
+Row = TypeVar("Row", bound=Placed)
 
 
 @dataclass(frozen=True)
@@ -27,38 +21,24 @@ class Line:
     where: str
 
 
-@dataclass
-class Sorted:
-    """What a source holds, sorted into items and what is left out."""
-
-    items: list[UniversalItem] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
-
-    def add(self, found: UniversalItem | LeftOut) -> None:
-        """Put an item, or the reason why it is none, where it belongs."""
-        if isinstance(found, LeftOut):
-            self.left_out.append(found)
-        else:
-            self.items.append(found)
-
-
-def several(keys: Sequence[str], where: str, reason: str) -> LeftOut:
-    """One record for items that are left out for one reason; `item` and `where` are of the first."""
-    return LeftOut(keys[0], where, reason, len(keys))
-
-
 def check_lengths(rows: Mapping[str, Sequence[Placed]]) -> None:
     """Raises DataError where a language has more or fewer rows than English, with the first that has no partner."""
     english = rows["en"]
-    for code, known in rows.items():
-        if len(known) != len(english):
-            longer, shared = max(known, english, key=len), min(len(known), len(english))
+    for code, own in rows.items():
+        if len(own) != len(english):
+            longer, shared = max(own, english, key=len), min(len(own), len(english))
             raise DataError(
-                f"{longer[shared].where}: the languages don't line up: {code!r} has {len(known)} rows, "
+                f"{longer[shared].where}: the languages don't line up: {code!r} has {len(own)} rows, "
                 f"English {len(english)}",
                 allowed="the same rows in the same order in every language",
                 remedy="use whole files of one revision",
             )
+
+
+def lined_up(rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Row]]:
+    """The rows of parallel files, one after the other, each by language; errors as `check_lengths`."""
+    check_lengths(rows)
+    return [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
 
 
 def read_sentences(reader: Reader, part: Part) -> list[Line]:
@@ -73,15 +53,14 @@ def parallel_text(name: str, lines: Mapping[str, Sequence[Line]], documents: Seq
 
     lines: by language, as many in each (else DataError). documents: one name per sentence.
     """
-    check_lengths(lines)
+    rows = lined_up(lines)
     splits = assign_splits(documents, name)
-    kept, left_out = [], []
-    for number, document in enumerate(documents):
-        rows = {code: known[number] for code, known in lines.items()}
-        empty = next((code for code, row in rows.items() if not row.text), None)
+    complete, left_out = [], []
+    for number, (row, document) in enumerate(zip(rows, documents, strict=True), start=1):
+        empty = next((code for code, line in row.items() if not line.text), None)
         if empty is None:
-            kept.append(({code: row.text for code, row in rows.items()}, splits[document]))
+            complete.append(({code: line.text for code, line in row.items()}, splits[document]))
         else:
-            left_out.append(LeftOut(f"sentence {number + 1}", rows[empty].where, f"empty in {empty!r}"))
-    sentences, parts = tuple(texts for texts, _ in kept), tuple(split for _, split in kept)
+            left_out.append(LeftOut(f"sentence {number}", row[empty].where, f"empty in {empty!r}"))
+    sentences, parts = tuple(texts for texts, _ in complete), tuple(split for _, split in complete)
     return ParallelText(name, tuple(lines), sentences, parts, tuple(left_out))

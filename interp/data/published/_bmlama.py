@@ -19,13 +19,15 @@ from interp.data import (
     UniversalItem,
     UniversalSet,
     assign_splits,
-    draw,
     join_clusters,
     parallel_languages,
+    placed,
     shuffled,
 )
-from interp.data.files import Origin, Part, Reader, Record, folded
-from interp.data.published._aligned import Sorted, check_lengths
+from interp.data.files import Part, Reader, Record, folded
+from interp.data.published._aligned import lined_up
+from interp.data.published._collected import Collected
+from interp.data.published._described import described
 
 LANGUAGES = (
     "af", "ar", "az", "be", "bg", "bn", "ca", "ceb", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa", "fi",
@@ -67,26 +69,24 @@ def part(code: str) -> Part:
 def load(reader: Reader, languages: tuple[str, ...]) -> UniversalSet:
     """All rows, as items or left out; raises DataError for files that don't line up."""
     codes = parallel_languages(LANGUAGES, languages, lambda code: reader.has(part(code)))
-    rows = {code: [_row(record) for record in reader.records(part(code))] for code in codes}
-    check_lengths(rows)
-    names = {code: {row.answer for row in known if ", " in row.answer} for code, known in rows.items()}
-    facts = [_fact(row) for row in rows["en"]]
+    rows = lined_up({code: [_row(record) for record in reader.records(part(code))] for code in codes})
+    names = {code: {row[code].answer for row in rows if ", " in row[code].answer} for code in codes}
+    facts = [_fact(row["en"]) for row in rows]
     right: dict[tuple[str, str], set[str]] = defaultdict(set)
     for fact in facts:
         right[fact.relation, fact.subject].add(fact.answer)
     clusters = _clusters(facts)
     splits = assign_splits((clusters[fact.subject] for fact in facts), "bmlama")
-    found, seen = Sorted(), set[str]()
-    for number, fact in enumerate(facts):
-        row = {code: known[number] for code, known in rows.items()}
+    collected, seen = Collected[UniversalItem](), set[str]()
+    for fact, row in zip(facts, rows, strict=True):
         cluster = clusters[fact.subject]
         if fact.key in seen:
-            found.add(LeftOut(fact.key, row["en"].where, "the same sentence and answer as an earlier row"))
+            collected.add(LeftOut(fact.key, row["en"].where, "the same sentence and answer as an earlier row"))
         else:
             also_right = right[fact.relation, fact.subject] - {fact.answer}
-            found.add(_item(fact, row, names, also_right, cluster, splits[cluster]))
+            collected.add(_item(fact, row, names, also_right, cluster, splits[cluster]))
         seen.add(fact.key)
-    return UniversalSet("bmlama", codes, tuple(found.items), left_out=tuple(found.left_out))
+    return UniversalSet("bmlama", codes, tuple(collected.items), left_out=tuple(collected.left_out))
 
 
 def _row(record: Record) -> Row:
@@ -126,35 +126,32 @@ def _item(
         return LeftOut(fact.key, rows["en"].where, "the candidates don't line up over the languages")
     candidates, right = listed
     options = [candidates[right]]
-    for index in _drawn(candidates, right, fact.key):
-        text = candidates[index]
+    for text in _drawn(candidates, right, fact.key):
         if text["en"] not in also_right and all(_differ(text, option) for option in options):
             options.append(text)
         if len(options) == OPTIONS:
             break
     if len(options) < 2:
-        return LeftOut(
-            fact.key, rows["en"].where, "no wrong candidate that differs from the right one in every language"
-        )
-    answer = draw(len(options), "position", fact.key)
-    options = [*options[1 : answer + 1], options[0], *options[answer + 1 :]]
+        reason = "no wrong candidate that differs from the right one in every language"
+        return LeftOut(fact.key, rows["en"].where, reason)
+    shown, answer = placed(options[0], options[1:], fact.key)
     return UniversalItem(
         key=fact.key,
         relation=fact.relation,
         cluster=cluster,
         split=split,
         questions={code: (row.sentence.replace(BLANK, SHOWN_BLANK),) for code, row in rows.items()},
-        options=tuple(options),
+        options=shown,
         answer=answer,
         candidates=tuple(candidates),
         sentences={code: row.sentence for code, row in rows.items()},
     )
 
 
-def _drawn(candidates: Sequence[Mapping[str, str]], right: int, key: str) -> list[int]:
-    """Indices of the other candidates, in an order drawn by hash of their English names."""
-    places = {text["en"]: index for index, text in enumerate(candidates) if index != right}
-    return [places[name] for name in shuffled(sorted(places), "wrong", key)]
+def _drawn(candidates: Sequence[dict[str, str]], right: int, key: str) -> list[dict[str, str]]:
+    """The other candidates, in an order drawn by hash of their English names."""
+    others = {text["en"]: text for index, text in enumerate(candidates) if index != right}
+    return [others[name] for name in shuffled(others, "wrong", key)]
 
 
 def _differ(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
@@ -169,16 +166,16 @@ def _candidates(rows: Mapping[str, Row], names: Mapping[str, set[str]]) -> tuple
     with the right one at the same place.
     """
     readings = {code: _readings(row.cell, names[code]) for code, row in rows.items()}
-    found = []
-    for size in set.intersection(*(set(known) for known in readings.values())):
-        lists = {code: known[size] for code, known in readings.items()}
+    possible = []
+    for size in set.intersection(*(set(by_size) for by_size in readings.values())):
+        lists = {code: by_size[size] for code, by_size in readings.items()}
         places = set.intersection(
             *({i for i, name in enumerate(lists[code]) if name == row.answer} for code, row in rows.items())
         )
         if len(places) == 1:
             texts = [{code: lists[code][i] for code in rows} for i in range(size)]
-            found.append((texts, places.pop()))
-    return found[0] if len(found) == 1 else None
+            possible.append((texts, places.pop()))
+    return possible[0] if len(possible) == 1 else None
 
 
 def _readings(cell: str, names: set[str]) -> dict[int, list[str]]:
@@ -195,13 +192,4 @@ def _readings(cell: str, names: set[str]) -> dict[int, list[str]]:
     return {len(reading): reading for reading in stripped if all(reading)}
 
 
-ENTRY: Entry[UniversalSet] = Entry(
-    "bmlama", "universal", "BMLAMA-53: facts with candidates",
-    "Qi, Fernández and Bisazza (2023), Cross-Lingual Consistency of Factual Knowledge in Multilingual Language Models, "
-    "EMNLP",
-    "Apache-2.0; made from mLAMA, CC BY-NC 4.0", LANGUAGES, "3,070 rows", load,
-    Origin(
-        "github", "Betswish/Cross-Lingual-Consistency", "13c9d46c8a11e9f7798a6e6ec8bc5efa98a9e448",
-        ("bmlama", "bmlama53", "BMLAMA53"),
-    ),
-)  # fmt: skip
+ENTRY: Entry[UniversalSet] = described("bmlama", "universal", load, LANGUAGES)

@@ -1,26 +1,87 @@
-"""Multiple-choice rows of parallel files: one question in every language, its options in the same order."""
+"""Multiple-choice rows: which columns a source has them in, and the items that they become."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from interp.data import LeftOut, Split, UniversalItem
-from interp.data.published._aligned import Sorted, several
+from interp.data import CulturalItem, LeftOut, Split, UniversalItem, shuffled
+from interp.data.files import Record
+from interp.data.published._collected import Collected
 from interp.errors import DataError
 
-LETTERS = "ABCD"
+LETTERS, NUMBERS = "ABCD", "0123"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A question with four options as a row has it in one language; `where` is the file and the row."""
+    """A question with its options as a row has it in one language; `where` is the file and the row."""
 
     subject: str
     question: str
     options: tuple[str, ...]
     answer: int
     where: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a source's rows have their parts.
+
+    options: the columns of the four options, or one column with a list of them. answer: the column with the right
+    option's mark. marks: those of the four options, in their order. question, subject: what `choice` reads too.
+    """
+
+    options: tuple[str, ...]
+    answer: str
+    marks: str = LETTERS
+    question: str = ""
+    subject: str = ""
+
+    def choice(self, record: Record) -> Choice:
+        """A row's question; DataError where subject or question is empty, or options or answer can't be read."""
+        options, answer = self.options_and_answer(record)
+        return Choice(record.text(self.subject), record.text(self.question), options, answer, record.where)
+
+    def options_and_answer(self, record: Record) -> tuple[tuple[str, ...], int]:
+        """A row's options, of which some may be empty, and the right one's place."""
+        if len(self.options) > 1:
+            texts = [record.maybe(column) for column in self.options]
+        else:
+            texts = record.listed(self.options[0])
+        if len(texts) != len(LETTERS):
+            raise DataError(
+                f"{record.where}: {len(texts)} choices", allowed=str(len(LETTERS)), remedy="use the file as published"
+            )
+        return tuple(texts), record.letter(self.answer, self.marks)
+
+
+def unusable(question: str, options: Sequence[str]) -> str:
+    """Why a question in one language can't be an item, or ""."""
+    if not question or len(options) != len(LETTERS) or not all(options):
+        return "the question or an option is empty or missing"
+    return "two options are the same" if len(set(options)) < len(options) else ""
+
+
+def local_item(
+    key: str, row: Choice, *, language: str, culture: str, split: Split = "fit", cluster: str = ""
+) -> CulturalItem:
+    """A question that one country asks in one language, its options in an order drawn by hash; `subject` is its topic.
+
+    The options' keys are their places in the row.
+    """
+    keys = tuple(str(place) for place in range(len(row.options)))
+    return CulturalItem(
+        key=key,
+        topic=row.subject,
+        split=split,
+        questions={language: row.question},
+        answers={culture: (keys[row.answer],)},
+        pool=keys,
+        names={place: {language: text} for place, text in zip(keys, row.options, strict=True)},
+        cluster=cluster,
+        given={culture: tuple(shuffled(keys, "position", key))},
+    )
 
 
 def choice_item(
@@ -54,35 +115,32 @@ def choice_item(
 
 def _check(key: str, row: Choice, first: Choice) -> None:
     pairs = (("subject", row.subject, first.subject), ("answer", LETTERS[row.answer], LETTERS[first.answer]))
-    for name, here, there in pairs:
-        if here != there:
+    for name, own, english in pairs:
+        if own != english:
             raise DataError(
-                f"{row.where}: the languages don't line up: {key!r} has the {name} {here!r}",
-                allowed=f"{there!r}, as at {first.where}",
+                f"{row.where}: the languages don't line up: {key!r} has the {name} {own!r}",
+                allowed=f"{english!r}, as at {first.where}",
                 remedy="use files of one revision in all languages",
             )
 
 
 def in_every_language(
-    keys: Sequence[str], rows: Mapping[str, Mapping[str, Choice]], found: Sorted
+    keys: Sequence[str], rows: Mapping[str, Mapping[str, Choice]], collected: Collected[UniversalItem]
 ) -> dict[str, dict[str, Choice]]:
-    """The rows (language -> key -> row) by key, where every language has them; `found` takes note of the others.
+    """The rows (language -> key -> row) by key, where every language has them; `collected` takes note of the others.
 
     `keys` are English's; what it lacks is noted too.
     """
+    complete: dict[str, dict[str, Choice]] = {}
     lacking: dict[str, list[str]] = {}
     for key in keys:
-        absent = [code for code, known in rows.items() if key not in known]
+        absent = [code for code, own in rows.items() if key not in own]
         if absent:
             lacking.setdefault(", ".join(absent), []).append(key)
+        else:
+            complete[key] = {code: own[key] for code, own in rows.items()}
     for codes, missing in lacking.items():
-        found.left_out.append(several(missing, rows["en"][missing[0]].where, f"not there in {codes}"))
-    for code, known in rows.items():
-        further = [key for key in known if key not in rows["en"]]
-        if further:
-            found.left_out.append(several(further, known[further[0]].where, f"there in {code} but not in English"))
-    return {
-        key: {code: known[key] for code, known in rows.items()}
-        for key in keys
-        if all(key in known for known in rows.values())
-    }
+        collected.leave_out(missing, rows["en"], f"missing in {codes}")
+    for code, own in rows.items():
+        collected.leave_out([key for key in own if key not in rows["en"]], own, f"in {code} but not in English")
+    return complete

@@ -8,16 +8,17 @@ sentence is drawn by itself. `dev` and `devtest` are read together. The table `f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import Entry, ParallelText, parallel_languages
-from interp.data.files import Origin, Part, Reader, Record, by_key, clean, read_table
+from interp.data.files import Part, Reader, by_key, clean, read_table
 from interp.data.published._aligned import Line, check_lengths, parallel_text, read_sentences
+from interp.data.published._described import described
 from interp.errors import DataError
 
 CODES: Mapping[str, tuple[str, str]] = {
     row["language"]: (row["flores200"], row["flores_plus"])
-    for row in read_table(files(__package__) / "flores.csv", ("language", "flores200", "flores_plus"))
+    for row in read_table(Path(__file__).with_name("flores.csv"), ("language", "flores200", "flores_plus"))
 }
 """Language -> its name in FLORES-200 and in FLORES+."""
 
@@ -40,26 +41,24 @@ def table(code: str, split: str) -> Part:
 
 def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
     """The sentences of both splits (of those that English has); DataError where the languages don't line up."""
-
     lined = any(reader.has(plain("en", split)) for split in SPLITS)
     form = plain if lined else table
-    there = tuple(split for split in SPLITS if reader.has(form("en", split))) or SPLITS
+    splits = tuple(split for split in SPLITS if reader.has(form("en", split))) or SPLITS
     codes = parallel_languages(
-        tuple(CODES), languages, lambda code: all(reader.has(form(code, split)) for split in there)
+        tuple(CODES), languages, lambda code: all(reader.has(form(code, split)) for split in splits)
     )
     lines: dict[str, list[Line]] = {code: [] for code in codes}
     documents: list[str] = []
-    for split in there:
+    for split in splits:
         if lined:
-            found = {code: read_sentences(reader, plain(code, split)) for code in codes}
-            check_lengths(found)
-            addresses = _metadata(reader, split, found["en"])
+            sentences = {code: read_sentences(reader, plain(code, split)) for code in codes}
+            check_lengths(sentences)
+            addresses = _metadata(reader, split, sentences["en"])
         else:
-            found, addresses = _tables(reader, split, codes)
-        names = [f"{split}/{number}" for number in range(len(found["en"]))]
-        documents += [address or name for address, name in zip(addresses, names, strict=True)]
+            sentences, addresses = _tables(reader, split, codes)
+        documents += [address or f"{split}/{number}" for number, address in enumerate(addresses)]
         for code in codes:
-            lines[code] += found[code]
+            lines[code] += sentences[code]
     return parallel_text("flores", lines, documents)
 
 
@@ -77,29 +76,17 @@ def _tables(reader: Reader, split: str, codes: tuple[str, ...]) -> tuple[dict[st
     """Sentences in the order of English's, and their articles' addresses."""
     tables = {code: by_key(reader.records(table(code, split)), "id") for code in codes}
     english = tables["en"]
-    for code, known in tables.items():
-        for key in (*english, *known):
-            if key not in known or key not in english:
+    for code, own in tables.items():
+        for key in (*english, *own):
+            if key not in own or key not in english:
                 raise DataError(
-                    f"{(known.get(key) or english[key]).where}: the languages don't line up: "
-                    f"id {key} is there in {'English' if key in english else repr(code)} alone",
+                    f"{(own.get(key) or english[key]).where}: the languages don't line up: "
+                    f"only {'English' if key in english else repr(code)} has the id {key}",
                     allowed="the same ids in every language",
                     remedy="use files of one revision",
                 )
-    lines = {code: [_line(known[key]) for key in english] for code, known in tables.items()}
+    lines = {code: [Line(own[key].maybe("text"), own[key].where) for key in english] for code, own in tables.items()}
     return lines, [clean(str(record.values.get("url") or "")) for record in english.values()]
 
 
-def _line(record: Record) -> Line:
-    return Line(record.maybe("text"), record.where)
-
-
-ENTRY: Entry[ParallelText] = Entry(
-    "flores", "parallel", "FLORES+ (or FLORES-200): sentences of news, books and travel guides",
-    "NLLB Team (2022), No Language Left Behind: Scaling Human-Centered Machine Translation, arXiv:2207.04672",
-    "CC-BY-SA-4.0", tuple(CODES), "2,009 sentences", load,
-    Origin(
-        "hub", "openlanguagedata/flores_plus",
-        folders=("flores", "flores_plus", "flores200", "flores200_dataset", "flores-200"), gated=True,
-    ),
-)  # fmt: skip
+ENTRY: Entry[ParallelText] = described("flores", "parallel", load, CODES)

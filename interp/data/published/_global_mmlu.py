@@ -19,9 +19,10 @@ from interp.data import (
     parallel_languages,
     shuffled,
 )
-from interp.data.files import Origin, Part, Reader, Record, by_key
-from interp.data.published._aligned import Sorted, several
-from interp.data.published._choices import Choice, choice_item, in_every_language
+from interp.data.files import Part, Reader, Record, by_key
+from interp.data.published._choices import Choice, Columns, choice_item, in_every_language
+from interp.data.published._collected import Collected
+from interp.data.published._described import described
 from interp.errors import DataError
 
 LANGUAGES = (
@@ -32,7 +33,7 @@ LANGUAGES = (
 LITE_LANGUAGES = (
     "ar", "bn", "cy", "de", "en", "es", "fr", "hi", "id", "it", "ja", "ko", "my", "pt", "sq", "sw", "yo", "zh",
 )  # fmt: skip
-OPTIONS = ("option_a", "option_b", "option_c", "option_d")
+COLUMNS = Columns(("option_a", "option_b", "option_c", "option_d"), "answer", question="question", subject="subject")
 LABELS = ("CA", "CS", "-")
 
 
@@ -52,61 +53,60 @@ def load(name: str, published: Sequence[str], reader: Reader, languages: tuple[s
     only_dev = reader.has(part("en", "dev")) and not reader.has(part("en", "test"))
     main = "dev" if only_dev else "test"
     codes = parallel_languages(published, languages, lambda code: reader.has(part(code, main)))
-    found = Sorted()
+    collected = Collected[UniversalItem]()
     if only_dev:
-        reason = "the English test file, whose rows become items, is not there; dev rows are worked examples only"
-        found.left_out.append(LeftOut("all items", part("en", "test").paths[1], reason, 0))
+        reason = "the English test file, whose rows become items, is missing; dev rows are worked examples only"
+        collected.add(LeftOut("all items", part("en", "test").paths[1], reason, 0))
     else:
-        _test(name, codes, reader, found)
-    examples = _dev(codes, reader, found)
-    return UniversalSet(name, codes, tuple(found.items), examples, tuple(found.left_out))
+        _test(name, codes, reader, collected)
+    examples = _dev(codes, reader, collected.left_out)
+    return UniversalSet(name, codes, tuple(collected.items), examples, tuple(collected.left_out))
 
 
-def _test(name: str, codes: Sequence[str], reader: Reader, found: Sorted) -> None:
-    """Sort the test split into `found`."""
+def _test(name: str, codes: Sequence[str], reader: Reader, collected: Collected[UniversalItem]) -> None:
+    """Collect the test split."""
     english = by_key(reader.records(part("en", "test")), "sample_id")
     labels = {key: _label(record) for key, record in english.items()}
     unmarked = [key for key, label in labels.items() if label == "-"]
-    if unmarked:
-        reason = "not annotated as culturally agnostic or sensitive"
-        found.left_out.append(several(unmarked, english[unmarked[0]].where, reason))
-    clusters = cluster_texts({key: record.text("question") for key, record in english.items() if labels[key] != "-"})
+    collected.leave_out(unmarked, english, "not annotated as culturally agnostic or sensitive")
+    marked = {key: record for key, record in english.items() if labels[key] != "-"}
+    clusters = cluster_texts({key: record.text("question") for key, record in marked.items()})
     splits = assign_splits(clusters.values(), name)
-    for key, rows in _aligned(codes, "test", reader, english, set(unmarked), found).items():
+    for key, rows in _aligned(codes, "test", reader, marked, set(unmarked), collected).items():
         cluster = clusters[key]
         sensitive = labels[key] == "CS"
-        found.add(choice_item(key, rows, cluster=cluster, split=splits[cluster], sensitive=sensitive))
+        collected.add(choice_item(key, rows, cluster=cluster, split=splits[cluster], sensitive=sensitive))
 
 
-def _dev(codes: Sequence[str], reader: Reader, found: Sorted) -> tuple[UniversalItem, ...]:
+def _dev(codes: Sequence[str], reader: Reader, left_out: list[LeftOut]) -> tuple[UniversalItem, ...]:
     """The dev split as worked examples, subjects mixed: their order is drawn by hash."""
     without = [code for code in codes if not reader.has(part(code, "dev"))]
     if without:
         reason = f"no worked examples: there is no dev file in {', '.join(without)}"
-        found.left_out.append(LeftOut("dev", part(without[0], "dev").paths[1], reason, 0))
+        left_out.append(LeftOut("dev", part(without[0], "dev").paths[1], reason, 0))
         return ()
     english = by_key(reader.records(part("en", "dev")), "sample_id")
-    examples = Sorted(left_out=found.left_out)
-    rows = _aligned(codes, "dev", reader, english, set(), found)
-    for key in shuffled(sorted(rows), "examples"):
+    examples = Collected[UniversalItem](left_out=left_out)
+    rows = _aligned(codes, "dev", reader, english, set(), examples)
+    for key in shuffled(rows, "examples"):
         examples.add(choice_item(key, rows[key], cluster=key, split="fit"))
     return tuple(examples.items)
 
 
 def _aligned(
-    codes: Sequence[str], split: str, reader: Reader, english: Mapping[str, Record], skip: set[str], found: Sorted
+    codes: Sequence[str],
+    split: str,
+    reader: Reader,
+    english: Mapping[str, Record],
+    skip: set[str],
+    collected: Collected[UniversalItem],
 ) -> dict[str, dict[str, Choice]]:
     """The rows of a split by key and language, without the keys in `skip`; one language's records at a time."""
     rows = {}
     for code in codes:
         records = english if code == "en" else by_key(reader.records(part(code, split)), "sample_id")
-        rows[code] = {key: _choice(record) for key, record in records.items() if key not in skip}
-    return in_every_language([key for key in english if key not in skip], rows, found)
-
-
-def _choice(record: Record) -> Choice:
-    options = tuple(record.maybe(column) for column in OPTIONS)
-    return Choice(record.text("subject"), record.text("question"), options, record.letter("answer"), record.where)
+        rows[code] = {key: COLUMNS.choice(record) for key, record in records.items() if key not in skip}
+    return in_every_language(list(english), rows, collected)
 
 
 def _label(record: Record) -> str:
@@ -118,18 +118,7 @@ def _label(record: Record) -> str:
     return label
 
 
-_CITATION = (
-    "Singh et al. (2024), Global MMLU: Understanding and Addressing Cultural and Linguistic Biases in Multilingual "
-    "Evaluation, arXiv:2412.03304"
+ENTRY: Entry[UniversalSet] = described("global_mmlu", "universal", partial(load, "global_mmlu", LANGUAGES), LANGUAGES)
+LITE: Entry[UniversalSet] = described(
+    "global_mmlu_lite", "universal", partial(load, "global_mmlu_lite", LITE_LANGUAGES), LITE_LANGUAGES
 )
-
-ENTRY: Entry[UniversalSet] = Entry(
-    "global_mmlu", "universal", "Global-MMLU: exam questions, marked as culturally sensitive or agnostic", _CITATION,
-    "Apache-2.0", LANGUAGES, "2,850 annotated items of 14,042", partial(load, "global_mmlu", LANGUAGES),
-    Origin("hub", "CohereLabs/Global-MMLU", folders=("global_mmlu", "Global-MMLU")),
-)  # fmt: skip
-LITE: Entry[UniversalSet] = Entry(
-    "global_mmlu_lite", "universal", "Global-MMLU-Lite: its balanced part, translated by people", _CITATION,
-    "Apache-2.0", LITE_LANGUAGES, "400 items", partial(load, "global_mmlu_lite", LITE_LANGUAGES),
-    Origin("hub", "CohereLabs/Global-MMLU-Lite", folders=("global_mmlu_lite", "Global-MMLU-Lite")),
-)  # fmt: skip

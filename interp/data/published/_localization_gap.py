@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, join_clusters, shuffled, wanted
-from interp.data.files import Origin, Part, Reader, Record, read_table
+from interp.data.files import Part, Reader, Record, add_once, read_table
+from interp.data.published._described import described
 from interp.errors import DataError
 
 LANGUAGES: Mapping[str, str] = {"English": "en", "French": "fr", "Russian": "ru", "Turkish": "tr", "Bengali": "bn"}
@@ -25,52 +26,49 @@ ITEMS = 120
 """Items per language and context: `idx` runs through the languages and contexts in blocks of this size."""
 
 FILE = Part(("analysis/5choice_dataset_input_ready.csv", "5choice_dataset_input_ready.csv"))
-_NAMES, _CITIES = "names", "cities"
+_NAMES, _CITIES = "names/", "cities/"
+"""How keys of the items of two subtasks begin."""
 
 Rows = dict[tuple[str, str], Record]
 """Rows of one context by (item, language)."""
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
-    """The items in those of `languages` that are asked; raises DataError, with the row, for a file that is not as
-    published."""
-    implicit, explicit = _twins(reader.records(FILE))
-    there = {code for _, code in implicit}
+    """The items in those of `languages` that the file has; raises DataError, with the row, for one not as published."""
+    implicit, explicit = _by_context(reader.records(FILE))
+    in_file = {code for _, code in implicit}
     asked = (*languages, "en") if languages else ()
-    loaded = wanted(tuple(LANGUAGES.values()), asked, there.__contains__)
+    loaded = wanted(tuple(LANGUAGES.values()), asked, in_file.__contains__)
     questions = {place: row.text("question") for place, row in implicit.items()}
     topics = _topics(questions)
     splits = assign_splits(topics.values(), "localization-gap")
     cues = {code: _cue(code, questions, explicit) for code in loaded}
     items, left_out = [], []
     for key in topics:
-        usable = []
-        for code in loaded:
-            reason = _unusable((key, code), questions, implicit, explicit, cues[code])
-            if reason:
-                left_out.append(LeftOut(key, code, reason))
-            else:
-                usable.append(code)
-        if usable:
-            named = [code for code in loaded if (key, code) in implicit and not _same_options(implicit[key, code])]
-            names = {
-                culture: {code: implicit[key, code].text(f"option_{column}") for code in named}
-                for column, culture in CULTURES.items()
-            }
-            order = tuple(shuffled(tuple(names), "position", key))
-            items.append(
-                CulturalItem(
-                    key=key,
-                    topic=topics[key],
-                    split=splits[topics[key]],
-                    questions={code: questions[key, code] for code in usable},
-                    answers={culture: (culture,) for culture in names},
-                    pool=order,
-                    names=names,
-                    given=dict.fromkeys(names, order),
-                )
+        reasons = {code: _unusable((key, code), questions, implicit, explicit, cues[code]) for code in loaded}
+        left_out += [LeftOut(key, code, reason) for code, reason in reasons.items() if reason]
+        asked_in = [code for code, reason in reasons.items() if not reason]
+        if not asked_in:
+            continue
+        named = [code for code in loaded if (key, code) in implicit and not _same_options(implicit[key, code])]
+        names = {
+            culture: {code: implicit[key, code].text(f"option_{column}") for code in named}
+            for column, culture in CULTURES.items()
+        }
+        order = tuple(shuffled(names, "position", key))
+        items.append(
+            CulturalItem(
+                key=key,
+                topic=topics[key],
+                split=splits[topics[key]],
+                questions={code: questions[key, code] for code in asked_in},
+                answers={culture: (culture,) for culture in names},
+                pool=order,
+                names=names,
+                given=dict.fromkeys(names, order),
             )
-    ours = read_table(files(__package__) / "localization_gap.csv", ("culture", "kind"), ("culture",))
+        )
+    ours = read_table(Path(__file__).with_name("localization_gap.csv"), ("culture", "kind"), ("culture",))
     return CulturalSet(
         name=ENTRY.name,
         languages=loaded,
@@ -88,12 +86,12 @@ def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
     )
 
 
-def _twins(records: list[Record]) -> tuple[Rows, Rows]:
-    """Implicit and explicit rows; raises DataError for one that doesn't say what it is, or is there twice."""
-    found: dict[str, Rows] = {"False": {}, "True": {}}
+def _by_context(records: list[Record]) -> tuple[Rows, Rows]:
+    """Implicit and explicit rows; raises DataError for one that doesn't say what it is, or appears twice."""
+    contexts: dict[str, Rows] = {"False": {}, "True": {}}
     for record in records:
         context, language, number = record.text("context"), record.text("lang"), record.text("idx")
-        if context not in found or language not in LANGUAGES or not number.isdecimal():
+        if context not in contexts or language not in LANGUAGES or not number.isdecimal():
             raise DataError(
                 f"{record.where}: context {context!r}, lang {language!r}, idx {number!r}",
                 allowed=f"False or True; {', '.join(LANGUAGES)}; a whole number",
@@ -102,42 +100,37 @@ def _twins(records: list[Record]) -> tuple[Rows, Rows]:
         own = [record.text(f"option_{column}") for column in CULTURES]
         if sorted(record.listed("options")) != sorted(own):
             raise DataError(
-                f"{record.where}: 'options' are not the five of the columns",
+                f"{record.where}: 'options' differ from the five in the columns option_*",
                 allowed=", ".join(own),
                 remedy="use the file as published",
             )
-        place = (f"{record.text('subtask')}/{int(number) % ITEMS}", LANGUAGES[language])
-        known = found[context].setdefault(place, record)
-        if known is not record:
-            raise DataError(
-                f"{record.where}: item {place[0]!r} is there twice in {language} with context {context}",
-                allowed=f"once; first at {known.where}",
-                remedy="drop one",
-            )
-    return found["False"], found["True"]
+        key = f"{record.text('subtask')}/{int(number) % ITEMS}"
+        name = f"item {key!r} in {language} with context {context}"
+        add_once(contexts[context], (key, LANGUAGES[language]), record, name)
+    return contexts["False"], contexts["True"]
 
 
 def _topics(questions: Mapping[tuple[str, str], str]) -> dict[str, str]:
     """Topic per item: items that ask the same question, in any language but English, are of one topic."""
     first: dict[tuple[str, str], str] = {}
-    pairs = []
-    for (key, code), question in questions.items():
-        pairs.append((key, None if code == "en" else first.setdefault((code, question), key)))
-    return join_clusters(pairs)
+    return join_clusters(
+        (key, None if code == "en" else first.setdefault((code, question), key))
+        for (key, code), question in questions.items()
+    )
 
 
 def _cue(code: str, questions: Mapping[tuple[str, str], str], explicit: Rows) -> str:
     """The sentence in front of a language's explicit questions: the one that most of them have."""
-    found = Counter(
+    sentences = Counter(
         row.text("question").removesuffix(questions[place]).strip()
         for place, row in explicit.items()
         if place[1] == code and place in questions
     )
-    if not found:
+    if not sentences:
         raise DataError(
             f"localization_gap has no explicit rows in language {code!r}", remedy="use the file as published"
         )
-    return found.most_common(1)[0][0]
+    return sentences.most_common(1)[0][0]
 
 
 def _unusable(
@@ -147,8 +140,8 @@ def _unusable(
     key, code = place
     if place not in questions or place not in explicit:
         return "it lacks one of the two contexts"
-    cities = {text for (other, language), text in questions.items() if language == code and _subtask(other) == _CITIES}
-    if _subtask(key) == _NAMES and questions[place] in cities:
+    cities = {text for (other, language), text in questions.items() if language == code and other.startswith(_CITIES)}
+    if key.startswith(_NAMES) and questions[place] in cities:
         return "the source asks for a city, and its options are names of persons"
     twin = explicit[place].text("question")
     if twin != f"{cue} {questions[place]}":
@@ -162,24 +155,4 @@ def _same_options(row: Record) -> str:
     return "" if len(set(options)) == len(options) else f"two options are the same: {', '.join(options)}"
 
 
-def _subtask(key: str) -> str:
-    return key.partition("/")[0]
-
-
-ENTRY: Entry[CulturalSet] = Entry(
-    name="localization_gap",
-    axis="cultural",
-    title="localization-gap: names, cities and customs with the country named or not",
-    citation="Veselovsky et al. 2025, arXiv:2504.10191",
-    licence="MIT",
-    languages=tuple(LANGUAGES.values()),
-    size="120 items in 5 languages",
-    load=load,
-    origin=Origin(
-        "github",
-        "vminvsky/localization-gap",
-        "bb07eea7f1fcbde1d7344b1fd062c296b5704864",
-        folders=("localization_gap", "localization-gap"),
-    ),
-    cultures=tuple(CULTURES.values()),
-)
+ENTRY: Entry[CulturalSet] = described("localization_gap", "cultural", load, LANGUAGES.values(), CULTURES.values())

@@ -22,10 +22,12 @@ from interp.data import (
     cluster_texts,
     draw,
     parallel_languages,
+    placed,
     shuffled,
 )
-from interp.data.files import Origin, Part, Reader, Record, by_key, clean, folded
-from interp.data.published._aligned import Sorted
+from interp.data.files import Part, Reader, Record, by_key, clean, filled, folded
+from interp.data.published._collected import Collected
+from interp.data.published._described import described
 from interp.errors import DataError
 
 COLUMNS: Mapping[str, str] = {
@@ -36,14 +38,7 @@ COLUMNS: Mapping[str, str] = {
 """Language -> its key in the records. Prompts can't be written in the last two: they are read where they are named."""
 
 FILE = Part(("dataset/mkqa.jsonl.gz", "mkqa.jsonl.gz", "mkqa.jsonl", "test_mkqa.jsonl.gz", "test_mkqa.jsonl"))
-OPTIONS: Mapping[str, int] = {
-    "entity": 4,
-    "date": 4,
-    "number": 4,
-    "number_with_unit": 4,
-    "short_phrase": 4,
-    "binary": 2,
-}
+OPTIONS = dict.fromkeys(("entity", "date", "number", "number_with_unit", "short_phrase"), 4) | {"binary": 2}
 """Options per type of answer; other types have no text."""
 
 NO_TEXT: Mapping[str, str] = {
@@ -71,17 +66,17 @@ def load(reader: Reader, languages: tuple[str, ...]) -> UniversalSet:
     records = by_key(reader.records(FILE), "example_id")
     clusters = cluster_texts({key: record.text("query") for key, record in records.items()})
     splits = assign_splits(clusters.values(), "mkqa")
-    read = {key: _answered(key, record, codes) for key, record in records.items()}
+    questions = {key: _answered(key, record, codes) for key, record in records.items()}
     pools: dict[str, list[Answered | LeftOut]] = defaultdict(list)
-    for key in shuffled(list(read), "mkqa"):
-        pools[str(_answers(records[key], "en")[0]["type"])].append(read[key])
-    found = Sorted()
-    for key, known in read.items():
-        if isinstance(known, LeftOut):
-            found.add(known)
+    for key in shuffled(questions, "mkqa"):
+        pools[str(_answers(records[key], "en")[0]["type"])].append(questions[key])
+    collected = Collected[UniversalItem]()
+    for key, question in questions.items():
+        if isinstance(question, Answered):
+            collected.add(_item(question, pools[question.kind], clusters[key], splits[clusters[key]]))
         else:
-            found.add(_item(known, pools[known.kind], clusters[key], splits[clusters[key]]))
-    return UniversalSet("mkqa", codes, tuple(found.items), left_out=tuple(found.left_out))
+            collected.add(question)
+    return UniversalSet("mkqa", codes, tuple(collected.items), left_out=tuple(collected.left_out))
 
 
 def _answered(key: str, record: Record, codes: Sequence[str]) -> Answered | LeftOut:
@@ -92,17 +87,13 @@ def _answered(key: str, record: Record, codes: Sequence[str]) -> Answered | Left
     if kind not in OPTIONS:
         return LeftOut(key, record.where, NO_TEXT.get(kind, f"answers of type {kind!r} are unknown"))
     texts, accepted = {}, {}
-    for code, known in answers.items():
-        same = (a for a in known if a["type"] == kind and a.get("entity") == first.get("entity"))
+    for code, listed in answers.items():
+        same = (a for a in listed if a["type"] == kind and a.get("entity") == first.get("entity"))
         texts[code] = next((text for a in same if (text := clean(str(a.get("text") or "")))), "")
         if not texts[code]:
             return LeftOut(key, record.where, f"{code!r} has no text for English's answer")
-        accepted[code] = frozenset(
-            known_text
-            for a in known
-            for text in (a.get("text"), *(a.get("aliases") or ()))
-            if (known_text := folded(clean(str(text or "")), code))
-        )
+        spellings = (spelling for a in listed for spelling in (a.get("text"), *(a.get("aliases") or ())))
+        accepted[code] = frozenset(filter(None, (folded(clean(str(text or "")), code) for text in spellings)))
     questions = {code: _question(record, code) for code in codes}
     return Answered(key, kind, str(first.get("entity") or ""), questions, texts, accepted, record.where)
 
@@ -121,46 +112,39 @@ def _answers(record: Record, code: str) -> list[dict[str, Any]]:
 
 def _question(record: Record, code: str) -> str:
     text = clean(str(_in_language(record, "queries", code) or ""))
-    if not text:
-        raise DataError(
-            f"{record.where}: the question in {COLUMNS[code]!r} is empty",
-            allowed="text",
-            remedy="fill it or drop the row",
-        )
-    return text
+    return filled(text, f"queries.{COLUMNS[code]}", record.where)
 
 
 def _in_language(record: Record, column: str, code: str) -> Any:
     value = record.value(column)
     if not isinstance(value, dict) or COLUMNS[code] not in value:
-        there = ", ".join(value) if isinstance(value, dict) else str(value)[:60]
         raise DataError(
-            f"{record.where}: {column!r} has no {COLUMNS[code]!r}", allowed=f"languages there are: {there}",
+            f"{record.where}: {column!r} has no {COLUMNS[code]!r}",
+            allowed=f"one of its languages: {', '.join(value) if isinstance(value, dict) else str(value)[:60]}",
             remedy="use the file as published, or leave the language out",
-        )  # fmt: skip
+        )
     return value[COLUMNS[code]]
 
 
-def _item(known: Answered, pool: Sequence[Answered | LeftOut], cluster: str, split: Split) -> UniversalItem | LeftOut:
+def _item(own: Answered, pool: Sequence[Answered | LeftOut], cluster: str, split: Split) -> UniversalItem | LeftOut:
     """The item of a question; `pool` holds all questions of its type, whatever the languages, in hash order."""
-    count = OPTIONS[known.kind]
-    chosen: list[Answered] = [known]
-    for other in _from(pool, draw(len(pool), "wrong", known.key)):
+    count = OPTIONS[own.kind]
+    chosen: list[Answered] = [own]
+    for other in _from(pool, draw(len(pool), "wrong", own.key)):
         if isinstance(other, Answered) and all(_apart(other, option) for option in chosen):
             chosen.append(other)
         if len(chosen) == count:
             break
     else:
-        reason = f"only {len(chosen) - 1} other answers of type {known.kind!r} can be told from the right one"
-        return LeftOut(known.key, known.where, f"{reason}; {count - 1} are needed")
-    answer = draw(count, "position", known.key)
-    options = tuple(option.texts for option in (*chosen[1 : answer + 1], known, *chosen[answer + 1 :]))
+        reason = f"only {len(chosen) - 1} other answers of type {own.kind!r} can be told from the right one"
+        return LeftOut(own.key, own.where, f"{reason}; {count - 1} are needed")
+    options, answer = placed(own.texts, [other.texts for other in chosen[1:]], own.key)
     return UniversalItem(
-        key=known.key,
-        relation=known.kind,
+        key=own.key,
+        relation=own.kind,
         cluster=cluster,
         split=split,
-        questions={code: (text,) for code, text in known.questions.items()},
+        questions={code: (text,) for code, text in own.questions.items()},
         options=options,
         answer=answer,
         candidates=options,
@@ -188,10 +172,4 @@ def _within(text: str, accepted: frozenset[str]) -> bool:
     return any(text in other or other in text for other in accepted)
 
 
-ENTRY: Entry[UniversalSet] = Entry(
-    "mkqa", "universal", "MKQA: questions asked of a search engine",
-    "Longpre, Lu and Daiber (2021), MKQA: A Linguistically Diverse Benchmark for Multilingual Open Domain Question "
-    "Answering, TACL, arXiv:2007.15207",
-    "CC-BY-SA-3.0", tuple(COLUMNS), "10,000 questions, 6,758 with a short answer", load,
-    Origin("github", "apple/ml-mkqa", "651b8cc85c407270b024157aff06ee6ab8c4fc6d", ("mkqa",)),
-)  # fmt: skip
+ENTRY: Entry[UniversalSet] = described("mkqa", "universal", load, COLUMNS)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from interp.data import Entry, UniversalSet, assign_splits, cluster_texts, parallel_languages
-from interp.data.files import Origin, Part, Reader, Record
-from interp.data.published._aligned import Sorted, check_lengths
-from interp.data.published._choices import LETTERS, Choice, choice_item
-from interp.errors import DataError
+from interp.data import Entry, UniversalItem, UniversalSet, assign_splits, cluster_texts, parallel_languages
+from interp.data.files import Part, Reader, Record
+from interp.data.published._aligned import lined_up
+from interp.data.published._choices import NUMBERS, Choice, Columns, choice_item
+from interp.data.published._collected import Collected
+from interp.data.published._described import described
 
 CONFIGS: Mapping[str, str] = {
     "ar": "AR_XY", "bn": "BN_BD", "de": "DE_DE", "en": "all", "es": "ES_LA", "fr": "FR_FR", "hi": "HI_IN",
@@ -22,6 +23,8 @@ CONFIGS: Mapping[str, str] = {
 """Language -> configuration on the Hub; English is that of cais/mmlu."""
 
 ENGLISH = "cais/mmlu"
+MMMLU = Columns(("A", "B", "C", "D"), "Answer", question="Question", subject="Subject")
+MMLU = Columns(("choices",), "answer", NUMBERS, question="question", subject="subject")
 
 
 def part(code: str) -> Part:
@@ -40,40 +43,18 @@ def part(code: str) -> Part:
 def load(reader: Reader, languages: tuple[str, ...]) -> UniversalSet:
     """All test rows as items; raises DataError for the first row in which the languages don't line up."""
     codes = parallel_languages(tuple(CONFIGS), languages, lambda code: reader.has(part(code)))
-    rows = {code: [_choice(record) for record in reader.records(part(code))] for code in codes}
-    english = rows["en"]
-    check_lengths(rows)
-    keys = [f"{row.subject}/{number}" for number, row in enumerate(english)]
-    clusters = cluster_texts({key: row.question for key, row in zip(keys, english, strict=True)})
+    rows = lined_up({code: [_choice(record) for record in reader.records(part(code))] for code in codes})
+    keyed = {f"{row['en'].subject}/{number}": row for number, row in enumerate(rows)}
+    clusters = cluster_texts({key: row["en"].question for key, row in keyed.items()})
     splits = assign_splits(clusters.values(), "mmmlu")
-    found = Sorted()
-    for number, key in enumerate(keys):
-        cluster = clusters[key]
-        row = {code: known[number] for code, known in rows.items()}
-        found.add(choice_item(key, row, cluster=cluster, split=splits[cluster]))
-    return UniversalSet("mmmlu", codes, tuple(found.items), left_out=tuple(found.left_out))
+    collected = Collected[UniversalItem]()
+    for key, row in keyed.items():
+        collected.add(choice_item(key, row, cluster=clusters[key], split=splits[clusters[key]]))
+    return UniversalSet("mmmlu", codes, tuple(collected.items), left_out=tuple(collected.left_out))
 
 
 def _choice(record: Record) -> Choice:
-    """A row as MMMLU has it (Question, A to D, Answer, Subject), or as MMLU does (question, choices, answer 0 to 3)."""
-    if "choices" not in record.values:
-        options = tuple(record.maybe(letter) for letter in LETTERS)
-        return Choice(record.text("Subject"), record.text("Question"), options, record.letter("Answer"), record.where)
-    options = tuple(record.listed("choices"))
-    answer = record.text("answer")
-    if len(options) != len(LETTERS) or answer not in ("0", "1", "2", "3"):
-        raise DataError(
-            f"{record.where}: {len(options)} choices and the answer {answer!r}",
-            allowed="4 choices and an answer from 0 to 3",
-            remedy="use the file as published",
-        )
-    return Choice(record.text("subject"), record.text("question"), options, int(answer), record.where)
+    return (MMLU if "choices" in record.values else MMMLU).choice(record)
 
 
-ENTRY: Entry[UniversalSet] = Entry(
-    "mmmlu", "universal", "MMMLU: MMLU translated by people",
-    "OpenAI (2024), MMMLU; Hendrycks et al. (2021), Measuring Massive Multitask Language Understanding, "
-    "arXiv:2009.03300",
-    "MIT", tuple(CONFIGS), "14,042 items", load,
-    Origin("hub", "openai/MMMLU", folders=("mmmlu", "MMMLU")),
-)  # fmt: skip
+ENTRY: Entry[UniversalSet] = described("mmmlu", "universal", load, CONFIGS)

@@ -11,20 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from interp.data import (
-    Accepted,
-    CulturalItem,
-    CulturalSet,
-    Entry,
-    LeftOut,
-    Text,
-    assign_splits,
-    cues,
-    placebos,
-    shuffled,
-    wanted,
-)
-from interp.data.files import Origin, Part, Reader, Record, folded
+from interp.data import Accepted, CulturalItem, CulturalSet, Entry, LeftOut, Text, assign_splits, shuffled, wanted
+from interp.data.files import Part, Reader, Record, folded
+from interp.data.published._collected import Collected, cultural_set
+from interp.data.published._described import described
 from interp.errors import DataError
 
 FOLDERS: Mapping[str, str] = {
@@ -61,38 +51,27 @@ def translated(code: str) -> Part:
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> CulturalSet:
-    """The questions of those of `languages` that are there; raises DataError, with the row, for a broken table."""
+    """The questions of those of `languages` that the reader has; raises DataError, with the row, for a broken table."""
     loaded = wanted(tuple(FOLDERS), languages, lambda code: reader.has(part(code)))
-    items: list[CulturalItem] = []
-    left_out: list[LeftOut] = []
+    collected = Collected[CulturalItem]()
     for code in loaded:
         records = reader.records(part(code))
         splits = assign_splits((_page(code, record) for record in records), "multiloko")
-        english = _english(records, _translations(reader, code, left_out))
+        english = _english(records, _translations(reader, code, collected.left_out))
         usable = {n: r for n, r in enumerate(records) if r.maybe("question") and _targets(r)}
         for number, record in enumerate(records):
             others = _others(code, number, usable) if number in usable else []
             if len(others) >= OPTIONS - 1:
                 item = _item(code, number, usable, others, english)
-                items.append(replace(item, split=splits[item.cluster]))
+                collected.add(replace(item, split=splits[item.cluster]))
                 continue
             kind = record.maybe("output_type")
             reason = f"fewer than {OPTIONS - 1} other answers of output type {kind!r}"
             reason = reason if number in usable else "the question or its answers are empty"
-            left_out.append(LeftOut(f"{code}/{number}", record.where, reason))
-    cultures = tuple(dict.fromkeys(culture for item in items for culture in item.answers))
-    spoken = (*((ENGLISH,) if any(ENGLISH in item.questions for item in items) else ()), *loaded)
-    return CulturalSet(
-        name=ENTRY.name,
-        languages=spoken,
-        cultures=cultures,
-        own_culture={code: OWN_CULTURE[code] for code in loaded if code in OWN_CULTURE},
-        items=tuple(items),
-        cues=cues(cultures, spoken),
-        placebos=placebos(spoken),
-        option_count=OPTIONS,
-        left_out=tuple(left_out),
-    )
+            collected.add(LeftOut(f"{code}/{number}", record.where, reason))
+    spoken = (ENGLISH, *loaded) if any(ENGLISH in item.questions for item in collected.items) else loaded
+    own_culture = {code: OWN_CULTURE[code] for code in loaded if code in OWN_CULTURE}
+    return cultural_set(ENTRY.name, spoken, collected, own_culture)
 
 
 def _page(code: str, record: Record) -> str:
@@ -104,30 +83,29 @@ def _targets(record: Record) -> list[str]:
     return [text for text in record.listed("targets") if text]
 
 
-def _others(code: str, number: int, found: Mapping[int, Record]) -> list[int]:
+def _others(code: str, number: int, usable: Mapping[int, Record]) -> list[int]:
     """Questions of the same output type that share no answer with this one or each other, drawn by hash."""
-    own = found[number]
+    own = usable[number]
     taken = {folded(text, code) for text in _targets(own)}
     others = []
-    for key in shuffled([str(n) for n in found], "option", code, str(number)):
-        other = found[int(key)]
-        texts = {folded(text, code) for text in _targets(other)}
-        if other.maybe("output_type") == own.maybe("output_type") and not taken & texts:
-            others.append(int(key))
+    for key in map(int, shuffled(map(str, usable), "option", code, str(number))):
+        texts = {folded(text, code) for text in _targets(usable[key])}
+        if usable[key].maybe("output_type") == own.maybe("output_type") and not taken & texts:
+            others.append(key)
             taken |= texts
     return others[:DRAWN]
 
 
 def _translations(reader: Reader, code: str, left_out: list[LeftOut]) -> list[Record]:
     """The rows in English; none, with the reason in `left_out`, where they can't be had: English is not scored."""
-    if not reader.has(translated(code)):
-        left_out.append(LeftOut(code, ENGLISH, "no English translations there"))
-        return []
-    try:
-        return reader.records(translated(code))
-    except DataError as error:
-        left_out.append(LeftOut(code, ENGLISH, str(error)))
-        return []
+    reason = "there are no English translations"
+    if reader.has(translated(code)):
+        try:
+            return reader.records(translated(code))
+        except DataError as error:
+            reason = str(error)
+    left_out.append(LeftOut(code, ENGLISH, reason))
+    return []
 
 
 def _english(records: Sequence[Record], english: Sequence[Record]) -> dict[int, Record]:
@@ -148,8 +126,8 @@ def _item(
     culture = OWN_CULTURE.get(code) or SHARED[code]
     names: dict[str, Text] = {}
     for n in (number, *others):
-        there = [(code, usable[n]), *([(ENGLISH, english[n])] if n in english else [])]
-        names[f"{code}/{n}"] = {language: texts[0] for language, row in there if (texts := _targets(row))}
+        rows = {code: usable[n]} | ({ENGLISH: english[n]} if n in english else {})
+        names[f"{code}/{n}"] = {language: texts[0] for language, row in rows.items() if (texts := _targets(row))}
     questions = {code: record.text("question")}
     texts = _targets(record)
     if translation is not None and translation.maybe("question"):
@@ -168,15 +146,5 @@ def _item(
     )
 
 
-ENTRY: Entry[CulturalSet] = Entry(
-    name="multiloko",
-    axis="cultural",
-    title="MultiLoKo: local questions with short answers",
-    citation="Hupkes and Bogoychev 2025, MultiLoKo, arXiv:2504.10356",
-    licence="the source's own LICENSE",
-    languages=(ENGLISH, *FOLDERS),
-    size="250 questions in each of 28 languages",
-    load=load,
-    origin=Origin("hub", "facebook/multiloko", folders=("multiloko", "benchmark_data"), gated=True),
-    cultures=tuple(dict.fromkeys((*OWN_CULTURE.values(), *SHARED.values()))),
-)
+CULTURES = tuple(dict.fromkeys((*OWN_CULTURE.values(), *SHARED.values())))
+ENTRY: Entry[CulturalSet] = described("multiloko", "cultural", load, (ENGLISH, *FOLDERS), CULTURES)

@@ -7,14 +7,15 @@ A language's variants have codes of their own (`es-MX`, `pt-BR`, `fr-CA`, `en-GB
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data import Entry, ParallelText, wanted
-from interp.data.files import Origin, Part, Reader, read_table
+from interp.data.files import Part, Reader, read_table
 from interp.data.published._aligned import check_lengths, parallel_text, read_sentences
+from interp.data.published._described import described
 
 FILES: Mapping[str, str] = {
-    row["language"]: row["file"] for row in read_table(files(__package__) / "ntrex.csv", ("language", "file"))
+    row["language"]: row["file"] for row in read_table(Path(__file__).with_name("ntrex.csv"), ("language", "file"))
 }
 DOCUMENTS = Part(("DOCUMENT_IDS.tsv",))
 
@@ -25,7 +26,7 @@ def part(code: str) -> Part:
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
-    """The sentences in the languages asked for, or in all that are there; DataError where the files' lengths differ."""
+    """The sentences in the languages asked for, or in all that the reader has; DataError where lengths differ."""
     asked = (*languages, "en") if languages else ()
     codes = wanted(tuple(FILES), asked, lambda code: code == "en" or reader.has(part(code)))
     documents = read_sentences(reader, DOCUMENTS)
@@ -34,12 +35,4 @@ def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
     return parallel_text("ntrex", lines, [line.text for line in documents])
 
 
-ENTRY: Entry[ParallelText] = Entry(
-    "ntrex", "parallel", "NTREX-128: sentences of news",
-    "Federmann, Kocmi and Xin (2022), NTREX-128: News Test References for MT Evaluation of 128 Languages, SUMEval",
-    "CC-BY-SA-4.0", tuple(FILES), "1,997 sentences", load,
-    Origin(
-        "github", "MicrosoftTranslator/NTREX", "8561f6a622db9edad1217683e5c83daefd8bb2bf",
-        ("ntrex", "ntrex128", "NTREX"),
-    ),
-)  # fmt: skip
+ENTRY: Entry[ParallelText] = described("ntrex", "parallel", load, FILES)

@@ -82,13 +82,13 @@ def test_separators_of_unicode_end_no_line(tmp_path: Path) -> None:
     [
         ("t.csv", "a,b\n1,2\n1\n", "t.csv, row 3: 1 cells; allowed: 2"),
         ("t.csv", 'a,b\n1,"2\n', "t.csv, row 2: unexpected end of data"),
-        ("t.csv", "a,a\n1,2\n", "column 'a' is there twice"),
+        ("t.csv", "a,a\n1,2\n", "column 'a' appears twice"),
         ("t.csv", "", "is empty"),
-        ("t.jsonl", '{"a":1}\n{"a":\n', "t.jsonl, row 2: no valid JSON"),
-        ("t.jsonl", '{"a":1,"a":2}\n', "key 'a' is there twice"),
-        ("t.jsonl", "[1]\n", "t.jsonl, row 1: no record"),
-        ("t.json", '{"x": {"a": 1},\n "x": {"a": 2}}', "key 'x' is there twice"),
-        ("t.txt", "a", "this kind of file is unknown"),
+        ("t.jsonl", '{"a":1}\n{"a":\n', "t.jsonl, row 2: not valid JSON"),
+        ("t.jsonl", '{"a":1,"a":2}\n', "key 'a' appears twice"),
+        ("t.jsonl", "[1]\n", "t.jsonl, row 1: '[1]' is not a record"),
+        ("t.json", '{"x": {"a": 1},\n "x": {"a": 2}}', "key 'x' appears twice"),
+        ("t.txt", "a", "this file type can't be read"),
     ],
 )
 def test_a_broken_file_is_named_with_its_row(tmp_path: Path, name: str, text: str, told: str) -> None:
@@ -112,7 +112,7 @@ def test_cells() -> None:
     assert record.listed("x") == ["a", "b"]
     assert record.listed("y") == ["a"]
     for call, told in (
-        (lambda: record.listed("z"), "f.csv, row 7: 'z' is no list"),
+        (lambda: record.listed("z"), "f.csv, row 7: 'z' is not a list"),
         (lambda: record.letter("answer"), "f.csv, row 7: 'answer' is 'E'; allowed: A, B, C, D"),
         (lambda: record.text("n"), "f.csv, row 7: 'n' is empty"),
         (lambda: record.text("w"), "f.csv, row 7: column 'w' is missing"),
@@ -124,5 +124,5 @@ def test_cells() -> None:
 
 def test_a_key_that_is_there_twice_is_told_with_both_rows() -> None:
     rows = [Record({"ID": "a"}, "f, row 2"), Record({"ID": "a"}, "f, row 5")]
-    with pytest.raises(DataError, match="f, row 5: ID 'a' is there twice; allowed: once; first at f, row 2"):
+    with pytest.raises(DataError, match="f, row 5: ID 'a' appears twice; allowed: once; first at f, row 2"):
         by_key(rows, "ID")

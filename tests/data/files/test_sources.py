@@ -135,7 +135,7 @@ def test_gated_missing_and_offline_are_told_apart(monkeypatch: pytest.MonkeyPatc
     gated = GatedRepoError.__new__(GatedRepoError)
     Exception.__init__(gated, "401")
     for error, told in (
-        (gated, "is gated and this machine has no token.*hf auth login"),
+        (gated, "is gated, and this machine has no token.*hf auth login"),
         (ConnectionError("down"), r"the Hub can't be reached.*--data-dir with toy/"),
         (ValueError("Unknown split"), "can't be read: Unknown split"),
     ):

@@ -22,10 +22,10 @@ def written(folder: Path, text: str) -> Path:
     ("text", "message"),
     [
         ("key,en\na,b\n", "column 'es' is missing"),
-        ("key,en,es\na,b,c\nd,e\n", "row 3: the number of cells differs"),
-        ("key,en,es\na,b,c,d\n", "row 2: the number of cells differs"),
-        ("key,en,es\na,,c\n", "row 2: the cell 'en' is empty"),
-        ("", "column 'key' is missing"),
+        ("key,en,es\na,b,c\nd,e\n", "row 3: 2 cells; allowed: 3, as in the header"),
+        ("key,en,es\na,b,c,d\n", "row 2: 4 cells; allowed: 3, as in the header"),
+        ("key,en,es\na,,c\n", "row 2: 'en' is empty"),
+        ("", "t.csv is empty"),
     ],
 )
 def test_bad_tables(text: str, message: str, tmp_path: Path) -> None:

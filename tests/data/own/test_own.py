@@ -135,15 +135,15 @@ UNIVERSAL_MISTAKES = {
     "script": (lambda r: broken(r, 4, language="zh-TW"), "row 4: language 'zh-TW' is written in Hant"),
     "option twice": (lambda r: broken(r, 4, options="a|b|a"), "row 4: 'options' has 'a' twice"),
     "empty option": (lambda r: broken(r, 4, options="a||b"), "row 4: 'options' has an empty entry"),
-    "one option": (lambda r: broken(r, 4, options="a", answer="a"), "row 4: one option; allowed: two or more"),
-    "no list": (lambda r: broken(r, 4, options="['a', 'b']"), "row 4: 'options' is no JSON list"),
+    "one option": (lambda r: broken(r, 4, options="a", answer="a"), "row 4: 'options' has one text; allowed: two or more"),
+    "no list": (lambda r: broken(r, 4, options="['a', 'b']"), "row 4: 'options' is not a JSON list"),
     "answer": (lambda r: broken(r, 4, answer="4"), "row 4: answer '4' is not among the options; allowed: a1 | b1 | c1, or 1 to 3"),
     "answer 0": (lambda r: broken(r, 4, answer="0"), "row 4: answer '0' is not among the options"),
-    "ambiguous": (lambda r: broken(r, 4, options="3|1|2", answer="1"), "row 4: answer '1' is option 2's text and option 1's place; allowed: #1 to #3"),
-    "twice": (lambda r: [*r, r[3]], "row 18: item 'i1' is there twice in language 'ko'; allowed: once; first at"),
-    "same language": (lambda r: broken(r, 5, language="en-GB"), "row 5: item 'i1' is there twice in language 'en'"),
+    "ambiguous": (lambda r: broken(r, 4, options="3|1|2", answer="1"), "row 4: answer '1' is the text of option 2 and the place of option 1; allowed: #1 to #3"),
+    "twice": (lambda r: [*r, r[3]], "row 18: item 'i1' in language 'ko' appears twice; allowed: once; first at"),
+    "same language": (lambda r: broken(r, 5, language="en-GB"), "row 5: item 'i1' in language 'en' appears twice"),
     "no language": (lambda r: r[:3] + r[4:], "row 4: item 'i1' has no row in language 'ko'; allowed: one row in each of en, ko"),
-    "options differ": (lambda r: broken(r, 5, options="x1|y1"), "row 5: 2 options; allowed: 3, as at"),
+    "options differ": (lambda r: broken(r, 5, options="x1|y1"), "row 5: 'options' has 2 texts; allowed: 3, as at"),
     "right differs": (lambda r: broken(r, 5, answer="x1"), "row 5: option 1 is right; allowed: option 2, as at"),
     "clusters": (lambda r: [{**row, "cluster": "one"} for row in r], "with 1 different values of 'cluster' the splits fit, test are empty"),
     "cluster differs": (lambda r: broken(r, 5, cluster="c7"), "row 5: 'cluster' is 'c7'; allowed: 'c1', as at"),
@@ -263,7 +263,7 @@ def test_cues_of_ones_own(tmp_path: Path) -> None:
 
 
 CULTURAL_MISTAKES = {
-    "twice": (lambda r: [*r, r[3]], "row 66: item 'i0' is there twice in language 'ko' for 'US'"),
+    "twice": (lambda r: [*r, r[3]], "row 66: item 'i0' in language 'ko' for 'US' appears twice"),
     "no topic": (lambda r: broken(r, 5, topic=""), "row 5: 'topic' is empty"),
     "topics": (lambda r: broken(r, 5, topic="t7"), "row 5: 'topic' is 't7'; allowed: 't0', as at"),
     "questions": (lambda r: broken(r, 5, question="other?"), "row 5: 'question' is 'other?'; allowed: 'ko0?', as at"),
@@ -273,10 +273,10 @@ CULTURAL_MISTAKES = {
     "culture": (lambda r: [{**row, "culture": "XX" if row["culture"] == "GR" else row["culture"]} for row in r], "culture 'XX' is unknown"),
     "english": (lambda r: broken(r, 2, own_culture="US"), "English has an own culture 'US'; allowed: none"),
     "own": (lambda r: [{**row, "own_culture": "JP"} if row["language"] == "ko" else row for row in r], "own culture 'JP' has no rows in language 'ko'; allowed: KR, US, GR, MX"),
-    "no option is right": (lambda r: broken(broken([{**row, "options": ""} for row in r], 2, options="e US 0|e1"), 3, options="k US 0|k1"), "row 2: 0 of the options are answers of 'KR'"),
-    "two are right": (lambda r: broken(broken([{**row, "options": ""} for row in r], 2, options="e KR 0|e KR 0 too"), 3, options="k KR 0|k KR 0 too"), "row 2: 2 of the options are answers of 'KR'"),
+    "no option is right": (lambda r: broken(broken([{**row, "options": ""} for row in r], 2, options="e US 0|e1"), 3, options="k US 0|k1"), "row 2: 0 of the options are answers of culture 'KR'"),
+    "two are right": (lambda r: broken(broken([{**row, "options": ""} for row in r], 2, options="e KR 0|e KR 0 too"), 3, options="k KR 0|k KR 0 too"), "row 2: 2 of the options are answers of culture 'KR'"),
     "options in one language": (lambda r: broken([{**row, "options": ""} for row in r], 2, options="e KR 0|e1"), "row 3: 'options' has an empty entry"),
-    "too few": (lambda r: [row for row in r if row["culture"] in ("KR", "US")], "no item counts for language 'ko' and culture 'KR': 'i0': fewer than 4 answers"),
+    "too few": (lambda r: [row for row in r if row["culture"] in ("KR", "US")], "no item can be scored in language 'ko' for culture 'KR': 'i0': fewer than 4 answers"),
 }  # fmt: skip
 
 

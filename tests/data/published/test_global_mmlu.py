@@ -91,8 +91,8 @@ def test_rows_that_a_language_lacks_are_left_out_and_counted(folder: Path, write
     dataset = load_universal("global_mmlu", data_dir=folder)
     assert len(dataset.items) == 20
     counts = {known.reason: known.count for known in dataset.left_out}
-    assert counts["not there in ko"] == 10
-    assert counts["there in ko but not in English"] == 1
+    assert counts["missing in ko"] == 10
+    assert counts["in ko but not in English"] == 1
     assert len(load_universal("global_mmlu", languages=("es",), data_dir=folder).items) == 30
 
 
@@ -121,7 +121,7 @@ def test_equal_or_empty_options_and_equal_questions(folder: Path, write_jsonl, c
         ({"question": "\x1c\x08"}, "test.jsonl, row 3: 'question' is empty"),
         (
             {"sample_id": "invented/test/1"},
-            "row 3: sample_id 'invented/test/1' is there twice; allowed: once; first at",
+            "row 3: sample_id 'invented/test/1' appears twice; allowed: once; first at",
         ),
     ],
 )

@@ -79,7 +79,7 @@ def test_include_in_both_layouts(tmp_path: Path, lists: bool) -> None:
     assert [one.reason for one in found.left_out] == [
         "region agnostic",
         "country 'Atlantis' is unknown",
-        "the question or an option is empty",
+        "the question or an option is empty or missing",
         "two options are the same",
     ]
     assert len(counted(found, "ko", "KR")[0]) == len(found.items)
@@ -124,7 +124,7 @@ def test_include_leaves_out_another_script(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"answer": 4}, "row 3: answer '4'; allowed: 0, 1, 2, 3"),
+        ({"answer": 4}, "row 3: 'answer' is '4'; allowed: 0, 1, 2, 3"),
         ({"choices": ["a", "b"]}, "row 3: 2 choices; allowed: 4"),
     ],
 )
@@ -196,7 +196,7 @@ def test_an_answer_of_culturalbench_outside_the_options_is_told(tmp_path: Path) 
     rows[1]["answer"] = "E"
     with pytest.raises(DataError, match="row 3: 'answer' is 'E'; allowed: A, B, C, D"):
         load_cultural("culturalbench", data_dir=write_bench(tmp_path, rows, "Easy"))
-    with pytest.raises(DataError, match="question_idx '1' is there twice"):
+    with pytest.raises(DataError, match="question_idx '1' appears twice"):
         load_cultural("culturalbench", data_dir=write_bench(tmp_path, [*bench_rows(), bench_rows()[1]], "Easy"))
 
 
@@ -259,5 +259,5 @@ def test_multiloko_says_what_it_leaves_out(tmp_path: Path) -> None:
 def test_multiloko_lists_that_do_not_parse_are_told(tmp_path: Path) -> None:
     rows = loko_rows(12, "말")
     rows[3]["targets"] = "['a"
-    with pytest.raises(DataError, match=r"dev.jsonl, row 4: 'targets' is no list that can be read"):
+    with pytest.raises(DataError, match=r"dev.jsonl, row 4: 'targets' is not a list"):
         load_cultural("multiloko", data_dir=write_loko(tmp_path, "korean", rows))

@@ -114,11 +114,11 @@ def test_languages_and_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"options": "['a', 'b"}, "row 3: 'options' is no list that can be read"),
-        ({"options": "['a', 'b']"}, "row 3: 'options' are not the five of the columns"),
+        ({"options": "['a', 'b"}, "row 3: 'options' is not a list"),
+        ({"options": "['a', 'b']"}, "row 3: 'options' differ from the five in the columns option_*"),
         ({"lang": "Klingon"}, "row 3: context 'False', lang 'Klingon', idx '1'"),
         ({"context": "Perhaps"}, "row 3: context 'Perhaps'"),
-        ({"idx": "0"}, "row 3: item 'names/0' is there twice in English with context False; allowed: once; first at"),
+        ({"idx": "0"}, "row 3: item 'names/0' in English with context False appears twice; allowed: once; first at"),
         ({"question": ""}, "row 3: 'question' is empty"),
     ],
 )

@@ -150,11 +150,11 @@ def test_broken_records_are_told_with_the_row(tmp_path: Path) -> None:
         ({"queries": {"en": "x"}}, "row 2: 'queries' has no 'ar'"),
         (
             {"queries": {code: "\x1c " if code == "ko" else "x" for code in SOURCE}},
-            "row 2: the question in 'ko' is empty",
+            "row 2: 'queries.ko' is empty",
         ),
         ({"answers": {code: [] for code in SOURCE}}, "row 2: 'answers' in 'ar' are '[]'"),
         ({"answers": "[{]"}, "row 2: 'answers' has no 'ar'"),
-        ({"example_id": -1}, "row 2: example_id '-1' is there twice"),
+        ({"example_id": -1}, "row 2: example_id '-1' appears twice"),
     ):
         known = records()
         known[1].update(change)

@@ -128,10 +128,10 @@ def test_flores_that_does_not_line_up_is_told(flores: Path, write_jsonl) -> None
     for known, told in (
         (
             rows("ko", "dev")[:-1],
-            r"eng_Latn.jsonl, row 24: the languages don't line up: id 23 is there in English alone",
+            r"eng_Latn.jsonl, row 24: the languages don't line up: only English has the id 23",
         ),
-        ([*rows("ko", "dev"), {"id": 99, "text": "x"}], r"kor_Hang.jsonl, row 25: .*id 99 is there in 'ko' alone"),
-        ([*rows("ko", "dev"), rows("ko", "dev")[0]], r"kor_Hang.jsonl, row 25: id '0' is there twice"),
+        ([*rows("ko", "dev"), {"id": 99, "text": "x"}], r"kor_Hang.jsonl, row 25: .*only 'ko' has the id 99"),
+        ([*rows("ko", "dev"), rows("ko", "dev")[0]], r"kor_Hang.jsonl, row 25: id '0' appears twice"),
         ([{"id": 0}], r"kor_Hang.jsonl, row 1: column 'text' is missing"),
     ):
         write_jsonl(folder / "dev/eng_Latn.jsonl", rows("en", "dev")[: 1 if known == [{"id": 0}] else N])

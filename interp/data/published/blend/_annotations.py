@@ -34,9 +34,7 @@ class Annotated:
     `abstained` has BLEnD's three counts ("idk", "no-answer", "not-applicable") and whatever else was typed there.
     """
 
-    id: str
     question: str
-    english_question: str
     answers: tuple[Answer, ...]
     abstained: Mapping[str, int]
 
@@ -59,22 +57,20 @@ class Annotated:
 
 def annotated(records: Sequence[Record]) -> dict[str, Annotated]:
     """Records of either layout by question ID; raises DataError, which names file and row (or ID)."""
-    return {key: _annotated(key, record) for key, record in by_key(records, "ID").items()}
+    return {key: _annotated(record) for key, record in by_key(records, "ID").items()}
 
 
-def _annotated(key: str, record: Record) -> Annotated:
+def _annotated(record: Record) -> Annotated:
     groups = parsed(record.value("annotations"), f"{record.where}, annotations")
     if not isinstance(groups, list):
         raise DataError(
-            f"{record.where}: 'annotations' holds no list but {str(groups)[:60]!r}",
+            f"{record.where}: 'annotations' is not a list: {str(groups)[:60]!r}",
             allowed="a list of objects with answers, en_answers, count",
             remedy="correct it",
         )
     answers = [_answer(group, record.where) for group in groups]
     return Annotated(
-        id=key,
         question=tidy(str(record.value("question") or "")),
-        english_question=tidy(str(record.value("en_question") or "")),
         answers=tuple(sorted((a for a in answers if a.local or a.english), key=lambda answer: -answer.votes)),
         abstained=_abstained(parsed(record.value("idks"), f"{record.where}, idks"), record.where),
     )

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, cues, placebos, unit
+from interp.data import CulturalItem, CulturalSet, Entry, LeftOut, assign_splits, unit
 from interp.data.files import Part, Reader, Record, by_key
+from interp.data.published._collected import Collected, cultural_set
+from interp.data.published._described import described
 from interp.data.published.blend._countries import countries, country
 from interp.data.published.blend._items import REFERENCE
-from interp.data.published.blend._loader import ORIGIN, topics
+from interp.data.published.blend._loader import topics
 from interp.data.published.blend._phrases import NotImplicit, implicit
 from interp.data.published.blend._text import parsed, tidy
 from interp.errors import DataError
@@ -67,18 +69,20 @@ def _choice(key: str, record: Record) -> Choice:
 
 
 def _by_letter(record: Record, column: str) -> dict[str, str]:
-    found = parsed(record.value(column), f"{record.where}, {column}")
-    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+    value = parsed(record.value(column), f"{record.where}, {column}")
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise DataError(
-            f"{record.where}: {column!r} is {str(found)[:60]!r}", allowed='an object {"A": text, ...}', remedy="mend it"
+            f"{record.where}: {column!r} is {str(value)[:60]!r}",
+            allowed='an object {"A": text, ...}',
+            remedy="correct the cell",
         )
-    return found
+    return value
 
 
-def one_each(found: Iterable[Choice]) -> tuple[Choice, ...]:
+def one_each(listed: Iterable[Choice]) -> tuple[Choice, ...]:
     """One row per question and country (there are many): with an American choice where one has it, drawn by hash."""
     drawn: dict[tuple[str, str], Choice] = {}
-    for choice in found:
+    for choice in listed:
         pair = (choice.question_id, choice.culture)
         if pair not in drawn or _rank(choice) < _rank(drawn[pair]):
             drawn[pair] = choice
@@ -98,19 +102,17 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
     drawn = [choice for choice in one_each(choices(reader.records(PART))) if choice.culture != REFERENCE]
     topic_of = topics(reader, {choice.question_id for choice in drawn})
     splits = assign_splits((choice.question_id for choice in drawn), "blend")
-    items: list[CulturalItem] = []
-    left_out: list[LeftOut] = []
+    collected = Collected[CulturalItem]()
     for choice in drawn:
         question = implicit(choice.question, "en", choice.culture)
         if isinstance(question, NotImplicit):
-            left_out.append(LeftOut(choice.id, choice.culture, question.reason))
+            collected.add(LeftOut(choice.id, choice.culture, question.reason))
             continue
-        topic = topic_of[choice.question_id]
         american = tuple(k for k, culture in choice.cultures.items() if culture == REFERENCE and k != choice.answer)
-        items.append(
+        collected.add(
             CulturalItem(
                 key=choice.id,
-                topic=topic,
+                topic=topic_of[choice.question_id],
                 split=splits[choice.question_id],
                 cluster=choice.question_id,
                 questions={"en": question.text},
@@ -120,30 +122,9 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
                 given={choice.culture: tuple(choice.choices)},
             )
         )
-    there = {choice.culture for choice in drawn} | {REFERENCE}
-    cultures = tuple(known.culture for known in countries() if known.culture in there)
-    return CulturalSet(
-        name="blend_choice",
-        languages=("en",),
-        cultures=cultures,
-        own_culture={},
-        items=tuple(items),
-        cues=cues(cultures, ("en",)),
-        placebos=placebos(("en",)),
-        reference=REFERENCE,
-        left_out=tuple(left_out),
-    )
+    asked = {choice.culture for choice in drawn} | {REFERENCE}
+    cultures = tuple(row.culture for row in countries() if row.culture in asked)
+    return cultural_set(CHOICE.name, ("en",), collected, {}, cultures)
 
 
-CHOICE: Entry[CulturalSet] = Entry(
-    name="blend_choice",
-    axis="cultural",
-    title="BLEnD: everyday knowledge of 16 countries and regions, multiple choice in English",
-    citation="Myung et al. 2024, arXiv:2406.09948",
-    licence="CC BY-SA 4.0",
-    languages=("en",),
-    size="one question per country and short answer",
-    load=load,
-    origin=ORIGIN,
-    cultures=tuple(known.culture for known in countries()),
-)
+CHOICE: Entry[CulturalSet] = described("blend_choice", "cultural", load, ("en",), (row.culture for row in countries()))

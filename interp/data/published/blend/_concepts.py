@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 from interp.data import normalised
 from interp.data.published.blend._annotations import Annotated, Answer
@@ -63,15 +64,14 @@ class Lexicon:
         return _first(self._english.get((language, identity(local, language))))
 
 
-def alike(found: Sequence[Concept]) -> dict[str, tuple[str, ...]]:
+def alike(answered: Sequence[Concept]) -> dict[str, tuple[str, ...]]:
     """The other concepts that each is alike to, by key."""
-    padded = [(concept.key, [(code, f" {words} ") for code, words in concept.spellings]) for concept in found]
+    padded = [(concept.key, [(code, f" {words} ") for code, words in concept.spellings]) for concept in answered]
     near: dict[str, set[str]] = {key: set() for key, _ in padded}
-    for a, whole in padded:
-        for b, part in padded:
-            if a != b and _holds(whole, part):
-                near[a].add(b)
-                near[b].add(a)
+    for (a, whole), (b, part) in permutations(padded, 2):
+        if _holds(whole, part):
+            near[a].add(b)
+            near[b].add(a)
     return {key: tuple(sorted(others)) for key, others in near.items()}
 
 
@@ -108,8 +108,8 @@ def concepts(
     """
     groups = [
         (culture, _with_english(answer, language_of[culture], lexicon))
-        for culture, found in answers.items()
-        for answer in found
+        for culture, given in answers.items()
+        for answer in given
     ]
     spellings = [_spellings(answer, language_of[culture]) for culture, answer in groups]
     built = [_concept([groups[i] for i in members], language_of, lexicon) for members in _connected(spellings)]
@@ -119,8 +119,8 @@ def concepts(
 def _with_english(answer: Answer, language: str, lexicon: Lexicon) -> Answer:
     if answer.english:
         return answer
-    known = (lexicon.english(text, language) for text in answer.local)
-    return replace(answer, english=tuple(dict.fromkeys(text for text in known if text is not None)))
+    english = (lexicon.english(text, language) for text in answer.local)
+    return replace(answer, english=tuple(dict.fromkeys(filter(None, english))))
 
 
 def _concept(groups: list[tuple[str, Answer]], language_of: Mapping[str, str], lexicon: Lexicon) -> Concept:
@@ -129,8 +129,8 @@ def _concept(groups: list[tuple[str, Answer]], language_of: Mapping[str, str], l
     texts: dict[str, Counter[str]] = {}
     for culture, answer in groups:
         votes[culture] = max(votes.get(culture, 0), answer.votes)
-        local = () if language_of[culture] == "en" else answer.local
-        for language, spellings in (("en", answer.english), (language_of[culture], local)):
+        in_language = () if language_of[culture] == "en" else answer.local
+        for language, spellings in (("en", answer.english), (language_of[culture], in_language)):
             for text in spellings:
                 texts.setdefault(language, Counter())[text] += answer.votes
     names = {language: _shared(spellings, language) for language, spellings in texts.items()}
@@ -140,12 +140,12 @@ def _concept(groups: list[tuple[str, Answer]], language_of: Mapping[str, str], l
         names["en"] = names["en"].lower()
         spoken = [names["en"], *(text for text, _ in texts["en"].most_common())]
         for language in sorted({*language_of.values()} - names.keys()):
-            known = next(filter(None, (lexicon.local(text, language) for text in spoken)), None)
-            if known:
-                names[language] = known
+            local = next(filter(None, (lexicon.local(text, language) for text in spoken)), None)
+            if local:
+                names[language] = local
             elif not any(letter.isalpha() for letter in names["en"]):
                 names[language] = names["en"]
-    written = [(language, text) for language, found in texts.items() for text in found] + [*names.items()]
+    written = [(language, text) for language, spellings in texts.items() for text in spellings] + [*names.items()]
     compared = ((language, _words(text, language)) for language, text in written)
     return Concept(key, names, votes, frozenset(spelling for spelling in compared if spelling[1]))
 
@@ -182,6 +182,6 @@ def _singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and word[-2:] not in ("ss", "us", "is") else word
 
 
-def _first(found: Counter[str] | None) -> str | None:
+def _first(texts: Counter[str] | None) -> str | None:
     """The most frequent; the alphabet decides between equals."""
-    return min(found, key=lambda text: (-found[text], text)) if found else None
+    return min(texts, key=lambda text: (-texts[text], text)) if texts else None

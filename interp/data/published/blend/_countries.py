@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from interp.data.files import read_table
 from interp.errors import DataError
@@ -30,18 +30,18 @@ class Country:
 @lru_cache(maxsize=1)
 def countries() -> tuple[Country, ...]:
     """All sixteen, in the order of their file names."""
-    table = files(__package__) / "countries.csv"
+    table = Path(__file__).with_name("countries.csv")
     return tuple(Country(**row) for row in read_table(table, ("file", "culture", "hub", "language")))
 
 
 def country(name: str, where: str = "") -> Country:
     """The country of a file name ("South_Korea"), a Hub code ("KR") or a culture code; DataError names `where`."""
-    for known in countries():
-        if name.replace(" ", "_") in (known.file, known.culture, known.hub):
-            return known
+    for row in countries():
+        if name.replace(" ", "_") in (row.file, row.culture, row.hub):
+            return row
     raise DataError(
-        f"{where}: BLEnD has no country {name!r}" if where else f"BLEnD has no country {name!r}",
-        allowed=", ".join(known.file for known in countries()),
+        f"{where and where + ': '}BLEnD has no country {name!r}",
+        allowed=", ".join(row.file for row in countries()),
         remedy="correct the name",
     )
 
@@ -49,7 +49,7 @@ def country(name: str, where: str = "") -> Country:
 def own_culture(cultures: tuple[str, ...]) -> dict[str, str]:
     """Language -> the culture it is scored for, among `cultures`; English is left out."""
     owners: dict[str, list[str]] = {}
-    for known in countries():
-        if known.culture in cultures and known.language != "en":
-            owners.setdefault(known.language, []).append(known.culture)
+    for row in countries():
+        if row.culture in cultures and row.language != "en":
+            owners.setdefault(row.language, []).append(row.culture)
     return {language: owner[0] if len(owner) == 1 else OWN_CULTURE[language] for language, owner in owners.items()}

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from interp.data import Accepted, CulturalItem, LeftOut, assign_splits
+from interp.data.published._collected import Collected
 from interp.data.published.blend._annotations import Annotated
 from interp.data.published.blend._concepts import Concept, Lexicon, alike, concepts
 from interp.data.published.blend._phrases import Implicit, NotImplicit, implicit
 
 REFERENCE = "US"
+NOT_IN_FILE = "the question is not in the country's file"
 
 
 @dataclass(frozen=True)
@@ -29,34 +31,38 @@ class Material:
     languages: tuple[str, ...]
 
 
-def cultural_items(material: Material) -> tuple[tuple[CulturalItem, ...], tuple[LeftOut, ...]]:
+def cultural_items(material: Material) -> Collected[CulturalItem]:
     """The items, and per item, language and culture why something is left out.
 
     An item needs a valid answer of the US. It has the languages whose question loses its country phrase cleanly, and
     the cultures that BLEnD's rule counts as valid. A culture that shares an answer with the US is listed too: its
     answers stay, as others' wrong options, but the item does not count for it.
     """
-    keys = list(dict.fromkeys(key for found in material.annotations.values() for key in found))
+    keys = list(dict.fromkeys(key for records in material.annotations.values() for key in records))
     splits = assign_splits(keys, "blend")
     lexicon = Lexicon(
         (material.language_of[culture], record)
-        for culture, found in material.annotations.items()
-        for record in found.values()
+        for culture, records in material.annotations.items()
+        for record in records.values()
     )
-    items: list[CulturalItem] = []
-    left_out: list[LeftOut] = []
+    collected = Collected[CulturalItem]()
     for key in keys:
-        valid = {culture: found[key] for culture, found in material.annotations.items() if _valid(found.get(key))}
-        left_out += _invalid(key, material)
+        valid: dict[str, Annotated] = {}
+        for culture, records in material.annotations.items():
+            reason = records[key].invalid if key in records else NOT_IN_FILE
+            if reason:
+                collected.add(LeftOut(key, culture, reason))
+            else:
+                valid[culture] = records[key]
         if REFERENCE not in valid:
-            left_out.append(LeftOut(key, "all", "there is no American answer to compare with"))
+            collected.add(LeftOut(key, "all", "there is no American answer to compare with"))
             continue
-        found = concepts({k: record.answers for k, record in valid.items()}, material.language_of, lexicon)
-        answers = {culture: _ranked(found, culture) for culture in valid}
+        answered = concepts({k: record.answers for k, record in valid.items()}, material.language_of, lexicon)
+        answers = {culture: _ranked(answered, culture) for culture in valid}
         questions, unclean = _questions(key, material)
-        near = alike(found)
-        left_out += [*unclean, *_shared(key, answers, near)]
-        items.append(
+        near = alike(answered)
+        collected.left_out += [*unclean, *_shared(key, answers, near)]
+        collected.add(
             CulturalItem(
                 key=key,
                 topic=material.topics[key],
@@ -64,10 +70,10 @@ def cultural_items(material: Material) -> tuple[tuple[CulturalItem, ...], tuple[
                 cluster=key,
                 questions=questions,
                 answers=answers,
-                pool=tuple(concept.key for concept in found),
+                pool=tuple(concept.key for concept in answered),
                 names={
                     concept.key: {code: concept.names[code] for code in material.languages if code in concept.names}
-                    for concept in found
+                    for concept in answered
                 },
                 alike=near,
                 accepted={
@@ -79,23 +85,12 @@ def cultural_items(material: Material) -> tuple[tuple[CulturalItem, ...], tuple[
                 },
             )
         )
-    return tuple(items), tuple(left_out)
+    return collected
 
 
-def _valid(record: Annotated | None) -> bool:
-    return record is not None and not record.invalid
-
-
-def _invalid(key: str, material: Material) -> Iterator[LeftOut]:
-    for culture, found in material.annotations.items():
-        reason = found[key].invalid if key in found else "the question is not in the country's file"
-        if reason:
-            yield LeftOut(key, culture, reason)
-
-
-def _ranked(found: tuple[Concept, ...], culture: str) -> tuple[str, ...]:
+def _ranked(answered: tuple[Concept, ...], culture: str) -> tuple[str, ...]:
     """Keys of a culture's answers by votes; of equals, first the one that more languages have a text for."""
-    own = [concept for concept in found if culture in concept.votes]
+    own = [concept for concept in answered if culture in concept.votes]
     own.sort(key=lambda concept: (-concept.votes[culture], -len(concept.names), concept.key))
     return tuple(concept.key for concept in own)
 
@@ -116,7 +111,7 @@ def _question(key: str, code: str, material: Material) -> Implicit | NotImplicit
     if code == "en" and key in material.neutral:
         return implicit(material.neutral[key], "en", culture)
     if key not in material.annotations[culture]:
-        return NotImplicit("the question is not in the country's file")
+        return NotImplicit(NOT_IN_FILE)
     return implicit(material.annotations[culture][key].question, code, culture)
 
 
@@ -129,4 +124,4 @@ def _shared(key: str, answers: Mapping[str, tuple[str, ...]], near: Mapping[str,
         if both:
             yield LeftOut(key, culture, f"an answer is also an American one: {both[0]}")
         elif american[0] in near[own[0]]:
-            yield LeftOut(key, culture, f"its answer and the American one hold each other: {own[0]}, {american[0]}")
+            yield LeftOut(key, culture, f"its answer and the American one contain each other: {own[0]}, {american[0]}")

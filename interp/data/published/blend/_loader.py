@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from interp.data import CulturalSet, Entry, cues, placebos, wanted
-from interp.data.files import Origin, Part, Reader, by_key
+from interp.data import CulturalSet, Entry, wanted
+from interp.data.files import Part, Reader, by_key
+from interp.data.published._collected import cultural_set
+from interp.data.published._described import described
 from interp.data.published.blend._annotations import annotated
 from interp.data.published.blend._countries import Country, countries, country, own_culture
 from interp.data.published.blend._items import REFERENCE, Material, cultural_items
@@ -13,7 +15,6 @@ from interp.data.published.blend._text import tidy
 from interp.errors import DataError
 
 LANGUAGES = ("en", "es", "zh", "ko", "id", "el", "fa", "ar", "az", "am", "ha", "as", "su")
-ORIGIN = Origin("hub", "nayeon212/BLEnD", folders=("blend", "BLEnD"))
 NEUTRAL = Part(("legacy*/data/questions/US_questions.csv",))
 """The question file of an early revision, whose `Question` is an English one that names no country."""
 
@@ -34,45 +35,35 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
 
     Raises DataError where the annotations or questions of the US are missing or a file can't be read.
     """
-    there = [one for one in countries() if one.culture == REFERENCE or reader.has(annotation_part(one))]
-    cultures = tuple(one.culture for one in there)
+    present = [row for row in countries() if row.culture == REFERENCE or reader.has(annotation_part(row))]
+    cultures = tuple(row.culture for row in present)
     own = own_culture(cultures)
     codes = wanted(LANGUAGES, ("en", *languages) if languages else (), lambda code: code == "en" or code in own)
-    found = {one.culture: annotated(reader.records(annotation_part(one))) for one in there}
-    items, left_out = cultural_items(
+    annotations = {row.culture: annotated(reader.records(annotation_part(row))) for row in present}
+    collected = cultural_items(
         Material(
-            annotations=found,
-            language_of={one.culture: one.language for one in there},
-            topics=topics(reader, {key for records in found.values() for key in records}),
+            annotations=annotations,
+            language_of={row.culture: row.language for row in present},
+            topics=topics(reader, {key for records in annotations.values() for key in records}),
             asked={**own, "en": REFERENCE},
             neutral=_neutral(reader),
             languages=codes,
         )
     )
-    return CulturalSet(
-        name="blend",
-        languages=codes,
-        cultures=cultures,
-        own_culture={code: own[code] for code in codes if code in own},
-        items=items,
-        cues=cues(cultures, codes),
-        placebos=placebos(codes),
-        reference=REFERENCE,
-        left_out=left_out,
-    )
+    return cultural_set(ENTRY.name, codes, collected, {code: own[code] for code in codes if code in own}, cultures)
 
 
 def topics(reader: Reader, keys: Collection[str]) -> dict[str, str]:
     """The topic of each question, from the American question file; DataError for one of `keys` that it lacks."""
     part = question_part(country(REFERENCE))
-    found = {key: record.text("Topic") for key, record in by_key(reader.records(part), "ID").items()}
-    for key in sorted(set(keys) - found.keys())[:1]:
+    topic_of = {key: record.text("Topic") for key, record in by_key(reader.records(part), "ID").items()}
+    for key in sorted(set(keys) - topic_of.keys())[:1]:
         raise DataError(
             f"{part.paths[0]}: question {key!r} is missing",
             allowed="the ID of every annotated question",
             remedy="fetch files of one revision",
         )
-    return found
+    return topic_of
 
 
 def _neutral(reader: Reader) -> dict[str, str]:
@@ -81,15 +72,4 @@ def _neutral(reader: Reader) -> dict[str, str]:
     return {key: tidy(record.text("Question")) for key, record in by_key(reader.records(NEUTRAL), "ID").items()}
 
 
-ENTRY: Entry[CulturalSet] = Entry(
-    name="blend",
-    axis="cultural",
-    title="BLEnD: everyday knowledge of 16 countries and regions, short answers",
-    citation="Myung et al. 2024, arXiv:2406.09948",
-    licence="CC BY-SA 4.0",
-    languages=LANGUAGES,
-    size="500 questions x 16 countries",
-    load=load,
-    origin=ORIGIN,
-    cultures=tuple(one.culture for one in countries()),
-)
+ENTRY: Entry[CulturalSet] = described("blend", "cultural", load, LANGUAGES, (row.culture for row in countries()))

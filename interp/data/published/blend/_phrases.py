@@ -15,8 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from typing import Literal
+from pathlib import Path
 
 from interp.data.files import capital, read_table
 from interp.data.published.blend._text import tidy
@@ -43,10 +42,11 @@ class NotImplicit:
 
 @dataclass(frozen=True)
 class _Rule:
-    kind: Literal["drop", "keep"]
+    """Where `pattern` fits, the phrase goes for `replacement`, or stays for the reason `kept_because`."""
+
     pattern: re.Pattern[str]
     replacement: str
-    why: str
+    kept_because: str
 
 
 def implicit(question: str, language: str, culture: str) -> Implicit | NotImplicit:
@@ -71,7 +71,7 @@ def _placeless(text: str, language: str, culture: str) -> Implicit | NotImplicit
     if mentions:
         shorter = _without(text, language, ANYWHERE) if len(mentions) == 1 else None
         return shorter if isinstance(shorter, Implicit) else Implicit(text, "")
-    wrong = _misspelt(text, _names(language, culture)[0])
+    wrong = _misspelt(text, _names()[language, culture][0])
     return NotImplicit(f"the country's name is misspelt: {wrong}" if wrong else "no phrase names the country")
 
 
@@ -80,8 +80,8 @@ def _without(text: str, language: str, culture: str) -> Implicit | NotImplicit:
         match = rule.pattern.search(text)
         if match is None:
             continue
-        if rule.kind == "keep":
-            return NotImplicit(rule.why)
+        if rule.kept_because:
+            return NotImplicit(rule.kept_because)
         left = text[: match.start()] + match.expand(rule.replacement) + text[match.end() :]
         return Implicit(_mend(left, text, language), match[0].strip())
     return NotImplicit("the name is a subject, an object or part of a word")
@@ -109,8 +109,9 @@ def _misspelt(text: str, names: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _table() -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
-    rows = read_table(files(__package__) / "names.csv", ("language", "culture", "names", "stems"), ("stems",))
+def _names() -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
+    """By language and culture: the country's names, and the stems of its adjectives and peoples, the longest first."""
+    rows = read_table(Path(__file__).with_name("names.csv"), ("language", "culture", "names", "stems"), ("stems",))
     return {
         (row["language"], row["culture"]): (
             tuple(sorted(row["names"].split("|"), key=len, reverse=True)),
@@ -120,14 +121,9 @@ def _table() -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
     }
 
 
-def _names(language: str, culture: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The country's names and stems in a language, the longest first."""
-    return _table()[language, culture]
-
-
 @lru_cache(maxsize=64)
 def _mention(language: str, culture: str) -> re.Pattern[str]:
-    names, stems = _names(language, culture)
+    names, stems = _names()[language, culture]
     end = "" if language in UNSPACED else r"(?!\w)"
     forms = [rf"(?i:{re.escape(stem)}\w*)" for stem in stems] + [re.escape(name) + end for name in names]
     return re.compile(("" if language in UNSPACED else r"(?<!\w)") + f"(?:{'|'.join(forms)})")
@@ -135,7 +131,7 @@ def _mention(language: str, culture: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _rules(language: str, culture: str) -> tuple[_Rule, ...]:
-    names, stems = _names(language, culture)
+    names, stems = _names()[language, culture]
     forms = f"(?:{'|'.join(map(re.escape, names))})"
     parts = {
         "{name}": forms,
@@ -143,11 +139,11 @@ def _rules(language: str, culture: str) -> tuple[_Rule, ...]:
     }
     columns = ("language", "kind", "pattern", "replacement", "why")
     rules = []
-    for row in read_table(files(__package__) / "phrases.csv", columns, ("replacement", "why")):
+    for row in read_table(Path(__file__).with_name("phrases.csv"), columns, ("replacement", "why")):
         if row["language"] == language:
             pattern = row["pattern"]
             for part, regex in parts.items():
                 pattern = pattern.replace(part, regex)
-            kind: Literal["drop", "keep"] = "keep" if row["kind"] == "keep" else "drop"
-            rules.append(_Rule(kind, re.compile(pattern), row["replacement"], row["why"]))
+            kept_because = row["why"] if row["kind"] == "keep" else ""
+            rules.append(_Rule(re.compile(pattern), row["replacement"], kept_because))
     return tuple(rules)

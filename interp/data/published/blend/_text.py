@@ -28,4 +28,4 @@ def parsed(value: Any, where: str) -> Any:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise DataError(f"{where}: no valid JSON ({error})", allowed="JSON", remedy="correct the cell") from error
+        raise DataError(f"{where}: not valid JSON ({error})", allowed="JSON", remedy="correct the cell") from error

@@ -69,8 +69,8 @@ def test_a_question_without_answers_is_invalid() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"annotations": "[{'answers'"}, "no valid JSON"),
-        ({"annotations": {"answers": []}}, "holds no list"),
+        ({"annotations": "[{'answers'"}, "not valid JSON"),
+        ({"annotations": {"answers": []}}, "is not a list"),
         ({"annotations": ["연"]}, "an annotation is"),
         ({"annotations": [{"answers": ["연"], "count": 1}]}, "en_answers"),
         ({"annotations": [{"answers": ["연"], "en_answers": [], "count": 0}]}, "count is 0"),
@@ -90,7 +90,7 @@ def test_missing_columns_and_twins_are_named() -> None:
     record = one()
     with pytest.raises(DataError, match="'idks' is missing"):
         annotated([Record({k: v for k, v in record.values.items() if k != "idks"}, "rows, row 2")])
-    with pytest.raises(DataError, match="'Xx-01' is there twice"):
+    with pytest.raises(DataError, match="'Xx-01' appears twice"):
         annotated([record, record])
 
 

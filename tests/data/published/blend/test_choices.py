@@ -62,7 +62,7 @@ def test_one_row_is_drawn_per_question_and_country_with_an_american_choice_if_th
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"choices": "{'A': 'kite'}"}, "no valid JSON"),
+        ({"choices": "{'A': 'kite'}"}, "not valid JSON"),
         ({"choices": '["kite"]'}, "'choices' is"),
         ({"choice_countries": '{"A": "US"}'}, "the same letters"),
         ({"answer_idx": "E"}, "allowed: A, B, C, D"),

@@ -10,7 +10,7 @@ NONE: dict[str, int] = {}
 
 
 def record(*answers: Answer) -> Annotated:
-    return Annotated("Xx-01", "q", "q", answers, NONE)
+    return Annotated("q", answers, NONE)
 
 
 def english(*texts: str, votes: int = 1) -> Answer:

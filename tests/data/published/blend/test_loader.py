@@ -187,7 +187,7 @@ def test_files_that_do_not_line_up_are_told_of(published: Path) -> None:
     with pytest.raises(DataError, match="question 'Xx-new' is missing"):
         load_cultural("blend", data_dir=published)
     path.write_text('{"Xx-fly": {', encoding="utf-8")
-    with pytest.raises(DataError, match=r"Spain_data.json, row 1: no valid JSON"):
+    with pytest.raises(DataError, match=r"Spain_data.json, row 1: not valid JSON"):
         load_cultural("blend", data_dir=published)
     path.unlink()
     (folder / "annotations" / "US_data.json").unlink()
