@@ -8,7 +8,6 @@ from gguf import GGUFWriter
 
 from interp.export._additions import Additions
 from interp.files import whole
-from interp.model.load import need_gguf
 
 GGUF_FORM = "a GGUF control vector"
 FIRST_LAYER = 1
@@ -21,11 +20,9 @@ def write_gguf(path: Path, added: Additions, model_hint: str, positions: str = "
     """Write one tensor `direction.N` [d_model] in float32 per layer, with the keys that repeng writes too.
 
     model_hint: Transformers' model type, such as llama. positions: what is known of the plan's positions, as JSON text
-    (key `translocal.positions`); empty where it was chosen at all of them. Raises ModelError without the package gguf,
-    ValueError for layer 0.
+    (key `translocal.positions`); empty where it was chosen at all of them. Raises ValueError for
+    layer 0.
     """
-    need_gguf("writing GGUF")
-
     if min(added) < FIRST_LAYER:
         raise ValueError("a control vector has no direction.0")
     with whole(path) as working:

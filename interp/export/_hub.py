@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
+
 from interp.errors import ConfigError, OutputError
+from interp.hub import failure_of
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -24,22 +27,21 @@ def upload(folder: Path, repository: str, *, private: bool = False, api: Any = N
     api: a `huggingface_hub.HfApi`, by default the usual one. Raises OutputError without a token, and
     with what the Hub says.
     """
-    from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError
-
     if api is None:
-        if get_token() is None:
+        if huggingface_hub.get_token() is None:
             raise OutputError(
                 "no token for the Hub is there",
                 allowed="a token that may write",
                 remedy="run `hf auth login`, or set HF_TOKEN",
             )
-        api = HfApi()
+        api = huggingface_hub.HfApi()
     try:
         url = api.create_repo(repository, repo_type="model", private=private, exist_ok=True)
         said = "Steering plans of translocal"
         api.upload_folder(repo_id=repository, repo_type="model", folder_path=str(folder), commit_message=said)
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # the Hub's errors, the network's and the disk's have no common class
+        if failure_of(error) is None:
+            raise
         reason = " ".join(str(error).split())[:300]
         raise OutputError(
             f"{repository} can't be written: {reason}", remedy="check the name, the token and the network"

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from interp.errors import ModelError
-from interp.model import LoadedModel
+from interp.model import HookedModel, LoadedModel, device_of, dtype_of, embedding_rows, load
 from interp.model.load._adapters import find_adapter
-from interp.model.load._booting import boot, read_configuration
-from interp.model.load._gguf_header import header_of
+from interp.model.load._configuration import read_configuration
+from interp.model.load._gguf_support import header_of
 from interp.model.load._hub import at_hand, check_revision
 from interp.model.load._placement import DeviceMap, check_quantization, place
+from interp.model.load._processing import fingerprint, processing_of
 from interp.model.load._sources import DTYPES, ORGANISM, find_model
+from interp.model.load._trial import check_hooks_work
+from interp.model.load._vocabulary import check_vocabulary
 from interp.model.machine import check_fits
 from interp.model.read import notice_changed
 from interp.organism import Exposure
-
-if TYPE_CHECKING:
-    from interp.model import HookedModel
 
 
 def load_model(
@@ -61,7 +60,7 @@ def load_model(
     source, commit = at_hand(name, revision)
     read_configuration(source, name)
     check_fits(source, placement.dtype, placement.devices, quantization=quantization)
-    hooked = boot(source, name, placement, found)
+    hooked = load.boot(source, name, placement, found)
     exposure = Exposure.read(Path(source.location))
     said = "" if found is None else f"{found.name} {found.revision}".strip()
     stored = header_of(Path(source.location)).described(placement.dtype) if source.gguf else ""
@@ -77,9 +76,6 @@ def _described(
     quantization: str,
     gguf: str = "",
 ) -> LoadedModel:
-    from interp.model.load._processing import fingerprint, processing_of
-    from interp.model.load._trial import check_hooks_work
-
     check_hooked(model, name)
     check_hooks_work(model)
     return LoadedModel(
@@ -113,8 +109,6 @@ def _taken(
                 f"{setting} {value!r} makes no sense for a model that is loaded already",
                 remedy="leave it out, or pass the model's name",
             )
-    from interp.model import device_of, dtype_of
-
     name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
     check_hooked(model, name)
     there = {"device": str(device_of(model)), "dtype": str(dtype_of(model)).removeprefix("torch.")}
@@ -134,9 +128,6 @@ def _taken(
 
 def check_hooked(model: HookedModel, name: str) -> None:
     """Raise ModelError unless the model has a residual stream after every block and a tokenizer of its size."""
-    from interp.model import embedding_rows
-    from interp.model.load._kinds import check_vocabulary
-
     missing = [
         hook
         for layer in range(model.cfg.n_layers)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from interp.errors import DataError, OutputError
 from interp.files import differences, whole
@@ -48,8 +50,6 @@ class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
         return len(self.layers)
 
     def __getitem__(self, layer: Any) -> Any:
-        from safetensors import safe_open
-
         if isinstance(layer, slice):
             return [self[number] for number in range(*layer.indices(len(self)))]
         row = range(len(self))[layer]
@@ -78,8 +78,6 @@ def store_residuals(
     `read_residuals`. Raises OutputError where the folder holds something else, naming the difference.
     """
     model = hooked(model)
-    from safetensors.numpy import save_file
-
     if shard_size < 1:
         raise ValueError(f"shard_size must be at least 1, got {shard_size}")
     reading = Reading(model, layers, position)

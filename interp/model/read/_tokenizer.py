@@ -6,13 +6,14 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tokenizers import Tokenizer, models
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from interp.errors import Notice
+from interp.model import HookedModel
 from interp.model.load import gguf_tokenizer, is_gguf
-
-if TYPE_CHECKING:
-    from interp.model import HookedModel
 
 Ids = tuple[int, ...]
 
@@ -49,8 +50,6 @@ class Around:
 
 def own_tokenizer(place: str | Path) -> Any:
     """The tokenizer of a checkpoint's folder or GGUF file as Transformers reads it: it adds what files say alone."""
-    from transformers import AutoTokenizer
-
     if is_gguf(Path(place)):
         tokenizer = gguf_tokenizer(Path(place))
     else:
@@ -61,9 +60,6 @@ def own_tokenizer(place: str | Path) -> Any:
 
 def stand_in() -> Any:
     """A tokenizer of one word, for TransformerLens to change in place of the model's (see `give_tokenizer`)."""
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
     words = Tokenizer(models.WordLevel({_PROBE: 0}, unk_token=_PROBE))
     return PreTrainedTokenizerFast(tokenizer_object=words, unk_token=_PROBE, eos_token=_PROBE)
 
@@ -105,8 +101,6 @@ def notice_changed(tokenizer: Any) -> None:
     if vars(tokenizer).get(_KEPT) == OWN:
         return
     try:
-        from transformers import AutoTokenizer
-
         place = str(tokenizer.name_or_path)
         own = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False)
     except Exception:  # there are no such files, or they can't be read here

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
+from transformers.cache_utils import Cache as TransformersCache
 
 from interp.model import HookedModel, device_of
 
@@ -250,7 +251,7 @@ class Blocks(Stepper):
         if isinstance(value, torch.Tensor):
             make = {4: self._mask, 3: self._encoding, 2: self._positions}[value.ndim]
             return places.once(value, times, lambda: make(value, places, times))
-        return cache if _is_cache(value) else value
+        return cache if isinstance(value, TransformersCache) else value
 
     def _mask(self, plain: torch.Tensor, places: Places, times: int) -> torch.Tensor:
         grid = plain[0, 0].to(places.queries.device)
@@ -323,12 +324,6 @@ def _compiled(module: torch.nn.Module) -> Callable[..., Any]:
     return known
 
 
-def _is_cache(value: Any) -> bool:
-    from transformers import cache_utils
-
-    return isinstance(value, cache_utils.Cache)
-
-
 def refuse_by_structure(model: HookedModel) -> None:
     """Raise Unsteppable for architectures whose blocks pass each other more than the residual stream."""
     config = model.original_model.config  # type: ignore[attr-defined]
@@ -366,7 +361,7 @@ def _refuse_unknown_arguments(call: _Call, heads: int) -> None:
                 masks += len(shape) == 4
                 if not known:
                     raise Unsteppable(f"its blocks take {name} of shape {list(shape)}")
-            elif not (part is None or isinstance(part, (bool, int, float, str)) or _is_cache(part)):
+            elif not (part is None or isinstance(part, (bool, int, float, str, TransformersCache))):
                 raise Unsteppable(f"its blocks take {name}, a {type(part).__name__}")
     if masks != 1:
         raise Unsteppable(f"its blocks take {masks} attention masks")
