@@ -10,6 +10,8 @@ from huggingface_hub import constants
 
 from interp.errors import causes
 
+SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+
 Failure = Literal[
     "bad name",
     "gated",
@@ -33,8 +35,7 @@ _NAMED: dict[str, Failure] = {
 
 def offline_switches() -> dict[str, bool]:
     """The environment variables that forbid the network, and whether each is on."""
-    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
-    return {name: os.environ.get(name, "").upper() in constants.ENV_VARS_TRUE_VALUES for name in names}
+    return {name: os.environ.get(name, "").upper() in constants.ENV_VARS_TRUE_VALUES for name in SWITCHES}
 
 
 def failure_of(error: BaseException) -> Failure | None:
