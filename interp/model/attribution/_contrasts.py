@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import torch
-from jaxtyping import Float
 
 from interp.data import CulturalSet, Role, Task, Text, draw, question_text
-from interp.errors import ModelError
-from interp.model import HookedModel, LoadedModel, NamedHook, device_of, hooked
-from interp.model.read import Batch, Ids, Template, Tokens, batches, switches_in
+from interp.model import HookedModel, LoadedModel, hooked
+from interp.model.attribution._bridge import last_logits, require_bridge
+from interp.model.read import Ids, Template, Tokens
 
 
 @dataclass(frozen=True)
@@ -136,55 +131,3 @@ def cue_pairs(
         clusters=tuple(contrast.clusters[row] for row, _, _ in rows),
         unmatched=tuple(key for row, key in enumerate(contrast.items) if row not in kept),
     )
-
-
-def require_bridge(model: HookedModel) -> Any:
-    """The model, if TransformerLens' analysis tools take it; raises ModelError otherwise."""
-    try:
-        from transformer_lens.model_bridge import TransformerBridge
-        from transformer_lens.tools import analysis  # noqa: F401
-    except ImportError as error:
-        raise ModelError(
-            "attribution needs TransformerLens' analysis tools, which this version lacks",
-            allowed="transformer-lens 4",
-            remedy="upgrade transformer-lens",
-        ) from error
-    if not isinstance(model, TransformerBridge):
-        raise ModelError(
-            f"attribution does not take a {type(model).__name__}",
-            allowed="a TransformerBridge",
-            remedy="load the model with load_model under transformer-lens 4",
-        )
-    return model
-
-
-def batched(model: HookedModel, texts: Sequence[str | Ids], batch_size: int) -> Iterator[Batch]:
-    """Prompts, or their token ids, as batches."""
-    tokens = Tokens(model)
-    sequences = [tokens.prompt(text) for text in texts]
-    lengths = [len(sequence) for sequence in sequences]
-    return batches(sequences, lengths, batch_size, device_of(model), switches=switches_in(model))
-
-
-def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch vocab"]:
-    """Logits at each row's last prompt token; no other position is unembedded."""
-
-    def keep(stream: torch.Tensor, hook: Any) -> torch.Tensor:
-        return stream[torch.arange(len(stream), device=stream.device), batch.last.to(stream.device)][:, None]
-
-    hooks: list[NamedHook] = [("unembed.hook_in", keep)]
-    logits: torch.Tensor = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
-    return logits[:, 0]
-
-
-@torch.inference_mode()
-def last_logits(
-    model: HookedModel, texts: Sequence[str | Ids], columns: Sequence[Sequence[int]], batch_size: int = 64
-) -> list[Float[np.ndarray, " column"]]:
-    """Logits (float32) of some tokens, `columns[i]` for text i, at each text's last token."""
-    out: list[np.ndarray] = [np.empty(0)] * len(texts)
-    for batch in batched(model, texts, batch_size):
-        logits = run_last(model, batch)
-        for j, i in enumerate(batch.rows):
-            out[i] = logits[j, list(columns[i])].float().cpu().numpy()
-    return out
