@@ -26,6 +26,20 @@ from interp.model.read import described_tokenizer, own_tokenizer, switches_of
 
 
 @dataclass(frozen=True)
+class Base:
+    """The model that is to be trained.
+
+    name: a folder, a GGUF file, a Hub id or `organism`. device: `auto` is a GPU where there is one. dtype: `auto` is
+    float32 on a CPU and bfloat16 elsewhere. revision: branch, tag or commit on the Hub; None is main.
+    """
+
+    name: str = "organism"
+    device: str = "auto"
+    dtype: str = "auto"
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
 class Trainable:
     """A model, the tokenizer that it is scored with, where both came from, and the longest text, in tokens.
 
