@@ -192,12 +192,12 @@ def _lora(model: Adapted) -> dict[str, Any]:
 
 def _ends(curve: Curve) -> dict[str, dict[str, float]]:
     """Mean of every part over the first and the last tenth of the steps that have it."""
-    found = {}
+    tenths = {}
     for name in dict.fromkeys(name for row in curve for name in row if name not in ("step", "rate", "gradient")):
         values = [row[name] for row in curve if name in row]
         some = max(1, len(values) // 10)
-        found[name] = {"first": sum(values[:some]) / some, "last": sum(values[-some:]) / some}
-    return found
+        tenths[name] = {"first": sum(values[:some]) / some, "last": sum(values[-some:]) / some}
+    return tenths
 
 
 def _versions() -> dict[str, str]:

@@ -44,7 +44,7 @@ def shape_from_config(config: Any) -> Shape:
     except Exception as error:  # every architecture's own kind
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"a {text.model_type} is no causal language model that Transformers can build: {reason}",
+            f"Transformers can't build a {text.model_type} as a causal language model: {reason}",
             allowed="decoder-only models",
             remedy="choose another model",
         ) from error

@@ -53,29 +53,29 @@ def contrasts(
     """
     model = hooked(model)
     tokens = Tokens(require_bridge(model))
-    asked = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]
-    endings = [ids for _, ids in asked]
+    encoded = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]
+    endings = [ids for _, ids in encoded]
     firsts = [
         (_first_tokens(ids, task, better), _first_tokens(ids, task, worse))
         for ids, task in zip(endings, tasks, strict=True)
     ]
-    prompts = [context for context, _ in asked]
-    kept: list[int] = []
+    prompts = [context for context, _ in encoded]
+    usable: list[int] = []
     pairs: list[tuple[int, int]] = []
     for i, logits in enumerate(last_logits(model, prompts, [[*a, *b] for a, b in firsts], batch_size)):
         a, b = firsts[i]
         liked = dict(zip([*a, *b], logits.tolist(), strict=True))
         first = max(a, key=lambda token: (liked[token], -token))
         if rest := [token for token in b if token != first]:
-            kept.append(i)
+            usable.append(i)
             pairs.append((first, max(rest, key=lambda token: (liked[token], -token))))
     return Contrasts(
-        prompts=tuple(prompts[i] for i in kept),
+        prompts=tuple(prompts[i] for i in usable),
         better=tuple(first for first, _ in pairs),
         worse=tuple(second for _, second in pairs),
-        items=tuple(tasks[i].prompt.item for i in kept),
-        clusters=tuple(tasks[i].cluster for i in kept),
-        dropped=tuple(task.prompt.item for i, task in enumerate(tasks) if i not in set(kept)),
+        items=tuple(tasks[i].prompt.item for i in usable),
+        clusters=tuple(tasks[i].cluster for i in usable),
+        dropped=tuple(task.prompt.item for i, task in enumerate(tasks) if i not in set(usable)),
     )
 
 
@@ -103,12 +103,12 @@ def cue_pairs(
     contrast = contrasts(model, tasks, "local", "reference")
     tokens, frame = Tokens(model), template or Template()
     items = {item.key: item for item in dataset.items}
-    asked = {task.prompt.item: task.prompt for task in tasks}
+    prompts = {task.prompt.item: task.prompt for task in tasks}
     wrong = [dataset.cues[c] for c in dataset.cultures if c not in (culture, dataset.reference)]
 
     def fitting(row: int, sentences: Sequence[Text], what: str) -> Ids | None:
         key, length = contrast.items[row], len(contrast.prompts[row])
-        code, endings = asked[key].language, asked[key].continuations
+        code, endings = prompts[key].language, prompts[key].continuations
         question = items[key].questions[code]
         texts = [frame.text(question_text(question, code, sentence[code])) for sentence in sentences]
         able = [ids for text in texts if len(ids := tokens.split(text, endings)[0]) == length]
@@ -120,7 +120,7 @@ def cue_pairs(
         control = fitting(row, wrong, "wrong cue")
         if placebo and control:
             rows.append((row, placebo, control))
-    kept = {row for row, _, _ in rows}
+    matched = {row for row, _, _ in rows}
     return CuePairs(
         cued=tuple(contrast.prompts[row] for row, _, _ in rows),
         placebo=tuple(placebo for _, placebo, _ in rows),
@@ -129,5 +129,5 @@ def cue_pairs(
         worse=tuple(contrast.worse[row] for row, _, _ in rows),
         items=tuple(contrast.items[row] for row, _, _ in rows),
         clusters=tuple(contrast.clusters[row] for row, _, _ in rows),
-        unmatched=tuple(key for row, key in enumerate(contrast.items) if row not in kept),
+        unmatched=tuple(key for row, key in enumerate(contrast.items) if row not in matched),
     )

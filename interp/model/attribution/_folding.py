@@ -52,7 +52,7 @@ def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None)
     """
     model = hooked(model)
     bridge = require_bridge(model)
-    kept = np.arange(bridge.cfg.d_vocab) if words is None else np.unique(np.fromiter(words, dtype=np.int64))
+    ids = np.arange(bridge.cfg.d_vocab) if words is None else np.unique(np.fromiter(words, dtype=np.int64))
     source, device = bridge.original_model, device_of(model)
     if len({parameter.device for parameter in source.parameters()}) > 1:
         raise _unfoldable("the model is spread over several devices, and its folded copy would not fit one")
@@ -61,7 +61,7 @@ def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None)
         with torch.random.fork_rng(devices=[]):  # an empty model draws its weights before it gets others
             config = copy.deepcopy(source.config)
             text = config.get_text_config(decoder=True)
-            text.vocab_size, text.pad_token_id = len(kept), None
+            text.vocab_size, text.pad_token_id = len(ids), None
             empty = type(source)(config).to(device, dtype)
             twin: Any = type(bridge).boot_transformers(
                 bridge.cfg.model_name, hf_model=empty, tokenizer=stand_in(), device=str(device), dtype=dtype
@@ -69,24 +69,24 @@ def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None)
         give_tokenizer(twin, bridge.tokenizer)
         shapes = {name: value.shape for name, value in twin.state_dict().items()}
         weights = bridge.state_dict().items()
-        twin.load_state_dict({name: v if v.shape == shapes[name] else v[kept] for name, v in weights})
+        twin.load_state_dict({name: v if v.shape == shapes[name] else v[ids] for name, v in weights})
         twin.eval()
         twin.enable_compatibility_mode(disable_warnings=True)
         if "fold_ln" not in processing_of(twin):
             raise _unfoldable(f"TransformerLens can't fold the norms of {type(source).__name__}")
-        some = torch.arange(min(8, len(kept)), device=device)[None]
+        sample = torch.arange(min(8, len(ids)), device=device)[None]
         with torch.inference_mode():
-            own = bridge(torch.from_numpy(kept).to(device)[some], return_type="logits")[..., kept].float()
-            folds = twin(some, return_type="logits").float()
-            own, folds = own.log_softmax(-1), folds.log_softmax(-1)
+            original = bridge(torch.from_numpy(ids).to(device)[sample], return_type="logits")[..., ids].float()
+            copied = twin(sample, return_type="logits").float()
+            original, copied = original.log_softmax(-1), copied.log_softmax(-1)
     except ModelError:
         raise
     except Exception as error:  # every architecture's adapter raises its own kind
         raise _unfoldable(f"the weights can't be folded: {' '.join(str(error).split())[:300]}") from error
-    gap = (own - folds).abs().max().item()
+    gap = (original - copied).abs().max().item()
     if not gap <= _TWIN_TOLERANCE.get(dtype, 0.5):
         raise _unfoldable(f"log-probabilities of a folded copy differ from the model's by up to {gap:.2g}")
-    return Folded(twin, kept, Tokens(model))
+    return Folded(twin, ids, Tokens(model))
 
 
 def _unfoldable(reason: str) -> ModelError:

@@ -32,7 +32,7 @@ def cue_attribution(
     bridge = require_bridge(model)
     check_rows(cued=cued, placebo=placebo, control=control, better=better, worse=worse)
     tokens, device = Tokens(model), device_of(model)
-    found: list[list[list[float]]] = [[], []]
+    columns: list[list[list[float]]] = [[], []]
     parts: list[Part] = []
     for row, texts in enumerate(zip(cued, placebo, control, strict=True)):
         ids = [tokens.prompt(text) for text in texts]
@@ -46,7 +46,7 @@ def cue_attribution(
             return logits[0, -1, better[row]] - logits[0, -1, worse[row]]
 
         clean, corrupt, wrong = (torch.tensor([sequence], device=device) for sequence in ids)
-        for source, effects in zip((clean, wrong), found, strict=True):
+        for source, effects in zip((clean, wrong), columns, strict=True):
             with torch.enable_grad():
                 scores = analysis().attribution_patch(bridge, source, corrupt, metric).node_scores
             summed: dict[Part, float] = defaultdict(float)
@@ -55,7 +55,7 @@ def cue_attribution(
                 summed[-1 if node.layer is None else node.layer, name, node.head] += score
             parts = list(summed)
             effects.append(list(summed.values()))
-    values, controls = (np.array(effects).T for effects in found)
+    values, controls = (np.array(effects).T for effects in columns)
     total = differences(model, cued, better, worse) - differences(model, placebo, better, worse)
     return Effects("cue", frame(parts), values, controls, total)
 

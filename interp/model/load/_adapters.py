@@ -44,8 +44,8 @@ def find_adapter(name: str) -> Adapter:
         if folder.exists() or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
             problem = f"adapter {name!r} {not_a_folder(folder)}" if folder.exists() else f"{shown} does not exist"
             raise ModelError(problem, allowed="a folder, or a Hub id", remedy="check the path")
-        repository, _, wanted = name.partition("@")
-        snapshot = fetch(repository, wanted or None, files=ADAPTER, kind="adapter")
+        repository, _, commit = name.partition("@")
+        snapshot = fetch(repository, commit or None, files=ADAPTER, kind="adapter")
         folder, revision, shown = snapshot.folder, snapshot.revision, f"adapter {name!r}"
     if not (folder / CONFIG).is_file():
         raise ModelError(

@@ -143,9 +143,9 @@ def gguf_tokenizer(path: Path) -> Any:
     Where Transformers has one it is named: else Transformers reads the whole vocabulary twice, once for its type alone.
     """
     model_type = gguf_configuration(path, path.name).model_type
-    known = {"tokenizer_type": model_type} if TOKENIZER_MAPPING_NAMES.get(model_type) else {}
+    options = {"tokenizer_type": model_type} if TOKENIZER_MAPPING_NAMES.get(model_type) else {}
     with alone(path) as place:
-        return AutoTokenizer.from_pretrained(**place, **known, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(**place, **options, trust_remote_code=False)
 
 
 @contextmanager

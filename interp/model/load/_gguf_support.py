@@ -87,14 +87,14 @@ def readable_types(architecture: str) -> frozenset[int]:
 
         plain = (GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16)
         return frozenset({*GGML_BLOCK, *map(int, plain)})
-    known = set()
+    readable = set()
     for kind, (_, width) in GGML_QUANT_SIZES.items():
         try:
             dequantize(np.zeros((1, width), np.uint8), kind)
         except NotImplementedError:
             continue
-        known.add(int(kind))
-    return frozenset(known)
+        readable.add(int(kind))
+    return frozenset(readable)
 
 
 def _type_name(number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import huggingface_hub
 import torch
+from huggingface_hub.utils import filter_repo_objects
 from transformers import AutoConfig
 from transformers.utils import logging as hf_logging
 
@@ -92,9 +92,9 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     except ModelError:
         raise
     except Exception as error:  # Transformers', the Hub's, the network's
-        said = explained(error, source.location, revision) if folder is None else None
+        failure = explained(error, source.location, revision) if folder is None else None
         reason = " ".join(str(error).split())[:200]
-        raise said or ModelError(
+        raise failure or ModelError(
             f"the configuration or tokenizer of {name!r} can't be read: {reason}", remedy="check the files"
         ) from error
     shape = shape_from_config(config)
@@ -126,7 +126,7 @@ def outline_of(loaded: LoadedModel) -> Outline:
     model: Any = loaded.model
     if not has_configuration(loaded):
         raise ModelError(
-            "how long this model takes can't be told: it has no configuration of Transformers",
+            "the time that this model takes can't be estimated: it has no Transformers configuration",
             remedy="pass a design: small, medium, large or exhaustive",
         )
     original = model.original_model
@@ -153,21 +153,13 @@ def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int |
             api.auth_check(source.repository)
     except Exception as error:  # the Hub's errors and the network's have no common class
         raise explained(error, source.location, revision) or error from error
-    sizes = {
-        file.rfilename: int(file.size or 0)
-        for file in info.siblings or ()
-        if file.rfilename == source.file or (not source.file and _fetched(file.rfilename))
-    }
-    if source.file and not sizes:
+    sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
+    if source.file and source.file not in sizes:
         raise no_such_file(source)
+    checkpoint = filter_repo_objects(sizes, allow_patterns=list(CHECKPOINT), ignore_patterns=list(ELSEWHERE))
+    fetched = [source.file] if source.file else checkpoint
     parameters = int(info.safetensors.total) if info.safetensors else None
-    return bool(info.gated), str(info.sha or ""), sum(sizes.values()), parameters
-
-
-def _fetched(file: str) -> bool:
-    return any(fnmatch.fnmatch(file, pattern) for pattern in CHECKPOINT) and not any(
-        fnmatch.fnmatch(file, pattern) for pattern in ELSEWHERE
-    )
+    return bool(info.gated), str(info.sha or ""), sum(sizes[name] for name in fetched), parameters
 
 
 def _configuration_on_hub(source: Source, revision: str | None) -> Any:

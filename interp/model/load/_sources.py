@@ -63,8 +63,8 @@ def organism_folder() -> Path:
 def find_model(name: str, dtype: str = "auto") -> Source:
     """The source of a model, checked without importing torch.
 
-    Raises ModelError for an unknown dtype, a folder that doesn't exist, is no checkpoint or has no safetensors, and a
-    GGUF file that doesn't exist, is cut off, or that Transformers can't read.
+    Raises ModelError for an unknown dtype, a folder that doesn't exist, is not a checkpoint or has no safetensors, and
+    for a GGUF file that doesn't exist, is cut off, or that Transformers can't read.
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
@@ -106,7 +106,7 @@ def check_checkpoint(folder: Path, what: str) -> None:
     """Raise ModelError, about `what`, for a folder without config.json or without all of its safetensors files."""
     if not (folder / "config.json").is_file():
         raise ModelError(
-            f"{what} is no checkpoint: it has no config.json",
+            f"{what} is not a checkpoint: it has no config.json",
             allowed="a folder written by Transformers' save_pretrained (config.json, *.safetensors, tokenizer.json)",
             remedy="check the path (a folder with adapter_config.json is an adapter: pass it with its base)",
         )

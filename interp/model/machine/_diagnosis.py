@@ -67,7 +67,7 @@ def _accelerator(machine: Machine) -> Iterator[Advice]:
         return
     if driver is None:
         if kind in ("CUDA", "ROCm"):
-            yield Advice("note", f"torch is built for {torch.build}, and there is no GPU driver: runs take the CPU")
+            yield Advice("note", f"torch is built for {torch.build}, and there is no GPU driver: runs use the CPU")
         return
     if kind == "CPU":
         which = f"CUDA {driver.cuda} or older" if driver.cuda else "it"
@@ -137,7 +137,7 @@ def _numbers(architecture: str) -> tuple[int, int]:
 
 def _space(machine: Machine) -> Iterator[Advice]:
     if machine.ram_free < LEAST["memory"]:
-        text = f"{machine.ram_free / GIB:.1f} GiB of memory are free; the embedded model's run takes 2.5"
+        text = f"{machine.ram_free / GIB:.1f} GiB of memory are free, and a run of the embedded model takes 2.5"
         yield Advice("warning", text, "close other programs, or ask the scheduler for more")
     for disk in machine.disks:
         if not disk.writable and disk.purpose == "runs":

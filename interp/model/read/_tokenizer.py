@@ -102,18 +102,18 @@ def notice_changed(tokenizer: Any) -> None:
         return
     try:
         place = str(tokenizer.name_or_path)
-        own = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+        original = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False)
     except Exception:  # there are no such files, or they can't be read here
         return
-    given, said = described_tokenizer(tokenizer), described_tokenizer(own)
-    differ = [
-        f"{given[key] or 'nothing'} {where} a text, the checkpoint's own {said[key] or 'nothing'}"
+    given, expected = described_tokenizer(tokenizer), described_tokenizer(original)
+    differing = [
+        f"{given[key] or 'nothing'} {where} a text, the checkpoint's own {expected[key] or 'nothing'}"
         for key, where in (("in_front", "in front of"), ("behind", "behind"))
-        if given[key] != said[key]
+        if given[key] != expected[key]
     ]
-    if differ:
+    if differing:
         warnings.warn(
-            f"the model object's tokenizer puts {'; and '.join(differ)}; its texts are encoded so. To encode as the "
+            f"the model object's tokenizer puts {'; and '.join(differing)}; its texts are encoded so. To encode as the "
             f"checkpoint does, pass {place!r} in place of the object, or call "
             "interp.model.read.give_tokenizer(model, own_tokenizer(folder)) first",
             Notice,

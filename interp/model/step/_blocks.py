@@ -133,16 +133,16 @@ class Stepper(ABC):
         rows = torch.zeros(max(depth.values()), max(depth) + 1, dtype=torch.long, device=self.device)
         index = torch.tensor([(row, position) for (_, position), row in order.items()], device=self.device)
         rows[index[:, 0], index[:, 1]] = torch.tensor([token for token, _ in order], device=self.device)
-        found: list[torch.Tensor] = []
+        streams: list[torch.Tensor] = []
 
         def keep(*args: Any, **kwargs: Any) -> Any:
-            found.append(args[0] if args else kwargs["hidden_states"])
+            streams.append(args[0] if args else kwargs["hidden_states"])
             raise Stop
 
         with replaced({self.blocks[0]: keep}), suppress(Stop):
             self._forward(rows)
         pick = torch.tensor([(order[cell], cell[1]) for cell in cells], device=self.device)
-        return found[0][pick[:, 0], pick[:, 1]]
+        return streams[0][pick[:, 0], pick[:, 1]]
 
     def step(
         self,
@@ -317,11 +317,11 @@ def _carries_hooks(module: torch.nn.Module) -> bool:
 
 
 def _compiled(module: torch.nn.Module) -> Callable[..., Any]:
-    known = module.__dict__.get("_translocal_compiled")
-    if known is None:
-        known = torch.compile(module.forward, dynamic=True)
-        object.__setattr__(module, "_translocal_compiled", known)
-    return known
+    compiled = module.__dict__.get("_translocal_compiled")
+    if compiled is None:
+        compiled = torch.compile(module.forward, dynamic=True)
+        object.__setattr__(module, "_translocal_compiled", compiled)
+    return compiled
 
 
 def refuse_by_structure(model: HookedModel) -> None:
