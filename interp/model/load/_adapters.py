@@ -45,8 +45,8 @@ def find_adapter(name: str) -> Adapter:
             problem = f"adapter {name!r} {not_a_folder(folder)}" if folder.exists() else f"{shown} does not exist"
             raise ModelError(problem, allowed="a folder, or a Hub id", remedy="check the path")
         repository, _, commit = name.partition("@")
-        snapshot = fetch(repository, commit or None, files=ADAPTER, kind="adapter")
-        folder, revision, shown = snapshot.folder, snapshot.revision, f"adapter {name!r}"
+        folder = fetch(repository, commit or None, files=ADAPTER, kind="adapter")
+        revision, shown = folder.name, f"adapter {name!r}"
     if not (folder / CONFIG).is_file():
         raise ModelError(
             f"{shown} has no {CONFIG}", allowed="what PEFT's save_pretrained writes", remedy="check the path"

@@ -19,7 +19,7 @@ from interp.model.load._gguf_names import SUFFIX, check_not_split
 try:  # what Transformers reads with code of its own, without the package gguf, from 5.2x on
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 except ImportError:
-    GGUF_CONFIG_ARCHS = ()
+    GGUF_CONFIG_ARCHS = {}
 
 
 def header_of(path: Path) -> Header:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import huggingface_hub
@@ -22,20 +21,10 @@ ELSEWHERE = ("*/*", "consolidated*.safetensors")
 """Subfolders and a second copy of the weights, in another layout."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A repository's files in the Hub's cache, and the commit they are of."""
+def fetch(name: str, revision: str | None = None, *, files: tuple[str, ...] = CHECKPOINT, kind: str = "model") -> Path:
+    """The folder with a repository's files, downloaded where the Hub's cache lacks them; its name is their commit.
 
-    folder: Path
-    revision: str
-
-
-def fetch(
-    name: str, revision: str | None = None, *, files: tuple[str, ...] = CHECKPOINT, kind: str = "model"
-) -> Snapshot:
-    """The files of a repository on the Hub, downloaded where the cache lacks them (an interrupted download goes on).
-
-    name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default.
+    An interrupted download goes on. name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default.
     Raises ModelError, about the `kind` of thing asked for, that says whether it is gated, unknown, not cached while
     offline, or out of reach.
     """
@@ -43,14 +32,15 @@ def fetch(
     repository, _, file = name.partition(":")
     allowed, ignored = ([glob.escape(file)], []) if file else (list(files), list(ELSEWHERE))
     try:
-        folder = Path(
-            huggingface_hub.snapshot_download(
-                repository, revision=revision, allow_patterns=allowed, ignore_patterns=ignored
-            )
+        folder = huggingface_hub.snapshot_download(
+            repository, revision=revision, allow_patterns=allowed, ignore_patterns=ignored
         )
     except Exception as error:  # the Hub's errors, the network's and the disk's have no common class
-        raise explained(error, name, revision, kind) or error from error
-    return Snapshot(folder, folder.name)
+        failure = explained(error, name, revision, kind)
+        if failure is None:
+            raise
+        raise failure from error
+    return Path(folder)
 
 
 def check_revision(source: Source, revision: str | None) -> None:
@@ -68,15 +58,15 @@ def at_hand(name: str, revision: str | None) -> tuple[Source, str]:
     source = find_model(name)
     if source.local:
         return source, ""
-    snapshot = fetch(source.location, revision)
-    path = snapshot.folder / source.file
+    folder = fetch(source.location, revision)
+    path = folder / source.file
     if not source.file:
         check_checkpoint(path, f"model {name!r}")
     elif path.is_file():
         header_of(path)
     else:
         raise no_such_file(source)
-    return Source(source.name, str(path), True), snapshot.revision
+    return Source(source.name, str(path), True), folder.name
 
 
 def no_such_file(source: Source) -> ModelError:

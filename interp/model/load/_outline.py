@@ -152,7 +152,10 @@ def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int |
         if info.gated:
             api.auth_check(source.repository)
     except Exception as error:  # the Hub's errors and the network's have no common class
-        raise explained(error, source.location, revision) or error from error
+        failure = explained(error, source.location, revision)
+        if failure is None:
+            raise
+        raise failure from error
     sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
     if source.file and source.file not in sizes:
         raise no_such_file(source)

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from interp.errors import DataError, OutputError
-from interp.files import differences, whole
+from interp.files import differences, whole, write_json
 from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.load import fingerprint
 from interp.model.read._residuals import Position, Reading, prompt_ids
@@ -112,8 +112,7 @@ def _claim(folder: Path, index: dict[str, Any]) -> None:
     if earlier is None:
         if any(folder.iterdir()):
             raise OutputError(f"{folder} holds something else", allowed="a new or empty folder", remedy="pass another")
-        with whole(folder / INDEX) as working:
-            working.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / INDEX, index)
         return
     differ = differences(earlier, index)
     if differ:
