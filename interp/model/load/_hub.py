@@ -24,9 +24,9 @@ ELSEWHERE = ("*/*", "consolidated*.safetensors")
 def fetch(name: str, revision: str | None = None, *, files: tuple[str, ...] = CHECKPOINT, kind: str = "model") -> Path:
     """The folder with a repository's files, downloaded where the Hub's cache lacks them; its name is their commit.
 
-    An interrupted download goes on. name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch, tag or commit; main by default.
-    Raises ModelError, about the `kind` of thing asked for, that says whether it is gated, unknown, not cached while
-    offline, or out of reach.
+    An interrupted download goes on. name: `org/name`, or `org/name:file.gguf` for that file alone. revision: branch,
+    tag or commit; main by default. Raises ModelError, about the `kind` of thing asked for, that says whether it is
+    gated, unknown, not cached while offline, or out of reach.
     """
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     repository, _, file = name.partition(":")
