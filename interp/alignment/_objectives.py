@@ -15,7 +15,7 @@ from interp.alignment._encoding import Encoder
 from interp.alignment._forwards import Adapted
 from interp.alignment._losses import clo, cross_entropy, dpo, info_nce, mean_pool, projection_shift
 from interp.alignment._pairs import TrainingData, Unit
-from interp.alignment._settings import Settings
+from interp.alignment._settings import Method, Settings
 from interp.errors import DataError, ModelError
 
 
@@ -41,7 +41,7 @@ def middle_layer(n_layers: int) -> int:
 
 def objective_for(settings: Settings, data: TrainingData, encoder: Encoder) -> Objective:
     """The objective of a method; midalign's settings name the layer. Raises DataError for data that it can't use."""
-    objectives = {"instruct": Instruct, "midalign": MidAlign, "clo": CLO}
+    objectives: dict[Method, Callable[..., Objective]] = {"instruct": Instruct, "midalign": MidAlign, "clo": CLO}
     return objectives[settings.method](settings, data, encoder)
 
 
