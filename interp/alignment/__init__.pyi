@@ -1,3 +1,4 @@
+from ._models import Base as Base
 from ._models import load_trainable as load_trainable
 from ._pairs import TrainingData as TrainingData
 from ._pairs import load_training as load_training

@@ -58,12 +58,12 @@ def load_state(
 
     Raises OutputError for a state that can't be read or is of other weights.
     """
-    found = sorted(folder.glob(f"{_PREFIX}*"))
-    if not found:
+    states = sorted(folder.glob(f"{_PREFIX}*"))
+    if not states:
         return 0, []
     try:
-        saved, moments = load_file(found[-1] / WEIGHTS), load_file(found[-1] / MOMENTS)
-        state: dict[str, Any] = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
+        saved, moments = load_file(states[-1] / WEIGHTS), load_file(states[-1] / MOMENTS)
+        state: dict[str, Any] = json.loads((states[-1] / STATE).read_text(encoding="utf-8"))
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.copy_(saved[name])
@@ -75,7 +75,7 @@ def load_state(
         return int(state["step"]), list(state["curve"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise OutputError(
-            f"{found[-1]} can't be read: {' '.join(str(error).split())[:200]}",
+            f"{states[-1]} can't be read: {' '.join(str(error).split())[:200]}",
             allowed="a state that an earlier run of the same command wrote",
             remedy="delete it to begin again",
         ) from error

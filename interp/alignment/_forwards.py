@@ -44,8 +44,8 @@ class Adapted:
 
     def answers(self, batch: Batch) -> AnswerTokens:
         """The answers' log-probabilities; other positions are never unembedded."""
-        wanted = answers(batch)
-        keep = before_answers(wanted)
+        inside = answers(batch)
+        keep = before_answers(inside)
 
         def select(module: torch.nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return (args[0][keep.to(args[0].device)], *args[1:])
@@ -55,17 +55,17 @@ class Adapted:
             logits = self._run(batch).logits
         finally:
             handle.remove()
-        targets = batch.tokens[wanted].to(logits.device)
-        return AnswerTokens(token_logp(logits, targets), wanted.nonzero()[:, 0].to(logits.device), len(batch.rows))
+        targets = batch.tokens[inside].to(logits.device)
+        return AnswerTokens(token_logp(logits, targets), inside.nonzero()[:, 0].to(logits.device), len(batch.rows))
 
     def residuals(self, batch: Batch, layers: Sequence[int]) -> dict[int, Float[Tensor, "batch pos d_model"]]:
         """The residual stream after blocks; the forward ends at the last of them."""
-        found: dict[int, Tensor] = {}
+        residuals: dict[int, Tensor] = {}
         last = max(layers)
 
         def reader(layer: int) -> Any:
             def hook(module: torch.nn.Module, args: Any, output: Any) -> None:
-                found[layer] = output[0] if isinstance(output, tuple) else output
+                residuals[layer] = output[0] if isinstance(output, tuple) else output
                 if layer == last:
                     raise Stop
 
@@ -78,7 +78,7 @@ class Adapted:
         finally:
             for handle in handles:
                 handle.remove()
-        return found
+        return residuals
 
     def _run(self, batch: Batch) -> Any:
         return self.model(input_ids=batch.tokens, attention_mask=batch.real.long(), use_cache=False)

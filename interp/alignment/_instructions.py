@@ -38,24 +38,24 @@ def read_instructions(path: Path) -> dict[str, dict[str, Instruction]]:
     """
     if not path.is_file():
         raise DataError(f"{path} {not_a_file(path)}", allowed="a .jsonl file", remedy="check the path")
-    found: dict[str, dict[str, Instruction]] = {}
+    instructions: dict[str, dict[str, Instruction]] = {}
     for record in read_records(path):
         key, code, instruction, response = (_field(record, name) for name in FIELDS)
         try:
             language(code)
         except DataError as error:
             raise DataError(f"{record.where}: {error}") from error
-        known = found.setdefault(key, {})
-        if code in known:
+        in_languages = instructions.setdefault(key, {})
+        if code in in_languages:
             raise DataError(
                 f"{record.where}: id {key!r} is there twice in {code!r}",
-                allowed=f"once; first at {known[code].where}",
+                allowed=f"once; first at {in_languages[code].where}",
                 remedy="drop one row, or give it another id",
             )
-        known[code] = Instruction(instruction, response, record.where)
-    if not found:
+        in_languages[code] = Instruction(instruction, response, record.where)
+    if not instructions:
         raise DataError(f"{path} is empty", allowed=f"rows with {', '.join(FIELDS)}", remedy="check the file")
-    return found
+    return instructions
 
 
 def _field(record: Record, name: str) -> str:

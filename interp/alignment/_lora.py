@@ -81,8 +81,8 @@ def find_targets(decoder: Decoder, settings: Settings, architecture: str) -> tup
     Of the published targets those that the architecture lacks are left out, with a notice. Raises ConfigError for
     asked ones that it lacks, and for a part of a matrix that holds several.
     """
-    there = dict(_projections(decoder))
-    known = {role for roles in there.values() for role in roles}
+    roles_of = dict(_projections(decoder))
+    known = {role for roles in roles_of.values() for role in roles}
     wanted = set(settings.targets or settings.published_targets)
     lacking = [role for role in ROLES if role in wanted - known]
     if lacking and (settings.targets or not set(ATTENTION) <= known):
@@ -93,14 +93,14 @@ def find_targets(decoder: Decoder, settings: Settings, architecture: str) -> tup
         )
     if lacking:
         warnings.warn(f"{architecture} has no projection {', '.join(lacking)}: trained without", Notice, stacklevel=2)
-    for path, roles in there.items():
+    for path, roles in roles_of.items():
         if wanted & set(roles) and not set(roles) <= wanted:
             raise ConfigError(
                 f"{architecture} holds {', '.join(roles)} in one matrix, {path}",
                 allowed="all of them or none",
                 remedy=f"pass --targets with {','.join(r for r in ROLES if r in wanted | set(roles))}",
             )
-    return tuple(path for path, roles in there.items() if wanted & set(roles))
+    return tuple(path for path, roles in roles_of.items() if wanted & set(roles))
 
 
 def add_lora(model: PreTrainedModel, settings: Settings) -> PeftModel:

@@ -10,9 +10,7 @@ from torch.nn import functional
 
 def before_answers(answer: Bool[Tensor, "batch pos"]) -> Bool[Tensor, "batch pos"]:
     """The positions whose next token belongs to an answer: where an answer's tokens are predicted."""
-    shifted = torch.zeros_like(answer)
-    shifted[:, :-1] = answer[:, 1:]
-    return shifted
+    return functional.pad(answer[:, 1:], (0, 1))
 
 
 def token_logp(logits: Float[Tensor, "token vocab"], targets: Int[Tensor, "token"]) -> Float[Tensor, "token"]:
@@ -36,8 +34,8 @@ def mean_pool(
     residual: Float[Tensor, "batch pos d_model"], real: Bool[Tensor, "batch pos"]
 ) -> Float[Tensor, "batch d_model"]:
     """Mean over each row's real tokens; padding does not enter, whatever it holds."""
-    kept = torch.where(real[..., None], residual.float(), 0.0)
-    return kept.sum(dim=1) / real.sum(dim=1, keepdim=True)
+    inside = torch.where(real[..., None], residual.float(), 0.0)
+    return inside.sum(dim=1) / real.sum(dim=1, keepdim=True)
 
 
 def info_nce(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from transformers import PreTrainedModel
+from transformers.utils import logging
 
 from interp.errors import ModelError
 from interp.model.load import (
@@ -21,8 +24,19 @@ from interp.model.load import (
 from interp.model.machine import check_fits
 from interp.model.read import described_tokenizer, own_tokenizer, switches_of
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+
+@dataclass(frozen=True)
+class Base:
+    """The model that is to be trained.
+
+    name: a folder, a GGUF file, a Hub id or `organism`. device: `auto` is a GPU where there is one. dtype: `auto` is
+    float32 on a CPU and bfloat16 elsewhere. revision: branch, tag or commit on the Hub; None is main.
+    """
+
+    name: str = "organism"
+    device: str = "auto"
+    dtype: str = "auto"
+    revision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +71,6 @@ class Trainable:
 
 def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revision: str | None = None) -> Trainable:
     """A model by folder, GGUF file or Hub id, or `organism`; raises ModelError as `load_model` does."""
-    from transformers.utils import logging
-
     logging.disable_progress_bar()
     check_revision(find_model(name, dtype), revision)
     placement = place(device, dtype, None, None, None)

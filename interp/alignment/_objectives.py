@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from interp.alignment._encoding import Encoder
 from interp.alignment._forwards import Adapted
 from interp.alignment._losses import clo, cross_entropy, dpo, info_nce, mean_pool, projection_shift
 from interp.alignment._pairs import TrainingData, Unit
-from interp.alignment._settings import Settings
+from interp.alignment._settings import Method, Settings
 from interp.errors import DataError, ModelError
 
 
@@ -29,11 +28,8 @@ class Losses:
     keys: tuple[str, ...]
 
 
-class Objective(Protocol):
-    """The loss of micro-batch `part` of `step`, a function of both and of the model alone."""
-
-    def __call__(self, model: Adapted, step: int, part: int) -> Losses:
-        """The loss, with gradients."""
+Objective = Callable[[Adapted, int, int], Losses]
+"""The loss, with gradients, of micro-batch `part` of `step`: a function of the model and these two alone."""
 
 
 def middle_layer(n_layers: int) -> int:
@@ -45,11 +41,8 @@ def middle_layer(n_layers: int) -> int:
 
 def objective_for(settings: Settings, data: TrainingData, encoder: Encoder) -> Objective:
     """The objective of a method; midalign's settings name the layer. Raises DataError for data that it can't use."""
-    if settings.method == "instruct":
-        return Instruct(settings, data, encoder)
-    if settings.method == "midalign":
-        return MidAlign(settings, data, encoder)
-    return CLO(settings, data, encoder)
+    objectives: dict[Method, Callable[..., Objective]] = {"instruct": Instruct, "midalign": MidAlign, "clo": CLO}
+    return objectives[settings.method](settings, data, encoder)
 
 
 def targets_of(unit: Unit, languages: Sequence[str]) -> list[str]:
@@ -173,7 +166,7 @@ class Kept:
 
     def __call__(self, model: Adapted, step: int, part: int) -> Losses:
         """The inner loss plus weight times the mean over layers of the squared shift."""
-        found = self._inner(model, step, part)
+        inner = self._inner(model, step, part)
         units, rng = self._draws(step * self._settings.accumulation + part)
         batch = self._encoder.texts([self._prompt(unit, rng) for unit in units])
         layers = list(self._vectors)
@@ -186,7 +179,7 @@ class Kept:
         ]
         penalty = torch.stack(shifts).mean()
         return Losses(
-            found.total + self._settings.keep_weight * penalty, {**found.parts, "shift": penalty.item()}, found.keys
+            inner.total + self._settings.keep_weight * penalty, {**inner.parts, "shift": penalty.item()}, inner.keys
         )
 
     def _prompt(self, unit: Unit, rng: np.random.Generator) -> str:

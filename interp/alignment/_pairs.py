@@ -93,9 +93,9 @@ def load_training(
     Raises DataError for an unknown name, and for a language that no source has beside English.
     """
     if not names:
-        raise DataError("no training data is named", allowed=_known(), remedy="pass --data with one of these")
+        raise DataError("no training data was given", allowed=_known(), remedy="pass --data with one of these")
     if len(set(names)) < len(names):
-        raise DataError(f"training data {', '.join(names)} are named twice", remedy="name each once")
+        raise DataError(f"the training data {', '.join(names)} name one source twice", remedy="name each once")
     codes = tuple(dict.fromkeys(("en", *asked))) if asked else ()
     for code in codes:
         language(code)
@@ -134,21 +134,23 @@ def _source(name: str, codes: tuple[str, ...], data_dir: Path | None) -> tuple[l
 
 def _whole(sources: dict[str, str], units: list[Unit], dev: list[Unit], asked: list[str]) -> TrainingData:
     """The data, once every language is known to have something beside English."""
-    there = dict.fromkeys(code for unit in units if "en" in unit.responses for code in unit.responses if code != "en")
+    available = dict.fromkeys(
+        code for unit in units if "en" in unit.responses for code in unit.responses if code != "en"
+    )
     for code in asked:
-        if code not in there:
+        if code not in available:
             raise DataError(
                 f"{', '.join(sources)}: no parallel data for language {code!r}",
-                allowed=f"languages that stand beside English: {', '.join(there) or 'none'}",
+                allowed=f"languages that have texts beside the English ones: {', '.join(available) or 'none'}",
                 remedy="leave it out, or add data for it",
             )
-    if not there:
+    if not available:
         raise DataError(
-            f"{', '.join(sources)}: no text stands in English and in another language",
+            f"{', '.join(sources)}: no text is in English and in another language",
             allowed="parallel data",
             remedy="check the files and --languages",
         )
-    return TrainingData(sources, tuple(asked or there), tuple(units), tuple(dev))
+    return TrainingData(sources, tuple(asked or available), tuple(units), tuple(dev))
 
 
 def _chosen(there: Sequence[str], codes: tuple[str, ...]) -> list[str]:

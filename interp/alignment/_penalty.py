@@ -25,22 +25,22 @@ class KeptVectors:
     @classmethod
     def of(cls, given: Sequence[SteeringVectors | Path | str]) -> KeptVectors:
         """Vectors or their files; raises DataError for another kind of file and for vectors of processed weights."""
-        found = tuple(one if isinstance(one, SteeringVectors) else SteeringVectors.load(Path(one)) for one in given)
-        for one in found:
-            processing = str(one.provenance.get("processing", RAW))
+        vectors = tuple(v if isinstance(v, SteeringVectors) else SteeringVectors.load(Path(v)) for v in given)
+        for fitted in vectors:
+            processing = str(fitted.provenance.get("processing", RAW))
             if processing != RAW:
                 raise DataError(
-                    f"vectors {one.name!r} were fitted on processed weights ({processing})",
+                    f"vectors {fitted.name!r} were fitted on processed weights ({processing})",
                     allowed="vectors of the weights as Transformers has them",
                     remedy="fit them on a model from load_model",
                 )
-        return cls(found)
+        return cls(vectors)
 
     def described(self) -> list[dict[str, str]]:
         """Name and SHA-256 (16 hex digits) of each."""
         return [
-            {"name": one.name, "sha256": hashlib.sha256(one.vectors.float().numpy().tobytes()).hexdigest()[:16]}
-            for one in self.vectors
+            {"name": fitted.name, "sha256": hashlib.sha256(fitted.vectors.float().numpy().tobytes()).hexdigest()[:16]}
+            for fitted in self.vectors
         ]
 
     def at(self, layers: Sequence[int], n_layers: int, d_model: int) -> Mapping[int, Float[Tensor, "vector d_model"]]:
@@ -48,20 +48,20 @@ class KeptVectors:
 
         Raises DataError for vectors of another size, and for one that is zero; ConfigError for a layer out of range.
         """
-        for one in self.vectors:
-            if one.vectors.shape != (n_layers, d_model):
+        for fitted in self.vectors:
+            if fitted.vectors.shape != (n_layers, d_model):
                 raise DataError(
-                    f"vectors {one.name!r} are {list(one.vectors.shape)}",
+                    f"vectors {fitted.name!r} are {list(fitted.vectors.shape)}",
                     allowed=f"[{n_layers}, {d_model}], as the model's layers",
                     remedy="fit them on this model",
                 )
         chosen = tuple(layers) or tuple(range(2 * n_layers // 3, n_layers - 1)) or (n_layers - 1,)
         for layer in chosen:
             check_layer("keep_layers", layer, n_layers)
-        found = {layer: torch.stack([one.vectors[layer].float() for one in self.vectors]) for layer in chosen}
-        if not all(bool(rows.norm(dim=-1).all()) for rows in found.values()):
+        kept = {layer: torch.stack([fitted.vectors[layer].float() for fitted in self.vectors]) for layer in chosen}
+        if not all(bool(rows.norm(dim=-1).all()) for rows in kept.values()):
             raise DataError("a vector is zero at a layer to keep", remedy="choose other layers or vectors")
-        return found
+        return kept
 
 
 def check_layer(name: str, layer: int, n_layers: int) -> None:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from interp.alignment._encoding import Encoder
 from interp.alignment._forwards import Adapted
 from interp.alignment._lora import add_lora, find_decoder
-from interp.alignment._models import Trainable, load_trainable
+from interp.alignment._models import Base, Trainable, load_trainable
 from interp.alignment._objectives import Kept, Objective, middle_layer, objective_for
 from interp.alignment._pairs import TrainingData, load_training
 from interp.alignment._penalty import KeptVectors, check_layer
@@ -58,31 +58,28 @@ def align(
     settings: Settings,
     out: Path | str,
     *,
-    model: str | Path = "organism",
+    model: str | Path | Base = "organism",
     data: TrainingData | Sequence[str] = ("atlas",),
-    languages: Sequence[str] = (),
-    cultural: str = "",
-    data_dir: Path | None = None,
     keep_loc: Sequence[SteeringVectors | Path | str] = (),
     template: str = "auto",
-    device: str = "auto",
-    dtype: str = "auto",
-    revision: str | None = None,
     progress: Stages | None = None,
 ) -> AlignResult:
     """Train an adapter of `model` by the settings and write it, and the merged checkpoint, into the folder `out`.
 
-    data: names for `load_training`, or its result; languages, cultural, data_dir: as there. keep_loc: steering vectors
-    (or their files) whose projections the penalty keeps. Called again after it was stopped or killed, it goes on from
-    the last checkpoint, with the same result; a finished run is taken as it is. Raises the TranslocalError that says
-    what is wrong with a name, a setting, the data or the folder, and Stopped where it was asked to stop.
+    model: its name, or a `Base` that also says where and in which dtype it is trained. data: names for `load_training`
+    (all languages), or its result. keep_loc: steering vectors (or their files) whose projections the penalty keeps.
+    template: `auto` (the model's chat template, if it has one), `none` or a Jinja file. Called again after it was
+    stopped or killed, it goes on from the last checkpoint, with the same result; a finished run is taken as it is.
+    Raises the TranslocalError that says what is wrong with a name, a setting, the data or the folder, and Stopped where
+    it was asked to stop.
     """
     check_installed()
     if not isinstance(data, TrainingData):
-        data = load_training(data, languages, data_dir=data_dir, cultural=cultural)
+        data = load_training(data)
     check_template(template)
     kept = KeptVectors.of(keep_loc)
-    trainable = load_trainable(str(model), device, dtype, revision)
+    base = model if isinstance(model, Base) else Base(str(model))
+    trainable = load_trainable(base.name, base.device, base.dtype, base.revision)
     return Training(settings, trainable, data, kept, template).into(Path(out), progress)
 
 
@@ -195,12 +192,12 @@ def _lora(model: Adapted) -> dict[str, Any]:
 
 def _ends(curve: Curve) -> dict[str, dict[str, float]]:
     """Mean of every part over the first and the last tenth of the steps that have it."""
-    found = {}
+    tenths = {}
     for name in dict.fromkeys(name for row in curve for name in row if name not in ("step", "rate", "gradient")):
         values = [row[name] for row in curve if name in row]
         some = max(1, len(values) // 10)
-        found[name] = {"first": sum(values[:some]) / some, "last": sum(values[-some:]) / some}
-    return found
+        tenths[name] = {"first": sum(values[:some]) / some, "last": sum(values[-some:]) / some}
+    return tenths
 
 
 def _versions() -> dict[str, str]:

@@ -33,18 +33,20 @@ class Settings:
     accumulation: int = setting(4, "Batches per optimiser step. Default: 4.")
     lr: float = setting(5e-4, "Highest learning rate. Default: 5e-4.")
     schedule: Schedule = setting("inverse_sqrt", "inverse_sqrt (default), linear or constant, after the warm-up.")
-    warmup: float = setting(0.03, "Share of the steps. Default: 0.03.")
+    warmup: float = setting(0.03, "Share of the steps in which the rate rises. Default: 0.03.")
     clip: float = setting(1.0, "Largest gradient norm. Default: 1.")
     rank: int = setting(8, "LoRA's rank. Default: 8.")
     alpha: int = setting(16, "LoRA's alpha. Default: 16.")
     dropout: float = setting(0.1, "LoRA's dropout. Default: 0.1.")
-    targets: tuple[Role, ...] = setting((), "Of q,k,v,o,gate,up,down. Default: all that the model has; clo: q,k,v,o.")
+    targets: tuple[Role, ...] = setting((), "LoRA on some of q,k,v,o,gate,up,down. Default: all; clo: q,k,v,o.")
     layer: int | None = setting(None, "midalign: the block after which texts are aligned. Default: L/2 - 1, from 0.")
-    temperature: float = setting(0.1, "midalign: of InfoNCE. Default: 0.1.")
-    mix: float = setting(0.5, "clo: weight of SFT, the rest is DPO's. Default: 0.5.")
+    temperature: float = setting(0.1, "midalign: temperature of InfoNCE. Default: 0.1.")
+    mix: float = setting(0.5, "clo: weight of SFT; DPO has the rest. Default: 0.5.")
     beta: float = setting(0.1, "clo: DPO's beta. Default: 0.1.")
-    keep_weight: float = setting(1.0, "Weight of that penalty. Default: 1.")
-    keep_layers: tuple[int, ...] = setting((), "Blocks, such as 5,6. Default: the last third but for the last block.")
+    keep_weight: float = setting(1.0, "Weight of the penalty on --keep-loc vectors. Default: 1.")
+    keep_layers: tuple[int, ...] = setting(
+        (), "Blocks of that penalty, such as 5,6. Default: the last third but the last."
+    )
     save_every: int = setting(50, "Steps between checkpoints. Default: 50.")
 
     def __post_init__(self) -> None:

@@ -67,7 +67,7 @@ def train(
             except NotFinite as error:
                 save_state(folder, weights, optimiser, step, curve)
                 raise ModelError(
-                    f"{error} in step {step + 1}: nothing of it was kept, {step} steps are saved",
+                    f"{error} in step {step + 1}: that step was discarded, {step} steps are saved",
                     allowed="finite losses",
                     remedy="lower --lr, take --dtype float32, or look at these texts; then pass another --out",
                 ) from error
@@ -98,13 +98,13 @@ def _step(
     total: dict[str, float] = {"loss": 0.0}
     keys: list[str] = []
     for part in range(settings.accumulation):
-        found = objective(model, step, part)
-        keys += found.keys
-        for name, value in {"loss": found.total.item(), **found.parts}.items():
+        losses = objective(model, step, part)
+        keys += losses.keys
+        for name, value in {"loss": losses.total.item(), **losses.parts}.items():
             total[name] = total.get(name, 0.0) + value / settings.accumulation
         if not math.isfinite(total["loss"]):
-            raise NotFinite(f"the loss is {found.total.item()} on the batch {', '.join(found.keys)}")
-        (found.total / settings.accumulation).backward()
+            raise NotFinite(f"the loss is {losses.total.item()} on the batch {', '.join(losses.keys)}")
+        (losses.total / settings.accumulation).backward()
     norm = float(torch.nn.utils.clip_grad_norm_(model.trainable().values(), settings.clip))
     if not math.isfinite(norm):
         raise NotFinite(f"the gradient's norm is {norm} on the batch {', '.join(keys)}")

@@ -18,10 +18,10 @@ def response_loss(model: Adapted, data: TrainingData, encoder: Encoder, batch: i
     """Cross-entropy per response token on dev units, by language, first wording; empty without dev units."""
     units = {unit.key: unit for unit in data.dev}
     drawn = [units[key] for key in shuffled(list(units), "watch")[:MOST_UNITS]]
-    found = {}
+    losses = {}
     for code in ("en", *data.languages):
         pairs = [(unit.prompts[code][0], unit.answered(code)) for unit in drawn if unit.prompts.get(code)]
         logp = [model.answers(encoder.answered(pairs[i : i + batch])).logp for i in range(0, len(pairs), batch)]
         if logp:
-            found[code] = -torch.cat(logp).mean().item()
-    return found
+            losses[code] = -torch.cat(logp).mean().item()
+    return losses

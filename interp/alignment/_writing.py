@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from interp.alignment._models import Trainable
 from interp.errors import OutputError
@@ -26,10 +27,10 @@ TRAINING, ASKED = "training", "asked.json"
 def claim(folder: Path, asked: Mapping[str, Any]) -> None:
     """Take a new or empty folder for a run, or one that has this run; OutputError names what differs in another's."""
     try:
-        there = json.loads((folder / ASKED).read_text(encoding="utf-8"))
+        recorded = json.loads((folder / ASKED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        there = None
-    if not isinstance(there, dict):
+        recorded = None
+    if not isinstance(recorded, dict):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(
                 f"{folder} exists and is not a training run's folder",
@@ -39,10 +40,10 @@ def claim(folder: Path, asked: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / ASKED, asked)
         return
-    differ = differences(there, json.loads(json.dumps(asked)))
-    if differ:
+    changed = differences(recorded, json.loads(json.dumps(asked)))
+    if changed:
         raise OutputError(
-            f"{folder} holds another run: {'; '.join(differ)}",
+            f"{folder} holds another run: {'; '.join(changed)}",
             allowed="the same command, which goes on or finds it finished",
             remedy="pass another --out or delete the folder",
         )
@@ -50,13 +51,8 @@ def claim(folder: Path, asked: Mapping[str, Any]) -> None:
 
 def write_curve(path: Path, curve: Sequence[Mapping[str, float]]) -> None:
     """A row per step; parts that a step doesn't have are empty."""
-    columns = list(dict.fromkeys(["step", "loss", *(name for row in curve for name in row)]))
-    with whole(path) as working, working.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(
-            {name: value if isinstance(value, int) else f"{value:.6g}" for name, value in row.items()} for row in curve
-        )
+    with whole(path) as working:
+        pd.DataFrame(curve).to_csv(working, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def save_adapter(model: PeftModel, target: Path) -> None:

@@ -65,12 +65,13 @@ def align(
 
     listed = {"targets": _names(given["targets"]), "keep_layers": _numbers(given["keep_layers"])}
     settings = settings_for(method, **{**given, **listed})
-    from interp.alignment import load_training
+    from interp.alignment import Base, load_training
     from interp.model.load import find_model
 
     chosen: dict[str, Any] = {"model": "organism", "template": "auto", "device": "auto", "dtype": "auto"}
     chosen |= {name: value for name, value in model.items() if value is not None}
-    find_model(chosen["model"], chosen["dtype"])
+    base = Base(chosen["model"], chosen["device"], chosen["dtype"], chosen.get("revision"))
+    find_model(base.name, base.dtype)
     folder = training["data_dir"]
     found = load_training(
         _names(training["data"] or "atlas") or (), _names(training["languages"]) or (),
@@ -81,7 +82,10 @@ def align(
         from interp.alignment import align as run_align
         from interp.progress import Bars
 
-        result = run_align(settings, out, data=found, keep_loc=keep_loc or (), progress=Bars(quiet), **chosen)
+        result = run_align(
+            settings, out, model=base, data=found, keep_loc=keep_loc or (), template=chosen["template"],
+            progress=Bars(quiet),
+        )  # fmt: skip
     except KeyboardInterrupt as stop:
         print(f"{stop or 'stopped'}: the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError
 
 from interp.errors import ConfigError, OutputError
+from interp.hub import failure_of
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -34,13 +34,11 @@ def upload(folder: Path, repository: str, *, private: bool = False) -> str:
     api = huggingface_hub.HfApi()
     try:
         url = api.create_repo(repository, repo_type="model", private=private, exist_ok=True)
-        api.upload_folder(
-            repo_id=repository,
-            repo_type="model",
-            folder_path=str(folder),
-            commit_message="Steering plans of translocal",
-        )
-    except (HfHubHTTPError, OSError) as error:
+        said = "Steering plans of translocal"
+        api.upload_folder(repo_id=repository, repo_type="model", folder_path=str(folder), commit_message=said)
+    except Exception as error:  # the Hub's errors, the network's and the disk's have no common class
+        if failure_of(error) is None:
+            raise
         reason = " ".join(str(error).split())[:300]
         raise OutputError(
             f"{repository} can't be written: {reason}", remedy="check the name, the token and the network"

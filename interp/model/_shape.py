@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch.nn import ModuleList
+from transformers import AutoModelForCausalLM
 
 from interp.errors import ModelError
-
-if TYPE_CHECKING:
-    import torch
 
 UNBOUNDED = 2**31
 """The context of a model whose configuration names no longest one (ALiBi)."""
@@ -36,9 +37,6 @@ def shape_from_config(config: Any) -> Shape:
     The model is built without memory for its weights. Raises ModelError for one that Transformers can't build as a
     causal language model.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
-
     text = config.get_text_config(decoder=True)
     try:
         with torch.device("meta"):
@@ -46,7 +44,7 @@ def shape_from_config(config: Any) -> Shape:
     except Exception as error:  # every architecture's own kind
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"a {text.model_type} is no causal language model that Transformers can build: {reason}",
+            f"Transformers can't build a {text.model_type} as a causal language model: {reason}",
             allowed="decoder-only models",
             remedy="choose another model",
         ) from error
@@ -79,10 +77,8 @@ def _size(config: Any, *names: str) -> int:
     return 0
 
 
-def _blocks(model: Any, n_layers: int) -> torch.nn.ModuleList:
+def _blocks(model: Any, n_layers: int) -> ModuleList:
     """The list of blocks: of the model's lists of `n_layers` modules, the one with the most weights."""
-    from torch.nn import ModuleList
-
     lists = [m for m in model.modules() if isinstance(m, ModuleList) and len(m) == n_layers]
     if not lists:
         raise ModelError(f"a {type(model).__name__} has no list of {n_layers} blocks", remedy="choose another model")

@@ -13,7 +13,6 @@ from gguf import GGUFReader
 from safetensors import SafetensorError, safe_open
 
 from interp.errors import DataError
-from interp.model.load import need_gguf
 from interp.steering._vectors import STORY, PerLayer, SteeringVectors
 
 FORMS = ("N", "layer.N", "layers.N", "direction.N", "blocks.N", "blocks.N.hook_resid_post")
@@ -30,7 +29,7 @@ def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVecto
     - safetensors with one tensor [layer, d_model], of any name without digits: row l is for layer l;
     - safetensors with one tensor [d_model] of such a name: for `layer`, which must be given;
     - safetensors with a tensor [d_model] per layer, all named in one of the ways of `FORMS`;
-    - a GGUF control vector (llama.cpp, repeng): tensors `direction.N` [d_model], needs the package gguf.
+    - a GGUF control vector (llama.cpp, repeng): tensors `direction.N` [d_model].
 
     Layer N is the block, counted from 0, after which the vector is added to the residual stream. That holds for
     `direction.N` too: llama.cpp adds it to block N's output and has none for block 0 (`llama_adapter_cvec` in
@@ -40,7 +39,7 @@ def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVecto
     Layers without a vector are zero and a plan for them is an error. provenance of other tools' files: `file`,
     `format`, `sha256`, `layers`, and `model_hint` where a GGUF file has one; no `processing`, so that nothing is known
     of the model's. Values are kept as they are, in float32. Raises DataError for a file that is missing, of another
-    kind or ambiguous (with the names found), ModelError where the package gguf is missing.
+    kind or ambiguous (with the names found).
     """
     file = Path(path).expanduser()
     try:
@@ -128,8 +127,6 @@ def _refuse(file: Path, tensors: Mapping[str, torch.Tensor], problem: str) -> No
 
 def _gguf(file: Path) -> tuple[dict[int, torch.Tensor], str]:
     """Directions by layer and the file's hint at its model."""
-    need_gguf(f"{file.name}, a GGUF file,")
-
     try:
         reader = GGUFReader(file)
         tensors = {str(t.name): (t.tensor_type.name, torch.from_numpy(t.data.copy())) for t in reader.tensors}

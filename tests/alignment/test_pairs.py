@@ -200,14 +200,14 @@ def test_no_parallel_data_for_a_language(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"atlas: no parallel data for language 'fr'"):
         load_training(["atlas"], ["fr"])
     alone = written(tmp_path / "alone.jsonl", ROWS[1:2])
-    with pytest.raises(DataError, match="no text stands in English and in another language"):
+    with pytest.raises(DataError, match="no text is in English and in another language"):
         load_training([str(alone)])
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["atlsa"], "training data 'atlsa' is unknown; allowed: atlas"), ([], "no training data is named"),
-     (["atlas", "atlas"], "named twice")],
+    [(["atlsa"], "training data 'atlsa' is unknown; allowed: atlas"), ([], "no training data was given"),
+     (["atlas", "atlas"], "name one source twice")],
 )  # fmt: skip
 def test_names_that_are_wrong(names: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):

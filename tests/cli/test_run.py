@@ -117,7 +117,7 @@ NO_WEIGHTS = "\x02" + 7 * "\x00" + "{}"
     [
         ({}, "has no config.json"),
         ({"config.json": "{}"}, "holds no *.safetensors file"),
-        ({"config.json": json.dumps({"model_type": "llama"}), "model.safetensors": "x"}, "is no safetensors file"),
+        ({"config.json": json.dumps({"model_type": "llama"}), "model.safetensors": "x"}, "is not a safetensors file"),
         ({"config.json": "{}", "model.safetensors": NO_WEIGHTS}, "could not be loaded"),
         ({"config.json": json.dumps({"model_type": "nonsense"}), "model.safetensors": NO_WEIGHTS}, "could not be loaded"),
         pytest.param(

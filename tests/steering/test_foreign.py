@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from interp.errors import DataError, ModelError
+from interp.errors import DataError
 from interp.model import LoadedModel
 from interp.steering import SteeringVectors, read_vectors, steered
 from interp.steering._foreign import FORMS
@@ -163,13 +163,6 @@ def test_directions_of_gguf(tmp_path: Path, dtype: type) -> None:
 def test_what_is_no_control_vector_is_refused(tmp_path: Path, directions: dict[str, np.ndarray], told: str) -> None:
     with pytest.raises(DataError, match=told):
         read_vectors(write_gguf(tmp_path / "odd.gguf", directions))
-
-
-def test_without_the_package_the_way_to_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine.gguf").write_bytes(b"GGUF")
-    monkeypatch.setattr("interp.model.load._gguf_header.find_spec", lambda name: None)
-    with pytest.raises(ModelError, match="needs the package gguf; to do: pip install gguf"):
-        read_vectors(tmp_path / "mine.gguf")
 
 
 def test_direction_n_is_added_to_the_output_of_block_n(tmp_path: Path, organism: LoadedModel) -> None:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import huggingface_hub
 
 from interp.data.files._records import Record, read_lines, read_records
-from interp.errors import DataError, causes
+from interp.errors import DataError
 from interp.files import not_a_folder, whole
+from interp.hub import failure_of, offline_switches
 
 RAW = "https://raw.githubusercontent.com"
 TIMEOUT = 60
@@ -217,16 +218,16 @@ class Hub(Reader):
         return [str(next(iter(record.values.values()))) for record in self.records(part)]
 
     def _failed(self, error: Exception, where: str) -> DataError:
-        kinds = {type(e).__name__ for e in causes(error)}
+        failure = failure_of(error)
         reason = " ".join(str(error).split())[:200]
         what = f"dataset {self.name!r}: {where}"
-        if "GatedRepoError" in kinds or "gated" in reason.lower():
+        if failure == "gated":
             return DataError(
                 f"{what} is gated, and this machine has no token that may read it",
                 allowed=f"the token of an account that accepted the terms at {self.origin.page}",
                 remedy="run `hf auth login` (or set HF_TOKEN), or pass --data-dir with the published files",
             )
-        if offline() or kinds & {"ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError"}:
+        if offline() or failure in ("not cached", "partly cached", "unreachable"):
             return DataError(
                 f"{what} is not in the cache, and the Hub can't be reached",
                 allowed=f"a network, or the files of {self.origin.page} as published",
@@ -247,8 +248,8 @@ def _cached(repository: str, revision: str) -> str:
 
 def offline() -> bool:
     """Whether the environment says that there is no network."""
-    names = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
-    return any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in names)
+    switches = offline_switches()
+    return switches["HF_HUB_OFFLINE"] or switches["HF_DATASETS_OFFLINE"]
 
 
 def cache_folder() -> Path:

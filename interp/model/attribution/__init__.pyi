@@ -1,9 +1,9 @@
-from ._attribution import Effects as Effects
-from ._attribution import Unit as Unit
-from ._attribution import cue_attribution as cue_attribution
-from ._attribution import folded as folded
-from ._attribution import logit_attribution as logit_attribution
-from ._attribution import patch_residuals as patch_residuals
+from ._bridge import require_bridge as require_bridge
 from ._contrasts import contrasts as contrasts
 from ._contrasts import cue_pairs as cue_pairs
-from ._contrasts import require_bridge as require_bridge
+from ._direct import Unit as Unit
+from ._direct import logit_attribution as logit_attribution
+from ._effects import Effects as Effects
+from ._folding import folded as folded
+from ._patching import cue_attribution as cue_attribution
+from ._patching import patch_residuals as patch_residuals

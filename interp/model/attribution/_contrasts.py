@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import torch
-from jaxtyping import Float
 
 from interp.data import CulturalSet, Role, Task, Text, draw, question_text
-from interp.errors import ModelError
-from interp.model import HookedModel, LoadedModel, NamedHook, device_of, hooked
-from interp.model.read import Batch, Ids, Template, Tokens, batches, switches_in
+from interp.model import HookedModel, LoadedModel, hooked
+from interp.model.attribution._bridge import last_logits, require_bridge
+from interp.model.read import Ids, Template, Tokens
 
 
 @dataclass(frozen=True)
@@ -58,29 +53,29 @@ def contrasts(
     """
     model = hooked(model)
     tokens = Tokens(require_bridge(model))
-    asked = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]
-    endings = [ids for _, ids in asked]
+    encoded = [tokens.split(task.prompt.text, task.prompt.continuations) for task in tasks]
+    endings = [ids for _, ids in encoded]
     firsts = [
         (_first_tokens(ids, task, better), _first_tokens(ids, task, worse))
         for ids, task in zip(endings, tasks, strict=True)
     ]
-    prompts = [context for context, _ in asked]
-    kept: list[int] = []
+    prompts = [context for context, _ in encoded]
+    usable: list[int] = []
     pairs: list[tuple[int, int]] = []
     for i, logits in enumerate(last_logits(model, prompts, [[*a, *b] for a, b in firsts], batch_size)):
         a, b = firsts[i]
         liked = dict(zip([*a, *b], logits.tolist(), strict=True))
         first = max(a, key=lambda token: (liked[token], -token))
         if rest := [token for token in b if token != first]:
-            kept.append(i)
+            usable.append(i)
             pairs.append((first, max(rest, key=lambda token: (liked[token], -token))))
     return Contrasts(
-        prompts=tuple(prompts[i] for i in kept),
+        prompts=tuple(prompts[i] for i in usable),
         better=tuple(first for first, _ in pairs),
         worse=tuple(second for _, second in pairs),
-        items=tuple(tasks[i].prompt.item for i in kept),
-        clusters=tuple(tasks[i].cluster for i in kept),
-        dropped=tuple(task.prompt.item for i, task in enumerate(tasks) if i not in set(kept)),
+        items=tuple(tasks[i].prompt.item for i in usable),
+        clusters=tuple(tasks[i].cluster for i in usable),
+        dropped=tuple(task.prompt.item for i, task in enumerate(tasks) if i not in set(usable)),
     )
 
 
@@ -108,12 +103,12 @@ def cue_pairs(
     contrast = contrasts(model, tasks, "local", "reference")
     tokens, frame = Tokens(model), template or Template()
     items = {item.key: item for item in dataset.items}
-    asked = {task.prompt.item: task.prompt for task in tasks}
+    prompts = {task.prompt.item: task.prompt for task in tasks}
     wrong = [dataset.cues[c] for c in dataset.cultures if c not in (culture, dataset.reference)]
 
     def fitting(row: int, sentences: Sequence[Text], what: str) -> Ids | None:
         key, length = contrast.items[row], len(contrast.prompts[row])
-        code, endings = asked[key].language, asked[key].continuations
+        code, endings = prompts[key].language, prompts[key].continuations
         question = items[key].questions[code]
         texts = [frame.text(question_text(question, code, sentence[code])) for sentence in sentences]
         able = [ids for text in texts if len(ids := tokens.split(text, endings)[0]) == length]
@@ -125,7 +120,7 @@ def cue_pairs(
         control = fitting(row, wrong, "wrong cue")
         if placebo and control:
             rows.append((row, placebo, control))
-    kept = {row for row, _, _ in rows}
+    matched = {row for row, _, _ in rows}
     return CuePairs(
         cued=tuple(contrast.prompts[row] for row, _, _ in rows),
         placebo=tuple(placebo for _, placebo, _ in rows),
@@ -134,57 +129,5 @@ def cue_pairs(
         worse=tuple(contrast.worse[row] for row, _, _ in rows),
         items=tuple(contrast.items[row] for row, _, _ in rows),
         clusters=tuple(contrast.clusters[row] for row, _, _ in rows),
-        unmatched=tuple(key for row, key in enumerate(contrast.items) if row not in kept),
+        unmatched=tuple(key for row, key in enumerate(contrast.items) if row not in matched),
     )
-
-
-def require_bridge(model: HookedModel) -> Any:
-    """The model, if TransformerLens' analysis tools take it; raises ModelError otherwise."""
-    try:
-        from transformer_lens.model_bridge import TransformerBridge
-        from transformer_lens.tools import analysis  # noqa: F401
-    except ImportError as error:
-        raise ModelError(
-            "attribution needs TransformerLens' analysis tools, which this version lacks",
-            allowed="transformer-lens 4",
-            remedy="upgrade transformer-lens",
-        ) from error
-    if not isinstance(model, TransformerBridge):
-        raise ModelError(
-            f"attribution does not take a {type(model).__name__}",
-            allowed="a TransformerBridge",
-            remedy="load the model with load_model under transformer-lens 4",
-        )
-    return model
-
-
-def batched(model: HookedModel, texts: Sequence[str | Ids], batch_size: int) -> Iterator[Batch]:
-    """Prompts, or their token ids, as batches."""
-    tokens = Tokens(model)
-    sequences = [tokens.prompt(text) for text in texts]
-    lengths = [len(sequence) for sequence in sequences]
-    return batches(sequences, lengths, batch_size, device_of(model), switches=switches_in(model))
-
-
-def run_last(model: HookedModel, batch: Batch) -> Float[torch.Tensor, "batch vocab"]:
-    """Logits at each row's last prompt token; no other position is unembedded."""
-
-    def keep(stream: torch.Tensor, hook: Any) -> torch.Tensor:
-        return stream[torch.arange(len(stream), device=stream.device), batch.last.to(stream.device)][:, None]
-
-    hooks: list[NamedHook] = [("unembed.hook_in", keep)]
-    logits: torch.Tensor = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
-    return logits[:, 0]
-
-
-@torch.inference_mode()
-def last_logits(
-    model: HookedModel, texts: Sequence[str | Ids], columns: Sequence[Sequence[int]], batch_size: int = 64
-) -> list[Float[np.ndarray, " column"]]:
-    """Logits (float32) of some tokens, `columns[i]` for text i, at each text's last token."""
-    out: list[np.ndarray] = [np.empty(0)] * len(texts)
-    for batch in batched(model, texts, batch_size):
-        logits = run_last(model, batch)
-        for j, i in enumerate(batch.rows):
-            out[i] = logits[j, list(columns[i])].float().cpu().numpy()
-    return out

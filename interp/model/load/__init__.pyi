@@ -1,15 +1,12 @@
-from ._booting import read_configuration as read_configuration
-from ._booting import transformers_model as transformers_model
+from ._booting import boot as boot
+from ._configuration import check_language_model as check_language_model
+from ._configuration import read_configuration as read_configuration
 from ._gguf import gguf_configuration as gguf_configuration
 from ._gguf import gguf_tokenizer as gguf_tokenizer
-from ._gguf_header import header_of as header_of
-from ._gguf_header import is_gguf as is_gguf
-from ._gguf_header import need_gguf as need_gguf
+from ._gguf_names import is_gguf as is_gguf
+from ._gguf_support import header_of as header_of
 from ._hub import at_hand as at_hand
 from ._hub import check_revision as check_revision
-from ._kinds import check_ids as check_ids
-from ._kinds import check_language_model as check_language_model
-from ._kinds import check_vocabulary as check_vocabulary
 from ._loading import load_model as load_model
 from ._outline import Outline as Outline
 from ._outline import has_configuration as has_configuration
@@ -27,3 +24,6 @@ from ._sources import find_model as find_model
 from ._sources import organism_folder as organism_folder
 from ._sources import resolve_device as resolve_device
 from ._sources import weight_files as weight_files
+from ._vocabulary import check_ids as check_ids
+from ._vocabulary import check_vocabulary as check_vocabulary
+from ._weights import transformers_model as transformers_model

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from transformers import PreTrainedModel
 
 from interp.errors import ModelError
 from interp.files import not_a_folder
 from interp.model.load._hub import ADAPTER, fetch
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 CONFIG, WEIGHTS = ADAPTER
 PREFIX = "base_model.model."
@@ -43,9 +44,9 @@ def find_adapter(name: str) -> Adapter:
         if folder.exists() or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
             problem = f"adapter {name!r} {not_a_folder(folder)}" if folder.exists() else f"{shown} does not exist"
             raise ModelError(problem, allowed="a folder, or a Hub id", remedy="check the path")
-        repository, _, wanted = name.partition("@")
-        snapshot = fetch(repository, wanted or None, files=ADAPTER, kind="adapter")
-        folder, revision, shown = snapshot.folder, snapshot.revision, f"adapter {name!r}"
+        repository, _, commit = name.partition("@")
+        folder = fetch(repository, commit or None, files=ADAPTER, kind="adapter")
+        revision, shown = folder.name, f"adapter {name!r}"
     if not (folder / CONFIG).is_file():
         raise ModelError(
             f"{shown} has no {CONFIG}", allowed="what PEFT's save_pretrained writes", remedy="check the path"
@@ -76,8 +77,6 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
 
     The sum is taken in the model's dtype. Raises ModelError for an adapter of another base.
     """
-    import warnings
-
     from peft import PeftModel
 
     misfit = _misfit(adapter, model)
@@ -96,8 +95,6 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
 
 def _misfit(adapter: Adapter, model: PreTrainedModel) -> str:
     """What of the adapter has no counterpart in the model; an empty text where all has."""
-    from safetensors import SafetensorError, safe_open
-
     modules = dict(model.named_modules())
     try:
         with safe_open(adapter.folder / WEIGHTS, "pt") as file:

@@ -1,36 +1,34 @@
-"""Transformers loads a checkpoint, TransformerLens wraps it: always eager attention, safetensors, no remote code."""
+"""Transformers loads a checkpoint, TransformerLens wraps it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.utilities.multi_gpu import resolve_device_map
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging as hf_logging
 
 from interp.errors import ModelError
+from interp.model import HookedModel
 from interp.model.load._adapters import Adapter, fits, merged
-from interp.model.load._gguf import dequantised, gguf_configuration
-from interp.model.load._kinds import ALLOWED, check_language_model
+from interp.model.load._configuration import CAUSAL, read_configuration
 from interp.model.load._placement import Placement
 from interp.model.load._sources import Source
+from interp.model.load._weights import transformers_model
 from interp.model.read import give_tokenizer, own_tokenizer, stand_in
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from interp.model import HookedModel
 
 
 def boot(source: Source, name: str, placement: Placement, adapter: Adapter | None) -> HookedModel:
     """Transformers loads, TransformerLens wraps. Raises ModelError with the reason where either fails."""
-    from transformer_lens.model_bridge import TransformerBridge
-    from transformers.utils import logging as hf_logging
-
     hf_logging.disable_progress_bar()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     _check_supported(source, name)
     try:
-        model = transformers_model(source, name, placement)
+        model = transformers_model(source, name, placement, _spread(placement))
         if adapter is not None and (fits(adapter, model) or not _is_composite(model)):
             model, adapter = merged(model, adapter, name), None
         if _is_composite(model):
@@ -58,11 +56,8 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
 
 def _check_supported(source: Source, name: str) -> None:
     """Raise ModelError, before weights are read, where TransformerLens does not wrap the language model's class."""
-    from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as classes
-
     config = read_configuration(source, name)
-    kind = classes.get(config.get_text_config(decoder=True).model_type, classes[config.model_type])
+    kind = CAUSAL.get(config.get_text_config(decoder=True).model_type, CAUSAL[config.model_type])
     if kind not in SUPPORTED_ARCHITECTURES:
         raise ModelError(
             f"model {name!r} is a {kind}, which TransformerLens does not support",
@@ -71,65 +66,15 @@ def _check_supported(source: Source, name: str) -> None:
         )
 
 
-def read_configuration(source: Source, name: str) -> Any:
-    """The checkpoint's configuration; raises ModelError where it can't be read or is not a causal language model's."""
-    from transformers import AutoConfig
-
-    try:
-        config = (
-            gguf_configuration(Path(source.location), name)
-            if source.gguf
-            else AutoConfig.from_pretrained(source.location, trust_remote_code=False)
-        )
-    except ModelError:
-        raise
-    except Exception as error:  # Transformers raises many kinds
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"model {name!r} could not be loaded: {reason}", allowed=ALLOWED, remedy="check the checkpoint"
-        ) from error
-    check_language_model(config, name)
-    return config
-
-
-def transformers_model(source: Source, name: str, placement: Placement) -> PreTrainedModel:
-    """The model as Transformers has it, with eager attention; refuses a checkpoint that lacks some of its weights."""
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-
-    config = read_configuration(source, name)
-    dtype = getattr(torch, placement.dtype)
-    settings: dict[str, Any] = {}
-    if placement.device_map is not None or (placement.n_devices or 1) > 1:
-        from transformer_lens.utilities.multi_gpu import resolve_device_map
-
-        told = placement.device_map
-        where, most = resolve_device_map(placement.n_devices, dict(told) if isinstance(told, Mapping) else told, None)
-        settings = {"device_map": where, "max_memory": most}
-    elif placement.device.partition(":")[0] == "cuda":
-        settings = {"device_map": {"": placement.device}}
-    if placement.quantization:
-        four = placement.quantization == "4bit"
-        settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=four, load_in_8bit=not four, bnb_4bit_compute_dtype=dtype
-        )
-    settings |= {
-        "dtype": dtype, "attn_implementation": "eager", "use_safetensors": True, "trust_remote_code": False,
-        "output_loading_info": True,
-    }  # fmt: skip
-    if source.gguf:
-        loaded: Any = dequantised(Path(source.location), config, settings)
-    else:
-        loaded = AutoModelForCausalLM.from_pretrained(source.location, **settings)
-    model, info = loaded
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"model {name!r} lacks {len(missing)} of its weights, {missing[0]} first",
-            allowed="complete checkpoints",
-            remedy="download or save it again; an adapter's folder is passed as the adapter of its base",
-        )
-    return model if "device_map" in settings else model.to(placement.device)
+def _spread(placement: Placement) -> dict[str, Any]:
+    """Where `from_pretrained` puts blocks, and how much each device may take; empty for a single device."""
+    if placement.device_map is None and (placement.n_devices or 1) == 1:
+        return {}
+    wanted = placement.device_map
+    device_map, memory = resolve_device_map(
+        placement.n_devices, wanted if wanted is None or isinstance(wanted, str) else dict(wanted), None
+    )
+    return {"device_map": device_map, "max_memory": memory}
 
 
 def _is_composite(model: PreTrainedModel) -> bool:
@@ -141,9 +86,6 @@ def _language_model(model: PreTrainedModel) -> PreTrainedModel:
 
     TransformerLens would wrap the whole, and load (or install) what is needed for images.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
-
     config = model.config.get_text_config()
     with torch.device("meta"):
         text: Any = AutoModelForCausalLM.from_config(config, attn_implementation="eager")

@@ -11,22 +11,17 @@ from math import prod
 from pathlib import Path
 from typing import Any, cast
 
+import gguf
 import numpy as np
+import transformers
 from jaxtyping import Float
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
 from interp.errors import ModelError
-from interp.model.load._gguf_header import (
-    ARRAY,
-    FLOAT32,
-    MAGIC,
-    NUMBERS,
-    STRING,
-    UINT32,
-    VOCABULARY,
-    Header,
-    Tensor,
-    header_of,
-)
+from interp.model.load._gguf_header import ARRAY, FLOAT32, NUMBERS, STRING, UINT32, VOCABULARY, Header, Tensor
+from interp.model.load._gguf_names import MAGIC
+from interp.model.load._gguf_support import header_of
 
 ALONE = "model.gguf"
 LONG = 1000
@@ -58,8 +53,6 @@ def gguf_configuration(source: Path | Header, name: str) -> Any:
     Transformers leaves out of a header how rotary angles are scaled; that is added here, or refused where it can't be:
     the model would be computed otherwise. name: of the model, for messages.
     """
-    from transformers import AutoConfig
-
     header = source if isinstance(source, Header) else header_of(source)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / ALONE).write_bytes(_without_vocabulary(header))
@@ -149,13 +142,10 @@ def gguf_tokenizer(path: Path) -> Any:
 
     Where Transformers has one it is named: else Transformers reads the whole vocabulary twice, once for its type alone.
     """
-    from transformers import AutoTokenizer
-    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
-
     model_type = gguf_configuration(path, path.name).model_type
-    known = {"tokenizer_type": model_type} if TOKENIZER_MAPPING_NAMES.get(model_type) else {}
+    options = {"tokenizer_type": model_type} if TOKENIZER_MAPPING_NAMES.get(model_type) else {}
     with alone(path) as place:
-        return AutoTokenizer.from_pretrained(**place, **known, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(**place, **options, trust_remote_code=False)
 
 
 @contextmanager
@@ -165,7 +155,6 @@ def vocabulary_skipped() -> Iterator[None]:
     Of 262k words that takes ten seconds and .7 GB, for nothing: weights are what is read. Where the package changes,
     this has no effect.
     """
-    import gguf
 
     class Reader(gguf.GGUFReader):
         def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
@@ -198,9 +187,6 @@ def dequantised(path: Path, config: Any, settings: dict[str, Any]) -> tuple[Any,
 
     settings: of `from_pretrained`, with `output_loading_info`.
     """
-    import transformers
-    from transformers import AutoModelForCausalLM
-
     if hasattr(transformers, "GgufConfig"):  # Transformers may else keep weights in blocks, and compute with these
         settings = settings | {"quantization_config": transformers.GgufConfig(dequantize=True)}
     # Transformers shows a bar of its own, whatever is set.

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from interp.errors import ModelError
-from interp.model import LoadedModel
+from interp.model import HookedModel, LoadedModel, device_of, dtype_of, embedding_rows, load
 from interp.model.load._adapters import find_adapter
-from interp.model.load._booting import boot, read_configuration
-from interp.model.load._gguf_header import header_of
+from interp.model.load._configuration import read_configuration
+from interp.model.load._gguf_support import header_of
 from interp.model.load._hub import at_hand, check_revision
 from interp.model.load._placement import DeviceMap, check_quantization, place
+from interp.model.load._processing import fingerprint, processing_of
 from interp.model.load._sources import DTYPES, ORGANISM, find_model
+from interp.model.load._trial import check_hooks_work
+from interp.model.load._vocabulary import check_vocabulary
 from interp.model.machine import check_fits
 from interp.model.read import notice_changed
 from interp.organism import Exposure
-
-if TYPE_CHECKING:
-    from interp.model import HookedModel
 
 
 def load_model(
@@ -45,11 +46,15 @@ def load_model(
     or hooked, one that doesn't fit the free memory, and an adapter of another model.
     """
     if not isinstance(model, (str, Path)):
-        return _taken(model, device, dtype, n_devices, device_map, quantization, adapter, revision)
+        unusable = {
+            "n_devices": n_devices, "device_map": device_map, "quantization": quantization, "adapter": adapter,
+            "revision": revision,
+        }  # fmt: skip
+        return _taken(model, device, dtype, unusable)
     name = str(model)
-    asked = find_model(name, dtype)
-    check_revision(asked, revision)
-    check_quantization(asked, quantization)
+    wanted = find_model(name, dtype)
+    check_revision(wanted, revision)
+    check_quantization(wanted, quantization)
     placement = place(device, dtype, n_devices, device_map, quantization)
     if adapter is not None and quantization is not None:
         raise ModelError(
@@ -57,86 +62,63 @@ def load_model(
             allowed="one of adapter and quantization",
             remedy="load without quantization",
         )
-    found = None if adapter is None else find_adapter(str(adapter))
+    lora = None if adapter is None else find_adapter(str(adapter))
     source, commit = at_hand(name, revision)
     read_configuration(source, name)
     check_fits(source, placement.dtype, placement.devices, quantization=quantization)
-    hooked = boot(source, name, placement, found)
-    exposure = Exposure.read(Path(source.location))
-    said = "" if found is None else f"{found.name} {found.revision}".strip()
-    stored = header_of(Path(source.location)).described(placement.dtype) if source.gguf else ""
-    return _described(hooked, source.name, exposure, commit, said, quantization or "", stored)
-
-
-def _described(
-    model: HookedModel,
-    name: str,
-    exposure: Exposure | None,
-    revision: str,
-    adapter: str,
-    quantization: str,
-    gguf: str = "",
-) -> LoadedModel:
-    from interp.model.load._processing import fingerprint, processing_of
-    from interp.model.load._trial import check_hooks_work
-
-    check_hooked(model, name)
-    check_hooks_work(model)
+    booted = load.boot(source, name, placement, lora)  # through the face: TransformerLens takes seconds to import
+    check_hooked(booted, source.name)
+    check_hooks_work(booted)
     return LoadedModel(
-        model, name, fingerprint(model), exposure, revision, processing_of(model), adapter, quantization, gguf
+        booted,
+        source.name,
+        fingerprint(booted),
+        Exposure.read(Path(source.location)),
+        revision=commit,
+        processing=processing_of(booted),
+        adapter="" if lora is None else f"{lora.name} {lora.revision}".strip(),
+        quantization=quantization or "",
+        gguf=header_of(Path(source.location)).described(placement.dtype) if source.gguf else "",
     )
 
 
-def _taken(
-    model: HookedModel,
-    device: str,
-    dtype: str,
-    n_devices: int | None,
-    device_map: DeviceMap | None,
-    quantization: str | None,
-    adapter: str | Path | None,
-    revision: str | None,
-) -> LoadedModel:
-    """An object as it is; raises ModelError for settings that only loading could meet."""
+def _taken(model: HookedModel, device: str, dtype: str, unusable: Mapping[str, Any]) -> LoadedModel:
+    """An object as it is; raises ModelError where a setting of `unusable` is given: only loading could meet it."""
     if not (hasattr(model, "cfg") and hasattr(model, "hook_dict")):
         raise ModelError(
-            f"a {type(model).__name__} is no model that can be hooked",
+            f"a {type(model).__name__} is not a model with hooks",
             allowed="a name, a folder, a TransformerBridge or a HookedTransformer",
-            remedy="pass one",
+            remedy="pass one of these",
         )
-    for setting, value in (
-        ("n_devices", n_devices), ("device_map", device_map), ("quantization", quantization), ("adapter", adapter),
-        ("revision", revision),
-    ):  # fmt: skip
+    for setting, value in unusable.items():
         if value is not None:
             raise ModelError(
                 f"{setting} {value!r} makes no sense for a model that is loaded already",
                 remedy="leave it out, or pass the model's name",
             )
-    from interp.model import device_of, dtype_of
-
     name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
     check_hooked(model, name)
-    there = {"device": str(device_of(model)), "dtype": str(dtype_of(model)).removeprefix("torch.")}
+    actual = {"device": str(device_of(model)), "dtype": str(dtype_of(model)).removeprefix("torch.")}
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
     for setting, value in (("device", device), ("dtype", dtype)):
-        if value not in ("auto", there[setting], there[setting].partition(":")[0]):
+        if value not in ("auto", actual[setting], actual[setting].partition(":")[0]):
             raise ModelError(
-                f"{setting} {value!r} was asked for, and the model's is {there[setting]}",
+                f"{setting} {value!r} was asked for, and the model's is {actual[setting]}",
                 remedy=f"leave {setting} out, or convert the model first",
             )
+    notice_changed(model.tokenizer)
+    check_hooks_work(model)
     config = getattr(getattr(model, "original_model", None), "config", None)
     method = getattr(getattr(config, "quantization_config", None), "quant_method", "")
-    notice_changed(model.tokenizer)
-    return _described(model, name, None, "", "", str(getattr(method, "value", method)))
+    return LoadedModel(
+        model, name, fingerprint(model), None, processing=processing_of(model),
+        quantization=str(getattr(method, "value", method)),
+    )  # fmt: skip
 
 
 def check_hooked(model: HookedModel, name: str) -> None:
     """Raise ModelError unless the model has a residual stream after every block and a tokenizer of its size."""
-    from interp.model import embedding_rows
-    from interp.model.load._kinds import check_vocabulary
-
     missing = [
         hook
         for layer in range(model.cfg.n_layers)

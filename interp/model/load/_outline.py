@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
+
+import huggingface_hub
+import torch
+from huggingface_hub.utils import filter_repo_objects
+from transformers import AutoConfig
+from transformers.utils import logging as hf_logging
 
 from interp.errors import ModelError
-from interp.model import HookedModel, Shape, shape_from_config
-from interp.model.load._booting import read_configuration
+from interp.model import HookedModel, LoadedModel, Shape, shape_from_config
+from interp.model.load._configuration import check_language_model, read_configuration
 from interp.model.load._gguf import gguf_configuration
-from interp.model.load._gguf_header import read_header
+from interp.model.load._gguf_support import read_header
 from interp.model.load._hub import CHECKPOINT, ELSEWHERE, explained, no_such_file
-from interp.model.load._kinds import check_language_model, check_vocabulary
 from interp.model.load._placement import check_quantization
 from interp.model.load._sources import ORGANISM, Source, find_model
+from interp.model.load._vocabulary import check_vocabulary
 from interp.model.machine import BYTES, QUANTIZED, local_place, weight_bytes
 from interp.model.read import own_tokenizer
-
-if TYPE_CHECKING:
-    from interp.model import LoadedModel
 
 TIMEOUT = 20
 BLOCK = 2**22
@@ -51,8 +53,6 @@ class Outline:
 
     def hooked(self, device: str, dtype: str) -> HookedModel:
         """What stands for the model where only its sizes, place and tokenizer are asked for."""
-        import torch
-
         sizes = self.shape
         weight = torch.empty(0, device=device, dtype=getattr(torch, dtype))
         cfg = SimpleNamespace(
@@ -71,8 +71,6 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
     is not a causal language model, or has a tokenizer that is larger than its embedding.
     """
-    from transformers.utils import logging as hf_logging
-
     hf_logging.set_verbosity_error()
     source = find_model(name)
     check_quantization(source, quantization)
@@ -94,9 +92,9 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
     except ModelError:
         raise
     except Exception as error:  # Transformers', the Hub's, the network's
-        said = explained(error, source.location, revision) if folder is None else None
+        failure = explained(error, source.location, revision) if folder is None else None
         reason = " ".join(str(error).split())[:200]
-        raise said or ModelError(
+        raise failure or ModelError(
             f"the configuration or tokenizer of {name!r} can't be read: {reason}", remedy="check the files"
         ) from error
     shape = shape_from_config(config)
@@ -128,7 +126,7 @@ def outline_of(loaded: LoadedModel) -> Outline:
     model: Any = loaded.model
     if not has_configuration(loaded):
         raise ModelError(
-            "how long this model takes can't be told: it has no configuration of Transformers",
+            "the time that this model takes can't be estimated: it has no Transformers configuration",
             remedy="pass a design: small, medium, large or exhaustive",
         )
     original = model.original_model
@@ -148,44 +146,30 @@ def _bytes(shape: Shape, parameters: int | None, dtype: str, quantization: str |
 
 def _on_hub(source: Source, revision: str | None) -> tuple[bool, str, int, int | None]:
     """Of a repository: whether it is gated, its commit, the bytes of the files that would be fetched, parameters."""
-    from huggingface_hub import HfApi
-
     try:
-        api = HfApi()
+        api = huggingface_hub.HfApi()
         info = api.model_info(source.repository, revision=revision, files_metadata=True, timeout=TIMEOUT)
         if info.gated:
             api.auth_check(source.repository)
     except Exception as error:  # the Hub's errors and the network's have no common class
-        said = explained(error, source.location, revision)
-        if said is None:
+        failure = explained(error, source.location, revision)
+        if failure is None:
             raise
-        raise said from error
-    sizes = {
-        file.rfilename: int(file.size or 0)
-        for file in info.siblings or ()
-        if file.rfilename == source.file or (not source.file and _fetched(file.rfilename))
-    }
-    if source.file and not sizes:
+        raise failure from error
+    sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
+    if source.file and source.file not in sizes:
         raise no_such_file(source)
+    checkpoint = filter_repo_objects(sizes, allow_patterns=list(CHECKPOINT), ignore_patterns=list(ELSEWHERE))
+    fetched = [source.file] if source.file else checkpoint
     parameters = int(info.safetensors.total) if info.safetensors else None
-    return bool(info.gated), str(info.sha or ""), sum(sizes.values()), parameters
-
-
-def _fetched(file: str) -> bool:
-    return any(fnmatch.fnmatch(file, pattern) for pattern in CHECKPOINT) and not any(
-        fnmatch.fnmatch(file, pattern) for pattern in ELSEWHERE
-    )
+    return bool(info.gated), str(info.sha or ""), sum(sizes[name] for name in fetched), parameters
 
 
 def _configuration_on_hub(source: Source, revision: str | None) -> Any:
     """The configuration of a model that isn't here; of a GGUF file its first bytes are read, as far as the header."""
     if not source.file:
-        from transformers import AutoConfig
-
         return AutoConfig.from_pretrained(source.location, revision=revision, trust_remote_code=False)
-    from huggingface_hub import HfFileSystem
-
-    hub = HfFileSystem()
+    hub = huggingface_hub.HfFileSystem()
     path = f"{source.repository}@{revision}/{source.file}" if revision else f"{source.repository}/{source.file}"
     with hub.open(path, "rb", block_size=BLOCK) as file:
         header = read_header(cast(BinaryIO, file), int(file.size), source.name)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from interp.errors import ModelError
 from interp.files import not_a_folder
-from interp.model.load._gguf_header import SUFFIX, check_not_split, header_of, is_gguf
+from interp.model import load
+from interp.model.load._gguf_names import SUFFIX, check_not_split, is_gguf
 
 ORGANISM = "organism"
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 QUANTIZATIONS = ("4bit", "8bit")
 INDEX = "model.safetensors.index.json"
 ALLOWED = "a checkpoint folder, a GGUF file, a Hub id such as org/name or org/name:file.gguf, or 'organism'"
@@ -62,8 +63,8 @@ def organism_folder() -> Path:
 def find_model(name: str, dtype: str = "auto") -> Source:
     """The source of a model, checked without importing torch.
 
-    Raises ModelError for an unknown dtype, a folder that doesn't exist, is no checkpoint or has no safetensors, and a
-    GGUF file that doesn't exist, is cut off, or that Transformers can't read.
+    Raises ModelError for an unknown dtype, a folder that doesn't exist, is not a checkpoint or has no safetensors, and
+    for a GGUF file that doesn't exist, is cut off, or that Transformers can't read.
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown", allowed=", ".join(DTYPES), remedy="pass one of these")
@@ -71,7 +72,7 @@ def find_model(name: str, dtype: str = "auto") -> Source:
         return Source(name, str(organism_folder()), True)
     folder = Path(os.path.expanduser(name))
     if is_gguf(folder):
-        header_of(folder)
+        load.header_of(folder)  # through the face: reading a header takes Transformers, other names don't
         return Source(folder.name, str(folder), True)
     if name.lower().endswith(SUFFIX) and not folder.is_dir():
         return _on_hub(name)
@@ -105,7 +106,7 @@ def check_checkpoint(folder: Path, what: str) -> None:
     """Raise ModelError, about `what`, for a folder without config.json or without all of its safetensors files."""
     if not (folder / "config.json").is_file():
         raise ModelError(
-            f"{what} is no checkpoint: it has no config.json",
+            f"{what} is not a checkpoint: it has no config.json",
             allowed="a folder written by Transformers' save_pretrained (config.json, *.safetensors, tokenizer.json)",
             remedy="check the path (a folder with adapter_config.json is an adapter: pass it with its base)",
         )
@@ -143,19 +144,19 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` becomes cuda, mps or cpu, whichever is there first; raises ModelError where a named one isn't."""
+    """`auto` becomes cuda, mps or cpu, whichever is available first; raises ModelError where a named one isn't."""
     kind = device.partition(":")[0]
     if kind not in DEVICES:
         raise ModelError(f"device {device!r} is unknown", allowed=", ".join(DEVICES), remedy="pass one of these")
-    import torch
+    import torch  # here, so that an unknown name, and whatever else is checked before a run, is told without it
 
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there[kind]:
+        return next(name for name in ("cuda", "mps", "cpu") if available[name])
+    if not available[kind]:
         raise ModelError(
             f"device {device!r} is not available here",
-            allowed=", ".join(name for name, yes in there.items() if yes),
+            allowed=", ".join(name for name, yes in available.items() if yes),
             remedy="pass --device cpu, or install a torch build for your accelerator",
         )
     return device

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
-ON = ("1", "ON", "YES", "TRUE")
+import huggingface_hub
+from huggingface_hub import constants
+from huggingface_hub.errors import CacheNotFound
+
+from interp.hub import offline_switches
+
 SECONDS = 5.0
 """How long the Hub may take to answer."""
 
@@ -47,49 +50,43 @@ def find_hub(own_cache: Path, *, ask: bool = True, seconds: float = SECONDS) -> 
 
     own_cache: where translocal keeps what it downloads from elsewhere.
     """
-    switches = {name: os.environ.get(name, "").upper() in ON for name in SWITCHES}
-    try:
-        from huggingface_hub import constants, get_token
-    except ImportError as error:
-        return Hub("", False, switches, None, str(error), "", own_files(own_cache))
+    switches = offline_switches()
     answers, problem = None, ""
     if ask and not any(switches.values()):
         problem = unreachable(constants.ENDPOINT, seconds)
         answers = not problem
     folder = Path(constants.HF_HUB_CACHE)
-    found = (*hub_files(folder), *own_files(own_cache))
-    return Hub(constants.ENDPOINT, bool(get_token()), switches, answers, problem, str(folder), found)
+    cached = (*hub_files(folder), *own_files(own_cache))
+    token = bool(huggingface_hub.get_token())
+    return Hub(constants.ENDPOINT, token, switches, answers, problem, str(folder), cached)
 
 
 def unreachable(url: str, seconds: float = SECONDS) -> str:
     """Why nothing answers at `url` within `seconds`; "" where something does, whatever it says."""
-    said: list[str] = []
+    outcomes: list[str] = []
 
     def ask() -> None:
         try:
             with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds):
-                said.append("")
+                outcomes.append("")
         except urllib.error.HTTPError:
-            said.append("")
+            outcomes.append("")
         except (OSError, ValueError) as error:
-            said.append(str(getattr(error, "reason", error)) or type(error).__name__)
+            outcomes.append(str(getattr(error, "reason", error)) or type(error).__name__)
 
     asking = threading.Thread(target=ask, daemon=True)  # looking up a name has no timeout of its own
     asking.start()
     asking.join(seconds + 1)
-    return said[0] if said else f"no answer within {seconds:.0f} s"
+    return outcomes[0] if outcomes else f"no answer within {seconds:.0f} s"
 
 
 def hub_files(folder: Path) -> tuple[Cached, ...]:
     """Models and datasets in the Hub's cache, the largest first; nothing where there is none."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
     try:
-        repositories = scan_cache_dir(folder).repos
+        repositories = huggingface_hub.scan_cache_dir(folder).repos
     except (CacheNotFound, OSError, ValueError):
         return ()
-    found = [
+    cached = [
         Cached(
             repo.repo_type,
             repo.repo_id,
@@ -100,17 +97,18 @@ def hub_files(folder: Path) -> tuple[Cached, ...]:
         for repo in repositories
         if repo.repo_type in ("model", "dataset")
     ]
-    return tuple(sorted(found, key=lambda one: (one.kind, -one.bytes, one.name)))
+    return tuple(sorted(cached, key=lambda entry: (entry.kind, -entry.bytes, entry.name)))
 
 
 def own_files(folder: Path) -> tuple[Cached, ...]:
     """Datasets in translocal's own cache: a folder per dataset, in it one per revision."""
     if not folder.is_dir():
         return ()
-    found = []
+    cached = []
     for dataset in sorted(path for path in folder.iterdir() if path.is_dir()):
         files = [path for path in dataset.rglob("*") if path.is_file()]
         revisions = tuple(sorted(path.name for path in dataset.iterdir() if path.is_dir()))
-        whole = not any(path.suffix == ".partial" for path in files)
-        found.append(Cached("dataset", dataset.name, sum(path.stat().st_size for path in files), revisions, whole))
-    return tuple(found)
+        size = sum(path.stat().st_size for path in files)
+        complete = not any(path.suffix == ".partial" for path in files)
+        cached.append(Cached("dataset", dataset.name, size, revisions, complete))
+    return tuple(cached)

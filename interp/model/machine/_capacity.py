@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
-import psutil
 import torch
 from huggingface_hub import try_to_load_from_cache
+from safetensors import SafetensorError, safe_open
 
 from interp.errors import ModelError
 from interp.model.load import Source, header_of, is_gguf, weight_files
+from interp.model.machine._host import host_free
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 QUANTIZED = {"4bit": 0.5625, "8bit": 1.0}
 """Bytes per weight of a quantized matrix; 4-bit ones carry a float32 scale per 64 weights."""
 
-STORED = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2, "I8": 1}
+INTEGERS = {"I64": 8, "I32": 4, "I16": 2}
+"""Bytes per number that stays an integer; other types have one."""
+
 KEPT = ("embed", "wte", "wpe", "lm_head")
 """Parts of the names of matrices that quantization leaves as they are."""
 
@@ -31,31 +31,39 @@ def weight_bytes(
     """Bytes that a model's weights take once loaded in `dtype`, read from the headers of its files alone.
 
     None for a model of the Hub that isn't in the cache at `revision`. dtype: `float32`, `bfloat16` or `float16`.
-    quantization: `4bit` or `8bit`, an estimate. Raises ModelError for a file that is no safetensors.
+    quantization: `4bit` or `8bit`, an estimate. Raises ModelError for a file that is not one of safetensors.
     """
     place = source if isinstance(source, Path) else local_place(source, revision)
     if place is None:
         return None
     if is_gguf(place):
         return int(header_of(place).parameters * BYTES[dtype])
+    return int(sum(_loaded_bytes(path, dtype, quantization) for path in weight_files(place)))
+
+
+def _loaded_bytes(path: Path, dtype: str, quantization: str | None) -> float:
+    """Bytes of a safetensors file's tensors once loaded."""
     total = 0.0
-    for path in weight_files(place):
-        for name, entry in _header(path).items():
-            if name == "__metadata__":
-                continue
-            shape, stored = entry["shape"], entry["dtype"]
-            width = BYTES[dtype] if stored.startswith(("F", "BF")) else float(STORED.get(stored, 1))
-            if quantization and len(shape) == 2 and not any(part in name for part in KEPT):
-                width = QUANTIZED[quantization]
-            total += prod(shape) * width
-    return int(total)
+    try:
+        with safe_open(path, "np") as file:
+            for name in file.keys():  # noqa: SIM118
+                tensor = file.get_slice(name)
+                shape, stored = tensor.get_shape(), tensor.get_dtype()
+                width = BYTES[dtype] if stored.startswith(("F", "BF")) else INTEGERS.get(stored, 1)
+                if quantization and len(shape) == 2 and not any(part in name for part in KEPT):
+                    width = QUANTIZED[quantization]
+                total += prod(shape) * width
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{path} is not a safetensors file: {' '.join(str(error).split())}", remedy="copy or download it again"
+        ) from error
+    return total
 
 
 def local_place(source: Source, revision: str | None) -> Path | None:
     """A source's folder, or GGUF file, without any network; None where the cache lacks some of it."""
     if source.local:
         return Path(source.location)
-
     if source.file:
         file = try_to_load_from_cache(source.repository, source.file, revision=revision)
         return Path(file) if isinstance(file, str) else None
@@ -65,52 +73,14 @@ def local_place(source: Source, revision: str | None) -> Path | None:
     return folder if files and all(path.is_file() for path in files) else None
 
 
-def _header(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            return json.loads(file.read(min(length, path.stat().st_size)))
-    except (OSError, ValueError, struct.error) as error:
-        raise ModelError(
-            f"{path} is no safetensors file: {' '.join(str(error).split())}", remedy="copy or download it again"
-        ) from error
-
-
 def free_bytes(device: str) -> int:
     """Bytes free on `cpu`, `mps` or a `cuda` device; on a CPU no more than what the job's control group allows."""
     if device.partition(":")[0] == "cuda":
         return int(torch.cuda.mem_get_info(torch.device(device))[0])
-    return min([int(psutil.virtual_memory().available), *_left_in_groups(Path("/sys/fs/cgroup"))])
+    return host_free()
 
 
-def _left_in_groups(root: Path, own: Path = Path("/proc/self/cgroup")) -> list[int]:
-    """What is left of every memory limit on the process (control groups, version 2); file caches count as free."""
-    try:
-        lines = [line for line in own.read_text().split("\n") if line.startswith("0::")]
-    except OSError:
-        return []
-    left = []
-    group = root / lines[0][3:].strip("/") if lines else root
-    for folder in (group, *group.parents):
-        if not folder.is_relative_to(root):
-            break
-        try:
-            limit, used = (folder / "memory.max").read_text().strip(), int((folder / "memory.current").read_text())
-            stat = dict(line.split(" ") for line in (folder / "memory.stat").read_text().strip().split("\n"))
-        except (OSError, ValueError):
-            continue
-        if limit != "max":
-            left.append(int(limit) - used + int(stat.get("inactive_file", 0)) + int(stat.get("active_file", 0)))
-    return left
-
-
-def check_fits(
-    source: Source | Path,
-    dtype: str,
-    devices: Sequence[str],
-    *,
-    quantization: str | None = None,
-) -> None:
+def check_fits(source: Source | Path, dtype: str, devices: Sequence[str], *, quantization: str | None = None) -> None:
     """Raise ModelError where a model's weights alone are more than what is free on `devices` together.
 
     A model of unknown size is not checked.

@@ -30,8 +30,8 @@ class Advice:
 def advise(machine: Machine, hub: Hub) -> list[Advice]:
     """All findings, the worst first."""
     order = ("error", "warning", "note")
-    found = [*_packages(machine), *_accelerator(machine), *_space(machine), *_network(hub)]
-    return sorted(found, key=lambda advice: order.index(advice.level))
+    advice = [*_packages(machine), *_accelerator(machine), *_space(machine), *_network(hub)]
+    return sorted(advice, key=lambda advice: order.index(advice.level))
 
 
 def _packages(machine: Machine) -> Iterator[Advice]:
@@ -45,19 +45,19 @@ def _packages(machine: Machine) -> Iterator[Advice]:
         yield Advice("warning", f"untested versions: {'; '.join(odd)}", "install the versions that translocal asks for")
 
 
-def out_of_range(package: str = "translocal") -> list[str]:
-    """Installed packages outside the range that `package` asks for, such as `torch 2.5 (asked: >=2.7)`."""
+def out_of_range(distribution: str = "translocal") -> list[str]:
+    """Installed packages outside the range that `distribution` asks for, such as `torch 2.5 (asked: >=2.7)`."""
     try:
-        wanted = [Requirement(line) for line in requires(package) or ()]
+        wanted = [Requirement(line) for line in requires(distribution) or ()]
     except PackageNotFoundError:
         return []
-    found = []
-    for one in wanted:
-        if one.marker is None or one.marker.evaluate({"extra": ""}):
-            there = installed(one.name)
-            if there is not None and not one.specifier.contains(there, prereleases=True):
-                found.append(f"{one.name} {there} (asked: {one.specifier})")
-    return found
+    outside = []
+    for package in wanted:
+        if package.marker is None or package.marker.evaluate({"extra": ""}):
+            version = installed(package.name)
+            if version is not None and not package.specifier.contains(version, prereleases=True):
+                outside.append(f"{package.name} {version} (asked: {package.specifier})")
+    return outside
 
 
 def _accelerator(machine: Machine) -> Iterator[Advice]:
@@ -67,7 +67,7 @@ def _accelerator(machine: Machine) -> Iterator[Advice]:
         return
     if driver is None:
         if kind in ("CUDA", "ROCm"):
-            yield Advice("note", f"torch is built for {torch.build}, and there is no GPU driver: runs take the CPU")
+            yield Advice("note", f"torch is built for {torch.build}, and there is no GPU driver: runs use the CPU")
         return
     if kind == "CPU":
         which = f"CUDA {driver.cuda} or older" if driver.cuda else "it"
@@ -123,9 +123,9 @@ def _major(number: str) -> int:
 def _compiled_for(architecture: str, built: tuple[str, ...]) -> bool:
     """Code of the same major version and no newer runs on a GPU, and code to be compiled (`compute_`) of any older."""
     own = _numbers(architecture)
-    for one in built:
-        there = _numbers(one)
-        if there <= own and (one.startswith("compute") or there[0] == own[0]):
+    for target in built:
+        version = _numbers(target)
+        if version <= own and (target.startswith("compute") or version[0] == own[0]):
             return True
     return not built
 
@@ -137,7 +137,7 @@ def _numbers(architecture: str) -> tuple[int, int]:
 
 def _space(machine: Machine) -> Iterator[Advice]:
     if machine.ram_free < LEAST["memory"]:
-        text = f"{machine.ram_free / GIB:.1f} GiB of memory are free; the embedded model's run takes 2.5"
+        text = f"{machine.ram_free / GIB:.1f} GiB of memory are free, and a run of the embedded model takes 2.5"
         yield Advice("warning", text, "close other programs, or ask the scheduler for more")
     for disk in machine.disks:
         if not disk.writable and disk.purpose == "runs":
@@ -164,6 +164,6 @@ def _network(hub: Hub) -> Iterator[Advice]:
         )
     if not hub.token and not on:
         yield Advice("note", "no Hub token: gated models and datasets can't be downloaded", "run `hf auth login`")
-    for one in hub.cached:
-        if not one.complete:
-            yield Advice("warning", f"the download of {one.kind} {one.name} is incomplete", "fetch it again")
+    for entry in hub.cached:
+        if not entry.complete:
+            yield Advice("warning", f"the download of {entry.kind} {entry.name} is incomplete", "fetch it again")

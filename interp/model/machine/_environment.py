@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from interp.model.machine._capacity import free_bytes
+from interp.model.machine._host import host_free
 
 PACKAGES = (
     "translocal", "torch", "transformers", "transformer-lens", "datasets", "huggingface-hub", "peft", "bitsandbytes",
@@ -95,7 +95,6 @@ def machine(folders: dict[str, Path]) -> Machine:
     driver, gpus = find_driver()
     torch, devices = find_torch()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = psutil.virtual_memory()
     return Machine(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -106,8 +105,8 @@ def machine(folders: dict[str, Path]) -> Machine:
         devices=devices,
         cores=usable,
         cores_all=os.cpu_count() or usable,
-        ram_total=int(memory.total),
-        ram_free=_ram_free(int(memory.available)),
+        ram_total=int(psutil.virtual_memory().total),
+        ram_free=host_free(),
         disks=tuple(disk(purpose, path) for purpose, path in folders.items()),
     )
 
@@ -120,17 +119,10 @@ def installed(package: str) -> str | None:
         return None
 
 
-def _ram_free(available: int) -> int:
-    try:
-        return free_bytes("cpu")
-    except ImportError:  # it asks torch, which may be what is missing
-        return available
-
-
 def find_torch() -> tuple[Torch, tuple[Device, ...]]:
     """The torch build and the devices that it can use; the CPU is left out."""
     try:
-        import torch
+        import torch  # here: doctor has to go on where it can't be imported
     except Exception as error:  # a broken installation fails in many ways: missing libraries, another Python's build
         return Torch(error=" ".join(f"{type(error).__name__}: {error}".split())[:200]), ()
     built: Any = torch.version
@@ -144,13 +136,13 @@ def find_torch() -> tuple[Torch, tuple[Device, ...]]:
 
 
 def _cuda_device(torch: Any, number: int) -> Device:
-    found = torch.cuda.get_device_properties(number)
+    properties = torch.cuda.get_device_properties(number)
     try:
         free: int | None = int(torch.cuda.mem_get_info(number)[0])
     except RuntimeError:  # no memory left even for a context
         free = None
-    architecture = f"sm_{found.major}{found.minor}" if torch.version.cuda else ""
-    return Device(f"cuda:{number}", str(found.name), int(found.total_memory), free, architecture)
+    architecture = f"sm_{properties.major}{properties.minor}" if torch.version.cuda else ""
+    return Device(f"cuda:{number}", str(properties.name), int(properties.total_memory), free, architecture)
 
 
 def find_driver() -> tuple[Driver | None, tuple[Device, ...]]:
@@ -162,13 +154,13 @@ def find_driver() -> tuple[Driver | None, tuple[Device, ...]]:
         table = _output([*query, "--format=csv,noheader,nounits"])
         rows = [row for line in table.split("\n") if len(row := line.split(", ")) == 4]
         gpus = tuple(Device(f"gpu {i}", row[0], _mebibytes(row[1]), _mebibytes(row[2])) for i, row in enumerate(rows))
-        known = re.search(r"Driver Version\s*:\s*(\d+(?:\.\d+)+)", header)
-        number = rows[0][3].strip() if rows else known[1] if known else "unknown"
-        return Driver("NVIDIA", number, cuda[1] if cuda else ""), gpus
+        shown = re.search(r"Driver Version\s*:\s*(\d+(?:\.\d+)+)", header)
+        driver = rows[0][3].strip() if rows else shown[1] if shown else "unknown"
+        return Driver("NVIDIA", driver, cuda[1] if cuda else ""), gpus
     if NVIDIA.is_file():
         text = NVIDIA.read_text(encoding="utf-8", errors="replace")
-        found = re.search(r"\s(\d+\.\d+(?:\.\d+)?)\s", text)
-        return Driver("NVIDIA", found[1] if found else "unknown"), ()
+        number = re.search(r"\s(\d+\.\d+(?:\.\d+)?)\s", text)
+        return Driver("NVIDIA", number[1] if number else "unknown"), ()
     if ROCM.exists():
         return Driver("AMD", "unknown"), ()
     return None, ()
@@ -189,11 +181,11 @@ def _mebibytes(text: str) -> int | None:
 
 def disk(purpose: str, path: Path) -> Disk:
     """The disk that a folder is on, or would be."""
-    there = path.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    folder = path.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
     try:
-        usage = shutil.disk_usage(there)
+        usage = shutil.disk_usage(folder)
     except OSError:
         return Disk(purpose, str(path), None, None, False)
-    return Disk(purpose, str(path), usage.total, usage.free, there.is_dir() and os.access(there, os.W_OK))
+    return Disk(purpose, str(path), usage.total, usage.free, folder.is_dir() and os.access(folder, os.W_OK))

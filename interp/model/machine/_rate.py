@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import AutoModel
 
 
 def matmul_rate(
@@ -38,8 +39,6 @@ def block_rate(
 
     A call has about `tokens` tokens in rows of `length`. The embedding and the final norm are counted in.
     """
-    from transformers import AutoModel
-
     place = torch.device(device)
     small = copy.deepcopy(config.get_text_config(decoder=True))
     n_layers = int(small.num_hidden_layers)

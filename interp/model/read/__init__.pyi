@@ -6,11 +6,11 @@ from ._batching import one_batch as one_batch
 from ._batching import within_memory as within_memory
 from ._memory import Budget as Budget
 from ._memory import out_of_memory as out_of_memory
-from ._memory import parse_memory as parse_memory
 from ._residuals import Reading as Reading
 from ._residuals import Residuals as Residuals
 from ._residuals import read_residuals as read_residuals
 from ._residuals import residual_moments as residual_moments
+from ._sizes import parse_memory as parse_memory
 from ._store import ResidualStore as ResidualStore
 from ._store import store_residuals as store_residuals
 from ._switches import Switches as Switches

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Int
+from torch.nn.utils.rnn import pad_sequence
 
 from interp.data import ChatText
 from interp.errors import ModelError
@@ -85,13 +86,11 @@ def batches(
         place = side(length, switches)
         rows = [row for row in order[start : start + size] if side(len(sequences[row]), switches) == place]
         start += len(rows)
-        tokens = torch.zeros(len(rows), length, dtype=torch.long)
-        real = torch.zeros(len(rows), length, dtype=torch.bool)
-        for i, row in enumerate(rows):
+        for row in rows:
             if not 0 < prompt_lengths[row] <= len(sequences[row]):
                 raise ValueError(f"sequence {row} has {len(sequences[row])} tokens, its prompt {prompt_lengths[row]}")
-            tokens[i, : len(sequences[row])] = torch.tensor(sequences[row])
-            real[i, : len(sequences[row])] = True
+        tokens = pad_sequence([torch.tensor(sequences[row]) for row in rows], batch_first=True)
+        real = torch.arange(length) < torch.tensor([len(sequences[row]) for row in rows])[:, None]
         last = torch.tensor([prompt_lengths[row] - 1 for row in rows])
         front = None if fronts is None else torch.tensor([fronts[row] for row in rows]).to(device)
         yield Batch(tuple(rows), tokens.to(device), real.to(device), last.to(device), front)
@@ -105,7 +104,7 @@ def collate(
 ) -> Batch:
     """One batch in the order given; arguments as in `batches`."""
     (batch,) = batches(sequences, prompt_lengths, len(sequences), device, fronts)
-    back = torch.tensor(sorted(range(len(batch.rows)), key=lambda i: batch.rows[i]), device=batch.tokens.device)
+    back = torch.tensor(batch.rows, device=batch.tokens.device).argsort()
     front = None if batch.front is None else batch.front[back]
     return Batch(tuple(range(len(sequences))), batch.tokens[back], batch.real[back], batch.last[back], front)
 
@@ -127,22 +126,22 @@ def within_memory(
         while waiting:
             batch = waiting.pop()
             try:
-                found = run(batch)
+                result = run(batch)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
                 budget.halve(error)
                 waiting += batch.halves()
                 continue
-            yield batch, found
+            yield batch, result
 
 
 def special_ids(tokenizer: Any) -> frozenset[int]:
     """Ids that stand for no text: those that the tokenizer names special or marks as such, but for `<unk>`."""
     marked = {token for token, added in getattr(tokenizer, "added_tokens_decoder", {}).items() if added.special}
     named = ("bos_token_id", "eos_token_id", "pad_token_id", "cls_token_id", "sep_token_id")
-    own = {getattr(tokenizer, name, None) for name in named}
-    return frozenset((marked | set(tokenizer.all_special_ids)) - ({tokenizer.unk_token_id} - own))
+    roles = {getattr(tokenizer, name, None) for name in named}
+    return frozenset((marked | set(tokenizer.all_special_ids)) - ({tokenizer.unk_token_id} - roles))
 
 
 class Tokens:

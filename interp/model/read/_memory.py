@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from interp.errors import ConfigError, ModelError, Notice
+import torch
 
-if TYPE_CHECKING:
-    from interp.model import HookedModel
+from interp.errors import ModelError, Notice
+from interp.model import HookedModel, device_of
+from interp.model.read._sizes import parse_memory
 
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 SHARE_OF_GPU = 0.25
 ON_CPU = 2**30
 CPU_TOKENS, GPU_TOKENS = 1024, 2**15
@@ -21,18 +20,6 @@ SMALLEST = 2**22
 """A budget below this is not halved."""
 
 
-def parse_memory(text: str) -> int | None:
-    """Bytes in a text such as `8GiB` or `500MB`; None for `auto`. Raises ConfigError for anything else."""
-    if text == "auto":
-        return None
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    if not match or match[2].upper() not in UNITS or float(match[1]) <= 0:
-        raise ConfigError(
-            f"memory {text!r} is not allowed", allowed="a size such as 8GiB or 500MB, or auto", remedy="pass one"
-        )
-    return int(float(match[1]) * UNITS[match[2].upper()])
-
-
 class Budget:
     """Bytes that the activations of a pass may take; the model's weights come on top.
 
@@ -40,10 +27,6 @@ class Budget:
     """
 
     def __init__(self, model: HookedModel, memory: int | str | None = None) -> None:
-        import torch
-
-        from interp.model import device_of
-
         if isinstance(memory, str):
             memory = parse_memory(memory)
         device = device_of(model)
@@ -90,8 +73,6 @@ class Budget:
 
 def out_of_memory(error: Any) -> bool:
     """Whether an error says that memory ran out, on a GPU or on the CPU."""
-    import torch
-
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -72,18 +72,18 @@ class Reading:
         fronts = list(map(Tokens(self.model).front, sequences)) if self.hooks else None
         rows, switches = batch_size or budget.rows, switches_in(self.model)
         whole = batches(sequences, lengths, rows, device_of(self.model), fronts, switches)
-        for batch, found in within_memory(whole, partial(self._read, forwards=lean(self.model)), budget):
-            yield batch.rows, found
+        for batch, residuals in within_memory(whole, partial(self._read, forwards=lean(self.model)), budget):
+            yield batch.rows, residuals
             if progress:
                 progress(len(batch.rows))
 
     def _read(self, batch: Batch, forwards: Forwards) -> Residuals:
-        found: dict[int, torch.Tensor] = {}
+        residuals: dict[int, torch.Tensor] = {}
         last = max(self.names)
 
         def reader(layer: int) -> Callable[..., None]:
             def hook(residual: torch.Tensor, hook: Any) -> None:
-                found[layer] = _picked(residual, batch, self.position)
+                residuals[layer] = _picked(residual, batch, self.position)
                 if layer == last:
                     raise Stop
 
@@ -96,7 +96,7 @@ class Reading:
         with torch.inference_mode(), replaced(forwards), suppress(Stop):
             self.model.run_with_hooks(batch.tokens, return_type=None, fwd_hooks=[*first, *hooks])
         home = device_of(self.model)
-        return torch.stack([found[layer].to(home) for layer in self.names])
+        return torch.stack([residuals[layer].to(home) for layer in self.names])
 
 
 def read_residuals(
@@ -108,25 +108,30 @@ def read_residuals(
     hooks: Hooks | None = None,
     memory: int | str | None = None,
     batch_size: int | None = None,
-    tokens: Tokens | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Residuals:
     """Residual stream at one position of each text, [layer, text, d_model], float32 on the CPU.
 
-    Rows are the `layers` asked for; by default the embedding output (row 0) and every block (row l + 1). position: -1
-    (the text's last token), another index from either end, or `mean` over the text's tokens. Padding is never read.
-    hooks: such as a plan's (`Plan.hooks`): the stream is read as they leave it.
-    memory, batch_size, tokens, progress: as in `score`, progress with the number of texts read. Hooks on the model stay
-    in force. Raises ValueError for a layer or a position that isn't there.
+    texts: as texts or, where they are encoded already, as token ids. Rows are the `layers` asked for; by default the
+    embedding output (row 0) and every block (row l + 1). position: -1 (the text's last token), another index from
+    either end, or `mean` over the text's tokens. Padding is never read. hooks: such as a plan's (`Plan.hooks`): the
+    stream is read as they leave it. memory, batch_size, progress: as in `score`, progress with the number of texts
+    read. Hooks on the model stay in force. Raises ValueError for a layer that the model doesn't have and for a position
+    that a text doesn't have.
     """
     model = hooked(model)
     reading = Reading(model, layers, position, hooks)
-    encode = tokens or Tokens(model)
-    out = torch.empty(len(reading.names), len(texts), int(model.cfg.d_model))
-    sequences = [encode.prompt(text) for text in texts]
-    for rows, found in reading.stream(sequences, memory=memory, batch_size=batch_size, progress=progress):
-        out[:, torch.tensor(rows)] = found.cpu()
-    return out
+    residuals = torch.empty(len(reading.names), len(texts), int(model.cfg.d_model))
+    batches = reading.stream(prompt_ids(model, texts), memory=memory, batch_size=batch_size, progress=progress)
+    for rows, part in batches:
+        residuals[:, torch.tensor(rows)] = part.cpu()
+    return residuals
+
+
+def prompt_ids(model: HookedModel, texts: Sequence[str | Ids]) -> list[Ids]:
+    """Token ids of each text; ids are taken as they are."""
+    tokens = Tokens(model)
+    return [tokens.prompt(text) for text in texts]
 
 
 def _picked(residual: torch.Tensor, batch: Batch, position: Position) -> torch.Tensor:
@@ -142,7 +147,7 @@ def _refuse_short(sequences: Sequence[Sequence[int]], position: Position) -> Non
     needed = 1 if position == "mean" else -position if position < 0 else position + 1
     for number, sequence in enumerate(sequences):
         if len(sequence) < needed:
-            raise ValueError(f"text {number} has {len(sequence)} tokens, so position {position} isn't there")
+            raise ValueError(f"text {number} has {len(sequence)} tokens, so it has no position {position}")
 
 
 @dataclass(frozen=True)
@@ -202,8 +207,7 @@ def residual_moments(
     model = hooked(model)
     reading = Reading(model, layers, position)
     fitter = MomentsFitter(reading.names, int(model.cfg.d_model))
-    encode = Tokens(model)
-    sequences = [encode.prompt(text) for text in texts]
-    for _, found in reading.stream(sequences, memory=memory, batch_size=batch_size, progress=progress):
-        fitter.update(found.cpu().numpy())
+    batches = reading.stream(prompt_ids(model, texts), memory=memory, batch_size=batch_size, progress=progress)
+    for _, part in batches:
+        fitter.update(part.cpu().numpy())
     return fitter.result()

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from interp.errors import DataError, OutputError
-from interp.files import differences, whole
+from interp.files import differences, whole, write_json
 from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.load import fingerprint
-from interp.model.read._batching import Tokens
-from interp.model.read._residuals import Position, Reading
+from interp.model.read._residuals import Position, Reading, prompt_ids
 from interp.model.read._tokenizer import Ids
 
 INDEX = "index.json"
@@ -27,7 +28,7 @@ class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
     """Residuals in a folder, a sequence of layers: `store[i]` reads the i-th of `store.layers`, [text, d_model].
 
     What isn't read stays on disk, so a sequence of probes holds one layer at a time. Raises DataError for a folder
-    that is no finished store.
+    that is not a finished store.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -48,8 +49,6 @@ class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
         return len(self.layers)
 
     def __getitem__(self, layer: Any) -> Any:
-        from safetensors import safe_open
-
         if isinstance(layer, slice):
             return [self[number] for number in range(*layer.indices(len(self)))]
         row = range(len(self))[layer]
@@ -69,7 +68,6 @@ def store_residuals(
     position: Position = -1,
     shard_size: int = 4096,
     memory: int | str | None = None,
-    batch_size: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> ResidualStore:
     """Write residuals of `shard_size` texts a file, [layer, text, d_model] in float32, and open them.
@@ -78,13 +76,10 @@ def store_residuals(
     `read_residuals`. Raises OutputError where the folder holds something else, naming the difference.
     """
     model = hooked(model)
-    from safetensors.numpy import save_file
-
     if shard_size < 1:
         raise ValueError(f"shard_size must be at least 1, got {shard_size}")
     reading = Reading(model, layers, position)
-    encode = Tokens(model)
-    sequences = [encode.prompt(text) for text in texts]
+    sequences = prompt_ids(model, texts)
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     index = {
@@ -104,8 +99,8 @@ def store_residuals(
                 progress(len(part))
             continue
         shard = np.empty((len(reading.names), len(part), int(model.cfg.d_model)), dtype=np.float32)
-        for rows, found in reading.stream(part, memory=memory, batch_size=batch_size, progress=progress):
-            shard[:, list(rows)] = found.cpu().numpy()
+        for rows, residuals in reading.stream(part, memory=memory, progress=progress):
+            shard[:, list(rows)] = residuals.cpu().numpy()
         with whole(target) as working:
             save_file({KEY: shard}, working)
     return ResidualStore(path)
@@ -113,14 +108,13 @@ def store_residuals(
 
 def _claim(folder: Path, index: dict[str, Any]) -> None:
     """Take a folder for these residuals; OutputError where it holds others."""
-    there = _index(folder)
-    if there is None:
+    earlier = _index(folder)
+    if earlier is None:
         if any(folder.iterdir()):
             raise OutputError(f"{folder} holds something else", allowed="a new or empty folder", remedy="pass another")
-        with whole(folder / INDEX) as working:
-            working.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        write_json(folder / INDEX, index)
         return
-    differ = differences(there, index)
+    differ = differences(earlier, index)
     if differ:
         raise OutputError(
             f"{folder} holds other residuals: {'; '.join(differ)}",
@@ -131,10 +125,10 @@ def _claim(folder: Path, index: dict[str, Any]) -> None:
 
 def _index(folder: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and {"layers", "texts", "shard_size"} <= set(found) else None
+    return index if isinstance(index, dict) and {"layers", "texts", "shard_size"} <= set(index) else None
 
 
 def _count(index: dict[str, Any]) -> int:

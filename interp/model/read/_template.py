@@ -98,12 +98,12 @@ def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
                 remedy="pass --template none, or mend the file",
             ) from error
 
-    found = Template(CHAT if choice == AUTO else Path(choice).name, render)
-    if _PROBE not in found.text(_PROBE):
+    chosen = Template(CHAT if choice == AUTO else Path(choice).name, render)
+    if _PROBE not in chosen.text(_PROBE):
         raise ModelError(
             f"chat template {choice!r} drops the user's text", remedy="pass --template none, or mend the file"
         )
-    return found
+    return chosen
 
 
 def _clocked(source: str) -> str:

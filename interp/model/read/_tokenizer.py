@@ -6,13 +6,14 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tokenizers import Tokenizer, models
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from interp.errors import Notice
+from interp.model import HookedModel
 from interp.model.load import gguf_tokenizer, is_gguf
-
-if TYPE_CHECKING:
-    from interp.model import HookedModel
 
 Ids = tuple[int, ...]
 
@@ -49,8 +50,6 @@ class Around:
 
 def own_tokenizer(place: str | Path) -> Any:
     """The tokenizer of a checkpoint's folder or GGUF file as Transformers reads it: it adds what files say alone."""
-    from transformers import AutoTokenizer
-
     if is_gguf(Path(place)):
         tokenizer = gguf_tokenizer(Path(place))
     else:
@@ -61,9 +60,6 @@ def own_tokenizer(place: str | Path) -> Any:
 
 def stand_in() -> Any:
     """A tokenizer of one word, for TransformerLens to change in place of the model's (see `give_tokenizer`)."""
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
     words = Tokenizer(models.WordLevel({_PROBE: 0}, unk_token=_PROBE))
     return PreTrainedTokenizerFast(tokenizer_object=words, unk_token=_PROBE, eos_token=_PROBE)
 
@@ -105,21 +101,19 @@ def notice_changed(tokenizer: Any) -> None:
     if vars(tokenizer).get(_KEPT) == OWN:
         return
     try:
-        from transformers import AutoTokenizer
-
         place = str(tokenizer.name_or_path)
-        own = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+        original = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False)
     except Exception:  # there are no such files, or they can't be read here
         return
-    given, said = described_tokenizer(tokenizer), described_tokenizer(own)
-    differ = [
-        f"{given[key] or 'nothing'} {where} a text, the checkpoint's own {said[key] or 'nothing'}"
+    given, expected = described_tokenizer(tokenizer), described_tokenizer(original)
+    differing = [
+        f"{given[key] or 'nothing'} {where} a text, the checkpoint's own {expected[key] or 'nothing'}"
         for key, where in (("in_front", "in front of"), ("behind", "behind"))
-        if given[key] != said[key]
+        if given[key] != expected[key]
     ]
-    if differ:
+    if differing:
         warnings.warn(
-            f"the model object's tokenizer puts {'; and '.join(differ)}; its texts are encoded so. To encode as the "
+            f"the model object's tokenizer puts {'; and '.join(differing)}; its texts are encoded so. To encode as the "
             f"checkpoint does, pass {place!r} in place of the object, or call "
             "interp.model.read.give_tokenizer(model, own_tokenizer(folder)) first",
             Notice,

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
+from transformers.cache_utils import Cache as TransformersCache
 
 from interp.model import HookedModel, device_of
 
@@ -132,16 +133,16 @@ class Stepper(ABC):
         rows = torch.zeros(max(depth.values()), max(depth) + 1, dtype=torch.long, device=self.device)
         index = torch.tensor([(row, position) for (_, position), row in order.items()], device=self.device)
         rows[index[:, 0], index[:, 1]] = torch.tensor([token for token, _ in order], device=self.device)
-        found: list[torch.Tensor] = []
+        streams: list[torch.Tensor] = []
 
         def keep(*args: Any, **kwargs: Any) -> Any:
-            found.append(args[0] if args else kwargs["hidden_states"])
+            streams.append(args[0] if args else kwargs["hidden_states"])
             raise Stop
 
         with replaced({self.blocks[0]: keep}), suppress(Stop):
             self._forward(rows)
         pick = torch.tensor([(order[cell], cell[1]) for cell in cells], device=self.device)
-        return found[0][pick[:, 0], pick[:, 1]]
+        return streams[0][pick[:, 0], pick[:, 1]]
 
     def step(
         self,
@@ -250,7 +251,7 @@ class Blocks(Stepper):
         if isinstance(value, torch.Tensor):
             make = {4: self._mask, 3: self._encoding, 2: self._positions}[value.ndim]
             return places.once(value, times, lambda: make(value, places, times))
-        return cache if _is_cache(value) else value
+        return cache if isinstance(value, TransformersCache) else value
 
     def _mask(self, plain: torch.Tensor, places: Places, times: int) -> torch.Tensor:
         grid = plain[0, 0].to(places.queries.device)
@@ -316,17 +317,11 @@ def _carries_hooks(module: torch.nn.Module) -> bool:
 
 
 def _compiled(module: torch.nn.Module) -> Callable[..., Any]:
-    known = module.__dict__.get("_translocal_compiled")
-    if known is None:
-        known = torch.compile(module.forward, dynamic=True)
-        object.__setattr__(module, "_translocal_compiled", known)
-    return known
-
-
-def _is_cache(value: Any) -> bool:
-    from transformers import cache_utils
-
-    return isinstance(value, cache_utils.Cache)
+    compiled = module.__dict__.get("_translocal_compiled")
+    if compiled is None:
+        compiled = torch.compile(module.forward, dynamic=True)
+        object.__setattr__(module, "_translocal_compiled", compiled)
+    return compiled
 
 
 def refuse_by_structure(model: HookedModel) -> None:
@@ -366,7 +361,7 @@ def _refuse_unknown_arguments(call: _Call, heads: int) -> None:
                 masks += len(shape) == 4
                 if not known:
                     raise Unsteppable(f"its blocks take {name} of shape {list(shape)}")
-            elif not (part is None or isinstance(part, (bool, int, float, str)) or _is_cache(part)):
+            elif not (part is None or isinstance(part, (bool, int, float, str, TransformersCache))):
                 raise Unsteppable(f"its blocks take {name}, a {type(part).__name__}")
     if masks != 1:
         raise Unsteppable(f"its blocks take {masks} attention masks")

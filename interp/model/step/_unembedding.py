@@ -106,7 +106,7 @@ class Unembedding:
         weight, bias = self.every
         total = self.log_sum(normed, self.every) if log_z is None else log_z.to(weight.device)
         stream, rows, targets = (part.to(weight.device) for part in (normed.float(), rows, targets))
-        wanted = (stream[rows] * weight[targets].float()).sum(-1)
+        logits = (stream[rows] * weight[targets].float()).sum(-1)
         if bias is not None:
-            wanted = wanted + bias[targets].float()
-        return self._finished(wanted) - total[rows]
+            logits = logits + bias[targets].float()
+        return self._finished(logits) - total[rows]

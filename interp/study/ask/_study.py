@@ -266,8 +266,8 @@ class Study:
         if plan is not None:
             check_plan(self.loaded.model, plan)
         return read_residuals(
-            self.loaded.model, [self.template.text(text) for text in texts], hooks=plan.hooks if plan else None,
-            memory=self.config.memory, batch_size=self.config.batch_size, tokens=self.tokens,
+            self.loaded.model, [self.tokens.prompt(self.template.text(text)) for text in texts],
+            hooks=plan.hooks if plan else None, memory=self.config.memory, batch_size=self.config.batch_size,
         )  # fmt: skip
 
     def universal_texts(self, language: str, split: Split) -> list[str]:

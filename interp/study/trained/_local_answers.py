@@ -178,9 +178,8 @@ def _texts(tasks: Sequence[Task]) -> list[str]:
 
 def _residuals(study: Study, tasks: Sequence[Task]) -> np.ndarray:
     return read_residuals(
-        study.loaded.model, _texts(tasks), memory=study.config.memory, batch_size=study.config.batch_size,
-        tokens=study.tokens,
-    ).numpy()  # fmt: skip
+        study.loaded.model, _texts(tasks), memory=study.config.memory, batch_size=study.config.batch_size
+    ).numpy()
 
 
 def _options(tasks: Sequence[Task], stack: np.ndarray) -> Options:

@@ -102,8 +102,8 @@ def _shifts(
     """The shift at the prompts' last tokens after every block."""
     before, after = (
         read_residuals(
-            study.loaded.model, [task.prompt.text for task in tasks], memory=study.config.memory,
-            batch_size=study.config.batch_size, tokens=base.tokens,
+            study.loaded.model, [base.tokens.prompt(task.prompt.text) for task in tasks],
+            memory=study.config.memory, batch_size=study.config.batch_size,
         )[1:].double()
         for study in (base, trained)
     )  # fmt: skip

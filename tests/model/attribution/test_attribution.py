@@ -22,7 +22,7 @@ from interp.model.attribution import (
     logit_attribution,
     patch_residuals,
 )
-from interp.model.attribution._contrasts import last_logits
+from interp.model.attribution._bridge import last_logits
 from interp.model.load import fingerprint, load_model
 from interp.model.read import Tokens
 from probes import mean_interval

@@ -240,12 +240,6 @@ def test_a_control_vector_is_not_a_model(tmp_path: Path) -> None:
     assert "has the architecture 'controlvector'" in refused(tmp_path / "a.gguf")
 
 
-def test_without_the_package_gguf(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interp.model.load._gguf_header.find_spec", lambda name: None)
-    shutil.copy(file, tmp_path / "a.gguf")
-    assert refused(tmp_path / "a.gguf") == "a GGUF model needs the package gguf; to do: pip install gguf"
-
-
 def test_it_is_checked_before_torch_is_imported(file: Path) -> None:
     code = "import sys; from interp.model.load import find_model; find_model(sys.argv[1]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(file)], check=True)

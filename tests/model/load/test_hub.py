@@ -52,7 +52,7 @@ def test_only_safetensors_and_text_are_asked_for(hub: list, tmp_path: Path) -> N
 
     hub.append({"answer": tmp_path / COMMIT})
     found = fetch("org/name", "main")
-    assert found.revision == COMMIT
+    assert found.name == COMMIT
     settings = hub[-1]
     assert settings["revision"] == "main"
     there = [

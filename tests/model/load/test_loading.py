@@ -46,9 +46,7 @@ def test_an_object_is_not_changed(organism: LoadedModel, settings: dict[str, Any
 
 
 def test_what_can_not_be_hooked(organism: LoadedModel) -> None:
-    with pytest.raises(
-        ModelError, match="is no model that can be hooked; allowed: a name, a folder, a TransformerBridge"
-    ):
+    with pytest.raises(ModelError, match="is not a model with hooks; allowed: a name, a folder, a TransformerBridge"):
         load_model(organism.model.original_model)
 
 

@@ -50,7 +50,7 @@ def test_of_text_and_images_the_language_model_counts() -> None:
 def test_a_model_that_is_no_decoder() -> None:
     import transformers
 
-    with pytest.raises(ModelError, match="no causal language model"):
+    with pytest.raises(ModelError, match=r"can't build a \w+ as a causal language model"):
         shape_from_config(transformers.T5Config(num_layers=1, d_model=8, d_ff=8, num_heads=1))
 
 

@@ -128,7 +128,7 @@ def test_logits_that_are_not_numbers(gpt2: LoadedModel) -> None:
 
 def test_an_object_is_tried_too(organism: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr("interp.model.load._trial.check_hooks_work", asked.append)
+    monkeypatch.setattr("interp.model.load._loading.check_hooks_work", asked.append)
     load_model(organism.model)
     assert asked == [organism.model]
 

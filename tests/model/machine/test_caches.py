@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from interp.model.machine import _caches as caches
+from interp.hub import SWITCHES
 from interp.model.machine import find_hub
 from interp.model.machine._caches import Cached, hub_files, own_files, unreachable
 
@@ -96,10 +96,10 @@ def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
     assert time.perf_counter() - begun < 2
 
 
-@pytest.mark.parametrize("switch", caches.SWITCHES)
+@pytest.mark.parametrize("switch", SWITCHES)
 def test_offline_the_hub_is_not_asked(switch: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = answering(monkeypatch, None)
-    for name in caches.SWITCHES:
+    for name in SWITCHES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     found = find_hub(tmp_path / "own")

@@ -12,6 +12,7 @@ from interp.errors import ModelError
 from interp.model.load import Source, find_model, load_model
 from interp.model.machine import QUANTIZED, check_fits, free_bytes, weight_bytes
 from interp.model.machine import _capacity as capacity
+from interp.model.machine._host import left_in_groups
 
 GIB = 2**30
 
@@ -42,7 +43,7 @@ def test_a_model_that_is_not_downloaded_has_no_size(monkeypatch: pytest.MonkeyPa
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"nothing of the sort")
-    with pytest.raises(ModelError, match="is no safetensors file"):
+    with pytest.raises(ModelError, match="is not a safetensors file"):
         weight_bytes(tmp_path, "float32")
 
 
@@ -76,5 +77,5 @@ def test_control_groups_bound_what_is_free(tmp_path: Path) -> None:
         (folder / "memory.current").write_text(f"{used}\n")
         (folder / "memory.stat").write_text(f"anon 1\ninactive_file {GIB}\nactive_file {GIB}\n")
     (tmp_path / "own").write_text("0::/jobs/7\n")
-    assert capacity._left_in_groups(tmp_path, tmp_path / "own") == [5 * GIB]
-    assert capacity._left_in_groups(tmp_path, tmp_path / "absent") == []
+    assert left_in_groups(tmp_path, tmp_path / "own") == [5 * GIB]
+    assert left_in_groups(tmp_path, tmp_path / "absent") == []

@@ -45,7 +45,7 @@ FAULTS = {
     ),
     "unusable": ({"torch": Torch("CUDA 12.8", ("cpu",)), "devices": ()}, "warning", "can't use Fake"),
     "other maker": ({"driver": Driver("AMD", "6")}, "warning", "the GPU is AMD's"),
-    "no driver": ({"driver": None, "gpus": (), "devices": ()}, "note", "runs take the CPU"),
+    "no driver": ({"driver": None, "gpus": (), "devices": ()}, "note", "runs use the CPU"),
     "new GPU": ({"devices": gpu(architecture="sm_120")}, "warning", "not among the architectures"),
     "busy GPU": ({"devices": gpu(free=10 * GIB)}, "warning", "10.0 of 80.0 GiB are free"),
     "little memory": ({"ram_free": GIB}, "warning", "1.0 GiB of memory are free"),

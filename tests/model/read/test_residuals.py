@@ -71,8 +71,8 @@ def test_hooks_of_the_users_stay_in_force(organism: LoadedModel, texts: list[str
         ({"layers": []}, "are not allowed"),
         ({"layers": [1, 1]}, "different ones"),
         ({"position": "first"}, "position 'first' is unknown"),
-        ({"position": -99}, "so position -99 isn't there"),
-        ({"position": 99}, "so position 99 isn't there"),
+        ({"position": -99}, "so it has no position -99"),
+        ({"position": 99}, "so it has no position 99"),
     ],
 )
 def test_what_is_not_there_is_named(organism: LoadedModel, texts: list[str], settings: dict, message: str) -> None:

@@ -37,7 +37,7 @@ def test_a_killed_job_goes_on_where_it_was(
             raise KeyboardInterrupt
         return read(self, batch, forwards)
 
-    settings = {"shard_size": 5, "batch_size": 5}
+    settings = {"shard_size": 5}
     monkeypatch.setattr(Reading, "_read", killed)
     with pytest.raises(KeyboardInterrupt):
         store_residuals(organism.model, texts, tmp_path, **settings)

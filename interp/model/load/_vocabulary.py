@@ -1,4 +1,4 @@
-"""Is it a causal language model, and does its tokenizer fit? Said from configuration and tokenizer, before weights."""
+"""Does a tokenizer fit the rows of a model's embedding?"""
 
 from __future__ import annotations
 
@@ -7,31 +7,8 @@ from typing import Any
 
 from interp.errors import ModelError
 
-ALLOWED = "causal language models of text (Llama, Qwen, Gemma, ...), also inside a Gemma 3 of text and images"
 NAMED = ("bos_token_id", "eos_token_id", "unk_token_id", "sep_token_id", "cls_token_id")
 """Special tokens that a tokenizer writes of itself. Padding is not among them: no row is padded with it here."""
-
-
-def check_language_model(config: Any, name: str) -> None:
-    """Raise ModelError unless a Transformers configuration is of a causal language model, or has one inside.
-
-    name: of the model, for the message. What the configuration can't tell, a forward at load does.
-    """
-    from transformers.models.auto import modeling_auto as auto
-
-    causal, masked = auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    kind = str(config.model_type)
-    if config.is_encoder_decoder:
-        _refuse(name, f"it is an encoder-decoder model ({kind})")
-    if kind not in causal:
-        _refuse(name, f"Transformers has no causal language model of type {kind}")
-    if kind in masked and getattr(config, "is_decoder", None) is False:
-        _refuse(name, f"it is an encoder ({kind}): its tokens read later ones")
-    for architecture in config.architectures or ():
-        if not architecture.endswith(("Model", "ForCausalLM", "ForConditionalGeneration")) and architecture not in (
-            *causal.values(),
-        ):
-            _refuse(name, f"its weights are of a {architecture}, which has no language model's head")
 
 
 def check_ids(tokenizer: Any, ids: Sequence[int], rows: int) -> None:
@@ -44,12 +21,6 @@ def check_ids(tokenizer: Any, ids: Sequence[int], rows: int) -> None:
             allowed=f"ids from 0 to {rows - 1}",
             remedy="take it out of the text",
         )
-
-
-def _refuse(name: str, reason: str) -> None:
-    raise ModelError(
-        f"model {name!r} is not a causal language model: {reason}", allowed=ALLOWED, remedy="choose another model"
-    )
 
 
 def check_vocabulary(tokenizer: Any, rows: int, name: str) -> None:
