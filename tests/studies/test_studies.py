@@ -103,7 +103,7 @@ WRONG = [
     (STUDY.replace("limit: 60", "out: x"), "say it in name"),
     (STUDY.replace("limit: 60", "limt: 60"), "settings: key 'limt' is unknown; .*did you mean 'limit'"),
     (STUDY.replace("limit: 60", "limit: 3"), "models\\[0\\] with data\\[0\\]: limit 3 is not allowed"),
-    (STUDY.replace("limit: 60", "limit: many"), "limit 'many' is not allowed; allowed: a int"),
+    (STUDY.replace("limit: 60", "limit: many"), "limit 'many' is not allowed; allowed: a whole number"),
     (STUDY.replace("[es, ko]", "[es, no]"), "languages \\['es', False\\] is not allowed; .*quote what YAML reads"),
     (STUDY.replace("[es, ko]", "{es: MX}"), "languages {'es': 'MX'} is not allowed"),
     *[(STUDY.replace("name: sizes", f"name: {name}"), "name .* is not allowed")

@@ -33,9 +33,9 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
 
 
 def _executed(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
-    if options.kind == "ray":
+    if options.executor == "ray":
         return on_ray(units, options, compute)
-    if options.kind == "slurm":
+    if options.executor == "slurm":
         return on_slurm(units, options, compute)
 
     return on_local(units, options, compute)
