@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from interp.errors import ConfigError, nearest
 
 Settings = TypeVar("Settings")
+Choice = TypeVar("Choice", bound=str)
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 """Kinds of values that a field may hold, alone or in a list, as messages call them."""
@@ -55,13 +56,14 @@ class Checked:
                 raise ConfigError(f"{field.name} {value!r} is not allowed", allowed=f"whole numbers from {least}")
 
 
-def check_choice(name: str, value: Any, choices: Iterable[str], otherwise: str = "") -> None:
-    """Raise ConfigError where a value is none of the choices. otherwise: what to do where it looks like none either."""
-    choices = tuple(choices)
-    if value not in choices:
-        allowed = [choice for choice in choices if choice]
+def check_choice(name: str, value: Any, choices: Iterable[Choice], otherwise: str = "") -> Choice:
+    """The choice that a value is; raises ConfigError for none. otherwise: what to do where it looks like none either."""
+    known = tuple(choices)
+    if value not in known:
+        allowed = [choice for choice in known if choice]
         remedy = nearest(str(value), allowed, otherwise)
         raise ConfigError(f"{name} {value!r} is unknown", allowed=", ".join(allowed), remedy=remedy)
+    return known[known.index(value)]
 
 
 @cache

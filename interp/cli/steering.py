@@ -141,15 +141,14 @@ def read_steering(given: SteeringOptions, for_plans: Mapping[str, Any]) -> Sourc
         raise ConfigError("--vectors needs a layer", remedy="say after which block they are added: --layer N, from 0")
     from interp.steering import OPERATORS, POSITIONS, TEXT, read_vectors
 
-    operator, positions = given.operator or "add", given.positions or TEXT
-    check_choice("operator", operator, OPERATORS)
-    check_choice("positions", positions, POSITIONS)
+    operator = check_choice("operator", given.operator or "add", OPERATORS)
+    positions = check_choice("positions", given.positions or TEXT, POSITIONS)
     read = read_vectors(vectors, layer=layer)
     if layer not in read.layers:
         raise DataError(
             f"{vectors} has no vector for layer {layer}", allowed=f"--layer {', '.join(map(str, read.layers))}"
         )
-    return AppliedVectors(read, layer, alpha, operator, positions)  # type: ignore[arg-type]
+    return AppliedVectors(read, layer, alpha, operator, positions)
 
 
 def plan_of(source: Source, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:

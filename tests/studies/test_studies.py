@@ -82,13 +82,13 @@ WRONG = [
     ("name: !!python/object/apply:os.system ['touch ran']", "can't be read.*could not determine a constructor"),
     ("name: " + "[" * 1000, "can't be read"),
     ("name: a\nmodels: &m [organism]\ndata: *m\n", "has aliases"),
-    (STUDY + "name: other\n", "key 'name' is there twice, again in line 7"),
-    (STUDY.replace("dtype: bfloat16", "dtype: auto, dtype: auto"), "key 'dtype' is there twice"),
+    (STUDY + "name: other\n", "key 'name' is repeated in line 7"),
+    (STUDY.replace("dtype: bfloat16", "dtype: auto, dtype: auto"), "key 'dtype' is repeated in line"),
     (STUDY.replace("models:", "model:"), "key 'model' is unknown; .*did you mean 'models'"),
     (STUDY.replace("name: sizes", ""), "has no 'name'"),
     (STUDY.replace("seeds: [0, 1]", "seeds: []"), "seeds is \\[\\]; allowed: a list with one entry or more"),
     (STUDY.replace("seeds: [0, 1]", "seeds: 3"), "seeds is 3; allowed: a list"),
-    (STUDY.replace("seeds: [0, 1]", "seeds: [0, 1, 0]"), "name one twice"),
+    (STUDY.replace("seeds: [0, 1]", "seeds: [0, 1, 0]"), "lists a seed twice"),
     (STUDY.replace("seeds: [0, 1]", "seeds: [true]"), "seeds\\[0\\] is True; allowed: a whole number"),
     (STUDY.replace("seeds: [0, 1]", "seeds: [-1]"), "seeds\\[0\\] is -1"),
     (STUDY.replace("name: half, ", ""), r"models\[0\] with data\[0\] and models\[1\] with .*would share the folder"),
@@ -334,7 +334,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> dict:
         return Executor(kept["failing"])(units)
 
     monkeypatch.setattr("interp.studies.executors.execute", execute)
-    monkeypatch.setattr("interp.studies._studies.gather_run", lambda one, stages: gather(one))
+    monkeypatch.setattr("interp.studies._gathering.gather_run", lambda one, stages: gather(one))
     return kept
 
 
@@ -351,7 +351,7 @@ def test_run_says_what_finished_and_goes_on(executed: dict, tmp_path: Path, monk
     assert code == 1
     assert "organism-atlas-atlas-seed1  failed  locate on here: out of memory" in output
     assert "1 of 2 runs are finished, 1 failed" in output
-    assert (executed["options"].kind, executed["options"].workers, executed["options"].retries) == ("local", 3, 1)
+    assert (executed["options"].executor, executed["options"].workers, executed["options"].retries) == ("local", 3, 1)
     assert executed["compute"] is compute
     executed["failing"] = "none"
     code, output = command(*words)

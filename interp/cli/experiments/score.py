@@ -59,7 +59,7 @@ def score(
     The plans of a run, or vectors made elsewhere, on any model and datasets. Writes plane.csv, contrasts.csv (every
     method against base), scores/ and manifest.json.
     """
-    check_choice("split", split, SPLITS)
+    scored = check_choice("split", split, SPLITS)
     if steering.plan is not None and steering.strength is not None:
         raise ConfigError("--strength makes no sense with --plan", remedy="leave it out: a plan has its own strengths")
     options.run_settings(None, given)  # before anything heavy is imported
@@ -81,7 +81,7 @@ def score(
     with options.interruptible(options.GOES_ON):
         from interp.progress import Bars
 
-        result = rescore(settings, candidates, Bars(quiet), split=split, overwrite=overwrite)
+        result = rescore(settings, candidates, Bars(quiet), split=scored, overwrite=overwrite)
     if quiet:
         print(result.folder)
     else:

@@ -163,8 +163,7 @@ def export(
     from interp.export import export as write
 
     check_choice("format", form, ("lm-eval",))
-    check_choice("split", split, SPLITS)
-    splits = [one for one in SPLITS if one == split]
+    splits = [check_choice("split", split, SPLITS)]
     with options.interruptible("files that are complete stay"):
         for axis in selecting.axes_of(name, wanted.axis):
             if axis == "parallel":
