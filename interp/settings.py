@@ -57,7 +57,7 @@ class Checked:
 
 
 def check_choice(name: str, value: Any, choices: Iterable[Choice], otherwise: str = "") -> Choice:
-    """The choice that a value is; raises ConfigError for none. otherwise: what to do where it looks like none either."""
+    """A value that is one of the choices; raises ConfigError for another. otherwise: the remedy if none is near."""
     known = tuple(choices)
     if value not in known:
         allowed = [choice for choice in known if choice]

@@ -148,7 +148,7 @@ def read_steering(given: SteeringOptions, for_plans: Mapping[str, Any]) -> Sourc
         raise DataError(
             f"{vectors} has no vector for layer {layer}", allowed=f"--layer {', '.join(map(str, read.layers))}"
         )
-    return AppliedVectors(read, layer, alpha, operator, positions)
+    return AppliedVectors(read, layer, alpha, operator, positions)  # type: ignore[arg-type]
 
 
 def plan_of(source: Source, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:

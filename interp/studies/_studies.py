@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from interp.files import whole
 from interp.model.read import check_template
 from interp.studies._file import StudyFile, StudyRun
 from interp.studies._listing import PLANE, read_plane
+from interp.studies.executors import Done
 from interp.study import cost
 from interp.study.ask import Inputs, check_enough, check_model, named_counts, resolve_data
 from interp.study.config import LEAST_LIMIT, RunConfig
@@ -32,27 +33,7 @@ NOT_DATA: dict[str, Any] = {
 """Settings that datasets don't depend on, at one value: runs that are alike but for these read them once."""
 
 
-class Executed(Protocol):
-    """What an executor says of a unit that it is done with."""
-
-    @property
-    def unit(self) -> Unit:
-        """The unit."""
-
-    @property
-    def host(self) -> str:
-        """Where it ran."""
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed; None where it is whole."""
-
-    @property
-    def traceback(self) -> str:
-        """Of an error that is not the user's."""
-
-
-Execute = Callable[[Sequence[Unit]], Iterable[Executed]]
+Execute = Callable[[Sequence[Unit]], Iterable[Done]]
 Gather = Callable[["PlannedRun"], None]
 
 
@@ -174,11 +155,11 @@ class _Work:
             self._unit(owner[done.unit.key], done)
         for one in planned:
             if one.run.name not in self.outcomes:
-                left = len(self.waiting[one.run.name])
-                self._end(one, "failed", "; ".join([*self.errors.get(one.run.name, ()), f"{left} units did not end"]))
+                unfinished = f"{len(self.waiting[one.run.name])} units did not finish"
+                self._end(one, "failed", "; ".join([*self.errors.get(one.run.name, ()), unfinished]))
         return [self.outcomes[one.run.name] for one in planned]
 
-    def _unit(self, one: PlannedRun, done: Executed) -> None:
+    def _unit(self, one: PlannedRun, done: Done) -> None:
         name = one.run.name
         self.waiting[name].discard(done.unit.key)
         if done.error is not None:

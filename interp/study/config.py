@@ -56,8 +56,7 @@ class RunConfig(Checked):
     data_dir: str = setting("", "Folder with published dataset files, such as blend/ and bmlama/; no network then.")
     languages: tuple[str, ...] = setting((), "Languages to score, such as es,zh. Default: all.")
     cultures: tuple[str, ...] = setting(
-        (),
-        "Culture to score a language for, where the dataset has several, such as es=MX.",
+        (), "Culture to score a language for, where the dataset has several, such as es=MX."
     )
     limit: int | None = setting(None, "At most this many items per dataset (20 or more).", least=LEAST_LIMIT)
     methods: tuple[str, ...] = setting(
@@ -66,17 +65,13 @@ class RunConfig(Checked):
         "trained instruct, midalign, clo, midalign_keep (LOC kept), name=checkpoint, or all.",
     )
     training: tuple[str, ...] = setting(
-        (),
-        "Setting of the training, such as steps=100 or clo.mix=0.7 (repeat for more).",
-        repeat=True,
+        (), "Setting of the training, such as steps=100 or clo.mix=0.7 (repeat for more).", repeat=True
     )
     training_seeds: tuple[int, ...] = setting(
-        (0,),
-        "Seeds to train from, such as 0,1,2; rows are then means over them. Default: 0.",
+        (0,), "Seeds to train from, such as 0,1,2; rows are then means over them. Default: 0."
     )
     training_data: tuple[str, ...] = setting(
-        (),
-        "What to train on, as `interp align --data`. Default: the universal dataset.",
+        (), "What to train on, as `interp align --data`. Default: the universal dataset."
     )
     trained_dir: str = setting("", "Where trained models are kept and found. Default: `trained` beside --out.")
     out: str = setting("", "Output folder. Default: runs/<model>-<universal>-<cultural>.")
@@ -84,16 +79,14 @@ class RunConfig(Checked):
     device: str = setting("auto", "auto, cpu, cuda or mps.")
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
     engine: Literal["replay", "reference"] = setting(
-        "replay",
-        "replay, or reference: plan by plan; slow, for checking replay.",
+        "replay", "replay (default), or reference, which scores plan by plan: slow, for checking replay."
     )
     memory: str = setting("auto", "For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
     batch_size: int | None = setting(None, "Prompts per pass, in place of --memory.", least=1)
     template: str = setting("auto", "Chat template: auto (the model's own), none, or a Jinja file.")
     shots: int = setting(0, "Worked examples in front of every prompt. Default: 0.", least=0)
     normalisation: str = setting(
-        "bytes",
-        "What choices go by: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md.",
+        "bytes", "What choices go by: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md."
     )
     positions: Positions = setting(
         "last",
@@ -124,9 +117,7 @@ class RunConfig(Checked):
     max_erasure: float = setting(0.01, "With --goal transfer: localization that may be lost. Default: 0.01.")
     max_loss: float = setting(0.01, "With --goal localization: transfer that may be lost. Default: 0.01.")
     attribution_items: int | None = setting(
-        None,
-        "Test items per language that attribution looks at; 0 leaves it out. Default: the design's.",
-        least=0,
+        None, "Test items per language that attribution looks at; 0 leaves it out. Default: the design's.", least=0
     )
     damage_sentences: int | None = setting(None, least=0)
     generate: bool = setting(False, "Also let the model answer cultural questions freely.")

@@ -286,7 +286,7 @@ def test_a_run_that_fails_stops_no_other(tmp_path: Path) -> None:
 def test_units_that_do_not_end_fail_their_run(tmp_path: Path) -> None:
     study = expanded(SMALL, tmp_path)
     outcomes = run_study(study, plan_study(study), lambda units: [Done(unit) for unit in units[:-2]], gather)
-    assert [(one.status, one.error) for one in outcomes] == [("finished", ""), ("failed", "2 units did not end")]
+    assert [(one.status, one.error) for one in outcomes] == [("finished", ""), ("failed", "2 units did not finish")]
 
 
 def test_two_processes_do_not_work_on_one_study(tmp_path: Path) -> None:

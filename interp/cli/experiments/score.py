@@ -1,4 +1,4 @@
-"""`interp score`: plans that are there already, on any model and datasets."""
+"""`interp score`: existing plans, on any model and datasets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def score(
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score plans that are there already beside the unsteered model; nothing is fitted and nothing is chosen.
+    """Score existing plans, or vectors, beside the unsteered model; nothing is fitted or chosen.
 
     The plans of a run, or vectors made elsewhere, on any model and datasets. Writes plane.csv, contrasts.csv (every
     method against base), scores/ and manifest.json.
@@ -65,7 +65,7 @@ def score(
     options.run_settings(None, given)  # before anything heavy is imported
     source = read_steering(steering, {"--methods": methods})
     if source is None:
-        raise ConfigError("there is nothing to score", remedy="pass --plan, or --vectors with --layer")
+        raise ConfigError("no plan or vectors are given", remedy="pass --plan, or --vectors with --layer")
     from interp.steering import template_choice
     from interp.study.rescoring import Candidates, rescore
 

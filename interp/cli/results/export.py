@@ -76,7 +76,7 @@ def export(
     alone, they say how much that changes.
     """
     if out is None:
-        raise ConfigError("no place to write to is given", remedy="pass --out")
+        raise ConfigError("no output path is given", remedy="pass --out")
     from interp.steering import load_plans
 
     saved = load_plans(plan)
@@ -146,7 +146,7 @@ def _write_file(saved: SavedPlans, plan: Plan, language: str, out: Path, setting
     to = settings.to
     if out.suffix != SUFFIX[to]:
         right = out.with_suffix(SUFFIX[to]).name
-        raise ConfigError(f"{out} has another suffix", allowed=SUFFIX[to], remedy=f"pass --out {right}")
+        raise ConfigError(f"{out} does not end in {SUFFIX[to]}", remedy=f"pass --out {right}")
     if out.is_dir():
         raise OutputError(f"{out} is a folder", allowed="a file", remedy="pass another --out")
     first = FIRST_LAYER if to == "gguf" else 0

@@ -56,7 +56,7 @@ def show(
 ) -> None:
     """Show a run: its settings, model, data, timings, and the macro rows of its plane with intervals.
 
-    --verify: exit code 1 where a file is not as it was written.
+    --verify: exit code 1 where a file does not match its checksum.
     """
     from interp.studies import PLANE, find_run, read_plane
     from interp.study.folder import read_manifest
@@ -80,7 +80,7 @@ def show(
         if plane is not None:
             show_plane(plane, str(manifest.get("split", "test")), {})
         if verify:
-            print("\n".join(map(_plain, problems)) or f"{len(manifest['files'])} files are as they were written")
+            print("\n".join(map(_plain, problems)) or f"{len(manifest['files'])} files match their checksums")
     if problems:
         raise typer.Exit(1)
 

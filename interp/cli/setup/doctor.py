@@ -92,5 +92,5 @@ def _hub_lines(hub: Hub) -> list[str]:
 
 def _advice_lines(advice: list[Advice]) -> list[str]:
     if not advice:
-        return ["", "nothing stands in a run's way"]
+        return ["", "no problems found"]
     return ["", *(f"{one.level}: {one.text}" + (f"; to do: {one.remedy}" if one.remedy else "") for one in advice)]

@@ -19,11 +19,11 @@ class ExecutorOptions(Checked):
     """Where units are computed, and how many at once.
 
     workers: units at once. threads: per worker; one by default, whatever the executor, as sums may differ in their last
-    digit between numbers of threads. gpus_per_worker: 0.5 puts two workers on a GPU, 2 gives a
-    worker two; 0 leaves devices alone. retries: how often a unit is tried again whose worker died.
-    ray_address: `host:port` or `auto`; empty starts a cluster on this machine. slurm_*: as sbatch takes them;
-    slurm_folder: for job scripts, logs and what jobs tell, on a disk that all nodes see (default: `.slurm` beside the
-    runs); slurm_units_per_job: units that a job computes one after another, with its model loaded once.
+    digit between numbers of threads. gpus_per_worker: 0.5 puts two workers on a GPU, 2 gives a worker two; 0 leaves
+    devices alone. retries: how often a unit is tried again whose worker died. ray_address: `host:port` or `auto`; empty
+    starts a cluster on this machine. slurm_*: as sbatch takes them; slurm_folder: for job scripts, logs and what jobs
+    report, on a disk that all nodes see (default: `.slurm` beside the runs); slurm_units_per_job: units that a job
+    computes one after another, with its model loaded once.
     Raises ConfigError for values that aren't allowed.
     """
 
@@ -35,7 +35,7 @@ class ExecutorOptions(Checked):
     gpus_per_worker: float = setting(0.0, "GPUs of a worker: 0.5 puts two on one, 2 gives it two.")
     retries: int = setting(2, "How often a unit is tried again when its worker dies. Default: 2.", least=0)
     ray_address: str = setting("", "A Ray cluster that is there: host:port, or auto. Default: one on this machine.")
-    slurm_account: str = setting("", "As sbatch takes it; so the others.")
+    slurm_account: str = setting("", "Account of the jobs, as sbatch takes it.")
     slurm_partition: str = setting("", "Partition of the jobs.")
     slurm_gres: str = setting("", "Resources of a job, such as gpu:1.")
     slurm_time: str = setting("04:00:00", "Time of a job; what isn't done by then is queued again. Default: 04:00:00.")
@@ -59,7 +59,7 @@ class ExecutorOptions(Checked):
         self._check_other_kinds()
 
     def _check_other_kinds(self) -> None:
-        """A setting of one executor means nothing to another: said, not ignored."""
+        """Raise ConfigError for a setting that belongs to another executor, rather than ignore it."""
         for name in ("ray_address", "slurm_account", "slurm_partition", "slurm_gres", "slurm_memory", "slurm_folder"):
             kind = name.partition("_")[0]
             if getattr(self, name) and kind != self.executor:
