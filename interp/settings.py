@@ -2,23 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import field, fields, replace
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from interp.errors import ConfigError, nearest
 
 Settings = TypeVar("Settings")
+Choice = TypeVar("Choice", bound=str)
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+"""Kinds of values that a field may hold, alone or in a list, as messages call them."""
 
 
-def setting(default: Any, help: str, *, repeat: bool = False, read: Callable[[Any], Any] | None = None) -> Any:
-    """A field of a frozen dataclass. help: one line for the command line. repeat: the option may be given again.
+def setting(
+    default: Any,
+    help: str = "",
+    *,
+    repeat: bool = False,
+    read: Callable[[Any], Any] | None = None,
+    least: int | None = None,
+) -> Any:
+    """A field of a frozen dataclass. help: one line for the command line; a field without it is not an option.
 
-    read: turns what a file or an option holds into the field's value, in place of the rules of `read_settings`.
+    repeat: the option may be given again. read: turns what a file or an option holds into the field's value, in place
+    of the rules of `read_settings`. least: the smallest whole number that `Checked` allows.
     """
-    return field(default=default, metadata={"help": help, "repeat": repeat, "read": read})
+    metadata = {"repeat": repeat, "read": read, "least": least}
+    return dataclasses.field(default=default, metadata=metadata | ({"help": help} if help else {}))
+
+
+class Checked:
+    """Base of settings classes that are frozen dataclasses; raises ConfigError for a value that isn't allowed.
+
+    A field whose type is a Literal holds one of its values. One with a `least` holds a whole number from there, or None
+    where its type says so.
+    """
+
+    def __post_init__(self) -> None:
+        types = field_types(type(self))  # type: ignore[arg-type]
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value, kind = getattr(self, field.name), without_none(types[field.name])
+            if value is None and kind != types[field.name]:
+                continue
+            if get_origin(kind) is Literal:
+                check_choice(field.name, value, get_args(kind))
+            least = field.metadata.get("least")
+            if least is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+                raise ConfigError(f"{field.name} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[Choice], otherwise: str = "") -> Choice:
+    """A value that is one of the choices; raises ConfigError for another. otherwise: the remedy if none is near."""
+    known = tuple(choices)
+    if value not in known:
+        allowed = [choice for choice in known if choice]
+        remedy = nearest(str(value), allowed, otherwise)
+        raise ConfigError(f"{name} {value!r} is unknown", allowed=", ".join(allowed), remedy=remedy)
+    return known[known.index(value)]
+
+
+@cache
+def field_types(kind: type) -> dict[str, Any]:
+    """The types of a class's fields by name."""
+    return get_type_hints(kind)
+
+
+def without_none(kind: Any) -> Any:
+    """The type that a value has where it is not None: `int` of `int | None`."""
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (part for part in get_args(kind) if part is not type(None))
+    return kind
 
 
 def read_settings(path: Path | None, overrides: Mapping[str, Any], kind: type[Settings]) -> Settings:
@@ -27,25 +85,28 @@ def read_settings(path: Path | None, overrides: Mapping[str, Any], kind: type[Se
     Lists may be texts with commas. Raises ConfigError for a file that can't be read, an unknown key or a value of the
     wrong kind.
     """
+    return kind(**read_values(path, overrides, kind))
+
+
+def read_values(path: Path | None, overrides: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """The values that `read_settings` makes settings of: those that are given, by the names of their fields."""
     values = _read_yaml(path) if path is not None else {}
     values |= {key: value for key, value in overrides.items() if value is not None}
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
-    types = get_type_hints(kind)
+    known = {field.name: field for field in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in known:
             remedy = nearest(key, known, "remove it")
             raise ConfigError(f"config key {key!r} is unknown", allowed=", ".join(known), remedy=remedy)
         read = known[key].metadata.get("read")
-        values[key] = read(value) if read else _cast(key, value, types[key])
-    return replace(kind(), **values)  # type: ignore[type-var]
+        values[key] = read(value) if read else _cast(key, value, field_types(kind)[key])
+    return values
 
 
 def _cast(key: str, value: Any, kind: Any) -> Any:
     if get_origin(kind) is tuple:
-        return _listed(key, value, get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
-        (kind,) = (part for part in get_args(kind) if part is not type(None))
-    return checked(key, value, kind if kind in (bool, int, float) else str)
+        return _listed(key, value, int if int in get_args(kind) else str)
+    kind = without_none(kind)
+    return checked(key, value, kind if kind in KINDS else str)
 
 
 def checked(key: str, value: Any, kind: type) -> Any:
@@ -53,29 +114,24 @@ def checked(key: str, value: Any, kind: type) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"a {kind.__name__}")
+        raise ConfigError(f"{key} {value!r} is not allowed", allowed=KINDS[kind])
     return value
 
 
 def _listed(key: str, value: Any, kind: type) -> tuple[Any, ...]:
     parts = value.split(",") if isinstance(value, str) else value
-    taken = (str, int) if kind is int else (str,)
-    try:
-        if not isinstance(parts, (list, tuple)):
-            raise TypeError
-        if not all(isinstance(part, taken) and not isinstance(part, bool) for part in parts):
-            raise TypeError
-        return tuple(kind(part.strip() if isinstance(part, str) else part) for part in parts)
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"{key} {value!r} is not allowed",
-            allowed=f"a list of {kind.__name__} values",
-            remedy="quote what YAML reads as another kind, such as 'no'" if kind is str else "",
-        ) from None
+    if isinstance(parts, (list, tuple)):
+        with suppress(ValueError, ConfigError):
+            return tuple(kind(part.strip()) if isinstance(part, str) else checked(key, part, kind) for part in parts)
+    raise ConfigError(
+        f"{key} {value!r} is not allowed",
+        allowed="a list of whole numbers" if kind is int else "a list of texts",
+        remedy="quote what YAML reads as another kind, such as 'no'" if kind is str else "",
+    )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
+    import yaml  # a tenth of the time in which `interp` starts, and most commands read no file
 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

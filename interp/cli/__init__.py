@@ -8,25 +8,10 @@ from typing import Any
 
 import typer
 
-from interp.cli import (
-    ablate,
-    align,
-    bench,
-    chat,
-    data,
-    doctor,
-    export,
-    figures,
-    generate,
-    locate,
-    matrix,
-    model,
-    organism,
-    run,
-    runs,
-    score,
-    study,
-)
+from interp.cli.answers import chat, generate
+from interp.cli.experiments import ablate, align, locate, matrix, run, score, study
+from interp.cli.results import export, figures, runs
+from interp.cli.setup import bench, data, doctor, model, organism
 from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import Field, dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any
 
 import typer
+
+from interp.settings import field_types, read_settings, without_none
+from interp.study.config import RunConfig
 
 Command = Callable[..., None]
 Given = Mapping[str, Any]
@@ -30,53 +34,75 @@ class Group:
 
     def options(self) -> dict[str, inspect.Parameter]:
         """Option by name, in the order of the fields."""
-        known = {one.name: one for one in fields(self.kind) if "help" in one.metadata}
+        known = {field.name: field for field in fields(self.kind) if "help" in field.metadata}
         if unknown := set(self.names) - set(known):
             raise ValueError(f"{self.kind.__name__} has no settings {sorted(unknown)} that can be options")
-        types = get_type_hints(self.kind)
         return {
-            name: option(one, types[name], self.helps.get(name, ""))
-            for name, one in known.items()
+            name: option(field, field_types(self.kind)[name], self.helps.get(name, ""))
+            for name, field in known.items()
             if not self.names or name in self.names
         }
 
 
-def option(one: Field[Any], kind: Any, help: str = "") -> inspect.Parameter:
-    """The option of a field; None, its default, says that it was not given."""
-    parts = [part for part in get_args(kind) if part is not type(None)] if _optional(kind) else [kind]
-    plain = parts[0] if parts[0] in (bool, int, float, Path) else str
-    taken: Any = list[plain] if one.metadata["repeat"] else plain  # type: ignore[valid-type]
-    flag = (f"--{one.name.replace('_', '-')}",) if plain is bool else ()
-    told = typer.Option(*flag, help=help or one.metadata["help"], show_default=False)
-    return inspect.Parameter(
-        one.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[taken | None, told]
-    )
-
-
-def _optional(kind: Any) -> bool:
-    return get_origin(kind) in (Union, UnionType)
+def option(field: Field[Any], kind: Any, help: str = "") -> inspect.Parameter:
+    """The option of a field; None, its default, says that it was not given. A flag that is on by default has two."""
+    kind = without_none(kind)
+    kind = kind if kind in (bool, int, float, Path) else str
+    taken: Any = list[kind] if field.metadata["repeat"] else kind
+    flag = (f"--{field.name.replace('_', '-')}",) if kind is bool and not field.default else ()
+    described = typer.Option(*flag, help=help or field.metadata["help"], show_default=False)
+    annotation = Annotated[taken | None, described]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def grouped(**groups: Group) -> Callable[[Command], Command]:
-    """Give a command the options of groups: each arrives as one argument, named as the group is here."""
+    """Give a command the options of groups: each arrives as one argument, named as the group is here.
+
+    An argument that is annotated with the group's class is an instance of it; another is the options by name (`Given`).
+    """
 
     def decorated(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
-        made = {name: group.options() for name, group in groups.items()}
+        options = {name: group.options() for name, group in groups.items()}
         parameters: list[inspect.Parameter] = []
         for name, parameter in own.items():
-            parameters += made[name].values() if name in made else [parameter.replace(kind=parameter.KEYWORD_ONLY)]
+            parameters += options[name].values() if name in groups else [parameter.replace(kind=parameter.KEYWORD_ONLY)]
 
         @wraps(command)
         def called(**values: Any) -> None:
-            taken = {name: {one: values.pop(one) for one in options} for name, options in made.items()}
-            command(**taken, **values)
+            arguments: dict[str, Any] = {}
+            for name, group in groups.items():
+                given = {option: values.pop(option) for option in options[name]}
+                made = own[name].annotation is group.kind
+                arguments[name] = read_settings(None, given, group.kind) if made else given
+            command(**arguments, **values)
 
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return called
 
     return decorated
+
+
+def names(*texts: str | None) -> tuple[str, ...]:
+    """The parts of texts such as `es,zh`."""
+    return tuple(part.strip() for text in texts if text for part in text.split(",") if part.strip())
+
+
+@contextmanager
+def interruptible(kept: str = "") -> Iterator[None]:
+    """End with exit code 130 and one line on standard error when Ctrl-C comes. kept: what it left, for that line."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        print(": ".join(filter(None, (str(stop) or "stopped", kept))), file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def run_settings(config: Path | None, given: Given, suffix: str = "") -> RunConfig:
+    """Settings of a run; where no folder is given, that of a verb has a suffix."""
+    settings = read_settings(config, given, RunConfig)
+    return settings if settings.out or not suffix else replace(settings, out=f"{settings.folder}{suffix}")
 
 
 def out_in(suffix: str) -> str:
@@ -90,4 +116,7 @@ DryRun = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished or partial run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")]
-GOES_ON = "stopped: what is done is kept, and the same command goes on from there"
+RunName = Annotated[str, typer.Argument(help="A name of `interp runs`, or a run's folder.", show_default=False)]
+RunsFolder = Annotated[Path | None, typer.Option("--dir", help="Folder that holds runs. Default: runs.")]
+GOES_ON = "what is done is kept, and the same command goes on from there"
+"""What Ctrl-C leaves of a verb that resumes."""

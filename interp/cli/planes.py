@@ -6,6 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from figures import estimate
+from interp.cli.printing import wide_console
+from interp.names import BASE, MACRO
+from interp.study.methods import of_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,11 +18,7 @@ COLUMNS = ("method", "transfer", "localization", "with cue", "US bias", "Δ tran
 
 def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> None:
     """The macro rows of the plane, but those of single training seeds, with what there is to say of their layers."""
-    from rich.console import Console
     from rich.table import Table
-
-    from interp.names import BASE, MACRO
-    from interp.study.methods import of_seed
 
     macro = plane[plane["language"] == MACRO]
     table = Table(title=f"Transfer-localization plane, {split} split, mean over languages [95% interval]")
@@ -32,7 +31,7 @@ def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> No
         shares = [_share(row[m]) for m in ("transfer", "localization", "explicit_localization", "us_bias")]
         changes = ["" if method == BASE else _change(row, f"d_{m}") for m in ("transfer", "localization")]
         table.add_row(method, *shares, *changes, layers.get(method, ""))
-    console = Console(markup=False, width=max(Console().width, 150))
+    console = wide_console()
     console.print(table)
     first = macro.iloc[0]
     console.print(

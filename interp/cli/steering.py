@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from interp.errors import ConfigError, DataError
-from interp.settings import setting
+from interp.settings import check_choice, setting
+from interp.steering import is_share, read_strength, size
 
 if TYPE_CHECKING:
     from interp.model import LoadedModel
     from interp.model.read import Template
     from interp.steering import Plan, Positions, SavedPlans, SteeringVectors, Strength
 
+    Source: TypeAlias = "SavedPlans | AppliedVectors | None"
 
 SURGICAL = "surgical"
 
 
 @dataclass(frozen=True)
-class Asked:
+class SteeringOptions:
     """What steers, as it is given on the command line."""
 
     plan: Path | None = setting(None, "A plan.json, or the run's folder that has one.")
@@ -42,8 +44,8 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Which model reads, and how, as `interp generate` and `interp chat` are told."""
+class ReadingOptions:
+    """Which model reads, and how, as it is given to `interp generate` and `interp chat`."""
 
     language: str | None = setting(None, "The questions' language, and the plan's.")
     method: str | None = setting(None, f"With --plan: a method of it. Default: {SURGICAL}.")
@@ -52,20 +54,40 @@ class Reading:
         None, "LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision)."
     )
     revision: str | None = setting(None, "Branch, tag or commit of the model on the Hub.")
-    device: str | None = setting(None, "auto, cpu, cuda or mps.")
-    dtype: str | None = setting(None, "auto, float32, bfloat16 or float16.")
+    device: str = setting("auto", "auto, cpu, cuda or mps.")
+    dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
     template: str | None = setting(None, "As in `interp run`. Default: the plan's, else auto.")
 
-    def load(self, found: SavedPlans | Bare | None) -> LoadedModel:
+    def load(self, source: Source) -> LoadedModel:
         """The model that is named, else the saved plans', else the organism."""
-        return load_for(
-            found, self.model, adapter=self.adapter, revision=self.revision, device=self.device or "auto",
-            dtype=self.dtype or "auto",
-        )  # fmt: skip
+        from interp.model.load import ORGANISM, load_model
+        from interp.steering import naming_model, notice_other_model
+
+        saved = _saved(source)
+        name = self.model or (saved.model.name if saved else ORGANISM)
+        with naming_model(saved, name):
+            loaded = load_model(
+                name, adapter=self.adapter, revision=self.revision, device=self.device, dtype=self.dtype
+            )
+        if saved:
+            notice_other_model(saved, loaded)
+        return loaded
+
+    def find_template(self, source: Source, loaded: LoadedModel) -> Template:
+        """The chat template that is named, else the saved plans', else the model's own."""
+        from interp.model.read import AUTO, find_template
+        from interp.steering import notice_other_template, template_choice
+
+        saved = _saved(source)
+        choice = self.template or (template_choice(saved) if saved else AUTO)
+        template = find_template(loaded.model.tokenizer, choice)
+        if saved:
+            notice_other_template(saved, template)
+        return template
 
 
 @dataclass(frozen=True)
-class Bare:
+class AppliedVectors:
     """Vectors without a plan, and how they are applied."""
 
     vectors: SteeringVectors
@@ -75,7 +97,7 @@ class Bare:
     positions: Positions
 
 
-def check_reading(reading: Reading, raw: bool) -> None:
+def check_reading(reading: ReadingOptions, raw: bool) -> None:
     """Raise, before anything is loaded, for what no model could meet: options of asking a model and of finding it."""
     from interp.model.load import find_model, resolve_device
     from interp.model.read import check_template
@@ -88,74 +110,64 @@ def check_reading(reading: Reading, raw: bool) -> None:
         raise ConfigError("--template makes no sense with --raw", remedy="leave one of them out")
     check_template(reading.template or "auto")
     if reading.model is not None:
-        find_model(reading.model, reading.dtype or "auto")
-    if reading.device not in (None, "auto"):
-        resolve_device(str(reading.device))
+        find_model(reading.model, reading.dtype)
+    if reading.device != "auto":
+        resolve_device(reading.device)
 
 
-def read_steering(asked: Asked, for_plans: Mapping[str, Any]) -> SavedPlans | Bare | None:
-    """What is given; None where nothing steers. for_plans: options that only a plan.json can meet, by flag.
+def read_steering(given: SteeringOptions, for_plans: Mapping[str, Any]) -> Source:
+    """What steers; None where nothing steers. for_plans: options that only a plan.json can meet, by flag.
 
     Raises ConfigError for options that don't go together and values that are not allowed, DataError for files that
     can't be read and a layer that there is no vector for.
     """
-    from interp.steering import read_strength
-
-    plan, vectors, layer, strength = asked.plan, asked.vectors, asked.layer, asked.strength
+    plan, vectors, layer, strength = given.plan, given.vectors, given.layer, given.strength
     alpha = 1.0 if strength is None else read_strength(strength)
-    for_vectors = {"--layer": layer, "--operator": asked.operator, "--positions": asked.positions}
+    for_vectors = {"--layer": layer, "--operator": given.operator, "--positions": given.positions}
     if plan is not None and vectors is not None:
         raise ConfigError("--plan and --vectors don't go together", allowed="one of them")
-    _only(for_vectors, "--vectors", vectors is not None)
-    _only(for_plans, "--plan", plan is not None)
+    if vectors is None:
+        _refuse(for_vectors, "--vectors")
     if plan is not None:
         from interp.steering import load_plans
 
         _factor(alpha)
         return load_plans(plan)
-    _only({"--strength": strength}, "--plan or --vectors", vectors is not None)
+    _refuse(for_plans, "--plan")
     if vectors is None:
+        _refuse({"--strength": strength}, "--plan or --vectors")
         return None
     if layer is None:
         raise ConfigError("--vectors needs a layer", remedy="say after which block they are added: --layer N, from 0")
     from interp.steering import OPERATORS, POSITIONS, TEXT, read_vectors
 
-    chosen, where = asked.operator or "add", asked.positions or TEXT
-    if chosen not in OPERATORS:
-        raise ConfigError(f"operator {chosen!r} is unknown", allowed=", ".join(OPERATORS))
-    if where not in POSITIONS:
-        raise ConfigError(f"positions {where!r} are unknown", allowed=", ".join(POSITIONS))
-    bare = Bare(read_vectors(vectors, layer=layer), layer, alpha, chosen, where)  # type: ignore[arg-type]
-    if layer not in bare.vectors.layers:
+    operator = check_choice("operator", given.operator or "add", OPERATORS)
+    positions = check_choice("positions", given.positions or TEXT, POSITIONS)
+    read = read_vectors(vectors, layer=layer)
+    if layer not in read.layers:
         raise DataError(
-            f"{vectors} has no vector for layer {layer}", allowed=f"--layer {', '.join(map(str, bare.vectors.layers))}"
+            f"{vectors} has no vector for layer {layer}", allowed=f"--layer {', '.join(map(str, read.layers))}"
         )
-    return bare
+    return AppliedVectors(read, layer, alpha, operator, positions)  # type: ignore[arg-type]
 
 
-def plan_of(
-    found: SavedPlans | Bare | None, language: str | None, method: str | None, strength: Strength | None
-) -> Plan | None:
-    """The plan of what was read, at `strength` where it is given; None where nothing steers.
+def plan_of(source: Source, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:
+    """The plan of what steers, at `strength` where it is given; None where nothing steers.
 
     Raises ConfigError for saved plans without a language, DataError for a method or language that they don't have.
     """
-    from interp.steering import read_strength
-
-    if found is None:
+    if source is None:
         return None
-    if isinstance(found, Bare):
-        alpha = found.strength if strength is None else read_strength(strength)
-        return found.vectors.plan(found.layer, alpha, operator=found.operator, positions=found.positions)
+    if isinstance(source, AppliedVectors):
+        alpha = source.strength if strength is None else read_strength(strength)
+        return source.vectors.plan(source.layer, alpha, operator=source.operator, positions=source.positions)
     if language is None:
-        raise ConfigError("a plan needs a language", allowed=", ".join(found.languages(method or SURGICAL)))
-    return found.plan(language, method or SURGICAL).scaled(1.0 if strength is None else _factor(strength))
+        raise ConfigError("a plan needs a language", allowed=", ".join(source.languages(method or SURGICAL)))
+    return source.plan(language, method or SURGICAL).scaled(1.0 if strength is None else _factor(strength))
 
 
 def _factor(strength: Strength) -> float:
     """What a plan's strengths are multiplied by; raises ConfigError for a share of the residual norm."""
-    from interp.steering import is_share, read_strength, size
-
     strength = read_strength(strength)
     if is_share(strength):
         raise ConfigError(
@@ -164,33 +176,13 @@ def _factor(strength: Strength) -> float:
     return size(strength)
 
 
-def load_for(found: SavedPlans | Bare | None, model: str | None, **settings: Any) -> LoadedModel:
-    """The model that is named, else the saved plans', else the organism; `settings` are those of `load_model`."""
-    from interp.model.load import ORGANISM, load_model
-    from interp.steering import naming_model, notice_other_model
-
-    saved = None if isinstance(found, Bare) else found
-    name = model or (saved.model.name if saved else ORGANISM)
-    with naming_model(saved, name):
-        loaded = load_model(name, **settings)
-    if saved:
-        notice_other_model(saved, loaded)
-    return loaded
+def _saved(source: Source) -> SavedPlans | None:
+    """The plans that were read; None where vectors alone steer, or nothing does."""
+    return None if isinstance(source, AppliedVectors) else source
 
 
-def template_for(found: SavedPlans | Bare | None, loaded: LoadedModel, choice: str | None) -> Template:
-    """The chat template that is chosen, else the saved plans', else the model's own."""
-    from interp.model.read import AUTO, find_template
-    from interp.steering import notice_other_template, template_choice
-
-    saved = None if isinstance(found, Bare) else found
-    template = find_template(loaded.model.tokenizer, choice or (template_choice(saved) if saved else AUTO))
-    if saved:
-        notice_other_template(saved, template)
-    return template
-
-
-def _only(options: Mapping[str, Any], owner: str, there: bool) -> None:
+def _refuse(options: Mapping[str, Any], owner: str) -> None:
+    """Raise ConfigError for options, by flag, that are given though they mean something only with their owner."""
     for flag, value in options.items():
-        if value is not None and not there:
+        if value is not None:
             raise ConfigError(f"{flag} {value} makes no sense without {owner}", remedy=f"pass {owner}, or leave it out")

@@ -4,6 +4,7 @@ from ._differing import Difference as Difference
 from ._differing import compare as compare
 from ._file import StudyFile as StudyFile
 from ._file import read_study as read_study
+from ._gathering import gather_run as gather_run
 from ._listing import PLANE as PLANE
 from ._listing import Listed as Listed
 from ._listing import find_run as find_run
@@ -12,6 +13,5 @@ from ._listing import finished_folder as finished_folder
 from ._listing import read_plane as read_plane
 from ._studies import Outcome as Outcome
 from ._studies import PlannedRun as PlannedRun
-from ._studies import gather_run as gather_run
 from ._studies import plan_study as plan_study
 from ._studies import run_study as run_study

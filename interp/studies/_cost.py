@@ -28,24 +28,21 @@ def study_costs(runs: Sequence[PlannedRun]) -> list[RunCost]:
 
     Raises a TranslocalError, with the run's name, where a model can't be outlined or a language has too few items.
     """
-    found: dict[RunConfig, RunCost] = {}
-    costs = []
-    for one in runs:
-        config = one.run.config
-        key = replace(config, seed=0, out="")
-        if key not in found:
-            found[key] = _cost(one)
-        costs.append(found[key])
-    return costs
+    costs: dict[RunConfig, RunCost] = {}
+    alike = [replace(run.run.config, seed=0, out="") for run in runs]
+    for config, run in zip(alike, runs, strict=True):
+        if config not in costs:
+            costs[config] = _cost(run)
+    return [costs[config] for config in alike]
 
 
-def _cost(one: PlannedRun) -> RunCost:
-    config = one.run.config
+def _cost(run: PlannedRun) -> RunCost:
+    config = run.run.config
     spot = place(config.device, config.dtype, config.n_devices, None, config.quantization or None)
     model = outline(
         config.model, spot.dtype, quantization=config.quantization or None, revision=config.revision or None
     )
-    study = planned(config, one.inputs, model, spot.device, spot.dtype)
-    check_items(study, one.inputs)
-    cost = estimate(study, model, spot.device, spot.dtype)
-    return RunCost(cost, model, spot.device, sum(free_bytes(device) for device in spot.devices))
+    study = planned(config, run.inputs, model, spot.device, spot.dtype)
+    check_items(study, run.inputs)
+    work = estimate(study, model, spot.device, spot.dtype)
+    return RunCost(work, model, spot.device, sum(free_bytes(device) for device in spot.devices))

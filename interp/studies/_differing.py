@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -13,15 +13,11 @@ from figures import read_table
 from interp.errors import OutputError
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, outcomes
-from interp.studies._listing import differing, read_plane
+from interp.studies._listing import read_plane
 from interp.study.folder import read_manifest
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from interp.plane import Cells
-
-
+PARTS = ("config", "model", "data", "versions")
+"""Of a manifest: in what runs may differ."""
 METRICS = ("transfer", "localization")
 KEYS = ["axis", "cue", "language", "item"]
 N_DRAWS = 2000
@@ -55,34 +51,33 @@ def compare(a: Path, b: Path) -> Difference:
     They are paired by item, and have intervals over clusters, where both runs scored the same items of the same data.
     Raises OutputError where a manifest or a table can't be read.
     """
-    there, here = read_manifest(a), read_manifest(b)
+    manifests = [read_manifest(folder) for folder in (a, b)]
     planes = [_macro(folder) for folder in (a, b)]
     shared = [method for method in planes[0].index if method in planes[1].index]
-    unpaired, cells = _paired(a, b, there, here)
+    unpaired, cells = _paired((a, b), manifests)
     rows = [_row(method, metric, planes, cells) for method in shared for metric in METRICS]
     return Difference(
-        config=differing(_flat(there["config"]), _flat(here["config"])),
-        model=differing(_flat(there.get("model")), _flat(here.get("model"))),
-        data=differing(_flat(there.get("data")), _flat(here.get("data"))),
-        versions=differing(_flat(there.get("versions")), _flat(here.get("versions"))),
+        **{part: _differing(*(_flat(manifest.get(part)) for manifest in manifests)) for part in PARTS},
         methods=(
             tuple(method for method in planes[0].index if method not in shared),
             tuple(method for method in planes[1].index if method not in shared),
         ),
-        results=_table(rows),
+        results=pd.DataFrame(rows, columns=list(COLUMNS)),
         unpaired=unpaired,
     )
 
 
-def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Keys with their two values, where these differ (None where one lacks the key)."""
+    return {key: (a.get(key), b.get(key)) for key in dict.fromkeys((*a, *b)) if a.get(key) != b.get(key)}
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:
     """A mapping of mappings with keys such as `universal.fingerprint`."""
     if not isinstance(value, dict):
         return {name: value} if name else {}
-    return {key: one for part, inner in value.items() for key, one in _flat(inner, f"{name}.{part}".strip(".")).items()}
+    parts = (_flat(inner, f"{name}.{part}".strip(".")) for part, inner in value.items())
+    return {key: leaf for part in parts for key, leaf in part.items()}
 
 
 def _macro(folder: Path) -> pd.DataFrame:
@@ -98,9 +93,9 @@ def _row(method: str, metric: str, planes: list[pd.DataFrame], cells: Cells | No
     own = _names(method)
     if cells is None or not all(name in cells.methods for name in own):
         return row | {"difference": float(str(row["b"])) - float(str(row["a"])), "paired": False}
-    found = cells.effect({own[1]: 1.0, own[0]: -1.0}, MACRO, metric).interval
-    told = {"difference": found.estimate, "difference_lo": found.lo, "difference_hi": found.hi}
-    return row | told | {"paired": True}
+    interval = cells.effect({own[1]: 1.0, own[0]: -1.0}, MACRO, metric).interval
+    difference = {"difference": interval.estimate, "difference_lo": interval.lo, "difference_hi": interval.hi}
+    return row | difference | {"paired": True}
 
 
 def _names(method: str) -> tuple[str, str]:
@@ -108,37 +103,30 @@ def _names(method: str) -> tuple[str, str]:
     return f"a:{method}", f"b:{method}"
 
 
-def _paired(a: Path, b: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> tuple[str, Cells | None]:
+def _paired(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> tuple[str, Cells | None]:
     """Why the runs can't be paired, or the outcomes of both in one table."""
-
     for axis in ("universal", "cultural"):
-        if _print(there, axis) != _print(here, axis) or not _print(here, axis):
+        a, b = (_flat(manifest.get("data")).get(f"{axis}.fingerprint") for manifest in manifests)
+        if not a or a != b:
             return f"their {axis} items are not the same", None
-    if there.get("languages") != here.get("languages"):
+    if manifests[0].get("languages") != manifests[1].get("languages"):
         return "they score other languages, or for other cultures", None
     tables = []
-    for letter, folder, manifest in (("a", a, there), ("b", b, here)):
+    for letter, folder, manifest in zip("ab", folders, manifests, strict=True):
         table = _outcomes(folder, str(manifest["config"].get("normalisation", "bytes")))
         if table is None:
             return f"{folder} has no scores", None
         tables.append(table.assign(method=f"{letter}:" + table["method"].astype(str)))
     asked = [set(map(tuple, table[table["method"].str.endswith(f":{BASE}")][KEYS].to_numpy())) for table in tables]
     if asked[0] != asked[1]:
-        return f"they scored other items: {len(asked[0] ^ asked[1])} prompts are one's only", None
+        return f"they scored other items: {len(asked[0] ^ asked[1])} prompts are in one of them only", None
     both = pd.concat(tables, ignore_index=True)
     clusters = {axis: rows["cluster"].unique().tolist() for axis, rows in both.groupby("axis", sort=True)}
-    return "", Cells(both, Resampling.over({str(axis): found for axis, found in clusters.items()}, N_DRAWS, 0))
-
-
-def _print(manifest: Mapping[str, Any], axis: str) -> Any:
-    data = manifest.get("data")
-    own = data.get(axis) if isinstance(data, dict) else None
-    return own.get("fingerprint") if isinstance(own, dict) else None
+    return "", Cells(both, Resampling.over({str(axis): names for axis, names in clusters.items()}, N_DRAWS, 0))
 
 
 def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
     """Outcomes of the unsteered model and of every method with a table of scores of its own; None without scores."""
-
     files = sorted((folder / "scores").glob("*.parquet"), key=lambda path: (path.stem != BASE, path.name))
     if not files or files[0].stem != BASE:
         return None

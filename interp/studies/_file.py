@@ -70,11 +70,11 @@ def read_study(path: Path, out: Path) -> StudyFile:
         if key not in values:
             raise ConfigError(f"study file {path} has no {key!r}", allowed=", ".join(KEYS), remedy="add it")
     name = _name(values["name"], f"{path}: name")
-    models = [_entry(one, f"{path}: {where}", "models") for where, one in _list(path, "models", values["models"])]
-    data = [_entry(one, f"{path}: {where}", "data") for where, one in _list(path, "data", values["data"])]
-    seeds = [_seed(one, f"{path}: {where}") for where, one in _list(path, "seeds", values.get("seeds", [0]))]
+    models = [_entry(value, where, "models") for where, value in _list(path, "models", values["models"])]
+    data = [_entry(value, where, "data") for where, value in _list(path, "data", values["data"])]
+    seeds = [_seed(value, where) for where, value in _list(path, "seeds", values.get("seeds", [0]))]
     if len(set(seeds)) < len(seeds):
-        raise ConfigError(f"{path}: seeds {seeds} name one twice", allowed="each seed once")
+        raise ConfigError(f"{path}: seeds {seeds} lists a seed twice", allowed="each seed once")
     settings = _settings(values.get("settings") or {}, path)
     runs: dict[str, tuple[str, StudyRun]] = {}
     for (i, model), (j, chosen), seed in product(enumerate(models), enumerate(data), seeds):
@@ -111,15 +111,13 @@ def _check_repeated(root: Any, path: Path) -> None:
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
                 if key.value in seen:
                     line = key.start_mark.line + 1
-                    raise ConfigError(
-                        f"{path}: key {key.value!r} is there twice, again in line {line}", remedy="keep one"
-                    )
+                    raise ConfigError(f"{path}: key {key.value!r} is repeated in line {line}", remedy="keep one")
                 seen.add(key.value)
 
 
 def _mapping(value: Any, where: str, known: Sequence[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} holds {_told(value)}", allowed=f"YAML keys: {', '.join(known)}")
+        raise ConfigError(f"{where} holds {_shortened(value)}", allowed=f"YAML keys: {', '.join(known)}")
     for key in value:
         if key not in known:
             raise ConfigError(
@@ -133,8 +131,8 @@ def _mapping(value: Any, where: str, known: Sequence[str]) -> dict[str, Any]:
 def _list(path: Path, key: str, value: Any) -> list[tuple[str, Any]]:
     """The members of a list that has some, with their place."""
     if not isinstance(value, list) or not value:
-        raise ConfigError(f"{path}: {key} is {_told(value)}", allowed="a list with one entry or more")
-    return [(f"{key}[{number}]", one) for number, one in enumerate(value)]
+        raise ConfigError(f"{path}: {key} is {_shortened(value)}", allowed="a list with one entry or more")
+    return [(f"{path}: {key}[{number}]", member) for number, member in enumerate(value)]
 
 
 def _entry(value: Any, where: str, kind: str) -> dict[str, Any]:
@@ -143,7 +141,7 @@ def _entry(value: Any, where: str, kind: str) -> dict[str, Any]:
     entry = _mapping(entry, where, ENTRIES[kind])
     for key in NEEDED[kind]:
         if not isinstance(entry.get(key), str) or not entry[key]:
-            raise ConfigError(f"{where} has {key} {_told(entry.get(key))}", allowed="a name or a path, as text")
+            raise ConfigError(f"{where} has {key} {_shortened(entry.get(key))}", allowed="a name or a path, as text")
     if "name" in entry:
         _name(entry["name"], f"{where}: name")
     return entry
@@ -160,7 +158,7 @@ def _settings(value: Any, path: Path) -> dict[str, Any]:
 def _name(value: Any, where: str) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value) or len(value) > LONGEST:
         raise ConfigError(
-            f"{where} {_told(value)} is not allowed",
+            f"{where} {_shortened(value)} is not allowed",
             allowed=f"up to {LONGEST} letters (a-z), digits and . _ + -, a letter or digit first",
         )
     return value
@@ -168,7 +166,7 @@ def _name(value: Any, where: str) -> str:
 
 def _seed(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ConfigError(f"{where} is {_told(value)}", allowed="a whole number from 0")
+        raise ConfigError(f"{where} is {_shortened(value)}", allowed="a whole number from 0")
     return value
 
 
@@ -190,10 +188,9 @@ def _run(
 
 def _check_new(run: StudyRun, where: str, runs: Mapping[str, tuple[str, StudyRun]], path: Path) -> None:
     """Raise ConfigError where another run has the folder; capitals don't tell folders apart everywhere."""
-    there = runs.get(run.name.casefold())
-    if there is None:
+    if run.name.casefold() not in runs:
         return
-    earlier, other = there
+    earlier, other = runs[run.name.casefold()]
     if run.config.described() == other.config.described():
         raise ConfigError(f"{path}: {where} is the same as {earlier}", remedy="keep one of them")
     raise ConfigError(
@@ -202,7 +199,7 @@ def _check_new(run: StudyRun, where: str, runs: Mapping[str, tuple[str, StudyRun
     )
 
 
-def _told(value: Any) -> str:
+def _shortened(value: Any) -> str:
     """A value in an error, shortened."""
     text = repr(value)
     return "nothing" if value is None else text if len(text) <= 80 else f"{text[:77]}..."

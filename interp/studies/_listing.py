@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 from figures import read_table
 from interp.errors import ConfigError, OutputError, nearest
 from interp.files import PARTIAL, not_a_folder
 from interp.study.folder import DAMAGED, IDENTITY, LOCK, MANIFEST, PARTS, partial_folder, read_json
 from interp.study.units import RECORDS
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 PLANE = "plane.csv"
 DEPTH = 3
@@ -60,23 +58,22 @@ def find_runs(root: Path) -> list[Listed]:
     """
     if not root.is_dir():
         raise OutputError(f"{root} {not_a_folder(root)}", remedy="pass --dir with the folder that holds runs")
-    return sorted(_below(root, root, DEPTH), key=lambda one: (one.name, not one.whole))
+    return sorted(_below(root, root, DEPTH), key=lambda run: (run.name, not run.whole))
 
 
 def find_run(root: Path, name: str) -> Listed:
     """The run of that name in `root`, or in a folder of that path; raises ConfigError where there is none."""
-    there = find_runs(root) if root.is_dir() else []
-    for one in there:
-        if one.name == name:
-            return one
+    runs = find_runs(root) if root.is_dir() else []
     folder = Path(name)
-    if (folder / MANIFEST).is_file() and (found := _finished(name, folder)):
-        return found
-    names = dict.fromkeys(one.name for one in there)
+    run = next((run for run in runs if run.name == name), None)
+    if run is None and (folder / MANIFEST).is_file():
+        run = _finished(name, folder)
+    if run is not None:
+        return run
     raise ConfigError(
         f"there is no run {name!r} in {root}",
         allowed="a name of `interp runs`, or a run's folder",
-        remedy=nearest(name, names, "look at `interp runs`"),
+        remedy=nearest(name, [run.name for run in runs], "look at `interp runs`"),
     )
 
 
@@ -106,12 +103,6 @@ def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
     return table
 
 
-def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys with their two values, where these differ (None where one lacks the key)."""
-    keys = dict.fromkeys((*there, *here))
-    return {key: (there.get(key), here.get(key)) for key in keys if there.get(key) != here.get(key)}
-
-
 def _below(root: Path, folder: Path, depth: int) -> Iterator[Listed]:
     try:
         entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
@@ -125,8 +116,8 @@ def _below(root: Path, folder: Path, depth: int) -> Iterator[Listed]:
                 if working := _working(own.relative_to(root).as_posix(), entry):
                     yield working
         elif (entry / MANIFEST).is_file():
-            if found := _finished(name, entry):
-                yield found
+            if run := _finished(name, entry):
+                yield run
         elif depth > 1:
             yield from _below(root, entry, depth - 1)
 

@@ -9,22 +9,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal
 
+import pandas as pd
+
+from interp.data import fingerprint
 from interp.errors import OutputError, TranslocalError
 from interp.files import whole
 from interp.model.read import check_template
-from interp.progress import Stages
 from interp.studies._file import StudyFile, StudyRun
 from interp.studies._listing import PLANE, read_plane
+from interp.studies.executors import Done
+from interp.study import cost
 from interp.study.ask import Inputs, check_enough, check_model, named_counts, resolve_data
 from interp.study.config import LEAST_LIMIT, RunConfig
 from interp.study.folder import MANIFEST, finished_manifest, hold, writable, write_csv
 from interp.study.units import Unit, units_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 NOT_DATA: dict[str, Any] = {
     "model": "", "adapter": "", "revision": "", "quantization": "", "n_devices": None, "device": "auto",
@@ -33,27 +33,7 @@ NOT_DATA: dict[str, Any] = {
 """Settings that datasets don't depend on, at one value: runs that are alike but for these read them once."""
 
 
-class Executed(Protocol):
-    """What an executor says of a unit that it is done with."""
-
-    @property
-    def unit(self) -> Unit:
-        """The unit."""
-
-    @property
-    def host(self) -> str:
-        """Where it ran."""
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed; None where it is whole."""
-
-    @property
-    def traceback(self) -> str:
-        """Of an error that is not the user's."""
-
-
-Execute = Callable[[Sequence[Unit]], Iterable[Executed]]
+Execute = Callable[[Sequence[Unit]], Iterable[Done]]
 Gather = Callable[["PlannedRun"], None]
 
 
@@ -86,8 +66,6 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
     """
     if (study.folder / MANIFEST).exists():
         raise OutputError(f"{study.folder} is a run's folder", remedy="give the study another name or another --out")
-    from interp.study.cost import settle
-
     read: dict[RunConfig, Inputs] = {}
     planned = []
     for run in study.runs:
@@ -99,7 +77,7 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
                 read[key] = resolve_data(run.config)
             inputs = read[key]
             check_enough(inputs, named_counts(run.config), least=LEAST_LIMIT, locating=True)
-            run = replace(run, config=settle(run.config, inputs))
+            run = replace(run, config=cost.settle(run.config, inputs))
             planned.append(PlannedRun(run, inputs, tuple(units_of(run.config, inputs)), _finished(run, inputs)))
         except TranslocalError as error:
             raise type(error)(f"{run.name}: {error}") from error
@@ -108,8 +86,6 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
 
 def _finished(run: StudyRun, inputs: Inputs) -> bool:
     """Whether the run's folder is whole; OutputError where it has other settings or was made from other data."""
-    from interp.data import fingerprint
-
     manifest = finished_manifest(run.config)
     if manifest is None:
         return False
@@ -137,7 +113,7 @@ def run_study(
     with _alone(study.folder):
         work = _Work(gather, tell)
         outcomes = work.through(planned, execute)
-        write_plane(study, [one.run for one in outcomes if one.status != "failed"])
+        write_plane(study, [outcome.run for outcome in outcomes if outcome.status != "failed"])
     return outcomes
 
 
@@ -179,11 +155,11 @@ class _Work:
             self._unit(owner[done.unit.key], done)
         for one in planned:
             if one.run.name not in self.outcomes:
-                left = len(self.waiting[one.run.name])
-                self._end(one, "failed", "; ".join([*self.errors.get(one.run.name, ()), f"{left} units did not end"]))
+                unfinished = f"{len(self.waiting[one.run.name])} units did not finish"
+                self._end(one, "failed", "; ".join([*self.errors.get(one.run.name, ()), unfinished]))
         return [self.outcomes[one.run.name] for one in planned]
 
-    def _unit(self, one: PlannedRun, done: Executed) -> None:
+    def _unit(self, one: PlannedRun, done: Done) -> None:
         name = one.run.name
         self.waiting[name].discard(done.unit.key)
         if done.error is not None:
@@ -216,33 +192,20 @@ class _Work:
         self.tell(f"{one.run.name}: {status}")
 
 
-def gather_run(one: PlannedRun, progress: Stages) -> None:
-    """Make a run's tables and figures from its parts, and what there is no part of."""
-    from interp.study.run import run
-    from interp.study.stages import forget
-
-    forget()  # what one worker computed here must not be in memory twice
-    run(one.run.config, progress, inputs=one.inputs)
-
-
 def write_plane(study: StudyFile, runs: Sequence[StudyRun]) -> Path | None:
     """All rows of the runs' planes in one `plane.csv` in the study's folder, digit for digit; None without runs.
 
     In front: model as the study calls it, universal, cultural, seed, and run, the folder.
     """
-    import pandas as pd
-
     if not runs:
         return None
-    table: pd.DataFrame = pd.concat([_plane(run) for run in runs], ignore_index=True)
+    table = pd.concat([_plane(run) for run in runs], ignore_index=True)
     with writable(study.folder), whole(study.folder / PLANE) as working:
         write_csv(working, table)
     return study.folder / PLANE
 
 
 def _plane(run: StudyRun) -> pd.DataFrame:
-    import pandas as pd
-
     table = read_plane(run.config.folder, text=True)
     named = {"model": run.model, "universal": table["universal"], "cultural": table["cultural"]}
     front = pd.DataFrame({**named, "seed": str(run.config.seed), "run": run.name}, index=table.index)

@@ -11,10 +11,10 @@ from interp.data import NORMALISATIONS
 from interp.errors import ConfigError
 from interp.files import folder_name
 from interp.model.read import parse_memory
-from interp.settings import checked, setting
-from interp.steering import POSITIONS, Goal, Kind, read_strength, size
+from interp.settings import Checked, check_choice, checked, setting
+from interp.steering import Goal, Kind, Positions, read_strength, size
 from interp.study.methods import DEFAULT, Methods, parse_methods, training_settings
-from interp.study.search import DESIGNS, Name, read_layers, read_seconds
+from interp.study.search import Name, read_layers, read_seconds
 
 
 def _strengths(value: Any) -> tuple[float | str, ...]:
@@ -29,8 +29,12 @@ def _layers(value: Any) -> Any:
     return checked("layers", value, str)
 
 
+LEAST_LIMIT = 20
+"""Fewest items per dataset that a run may be limited to."""
+
+
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Checked):
     """Settings of `interp run`: every field is a key of `--config`, and those with a help text are options.
 
     adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out. parallel: sentences
@@ -45,53 +49,46 @@ class RunConfig:
     adapter: str = setting("", "LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision).")
     revision: str = setting("", "Branch, tag or commit of the model on the Hub.")
     quantization: Literal["", "4bit", "8bit"] = setting("", "4bit or 8bit, by bitsandbytes on a GPU.")
-    n_devices: int | None = setting(None, "Spread the model's blocks over this many GPUs.")
+    n_devices: int | None = setting(None, "Spread the model's blocks over this many GPUs.", least=1)
     universal: str = setting("atlas", "Dataset of universal facts (`interp data list`), or a file.")
     cultural: str = setting("atlas", "Dataset of cultural customs (`interp data list`), or a file.")
     parallel: str = setting("atlas", "Parallel sentences for the non-factual control.")
     data_dir: str = setting("", "Folder with published dataset files, such as blend/ and bmlama/; no network then.")
     languages: tuple[str, ...] = setting((), "Languages to score, such as es,zh. Default: all.")
     cultures: tuple[str, ...] = setting(
-        (),
-        "Culture to score a language for, where the dataset has several, such as es=MX.",
+        (), "Culture to score a language for, where the dataset has several, such as es=MX."
     )
-    limit: int | None = setting(None, "At most this many items per dataset (20 or more).")
+    limit: int | None = setting(None, "At most this many items per dataset (20 or more).", least=LEAST_LIMIT)
     methods: tuple[str, ...] = setting(
         DEFAULT,
         "Compared with base: en, loc (its three readings), surgical (both pairs; default: these three), the "
         "trained instruct, midalign, clo, midalign_keep (LOC kept), name=checkpoint, or all.",
     )
     training: tuple[str, ...] = setting(
-        (),
-        "Setting of the training, such as steps=100 or clo.mix=0.7 (repeat for more).",
-        repeat=True,
+        (), "Setting of the training, such as steps=100 or clo.mix=0.7 (repeat for more).", repeat=True
     )
     training_seeds: tuple[int, ...] = setting(
-        (0,),
-        "Seeds to train from, such as 0,1,2; rows are then means over them. Default: 0.",
+        (0,), "Seeds to train from, such as 0,1,2; rows are then means over them. Default: 0."
     )
     training_data: tuple[str, ...] = setting(
-        (),
-        "What to train on, as `interp align --data`. Default: the universal dataset.",
+        (), "What to train on, as `interp align --data`. Default: the universal dataset."
     )
     trained_dir: str = setting("", "Where trained models are kept and found. Default: `trained` beside --out.")
     out: str = setting("", "Output folder. Default: runs/<model>-<universal>-<cultural>.")
-    seed: int = setting(0, "Seed of controls and intervals.")
+    seed: int = setting(0, "Seed of controls and intervals.", least=0)
     device: str = setting("auto", "auto, cpu, cuda or mps.")
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
     engine: Literal["replay", "reference"] = setting(
-        "replay",
-        "replay, or reference: plan by plan; slow, for checking replay.",
+        "replay", "replay (default), or reference, which scores plan by plan: slow, for checking replay."
     )
     memory: str = setting("auto", "For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
-    batch_size: int | None = setting(None, "Prompts per pass, in place of --memory.")
+    batch_size: int | None = setting(None, "Prompts per pass, in place of --memory.", least=1)
     template: str = setting("auto", "Chat template: auto (the model's own), none, or a Jinja file.")
-    shots: int = setting(0, "Worked examples in front of every prompt. Default: 0.")
+    shots: int = setting(0, "Worked examples in front of every prompt. Default: 0.", least=0)
     normalisation: str = setting(
-        "bytes",
-        "What choices go by: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md.",
+        "bytes", "What choices go by: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md."
     )
-    positions: Literal["text", "last", "all"] = setting(
+    positions: Positions = setting(
         "last",
         "Where vectors are added: last (default: the last prompt token and every later one), text (every "
         "token but the special ones in front, such as BOS) or all (BOS too).",
@@ -111,7 +108,7 @@ class RunConfig:
         "norm, such as 0.1r,0.2r. Default: the design's.",
         read=_strengths,
     )
-    draws: int | None = setting(None, "Draws of each random control. Default: the design's, 20.")
+    draws: int | None = setting(None, "Draws of each random control. Default: the design's, 20.", least=1)
     goal: Kind = setting(
         "balanced",
         "What the pair of vectors is chosen for: balanced (harmonic mean of both gains), transfer, "
@@ -120,16 +117,35 @@ class RunConfig:
     max_erasure: float = setting(0.01, "With --goal transfer: localization that may be lost. Default: 0.01.")
     max_loss: float = setting(0.01, "With --goal localization: transfer that may be lost. Default: 0.01.")
     attribution_items: int | None = setting(
-        None,
-        "Test items per language that attribution looks at; 0 leaves it out. Default: the design's.",
+        None, "Test items per language that attribution looks at; 0 leaves it out. Default: the design's.", least=0
     )
-    damage_sentences: int | None = None
+    damage_sentences: int | None = setting(None, least=0)
     generate: bool = setting(False, "Also let the model answer cultural questions freely.")
-    max_new_tokens: int = setting(16, "Most tokens of a generated answer. Default: 16.")
-    bootstrap_draws: int = 2000
+    max_new_tokens: int = setting(16, "Most tokens of a generated answer. Default: 16.", least=1)
+    bootstrap_draws: int = setting(2000, least=200)
 
     def __post_init__(self) -> None:
-        _check(self)
+        super().__post_init__()
+        check_choice("normalisation", self.normalisation, NORMALISATIONS)
+        parse_memory(self.memory)
+        parse_cultures(self.cultures)
+        _check_trained(self)
+        if not all(size(read_strength(value)) for value in self.strengths):
+            raise ConfigError(
+                f"strengths {self.strengths!r} are not allowed",
+                allowed="numbers other than 0, or shares of the residual norm, such as 0.1r",
+            )
+        if self.layers:
+            read_layers(self.layers)
+        if self.budget:
+            read_seconds(self.budget)
+            if self.design != "auto":
+                raise ConfigError(
+                    f"design {self.design!r} and budget {self.budget!r} do not go together",
+                    allowed="a design, or a budget that picks one",
+                    remedy="leave one of them out",
+                )
+        _ = self.rule  # its bounds are checked
 
     @property
     def model_name(self) -> str:
@@ -175,60 +191,6 @@ class RunConfig:
     def described(self) -> dict[str, Any]:
         """The settings as plain values, without the folders that are written."""
         return {key: value for key, value in asdict(self).items() if key not in ("out", "trained_dir")}
-
-
-_CHOICES = {
-    "design": ("auto", *DESIGNS),
-    "normalisation": NORMALISATIONS,
-    "positions": POSITIONS,
-    "engine": ("replay", "reference"),
-    "quantization": ("", "4bit", "8bit"),
-}
-_OPTIONAL = ("limit", "batch_size", "n_devices", "draws", "attribution_items", "damage_sentences")
-LEAST_LIMIT = 20
-_AT_LEAST = {
-    "limit": LEAST_LIMIT,
-    "batch_size": 1,
-    "n_devices": 1,
-    "draws": 1,
-    "bootstrap_draws": 200,
-    "seed": 0,
-    "shots": 0,
-    "attribution_items": 0,
-    "damage_sentences": 0,
-    "max_new_tokens": 1,
-}
-
-
-def _check(config: RunConfig) -> None:
-    for key, allowed in _CHOICES.items():
-        if getattr(config, key) not in allowed:
-            raise ConfigError(f"{key} {getattr(config, key)!r} is unknown", allowed=", ".join(filter(None, allowed)))
-    for key, least in _AT_LEAST.items():
-        value = getattr(config, key)
-        if value is None and key in _OPTIONAL:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{key} {value!r} is not allowed", allowed=f"whole numbers from {least}")
-    parse_memory(config.memory)
-    parse_cultures(config.cultures)
-    _check_trained(config)
-    if not all(size(read_strength(value)) for value in config.strengths):
-        raise ConfigError(
-            f"strengths {config.strengths!r} are not allowed",
-            allowed="numbers other than 0, or shares of the residual norm, such as 0.1r",
-        )
-    if config.layers:
-        read_layers(config.layers)
-    if config.budget:
-        read_seconds(config.budget)
-        if config.design != "auto":
-            raise ConfigError(
-                f"design {config.design!r} and budget {config.budget!r} do not go together",
-                allowed="a design, or a budget that picks one",
-                remedy="leave one of them out",
-            )
-    _ = config.rule
 
 
 def _check_trained(config: RunConfig) -> None:

@@ -18,7 +18,13 @@ MISTAKES = {
     ("clo", "--out", "x", "--model", "./none"): "folder './none' does not exist",
     ("clo", "--out", "x", "--lr", "-1"): "lr -1.0 is not allowed; allowed: numbers above 0",
     ("clo", "--out", "x", "--targets", "q,z"): "target 'z' is unknown",
-    ("clo", "--out", "x", "--keep-layers", "five"): "keep_layers 'five' are no layers",
+    (
+        "clo",
+        "--out",
+        "x",
+        "--keep-layers",
+        "five",
+    ): "keep_layers 'five' is not allowed; allowed: a list of whole numbers",
     ("clo", "--out", "x", "--with-cultural", "--cultural", "blnd"): "cultural dataset 'blnd' is unknown",
 }
 

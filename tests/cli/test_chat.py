@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from interp import steering as streaming
-from interp.cli import chatting
+from interp.cli.answers import _chatting as chatting
 from interp.data import ChatText, question_text
 from interp.model import LoadedModel
 from interp.model import load as loading
@@ -134,7 +134,7 @@ def test_vectors_without_a_plan_and_nothing_at_all(talk: Talk, organism: LoadedM
     first = expected(organism, QUESTION, Steer(3, vectors[3], 1.0))
     second = expected(organism, QUESTION, Steer(3, vectors[3], 2.0))
     told = "layer 3, strength 2, add, positions text"
-    mistake = "error: there is no plan that has methods; to do: start with --plan"
+    mistake = "error: no plan is loaded, so there are no methods; to do: start with --plan"
     assert done.out.splitlines() == [*first, mistake, told, *second]
     done = talk("/off", "/plan", "/strength 2", QUESTION, options=("--language", "es"))
     off, plan, strength, *answers = done.out.splitlines()
@@ -252,6 +252,6 @@ def test_answers_of_generate_come_piece_by_piece_at_a_terminal(
 
 
 def test_what_a_model_says_does_not_move_the_cursor() -> None:
-    from interp.cli.side_by_side import harmless
+    from interp.cli.answers._side_by_side import harmless
 
     assert harmless("a\x1b[2J\x07b\rc\u200cd\ne") == "a [2J b c\u200cd\ne"

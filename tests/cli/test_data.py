@@ -191,7 +191,7 @@ def test_ctrl_c_is_answered(interp: Callable[..., Done], monkeypatch: pytest.Mon
     def stop(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("interp.cli.selecting.load", stop)
+    monkeypatch.setattr("interp.cli.setup._selecting.load", stop)
     done = interp("fetch", "atlas")
     assert done.code == 130
     assert done.err == "stopped: tables that were fetched whole stay in the cache\n"

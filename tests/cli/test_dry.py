@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from interp.cli import app
-from interp.cli.units import bytes_text, count_text, seconds_text
+from interp.cli.printing import bytes_text, count_text, seconds_text
 from interp.errors import ModelError
 from tests.conftest import tiny_config, vocabulary, write_model, write_tiny
 

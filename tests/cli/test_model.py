@@ -11,7 +11,7 @@ import pytest
 import typer
 from huggingface_hub import errors
 
-from interp.cli.model import fetch
+from interp.cli.setup.model import fetch
 from interp.errors import ModelError
 from tests.cli.conftest import Done
 

@@ -151,7 +151,7 @@ def test_verify_names_what_changed(tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"files": files}))
     code, output = command("show", folder, "--verify")
-    assert (code, "3 files are as they were written" in output) == (0, True)
+    assert (code, "3 files match their checksums" in output) == (0, True)
     (folder / "scores/base.parquet").write_text("scores/base.parquex")
     (folder / "other.csv").unlink()
     code, output = command("show", folder, "--verify", "--json")

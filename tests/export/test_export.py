@@ -410,13 +410,13 @@ def test_upload_creates_the_repository_and_sends_the_folder(tmp_path: Path, monk
     [
         (("--to", "onnx", "--out", "x"), "form 'onnx' is unknown; allowed: plan, gguf, lm-eval, checkpoint, hub"),
         (("--to", "gguf", "--out", "x.gguf"), "--to gguf holds one plan; allowed: el, ko"),
-        (("--to", "gguf", "--out", "x", "--language", "ko"), "x has another suffix; allowed: .gguf"),
+        (("--to", "gguf", "--out", "x", "--language", "ko"), "x does not end in .gguf; to do: pass --out x.gguf"),
         (
             (
                 "--to",
                 "gguf",
             ),
-            "no place to write to",
+            "no output path is given",
         ),
         (("--to", "lm-eval", "--method", "last", "--language", "ko", "--out", "x.pt"), "positions 'last' at layer 4"),
         (("--to", "hub", "--out", "x"), "repository None is not allowed"),

@@ -9,7 +9,7 @@ import pytest
 
 from figures import _alt as alt
 from figures import estimate, p_equals
-from interp.cli.showing import left_out_lines
+from interp.cli.setup._showing import left_out_lines
 from interp.data import LeftOut
 from interp.study.locate import comparison_lines
 from interp.study.locate._findings import _attribution, _probe

@@ -194,13 +194,13 @@ def test_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"kind": "slrum"}, "did you mean 'slurm'"),
+        ({"executor": "slrum"}, "did you mean 'slurm'"),
         ({"workers": 0}, "whole numbers from 1"),
         ({"gpus_per_worker": 1.5}, "gpus_per_worker 1.5"),
-        ({"kind": "slurm", "slurm_time": "soon"}, "as sbatch takes it"),
+        ({"executor": "slurm", "slurm_time": "soon"}, "as sbatch takes it"),
         ({"slurm_account": "x"}, "slurm_account is set, but the executor is local"),
-        ({"kind": "ray", "ray_address": "ray://head:10001"}, "auto, or host:port"),
-        ({"kind": "slurm", "gpus_per_worker": 1}, "--slurm-gres"),
+        ({"executor": "ray", "ray_address": "ray://head:10001"}, "auto, or host:port"),
+        ({"executor": "slurm", "gpus_per_worker": 1}, "--slurm-gres"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings: dict, says: str) -> None:
@@ -227,7 +227,7 @@ def test_an_executor_that_is_not_installed_says_what_to_do(
     for kind, package in (("ray", "ray"), ("slurm", "submitit")):
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(ConfigError, match=rf"pip install 'translocal\[{kind}\]'"):
-            list(execute(units_in(tmp_path), ExecutorOptions(kind=kind), work.compute))
+            list(execute(units_in(tmp_path), ExecutorOptions(executor=kind), work.compute))
 
 
 @needs_ray
@@ -236,7 +236,7 @@ def test_ray_computes_what_local_does_and_a_killed_actor_costs_its_unit_an_attem
     tmp_path: Path, work: ModuleType
 ) -> None:
     units = units_in(tmp_path, ko="die once", es="mistake")
-    found = told(units, ExecutorOptions(kind="ray", workers=2, retries=1), work)
+    found = told(units, ExecutorOptions(executor="ray", workers=2, retries=1), work)
     assert found["language:es"].error == "no such language; to do: another"
     assert {name for name, done in found.items() if done.error} == {"language:es"}
     assert results(tmp_path) == {name: text for name, text in ALL.items() if name != "language:es"}
@@ -255,7 +255,7 @@ def test_two_ray_nodes(tmp_path: Path, work: ModuleType) -> None:
     try:
         cluster.add_node(num_cpus=1)
         units = [Unit({"out": str(tmp_path), "seconds": 0.5}, f"language:{i}") for i in range(8)]
-        options = ExecutorOptions(kind="ray", workers=2, ray_address=cluster.address)
+        options = ExecutorOptions(executor="ray", workers=2, ray_address=cluster.address)
         found = told(units, options, work)
         assert all(done.error is None for done in found.values())
         counts = Counter(line[1] for line in work.attempts(tmp_path))
@@ -270,7 +270,7 @@ def test_two_ray_nodes(tmp_path: Path, work: ModuleType) -> None:
 @needs_ray
 def test_a_ray_cluster_that_does_not_answer_is_named(tmp_path: Path, work: ModuleType) -> None:
     with pytest.raises(ConfigError, match=r"no Ray cluster answers at 127.0.0.1:1"):
-        list(execute(units_in(tmp_path), ExecutorOptions(kind="ray", ray_address="127.0.0.1:1"), work.compute))
+        list(execute(units_in(tmp_path), ExecutorOptions(executor="ray", ray_address="127.0.0.1:1"), work.compute))
 
 
 # Slurm
@@ -300,7 +300,7 @@ def test_slurm_gets_an_array_with_the_settings_and_leaves_nothing_pickled(
     tmp_path: Path, work: ModuleType, slurm: Path
 ) -> None:
     options = ExecutorOptions(
-        kind="slurm", workers=3, threads=1, slurm_account="lab", slurm_partition="gpu", slurm_gres="gpu:a100:1",
+        executor="slurm", workers=3, threads=1, slurm_account="lab", slurm_partition="gpu", slurm_gres="gpu:a100:1",
         slurm_time="01:30:00", slurm_memory="40G",
     )  # fmt: skip
     units = units_in(tmp_path / "runs" / "a", ko="mistake", fa="notice")
@@ -324,7 +324,7 @@ def test_a_slurm_job_goes_on_after_its_time_and_a_dead_one_is_tried_again(
     tmp_path: Path, work: ModuleType, slurm: Path
 ) -> None:
     out = tmp_path / "runs" / "a"
-    options = ExecutorOptions(kind="slurm", workers=2, retries=1, slurm_units_per_job=2)
+    options = ExecutorOptions(executor="slurm", workers=2, retries=1, slurm_units_per_job=2)
     found = told(units_in(out, es="out of time once", fa="die once"), options, work)
     assert [done.error for done in found.values()] == [None] * 4
     assert results(out) == ALL
@@ -339,14 +339,14 @@ def test_a_slurm_job_goes_on_after_its_time_and_a_dead_one_is_tried_again(
 def test_a_slurm_unit_that_always_dies_is_told_with_its_log(tmp_path: Path, work: ModuleType, slurm: Path) -> None:
     out = tmp_path / "runs" / "a"
     unit = Unit({"out": str(out), "does": "die"}, "locate")
-    (done,) = execute([unit], ExecutorOptions(kind="slurm", retries=0), work.compute)
+    (done,) = execute([unit], ExecutorOptions(executor="slurm", retries=0), work.compute)
     assert "tried once; last: job 100_0 ended as FAILED; its log: " in (done.error or "")
 
 
 def test_slurm_jobs_are_cancelled_when_the_caller_stops(tmp_path: Path, work: ModuleType, slurm: Path) -> None:
     out = tmp_path / "runs" / "a"
     units = units_in(out, es="sleep", locate="sleep", fa="sleep")
-    going = execute(units, ExecutorOptions(kind="slurm", workers=4), work.compute)
+    going = execute(units, ExecutorOptions(executor="slurm", workers=4), work.compute)
     assert next(going).unit.name == "language:ko"
     until = time.monotonic() + 10
     while len(work.attempts(out)) < 4 and time.monotonic() < until:
@@ -363,7 +363,7 @@ def test_what_slurm_refuses_is_told(
     tmp_path: Path, work: ModuleType, slurm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_SLURM_REFUSES", "1")
-    options = ExecutorOptions(kind="slurm", slurm_account="nobody")
+    options = ExecutorOptions(executor="slurm", slurm_account="nobody")
     with pytest.raises(ConfigError, match=r"sbatch refused: .*Invalid account"):
         list(execute(units_in(tmp_path / "a"), options, work.compute))
     with pytest.raises(ValueError, match="is not a function of a module"):
@@ -374,4 +374,4 @@ def test_slurm_that_is_not_there_is_told(tmp_path: Path, work: ModuleType, monke
     pytest.importorskip("submitit", reason="needs submitit: pip install 'translocal[slurm]'")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="needs sbatch, which is not in PATH"):
-        list(execute(units_in(tmp_path / "a"), ExecutorOptions(kind="slurm"), work.compute))
+        list(execute(units_in(tmp_path / "a"), ExecutorOptions(executor="slurm"), work.compute))

@@ -82,13 +82,13 @@ WRONG = [
     ("name: !!python/object/apply:os.system ['touch ran']", "can't be read.*could not determine a constructor"),
     ("name: " + "[" * 1000, "can't be read"),
     ("name: a\nmodels: &m [organism]\ndata: *m\n", "has aliases"),
-    (STUDY + "name: other\n", "key 'name' is there twice, again in line 7"),
-    (STUDY.replace("dtype: bfloat16", "dtype: auto, dtype: auto"), "key 'dtype' is there twice"),
+    (STUDY + "name: other\n", "key 'name' is repeated in line 7"),
+    (STUDY.replace("dtype: bfloat16", "dtype: auto, dtype: auto"), "key 'dtype' is repeated in line"),
     (STUDY.replace("models:", "model:"), "key 'model' is unknown; .*did you mean 'models'"),
     (STUDY.replace("name: sizes", ""), "has no 'name'"),
     (STUDY.replace("seeds: [0, 1]", "seeds: []"), "seeds is \\[\\]; allowed: a list with one entry or more"),
     (STUDY.replace("seeds: [0, 1]", "seeds: 3"), "seeds is 3; allowed: a list"),
-    (STUDY.replace("seeds: [0, 1]", "seeds: [0, 1, 0]"), "name one twice"),
+    (STUDY.replace("seeds: [0, 1]", "seeds: [0, 1, 0]"), "lists a seed twice"),
     (STUDY.replace("seeds: [0, 1]", "seeds: [true]"), "seeds\\[0\\] is True; allowed: a whole number"),
     (STUDY.replace("seeds: [0, 1]", "seeds: [-1]"), "seeds\\[0\\] is -1"),
     (STUDY.replace("name: half, ", ""), r"models\[0\] with data\[0\] and models\[1\] with .*would share the folder"),
@@ -103,7 +103,7 @@ WRONG = [
     (STUDY.replace("limit: 60", "out: x"), "say it in name"),
     (STUDY.replace("limit: 60", "limt: 60"), "settings: key 'limt' is unknown; .*did you mean 'limit'"),
     (STUDY.replace("limit: 60", "limit: 3"), "models\\[0\\] with data\\[0\\]: limit 3 is not allowed"),
-    (STUDY.replace("limit: 60", "limit: many"), "limit 'many' is not allowed; allowed: a int"),
+    (STUDY.replace("limit: 60", "limit: many"), "limit 'many' is not allowed; allowed: a whole number"),
     (STUDY.replace("[es, ko]", "[es, no]"), "languages \\['es', False\\] is not allowed; .*quote what YAML reads"),
     (STUDY.replace("[es, ko]", "{es: MX}"), "languages {'es': 'MX'} is not allowed"),
     *[(STUDY.replace("name: sizes", f"name: {name}"), "name .* is not allowed")
@@ -286,7 +286,7 @@ def test_a_run_that_fails_stops_no_other(tmp_path: Path) -> None:
 def test_units_that_do_not_end_fail_their_run(tmp_path: Path) -> None:
     study = expanded(SMALL, tmp_path)
     outcomes = run_study(study, plan_study(study), lambda units: [Done(unit) for unit in units[:-2]], gather)
-    assert [(one.status, one.error) for one in outcomes] == [("finished", ""), ("failed", "2 units did not end")]
+    assert [(one.status, one.error) for one in outcomes] == [("finished", ""), ("failed", "2 units did not finish")]
 
 
 def test_two_processes_do_not_work_on_one_study(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> dict:
         return Executor(kept["failing"])(units)
 
     monkeypatch.setattr("interp.studies.executors.execute", execute)
-    monkeypatch.setattr("interp.studies._studies.gather_run", lambda one, stages: gather(one))
+    monkeypatch.setattr("interp.studies._gathering.gather_run", lambda one, stages: gather(one))
     return kept
 
 
@@ -351,7 +351,7 @@ def test_run_says_what_finished_and_goes_on(executed: dict, tmp_path: Path, monk
     assert code == 1
     assert "organism-atlas-atlas-seed1  failed  locate on here: out of memory" in output
     assert "1 of 2 runs are finished, 1 failed" in output
-    assert (executed["options"].kind, executed["options"].workers, executed["options"].retries) == ("local", 3, 1)
+    assert (executed["options"].executor, executed["options"].workers, executed["options"].retries) == ("local", 3, 1)
     assert executed["compute"] is compute
     executed["failing"] = "none"
     code, output = command(*words)

@@ -29,7 +29,7 @@ def test_languages_may_be_one_word() -> None:
     [
         ({"seeds": 1}, "config key 'seeds' is unknown"),
         ({"limit": 3}, "limit 3 is not allowed"),
-        ({"seed": "x"}, "seed 'x' is not allowed; allowed: a int"),
+        ({"seed": "x"}, "seed 'x' is not allowed; allowed: a whole number"),
         ({"strengths": "0"}, "strengths"),
         ({"normalisation": "letters"}, "allowed: bytes, sum, mean, pmi, letter, sentence"),
         ({"draws": 0}, "draws 0 is not allowed; allowed: whole numbers from 1"),

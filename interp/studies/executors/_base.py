@@ -63,16 +63,16 @@ def _line(text: str) -> str:
 @contextmanager
 def _notices_kept() -> Iterator[list[str]]:
     """Notices go into a list, as a worker's screen may be far from the user's; other warnings as before."""
-    kept: list[str] = []
+    notices: list[str] = []
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
         def keep(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, Notice):
-                kept.append(_line(str(message)))
+                notices.append(_line(str(message)))
             else:
                 usual(message, category, *where, **more)
 
         warnings.simplefilter("always", Notice)
         warnings.showwarning = keep
-        yield kept
+        yield notices

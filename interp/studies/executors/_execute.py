@@ -13,6 +13,8 @@ from interp.studies.executors._ray import execute as on_ray
 from interp.studies.executors._slurm import execute as on_slurm
 from interp.study.units import Unit
 
+EXECUTORS = {"local": on_local, "ray": on_ray, "slurm": on_slurm}
+
 
 def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
     """Compute every unit once and tell of each as it finishes, in no fixed order.
@@ -26,16 +28,7 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
         raise ValueError(f"units are named twice: {sorted({key for key in keys if keys.count(key) > 1})}")
     if not units:
         return
-    for done in _executed(units, options, compute):
+    for done in EXECUTORS[options.executor](units, options, compute):
         for notice in done.notices:
             warnings.warn(notice, Notice, stacklevel=2)
         yield done
-
-
-def _executed(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
-    if options.kind == "ray":
-        return on_ray(units, options, compute)
-    if options.kind == "slurm":
-        return on_slurm(units, options, compute)
-
-    return on_local(units, options, compute)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from interp.errors import ConfigError, nearest
-from interp.settings import setting
-
-Kind = Literal["local", "ray", "slurm"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from interp.errors import ConfigError
+from interp.settings import Checked, setting
 
 _ADDRESS = re.compile(r"auto|[^/:\s]+:\d+")
 # Lengths that sbatch reads: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
@@ -18,43 +15,36 @@ _TIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2}")
 
 
 @dataclass(frozen=True)
-class ExecutorOptions:
+class ExecutorOptions(Checked):
     """Where units are computed, and how many at once.
 
     workers: units at once. threads: per worker; one by default, whatever the executor, as sums may differ in their last
-    digit between numbers of threads. gpus_per_worker: 0.5 puts two workers on a GPU, 2 gives a
-    worker two; 0 leaves devices alone. retries: how often a unit is tried again whose worker died.
-    ray_address: `host:port` or `auto`; empty starts a cluster on this machine. slurm_*: as sbatch takes them;
-    slurm_folder: for job scripts, logs and what jobs tell, on a disk that all nodes see (default: `.slurm` beside the
-    runs); slurm_units_per_job: units that a job computes one after another, with its model loaded once.
+    digit between numbers of threads. gpus_per_worker: 0.5 puts two workers on a GPU, 2 gives a worker two; 0 leaves
+    devices alone. retries: how often a unit is tried again whose worker died. ray_address: `host:port` or `auto`; empty
+    starts a cluster on this machine. slurm_*: as sbatch takes them; slurm_folder: for job scripts, logs and what jobs
+    report, on a disk that all nodes see (default: `.slurm` beside the runs); slurm_units_per_job: units that a job
+    computes one after another, with its model loaded once.
     Raises ConfigError for values that aren't allowed.
     """
 
-    kind: Kind = "local"
-    workers: int = setting(1, "Units at once, each with a model. Default: 1.")
-    threads: int = setting(1, "Threads of a worker; other numbers may change last digits. Default: 1.")
+    executor: Literal["local", "ray", "slurm"] = setting(
+        "local", "What computes the units: local, ray or slurm. Default: local."
+    )
+    workers: int = setting(1, "Units at once, each with a model. Default: 1.", least=1)
+    threads: int = setting(1, "Threads of a worker; other numbers may change last digits. Default: 1.", least=1)
     gpus_per_worker: float = setting(0.0, "GPUs of a worker: 0.5 puts two on one, 2 gives it two.")
-    retries: int = setting(2, "How often a unit is tried again when its worker dies. Default: 2.")
+    retries: int = setting(2, "How often a unit is tried again when its worker dies. Default: 2.", least=0)
     ray_address: str = setting("", "A Ray cluster that is there: host:port, or auto. Default: one on this machine.")
-    slurm_account: str = setting("", "As sbatch takes it; so the others.")
+    slurm_account: str = setting("", "Account of the jobs, as sbatch takes it.")
     slurm_partition: str = setting("", "Partition of the jobs.")
     slurm_gres: str = setting("", "Resources of a job, such as gpu:1.")
     slurm_time: str = setting("04:00:00", "Time of a job; what isn't done by then is queued again. Default: 04:00:00.")
     slurm_memory: str = setting("", "Memory of a job, such as 32G.")
     slurm_folder: str = setting("", "For scripts and logs, where all nodes see it. Default: .slurm beside the runs.")
-    slurm_units_per_job: int = setting(1, "Units that a job computes one after another. Default: 1.")
+    slurm_units_per_job: int = setting(1, "Units that a job computes one after another. Default: 1.", least=1)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ConfigError(
-                f"executor {self.kind!r} is unknown",
-                allowed=", ".join(KINDS),
-                remedy=nearest(self.kind, KINDS, "leave it out to use this machine"),
-            )
-        for name, least in (("workers", 1), ("retries", 0), ("slurm_units_per_job", 1), ("threads", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+        super().__post_init__()
         gpus = self.gpus_per_worker
         if gpus < 0 or (gpus > 1 and gpus != int(gpus)):
             raise ConfigError(
@@ -69,10 +59,10 @@ class ExecutorOptions:
         self._check_other_kinds()
 
     def _check_other_kinds(self) -> None:
-        """A setting of one executor means nothing to another: said, not ignored."""
+        """Raise ConfigError for a setting that belongs to another executor, rather than ignore it."""
         for name in ("ray_address", "slurm_account", "slurm_partition", "slurm_gres", "slurm_memory", "slurm_folder"):
             kind = name.partition("_")[0]
-            if getattr(self, name) and kind != self.kind:
-                raise ConfigError(f"{name} is set, but the executor is {self.kind}", remedy=f"--executor {kind}")
-        if self.gpus_per_worker and self.kind == "slurm":
+            if getattr(self, name) and kind != self.executor:
+                raise ConfigError(f"{name} is set, but the executor is {self.executor}", remedy=f"--executor {kind}")
+        if self.gpus_per_worker and self.executor == "slurm":
             raise ConfigError("gpus_per_worker is not for slurm", remedy="--slurm-gres gpu:1")

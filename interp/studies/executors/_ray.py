@@ -84,7 +84,7 @@ class _Actors:
             (call, *_), _ = self._ray.wait(list(self._asked), num_returns=1)
             number, unit, begun = self._asked.pop(call)
             try:
-                told = self._ray.get(call)
+                answer = self._ray.get(call)
             except self._ray.exceptions.RayError as error:
                 if unit is None:
                     self._failed_to_start(error)
@@ -94,11 +94,11 @@ class _Actors:
                 self._ray.kill(self._actors[number])
                 self._start(number)
                 continue
-            if isinstance(told, Done):
-                waiting.over(told.unit)
-                yield told
-            elif told:
-                raise ConfigError(told, remedy="start in a folder that all nodes of the cluster see")
+            if isinstance(answer, Done):
+                waiting.over(answer.unit)
+                yield answer
+            elif answer:
+                raise ConfigError(answer, remedy="start in a folder that all nodes of the cluster see")
             idle.append(number)
         waiting.tell()
 
@@ -160,14 +160,14 @@ def _knock(address: str) -> None:
 
 
 def _check_gpus(ray: Any, options: ExecutorOptions) -> None:
-    """A cluster may grow, so that it is told; one that was started here does not."""
-    here = ray.cluster_resources().get("GPU", 0)
-    if here >= options.gpus_per_worker:
+    """A cluster may grow, so too few GPUs are a notice there; one that was started here does not."""
+    gpus = ray.cluster_resources().get("GPU", 0)
+    if gpus >= options.gpus_per_worker:
         return
-    told = f"a worker is to have {options.gpus_per_worker:g} GPUs, and the cluster has {here:g}"
+    shortage = f"a worker is to have {options.gpus_per_worker:g} GPUs, and the cluster has {gpus:g}"
     if not options.ray_address:
-        raise ConfigError(told, remedy="a smaller --gpus-per-worker, or --ray-address of a cluster with GPUs")
-    warnings.warn(f"{told}; waiting until it has more", Notice, stacklevel=2)
+        raise ConfigError(shortage, remedy="a smaller --gpus-per-worker, or --ray-address of a cluster with GPUs")
+    warnings.warn(f"{shortage}; waiting until it has more", Notice, stacklevel=2)
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import torch
-
 from interp.errors import ConfigError
 from interp.studies.executors._options import ExecutorOptions
 
@@ -51,6 +49,7 @@ def shared_gpus(options: ExecutorOptions) -> list[str | None]:
 def _devices() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [one.strip() for one in visible.split(",") if one.strip()]
+        return [device.strip() for device in visible.split(",") if device.strip()]
+    import torch  # not before `limit_threads`: its OpenMP reads the environment when it is loaded
 
     return [str(i) for i in range(torch.cuda.device_count())]

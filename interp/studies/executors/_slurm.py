@@ -73,7 +73,7 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
             if time.monotonic() - asked >= ASK:
                 _look_for_ended(jobs)
                 asked = time.monotonic()
-            for done in _told(jobs):
+            for done in _finished(jobs):
                 failed = failed or done.error is not None
                 yield done
             again: dict[int, Unit] = {}
@@ -146,8 +146,8 @@ def _submit_array(
     submitit = _submitit()
     folder = Path(tempfile.mkdtemp(prefix="array-", dir=parent))
     (folder / "done").mkdir()
-    told = [[{"number": n, "name": u.name, "config": dict(u.config)} for n, u in block.items()] for block in blocks]
-    (folder / "units.json").write_text(json.dumps(told), encoding="utf-8")
+    units = [[{"number": n, "name": u.name, "config": dict(u.config)} for n, u in block.items()] for block in blocks]
+    (folder / "units.json").write_text(json.dumps(units), encoding="utf-8")
     executor = submitit.SlurmExecutor(folder)
     executor.update_parameters(**_parameters(options, at_once))
     executor.parameters["map_count"] = len(blocks)  # what submitit itself sets to make an array
@@ -202,9 +202,9 @@ def _look_for_ended(jobs: Sequence[_Job]) -> None:
             job.ended = time.monotonic()
 
 
-def _told(jobs: list[_Job]) -> Iterator[Done]:
-    """Units that jobs told of since the last look. A job all of whose units are over is dropped."""
-    names: dict[Path, set[str]] = {folder: set(os.listdir(folder)) for folder in {job.done for job in jobs}}
+def _finished(jobs: list[_Job]) -> Iterator[Done]:
+    """Units that jobs reported since the last look. A job all of whose units are over is dropped."""
+    names = {folder: set(os.listdir(folder)) for folder in {job.done for job in jobs}}
     for job in list(jobs):
         for number in [n for n in job.units if f"{n}.json" in names[job.done]]:
             yield read_done(job.done / f"{number}.json", job.units.pop(number))

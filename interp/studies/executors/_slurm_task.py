@@ -41,9 +41,9 @@ def write_whole(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_done(path: Path, unit: Unit) -> Done:
-    """What a job told of a unit."""
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return Done(unit, told["seconds"], told["host"], told["error"], told["traceback"], tuple(told["notices"]))
+    """What a job reported of a unit."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return Done(unit, **values | {"notices": tuple(values["notices"])})
 
 
 def main(folder: Path, function: str) -> None:
@@ -53,11 +53,11 @@ def main(folder: Path, function: str) -> None:
     units = json.loads((folder / "units.json").read_text(encoding="utf-8"))[job]
     _requeue_on_signal()
     compute: Compute = getattr(importlib.import_module(module), name)
-    for told in units:
-        path = folder / "done" / f"{told['number']}.json"
+    for unit in units:
+        path = folder / "done" / f"{unit['number']}.json"
         if path.exists():
             continue
-        done = attempt(Unit(told["config"], told["name"]), compute)
+        done = attempt(Unit(unit["config"], unit["name"]), compute)
         write_whole(path, {key: value for key, value in asdict(done).items() if key != "unit"})
 
 

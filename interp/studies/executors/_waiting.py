@@ -69,11 +69,9 @@ class Waiting:
         self._begun.pop(unit.key, None)
 
     def tell(self) -> None:
-        """Tell how long workers waited for searches."""
+        """Issue a notice, for each run, of how long workers waited for its searches."""
         for run, seconds in self.waited.items():
-            text = (
-                f"{run}: workers had nothing to do for {seconds:.0f} s in all until its search over languages was over"
-            )
+            text = f"{run}: workers were idle for {seconds:.0f} s in all, waiting for its search over languages"
             warnings.warn(text, Notice, stacklevel=2)
 
     def attempts(self, unit: Unit) -> int:

@@ -299,7 +299,7 @@ def test_a_languages_unit_waits_for_its_own_runs_searches() -> None:
     waiting.over(search)
     assert waiting.take(0) == ko
     assert waiting.waited["runs/a"] >= 0
-    with pytest.warns(Notice, match="runs/a: workers had nothing to do for"):
+    with pytest.warns(Notice, match="runs/a: workers were idle for"):
         waiting.tell()
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from interp.cli.units import bytes_text, count_text, seconds_text
+from interp.cli.printing import bytes_text, count_text, seconds_text
+from interp.data import SPLITS
 
 if TYPE_CHECKING:
     from interp.data import CulturalSet, ParallelText, UniversalSet
     from interp.model.load import Outline
+    from interp.studies import RunCost
     from interp.study.ask import Inputs, Study
     from interp.study.config import RunConfig
     from interp.study.cost import Estimate, Offer
@@ -28,13 +30,14 @@ MOST_REASONS = 5
 NAME = 11
 
 
-def say_plan(settings: RunConfig, *, whole: bool) -> None:
-    """Print it all; exit code 1 where the run would not fit. whole: the main job, else its analysis half.
+def print_plan(settings: RunConfig, *, whole: bool) -> None:
+    """Print what a run would take; exit code 1 where it would not fit. whole: the main job, else its analysis half.
 
     Raises what the run itself would raise before it loads its model.
     """
     from interp.model.load import outline, place
     from interp.model.machine import disk, free_bytes
+    from interp.studies import RunCost
     from interp.study.ask import check_items, resolve
     from interp.study.cost import estimate, offers, planned, settle
     from interp.study.folder import check_folder
@@ -43,25 +46,25 @@ def say_plan(settings: RunConfig, *, whole: bool) -> None:
     inputs = resolve(settings)
     print("\n".join(_data_lines(settings, inputs)), flush=True)
     spot = place(settings.device, settings.dtype, settings.n_devices, None, settings.quantization or None)
-    found = outline(
+    model = outline(
         settings.model, spot.dtype, quantization=settings.quantization or None, revision=settings.revision or None
     )
-    print("\n".join(_model_lines(settings, found, spot.device, spot.dtype)), flush=True)
-    study = planned(settings, inputs, found, spot.device, spot.dtype)
+    print("\n".join(_model_lines(settings, model, spot.device, spot.dtype)), flush=True)
+    study = planned(settings, inputs, model, spot.device, spot.dtype)
     check_items(study, inputs)
     if whole:
-        every = list(offers(settings, inputs, found, (spot.device, spot.dtype)))
-        settings = settle(settings, inputs, offered=every)
-        [(study, cost)] = [(offer.study, offer.cost) for offer in every if offer.name == settings.design]
-        print("\n".join(_design_lines(every, settings.design)), flush=True)
+        designs = list(offers(settings, inputs, model, (spot.device, spot.dtype)))
+        settings = settle(settings, inputs, offered=designs)
+        [(study, work)] = [(offer.study, offer.cost) for offer in designs if offer.name == settings.design]
+        print("\n".join(_design_lines(designs, settings.design)), flush=True)
     else:
-        cost = estimate(study, found, spot.device, spot.dtype, whole=False)
+        work = estimate(study, model, spot.device, spot.dtype, whole=False)
     print("\n".join(_item_lines(study, whole)), flush=True)
-    free = sum(free_bytes(device) for device in spot.devices)
-    there = disk("runs", settings.folder)
-    print("\n".join([*_cost_lines(cost, found), *_space_lines(cost, found, spot.device, free, there.free)]))
+    cost = RunCost(work, model, spot.device, sum(free_bytes(device) for device in spot.devices))
+    disk_free = disk("runs", settings.folder).free
+    print("\n".join([*_work_lines(work), *_space_lines(cost, disk_free)]))
     print("\n".join(_written_lines(settings, study, whole)))
-    would_fail = problems(cost, found, spot.device, free, there.free)
+    would_fail = problems(cost, disk_free)
     for problem in would_fail:
         print(f"would fail: {problem}")
     if would_fail:
@@ -76,9 +79,9 @@ def _data_lines(settings: RunConfig, inputs: Inputs) -> list[str]:
     lines = []
     for axis, dataset in (("universal", inputs.universal), ("cultural", inputs.cultural)):
         splits = Counter(item.split for item in dataset.items)
-        told = ", ".join(f"{split} {splits[split]}" for split in ("fit", "dev", "test"))
+        counts = ", ".join(f"{split} {splits[split]}" for split in SPLITS)
         where = f" in {settings.data_dir}" if settings.data_dir and dataset.revision == "local files" else ""
-        lines.append(_line(axis, f"{dataset.name} ({_revision(dataset)}{where}): {len(dataset.items)} items; {told}"))
+        lines.append(_line(axis, f"{dataset.name} ({_revision(dataset)}{where}): {len(dataset.items)} items; {counts}"))
         lines.append(_line("", f"languages {', '.join(dataset.languages)}"))
         lines += _left_out(dataset)
     text = inputs.parallel
@@ -101,33 +104,33 @@ def _left_out(dataset: UniversalSet | CulturalSet) -> list[str]:
     return lines
 
 
-def _model_lines(settings: RunConfig, found: Outline, device: str, dtype: str) -> list[str]:
-    shape = found.shape
+def _model_lines(settings: RunConfig, model: Outline, device: str, dtype: str) -> list[str]:
+    shape = model.shape
     where = {
-        "embedded": "embedded", "folder": f"in {found.folder}", "cached": "in the Hub's cache",
-        "to download": f"to download: {bytes_text(found.download)}",
-    }[found.place]  # fmt: skip
-    size = f"{bytes_text(found.weights)} in {settings.quantization or dtype} on {device}"
+        "embedded": "embedded", "folder": f"in {model.folder}", "cached": "in the Hub's cache",
+        "to download": f"to download: {bytes_text(model.download)}",
+    }[model.place]  # fmt: skip
+    size = f"{bytes_text(model.weights)} in {settings.quantization or dtype} on {device}"
     lines = [
-        _line("model", f"{found.name}: {count_text(shape.parameters)} parameters, {size}; {where}"),
+        _line("model", f"{model.name}: {count_text(shape.parameters)} parameters, {size}; {where}"),
         _line("", f"{shape.n_layers} blocks of width {shape.d_model}, {count_text(shape.d_vocab)} words"),
     ]
-    if found.revision:
-        lines.append(_line("", f"revision {found.revision}"))
-    if found.gated is not None:
-        lines.append(_line("", "gated: your token may read it" if found.gated else "not gated"))
+    if model.revision:
+        lines.append(_line("", f"revision {model.revision}"))
+    if model.gated is not None:
+        lines.append(_line("", "gated: your token may read it" if model.gated else "not gated"))
     if settings.adapter:
-        lines.append(_line("", f"adapter {settings.adapter} is merged into it (not looked at here)"))
+        lines.append(_line("", f"adapter {settings.adapter} is merged into it (not checked here)"))
     return lines
 
 
-def _design_lines(every: Sequence[Offer], picked: str) -> list[str]:
+def _design_lines(designs: Sequence[Offer], picked: str) -> list[str]:
     """Every design side by side: its time, and the smallest effects that its test can see."""
     from interp.study.cost import SHIFTED, smallest_seen
 
     heads = f"{'time':>8}  {'grid':>12}  {'controls':>8}  smallest effect seen: transfer, localization"
     lines = [_line("design", f"{'':12}{heads}")]
-    for offer in every:
+    for offer in designs:
         design, seen = offer.study.design, smallest_seen(offer.study)
         grid = f"{len(design.layers)} x {len(design.strengths)}"
         draws = f"{len(design.controls)} x {design.draws}"
@@ -135,7 +138,7 @@ def _design_lines(every: Sequence[Offer], picked: str) -> list[str]:
         mark = "*" if design.name == picked else " "
         time = seconds_text(offer.cost.middle)
         lines.append(_line("", f"{mark} {design.name:<10}{time:>8}  {grid:>12}  {draws:>8}  {effects}"))
-    lines.append(_line("", f"with 80% power, where {SHIFTED:.0%} of the choices change; the run tells it from dev"))
+    lines.append(_line("", f"with 80% power, where {SHIFTED:.0%} of the choices change; the run measures it on dev"))
     return lines
 
 
@@ -159,43 +162,33 @@ def _item_lines(study: Study, whole: bool) -> list[str]:
     return lines
 
 
-def _cost_lines(cost: Estimate, found: Outline) -> list[str]:
-    runs = sum(part.prompts * part.plans for part in cost.parts)
-    tokens, flops = sum(part.tokens for part in cost.parts), sum(part.flops for part in cost.parts)
-    per = "one per four bytes: the tokenizer is not here" if cost.guessed else "its tokenizer, on a sample"
+def _work_lines(work: Estimate) -> list[str]:
+    runs = count_text(sum(part.prompts * part.plans for part in work.parts))
+    tokens = count_text(sum(part.tokens for part in work.parts))
+    flops = sum(part.flops for part in work.parts)
+    per = "one per four bytes: the tokenizer is not here" if work.guessed else "its tokenizer, on a sample"
     lines = [
-        _line(
-            "work", f"{count_text(runs)} prompts x plans; {count_text(tokens)} tokens x blocks; {flops:.2g} operations"
-        ),
+        _line("work", f"{runs} prompts x plans; {tokens} tokens x blocks; {flops:.2g} operations"),
         _line("", f"tokens counted with {per}"),
-        _line("time", f"{' to '.join(map(seconds_text, cost.total))}, as busy as this machine is now"),
+        _line("time", f"{' to '.join(map(seconds_text, work.total))}, as busy as this machine is now"),
     ]
-    for stage, (low, high) in cost.seconds.items():
+    for stage, (low, high) in work.seconds.items():
         lines.append(_line("", f"{stage:<9} {seconds_text(low)} to {seconds_text(high)}"))
-    rates = cost.rates
-    lines.append(
-        _line(
-            "measured",
-            f"{rates.matmul / 1e9:.0f} GFLOP/s in a matrix product; {rates.block * 1e6:.3g} µs per token and block, of "
-            "random blocks of this shape",
-        )
-    )
-    return lines
+    matmul = f"{work.rates.matmul / 1e9:.0f} GFLOP/s in a matrix product"
+    block = f"{work.rates.block * 1e6:.3g} µs per token and block, of random blocks of this shape"
+    return [*lines, _line("measured", f"{matmul}; {block}")]
 
 
-def _space_lines(cost: Estimate, found: Outline, device: str, free: int, disk: int | None) -> list[str]:
-    lines = [
-        _line(
-            "memory",
-            f"{bytes_text(cost.device_bytes)} on {device}, {bytes_text(free)} free "
-            f"(weights {bytes_text(found.weights)}, activations up to {bytes_text(cost.activations)})",
-        )
+def _space_lines(cost: RunCost, disk: int | None) -> list[str]:
+    work = cost.estimate
+    parts = f"weights {bytes_text(cost.model.weights)}, activations up to {bytes_text(work.activations)}"
+    memory = f"{bytes_text(work.device_bytes)} on {cost.device}, {bytes_text(cost.free)} free ({parts})"
+    free = "" if disk is None else f", {bytes_text(disk)} free"
+    return [
+        _line("memory", memory),
+        *([_line("", f"{bytes_text(work.host_bytes)} beside it")] if work.host_bytes else []),
+        _line("disk", f"{bytes_text(work.disk_bytes)}{free}"),
     ]
-    if cost.host_bytes:
-        lines.append(_line("", f"{bytes_text(cost.host_bytes)} beside it"))
-    left = "" if disk is None else f", {bytes_text(disk)} free"
-    lines.append(_line("disk", f"{bytes_text(cost.disk_bytes)}{left}"))
-    return lines
 
 
 def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
@@ -207,8 +200,8 @@ def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
         names += TRAINED_TABLES if settings.compared.trained else ()
     if study.universal.left_out or study.cultural.left_out or study.indistinct_items:
         names.append("left_out.csv")
-    there = settings.folder.exists() and any(settings.folder.iterdir())
-    replaced = " (replaces the run that is there)" if there else ""
+    filled = settings.folder.exists() and any(settings.folder.iterdir())
+    replaced = " (replaces the run that is there)" if filled else ""
     return [
         _line("writes", f"{settings.folder}{replaced}"),
         _line("", ", ".join([*names, "vectors/*.safetensors", "manifest.json"])),
@@ -223,19 +216,19 @@ def _checks(settings: RunConfig, study: Study) -> list[str]:
     return names + (["damage.csv"] if any(sentence_prompts(study, code) for code in study.languages) else [])
 
 
-def problems(cost: Estimate, found: Outline, device: str, free: int, disk: int | None) -> list[str]:
+def problems(cost: RunCost, disk: int | None) -> list[str]:
     """What would stop the run: weights that don't fit the memory, tables that don't fit the disk (None: not asked)."""
-    problems = []
-    if found.weights > free:
-        problems.append(f"{bytes_text(found.weights)} of weights, {bytes_text(free)} free on {device}")
-    if disk is not None and cost.disk_bytes > disk:
-        problems.append(f"{bytes_text(cost.disk_bytes)} to write, {bytes_text(disk)} free")
-    if found.place == "to download":
+    model, written, problems = cost.model, cost.estimate.disk_bytes, []
+    if model.weights > cost.free:
+        problems.append(f"{bytes_text(model.weights)} of weights, {bytes_text(cost.free)} free on {cost.device}")
+    if disk is not None and written > disk:
+        problems.append(f"{bytes_text(written)} to write, {bytes_text(disk)} free")
+    if model.place == "to download":
         from huggingface_hub.constants import HF_HUB_CACHE
 
         from interp.model.machine import disk as disk_of
 
         room = disk_of("Hub cache", Path(HF_HUB_CACHE)).free
-        if room is not None and found.download > room:
-            problems.append(f"{bytes_text(found.download)} to download, {bytes_text(room)} free at {HF_HUB_CACHE}")
+        if room is not None and model.download > room:
+            problems.append(f"{bytes_text(model.download)} to download, {bytes_text(room)} free at {HF_HUB_CACHE}")
     return problems

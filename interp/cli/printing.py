@@ -1,6 +1,28 @@
-"""Numbers as people read them."""
+"""What commands print: numbers as people read them, and text as it is."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def wide_console() -> Console:
+    """A console of 150 columns or more for tables; nothing in a text is markup."""
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False, emoji=False, width=max(Console().width, 150))
+
+
+def say(heading: str, lines: Sequence[str]) -> None:
+    """Print lines below a heading, one item each; nothing where there are none."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False)
+    for text in (f"\n{heading}", *(f"- {line}" for line in lines)) if lines else ():
+        console.print(text)
 
 
 def bytes_text(count: int | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interp.cli.units import bytes_text
+from interp.cli.printing import bytes_text
 
 if TYPE_CHECKING:
     from interp.model.machine import Advice, Hub, Machine
@@ -31,13 +31,13 @@ def doctor(
 
     hub = find_hub(cache_folder())
     folders = {"runs": Path("runs")} | ({"Hub cache": Path(hub.folder)} if hub.folder else {})
-    found = machine(folders)
-    advice = advise(found, hub)
+    here = machine(folders)
+    advice = advise(here, hub)
     if as_json:
-        whole = {"machine": asdict(found), "hub": asdict(hub), "advice": [asdict(one) for one in advice]}
+        whole = {"machine": asdict(here), "hub": asdict(hub), "advice": [asdict(one) for one in advice]}
         print(json.dumps(whole, indent=1, ensure_ascii=False))
     else:
-        print("\n".join([*_machine_lines(found), *_hub_lines(hub), *_advice_lines(advice)]))
+        print("\n".join([*_machine_lines(here), *_hub_lines(hub), *_advice_lines(advice)]))
     if any(one.level == "error" for one in advice):
         raise typer.Exit(1)
 
@@ -46,10 +46,10 @@ def _line(name: str, text: str) -> str:
     return f"{name:<18}{text}"
 
 
-def _machine_lines(found: Machine) -> list[str]:
-    lines = [_line(name, number or "not installed") for name, number in found.versions.items()]
-    lines.insert(1, _line("python", f"{found.python} on {found.system}"))
-    torch, driver = found.torch, found.driver
+def _machine_lines(here: Machine) -> list[str]:
+    lines = [_line(name, number or "not installed") for name, number in here.versions.items()]
+    lines.insert(1, _line("python", f"{here.python} on {here.system}"))
+    torch, driver = here.torch, here.driver
     if torch.error:
         build = f"can't be imported: {torch.error}"
     else:
@@ -57,16 +57,15 @@ def _machine_lines(found: Machine) -> list[str]:
     lines += ["", _line("torch", build)]
     serves = f", serves CUDA up to {driver.cuda}" if driver and driver.cuda else ""
     lines.append(_line("GPU driver", f"{driver.kind} {driver.version}{serves}" if driver else "none"))
-    for device in found.devices or found.gpus:
+    for device in here.devices or here.gpus:
         name = f"{device.model} {device.architecture}".strip()
         lines.append(_line(device.name, f"{name}, {bytes_text(device.free)} free of {bytes_text(device.total)}"))
-    cores = f"{found.cores}" if found.cores == found.cores_all else f"{found.cores} of {found.cores_all}"
+    cores = f"{here.cores}" if here.cores == here.cores_all else f"{here.cores} of {here.cores_all}"
     lines.append(_line("cores", cores))
-    lines.append(_line("memory", f"{bytes_text(found.ram_free)} free of {bytes_text(found.ram_total)}"))
-    for disk in found.disks:
-        lines.append(
-            _line(f"disk, {disk.purpose}", f"{bytes_text(disk.free)} free of {bytes_text(disk.total)} at {disk.path}")
-        )
+    lines.append(_line("memory", f"{bytes_text(here.ram_free)} free of {bytes_text(here.ram_total)}"))
+    for disk in here.disks:
+        size = f"{bytes_text(disk.free)} free of {bytes_text(disk.total)}"
+        lines.append(_line(f"disk, {disk.purpose}", f"{size} at {disk.path}"))
     return lines
 
 
@@ -81,12 +80,11 @@ def _hub_lines(hub: Hub) -> list[str]:
     ]
     if not hub.cached:
         return [*lines, _line("cached", "nothing")]
-    for number, one in enumerate(hub.cached[:MOST_CACHED]):
-        revisions = ", ".join(revision[:12] for revision in one.revisions) or "no revision"
-        cut = "" if one.complete else ", incomplete"
-        lines.append(
-            _line("" if number else "cached", f"{one.kind} {one.name}, {bytes_text(one.bytes)}, {revisions}{cut}")
-        )
+    for number, repo in enumerate(hub.cached[:MOST_CACHED]):
+        revisions = ", ".join(revision[:12] for revision in repo.revisions) or "no revision"
+        cut = "" if repo.complete else ", incomplete"
+        text = f"{repo.kind} {repo.name}, {bytes_text(repo.bytes)}, {revisions}{cut}"
+        lines.append(_line("" if number else "cached", text))
     if len(hub.cached) > MOST_CACHED:
         lines.append(_line("", f"and {len(hub.cached) - MOST_CACHED} more (--json has all)"))
     return lines
@@ -94,5 +92,5 @@ def _hub_lines(hub: Hub) -> list[str]:
 
 def _advice_lines(advice: list[Advice]) -> list[str]:
     if not advice:
-        return ["", "nothing stands in a run's way"]
+        return ["", "no problems found"]
     return ["", *(f"{one.level}: {one.text}" + (f"; to do: {one.remedy}" if one.remedy else "") for one in advice)]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from interp.cli import options
-from interp.cli.steering import Asked, Reading, check_reading, plan_of, read_steering, template_for
+from interp.cli.steering import ReadingOptions, SteeringOptions, check_reading, plan_of, read_steering
 from interp.errors import ConfigError
 
 EXAMPLES = (
@@ -22,10 +22,10 @@ EXAMPLES = (
 LANGUAGE = {"language": "The messages' language, and the plan's."}
 
 
-@options.grouped(steering=options.Group(Asked), reading=options.Group(Reading, helps=LANGUAGE))
+@options.grouped(steering=options.Group(SteeringOptions), reading=options.Group(ReadingOptions, helps=LANGUAGE))
 def chat(
-    steering: options.Given,
-    reading: options.Given,
+    steering: SteeringOptions,
+    reading: ReadingOptions,
     raw: Annotated[
         bool, typer.Option("--raw", help="The model reads messages as they stand, without history.")
     ] = False,
@@ -36,26 +36,21 @@ def chat(
     A chat model reads the conversation in its template, each side its own. Any other model reads each message alone,
     as `interp generate` puts it, and answers up to the end of a line. Messages are typed, or lines of standard input.
     """
-    from interp.cli.chatting import Chat, converse
+    from interp.cli.answers._chatting import Chat, converse
     from interp.model.read import Template
 
-    asked = Reading(**reading)
-    language, strength = asked.language, steering["strength"]
-    check_reading(asked, raw)
-    found = read_steering(Asked(**steering), {"--method": asked.method})
-    plan_of(found, language, asked.method, strength)
-    try:
-        loaded = asked.load(found)
-        through = Template() if raw else template_for(found, loaded, asked.template)
-        if language is None and not raw and not through.render:
+    check_reading(reading, raw)
+    source = read_steering(steering, {"--method": reading.method})
+    plan_of(source, reading.language, reading.method, steering.strength)
+    with options.interruptible():
+        loaded = reading.load(source)
+        template = Template() if raw else reading.find_template(source, loaded)
+        if reading.language is None and not raw and not template.render:
             raise ConfigError(
                 f"no language is given, and {loaded.name} has no chat template",
                 remedy="pass --language, or --raw for messages as they stand",
             )
-        begun = Chat(loaded, through, found, language, asked.method, strength, max_new_tokens)
+        begun = Chat(loaded, template, source, reading.language, reading.method, steering.strength, max_new_tokens)
         if sys.stdin.isatty():
             print(f"{loaded.name}\n{begun.steers()}\n/help lists the commands")
         converse(begun)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        raise typer.Exit(130) from None

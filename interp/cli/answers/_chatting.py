@@ -8,14 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from interp.cli.side_by_side import harmless, watch, written
-from interp.cli.steering import SURGICAL, Bare, plan_of
+from interp.cli.answers._side_by_side import harmless, watch, written
+from interp.cli.steering import SURGICAL, AppliedVectors, plan_of
 from interp.errors import ConfigError, TranslocalError, nearest
 
 if TYPE_CHECKING:
+    from interp.cli.steering import Source
     from interp.model import LoadedModel
     from interp.model.read import Template
-    from interp.steering import Generated, Plan, SavedPlans, Strength
+    from interp.steering import Generated, Plan, Strength
 
 UNSTEERED, STEERED = "unsteered", "steered"
 
@@ -39,7 +40,7 @@ class Chat:
 
     loaded: LoadedModel
     template: Template
-    found: SavedPlans | Bare | None
+    source: Source
     language: str | None
     method: str | None
     strength: Strength | None
@@ -52,8 +53,11 @@ class Chat:
         self.histories = {UNSTEERED: [], STEERED: []}
         self.plan = self._fitting(self.language, self.method, self.strength)
 
-    def told(self, line: str) -> str:
-        """What a command changes or says, in words; raises TranslocalError for one that can't be followed."""
+    def obey(self, line: str) -> str:
+        """Follow a command. Returns what it changed, or what was asked for, in words.
+
+        Raises TranslocalError for a command that can't be followed.
+        """
         name, _, value = line.partition(" ")
         known: dict[str, Callable[[str], str]] = {
             "/strength": self._set_strength, "/method": self._set_method, "/language": self._set_language,
@@ -90,20 +94,17 @@ class Chat:
         else:
             whole = {piece.side: piece.whole for piece in pieces if piece.whole}
             said = [whole[side] for side in range(len(sides))]
-        found = dict(zip(sides, said, strict=True))
-        for side, one in found.items():
-            self.histories[side].append((message, one.text))
-        return found
+        answers = dict(zip(sides, said, strict=True))
+        for side, answer in answers.items():
+            self.histories[side].append((message, answer.text))
+        return answers
 
     def steers(self) -> str:
         """What is steered, a line per steer."""
         if self.plan is None:
             return "nothing is steered"
-        head = (
-            ""
-            if self.found is None or isinstance(self.found, Bare)
-            else f"{self.method or SURGICAL}, {self.language}: "
-        )
+        plain = self.source is None or isinstance(self.source, AppliedVectors)
+        head = "" if plain else f"{self.method or SURGICAL}, {self.language}: "
         lines = [
             f"{head}layer {steer.layer}, strength {steer.strength:g}, {steer.operator}, positions {steer.positions}"
             for steer in self.plan.steers
@@ -120,7 +121,7 @@ class Chat:
     def _fitting(self, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:
         from interp.steering import check_fits
 
-        plan = plan_of(self.found, language, method, strength)
+        plan = plan_of(self.source, language, method, strength)
         if plan is not None:
             check_fits(self.loaded.model, plan)
         return plan
@@ -129,14 +130,14 @@ class Chat:
         from interp.steering import read_strength
 
         strength = read_strength(value)
-        if self.found is None:
+        if self.source is None:
             raise ConfigError("nothing is steered", remedy="start with --plan, or --vectors and --layer")
         self.plan, self.strength = self._fitting(self.language, self.method, strength), strength
         return self.steers()
 
     def _set_method(self, value: str) -> str:
-        if self.found is None or isinstance(self.found, Bare):
-            raise ConfigError("there is no plan that has methods", remedy="start with --plan")
+        if self.source is None or isinstance(self.source, AppliedVectors):
+            raise ConfigError("no plan is loaded, so there are no methods", remedy="start with --plan")
         self.plan, self.method = self._fitting(self.language, value, self.strength), value
         return self.steers()
 
@@ -172,9 +173,9 @@ def converse(chat: Chat) -> None:
             return
         try:
             if message.startswith("/"):
-                print(chat.told(message))
+                print(chat.obey(message))
                 continue
-            found = chat.answers(message, shown)
+            answers = chat.answers(message, shown)
         except TranslocalError as error:
             print(" ".join(f"error: {error}".split()))
         except KeyboardInterrupt:
@@ -183,8 +184,8 @@ def converse(chat: Chat) -> None:
             print(_FORGOTTEN)
         else:
             if not shown:
-                for side, said in found.items():
-                    print(f"{side}: {harmless(written(said))}", flush=True)
+                for side, answer in answers.items():
+                    print(f"{side}: {harmless(written(answer))}", flush=True)
 
 
 def _lines(typed: bool) -> Iterator[str]:

@@ -6,13 +6,16 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from interp.cli import options
-from interp.errors import ConfigError, OutputError
+from interp.errors import OutputError
 from interp.files import not_a_folder
+from interp.model.load import resolve_device
+from interp.model.read import parse_memory
+from interp.settings import Checked
 from interp.settings import setting as option
 
 if TYPE_CHECKING:
@@ -26,63 +29,50 @@ EXAMPLES = (
 )
 
 
-_POSITIONS: dict[str, tuple[Positions, ...]] = {
-    "text": ("text",), "last": ("last",), "all": ("all",), "both": ("text", "last"),
-}  # fmt: skip
-
-
 @dataclass(frozen=True)
-class Asked:
+class BenchOptions(Checked):
     """What is timed, as it is given on the command line."""
 
     setting: tuple[str, ...] = option(
         (), "One setting (repeat for more): organism, or random weights in a model's shapes.", repeat=True
     )
     model: str | None = option(None, "A model whose own weights are timed on Atlas questions: as `interp run --model`.")
-    languages: str | None = option(None, "With --model: languages of the questions, each timed alone. Default: es.")
-    positions: str | None = option(None, "text, last, all, or both (default): text and last.")
-    plans: int | None = option(None, "Number of plans. Default: the setting's layers x 4.")
-    device: str | None = option(None, "auto (default), cpu or cuda.")
+    languages: str = option("es", "With --model: languages of the questions, each timed alone. Default: es.")
+    positions: Literal["text", "last", "all", "both"] = option(
+        "both", "text, last, all, or both (default): text and last."
+    )
+    plans: int | None = option(None, "Number of plans. Default: the setting's layers x 4.", least=2)
+    device: str = option("auto", "auto (default), cpu or cuda.")
     memory: str | None = option(None, "For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
     compile: bool = option(False, "Norms and MLPs through torch.compile.")
 
 
-@options.grouped(given=options.Group(Asked))
+@options.grouped(timed=options.Group(BenchOptions))
 def bench(
-    given: options.Given,
+    timed: BenchOptions,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows into this file.")] = None,
 ) -> None:
     """Time a plain TransformerLens loop, the reference and replay on the same prompts, in one process.
 
     Without --setting and --model every setting runs that the device can hold (about twenty minutes on two cores).
     """
-    asked, plans = given, given["plans"]
-    positions, device, memory = asked["positions"] or "both", asked["device"] or "auto", asked["memory"]
-    if positions not in _POSITIONS:
-        raise ConfigError(f"positions {positions!r} is unknown", allowed=", ".join(_POSITIONS))
-    if plans is not None and plans < 2:
-        raise ConfigError(f"plans {plans} is not allowed", allowed="whole numbers from 2")
     folder = json_file.resolve().parent if json_file is not None else Path()
     if not folder.is_dir():
         raise OutputError(f"{folder} {not_a_folder(folder)}", remedy="make it, or pass another --json")
-    from interp.bench import own_weights, settings
-    from interp.model.load import resolve_device
-    from interp.model.read import parse_memory
-
-    parse_memory(memory or "auto")
-    named, model = asked["setting"] or [], asked["model"]
-    chosen = settings(named, resolve_device(device)) if named or not model else []
-    if model:
-        codes = [code.strip() for code in (asked["languages"] or "es").split(",")]
-        chosen = [*chosen, *own_weights(model, codes)]
+    parse_memory(timed.memory or "auto")
     from interp.bench import bench as run_bench
+    from interp.bench import own_weights, settings
 
+    chosen = settings(timed.setting, resolve_device(timed.device)) if timed.setting or not timed.model else []
+    if timed.model:
+        chosen = [*chosen, *own_weights(timed.model, options.names(timed.languages))]
+    positions: tuple[Positions, ...] = ("text", "last") if timed.positions == "both" else (timed.positions,)
     rows: list[dict[str, Any]] = []
     try:
         print(_HEADER)
         for one in chosen:
             for row in run_bench(
-                one, _POSITIONS[positions], device=device, memory=memory, plans=plans, compiled=bool(asked["compile"])
+                one, positions, device=timed.device, memory=timed.memory, plans=timed.plans, compiled=timed.compile
             ):
                 print(_line(row), flush=True)
                 rows.append(row.described())

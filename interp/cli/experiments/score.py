@@ -1,17 +1,17 @@
-"""`interp score`: plans that are there already, on any model and datasets."""
+"""`interp score`: existing plans, on any model and datasets."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from interp.cli import options
 from interp.cli.planes import layer_range, show_plane
-from interp.cli.steering import Asked, Bare, read_steering
+from interp.cli.steering import AppliedVectors, SteeringOptions, read_steering
+from interp.data import SPLITS
 from interp.errors import ConfigError
-from interp.settings import read_settings
+from interp.settings import check_choice
 from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
@@ -41,9 +41,11 @@ STRENGTH = {
 }
 
 
-@options.grouped(steering=options.Group(Asked, helps=STRENGTH), given=options.Group(RunConfig, SETTINGS, HELPS))
+@options.grouped(
+    steering=options.Group(SteeringOptions, helps=STRENGTH), given=options.Group(RunConfig, SETTINGS, HELPS)
+)
 def score(
-    steering: options.Given,
+    steering: SteeringOptions,
     given: options.Given,
     methods: Annotated[
         str | None, typer.Option(help="With --plan: methods of it, such as surgical,en. Default: all.")
@@ -52,42 +54,34 @@ def score(
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score plans that are there already beside the unsteered model; nothing is fitted and nothing is chosen.
+    """Score existing plans, or vectors, beside the unsteered model; nothing is fitted or chosen.
 
     The plans of a run, or vectors made elsewhere, on any model and datasets. Writes plane.csv, contrasts.csv (every
     method against base), scores/ and manifest.json.
     """
-    from interp.data import SPLITS
-
-    if split not in SPLITS:
-        raise ConfigError(f"split {split!r} is unknown", allowed=", ".join(SPLITS))
-    asked = Asked(**steering)
-    if asked.plan is not None and asked.strength is not None:
+    scored = check_choice("split", split, SPLITS)
+    if steering.plan is not None and steering.strength is not None:
         raise ConfigError("--strength makes no sense with --plan", remedy="leave it out: a plan has its own strengths")
-    read_settings(None, given, RunConfig)  # before anything heavy is imported
-    found = read_steering(asked, {"--methods": methods})
-    if found is None:
-        raise ConfigError("there is nothing to score", remedy="pass --plan, or --vectors with --layer")
+    options.run_settings(None, given)  # before anything heavy is imported
+    source = read_steering(steering, {"--methods": methods})
+    if source is None:
+        raise ConfigError("no plan or vectors are given", remedy="pass --plan, or --vectors with --layer")
     from interp.steering import template_choice
     from interp.study.rescoring import Candidates, rescore
 
-    if isinstance(found, Bare):
-        candidates = Candidates.of_vectors(found.vectors, found.layer, found.strength, found.operator, found.positions)
+    if isinstance(source, AppliedVectors):
+        candidates = Candidates.of_vectors(
+            source.vectors, source.layer, source.strength, source.operator, source.positions
+        )
     else:
-        names = [name.strip() for name in methods.split(",")] if methods else []
-        candidates = Candidates.of_plans(found, names)
-        template = given["template"] or template_choice(found)
-        given = {**given, "model": given["model"] or found.model.name, "template": template}
-    settings = read_settings(None, given, RunConfig)
-    if not settings.out:
-        settings = read_settings(None, {**given, "out": f"{settings.folder}-score"}, RunConfig)
-    try:
+        candidates = Candidates.of_plans(source, options.names(methods))
+        template = given["template"] or template_choice(source)
+        given = {**given, "model": given["model"] or source.model.name, "template": template}
+    settings = options.run_settings(None, given, "-score")
+    with options.interruptible(options.GOES_ON):
         from interp.progress import Bars
 
-        result = rescore(settings, candidates, Bars(quiet), split=split, overwrite=overwrite)
-    except KeyboardInterrupt:
-        print(options.GOES_ON, file=sys.stderr)
-        raise typer.Exit(130) from None
+        result = rescore(settings, candidates, Bars(quiet), split=scored, overwrite=overwrite)
     if quiet:
         print(result.folder)
     else:

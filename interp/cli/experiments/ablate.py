@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +17,12 @@ EXAMPLES = (
 
 
 def ablate(
-    run: Annotated[str, typer.Argument(help="A name of `interp runs`, or a run's folder.", show_default=False)],
+    run: options.RunName,
     noise: Annotated[
         int | None,
         typer.Option(help="In place of ablations: this many searches over random vectors, to see what is found then."),
     ] = None,
-    folder: Annotated[Path | None, typer.Option("--dir", help="Folder that holds runs. Default: runs.")] = None,
+    folder: options.RunsFolder = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Add ablations and regret to a finished run: what each part of its surgical plan is worth on test.
@@ -36,7 +35,7 @@ def ablate(
     from interp.studies import finished_folder
 
     place = finished_folder(folder or Path("runs"), run)
-    try:
+    with options.interruptible("the run is as it was, and the same command goes on from there"):
         from interp.progress import Bars
 
         if noise is not None:
@@ -47,9 +46,6 @@ def ablate(
             from interp.ablation import ablate as ablate_run
 
             lines = ablate_run(place, Bars(quiet)).lines
-    except KeyboardInterrupt:
-        print("stopped: the run is as it was, and the same command goes on from there", file=sys.stderr)
-        raise typer.Exit(130) from None
     if quiet:
         print(place)
         return

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from interp.cli import options
 from interp.errors import ModelError
 
 app = typer.Typer(help="Models from the Hub, before a run needs them.", no_args_is_help=True, rich_markup_mode=None)
@@ -41,15 +41,12 @@ def fetch(
         raise ModelError(
             f"model {name!r} is here already: {source.location}", allowed="Hub ids: org/name, org/name:file.gguf"
         )
-    try:
+    with options.interruptible("what was downloaded stays, the same command goes on from there"):
         if quiet:
             from huggingface_hub.utils import disable_progress_bars
 
             disable_progress_bars()
         here, commit = at_hand(name, revision)
-    except KeyboardInterrupt:
-        print("stopped: what was downloaded stays, the same command goes on from there", file=sys.stderr)
-        raise typer.Exit(130) from None
     if quiet:
         print(here.location)
         return

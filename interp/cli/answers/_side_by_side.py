@@ -36,9 +36,9 @@ def harmless(text: str) -> str:
     return "".join(c if c == "\n" or unicodedata.category(c) != "Cc" else " " for c in text).strip()
 
 
-def written(said: Generated) -> str:
+def written(answer: Generated) -> str:
     """An answer as it is shown."""
-    return said.text + ("" if said.ended else CUT)
+    return answer.text + ("" if answer.ended else CUT)
 
 
 def watch(
@@ -51,7 +51,7 @@ def watch(
     from rich.console import Console
     from rich.live import Live
 
-    found: list[list[Generated]] = []
+    answers: list[list[Generated]] = []
     rows: list[list[str]] = []
     with Live(console=Console(), refresh_per_second=12) as live:
         for cells, pieces in asked:
@@ -65,5 +65,5 @@ def watch(
                     texts[piece.side] = written(piece.whole)
                 rows[-1] = [*cells, *texts]
                 live.update(columns(names, rows, even=True))
-            found.append([whole[side] for side in range(sides)])
-    return found
+            answers.append([whole[side] for side in range(sides)])
+    return answers

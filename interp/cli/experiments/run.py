@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-import typer
-
 from interp.cli import options
-from interp.cli.dry import say_plan
-from interp.cli.locate import FOUND, say
+from interp.cli.experiments._dry import print_plan
+from interp.cli.experiments.locate import FINDINGS
 from interp.cli.planes import layer_range, show_plane
-from interp.settings import read_settings
+from interp.cli.printing import say
 from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
@@ -39,21 +36,18 @@ def run(
     alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again. A run
     that was stopped or killed goes on where it was when the same command is given again.
     """
-    settings = read_settings(config, given, RunConfig)
+    settings = options.run_settings(config, given)
     if dry_run:
-        say_plan(settings, whole=True)
+        print_plan(settings, whole=True)
         return
     from interp.study.ask import resolve
 
     inputs = resolve(settings)
-    try:
+    with options.interruptible(options.GOES_ON):
         from interp.progress import Bars
         from interp.study.run import run as run_study
 
         result = run_study(settings, Bars(quiet), inputs=inputs, overwrite=overwrite)
-    except KeyboardInterrupt:
-        print(options.GOES_ON, file=sys.stderr)
-        raise typer.Exit(130) from None
     if result.again and not quiet:
         print(f"{result.folder} is finished: nothing was done (--overwrite replaces it)")
     if quiet:
@@ -63,7 +57,7 @@ def run(
             print(line)
         summarise(result)
         say("What the effects may be called (docs/method.md has the criteria)", result.verdicts)
-        say(FOUND, result.findings)
+        say(FINDINGS, result.findings)
         print(f"\ntables  {result.folder}\nreport  {result.folder / 'report.html'}")
         print(f"picture {result.folder / 'figures' / 'plane.png'}")
 
@@ -83,10 +77,9 @@ def summarise(result: RunResult) -> None:
 
 def _layers(method: str, result: RunResult) -> str:
     """Layers per vector, the languages' range."""
-    found: dict[str, list[int]] = {}
+    layers: dict[str, list[int]] = {}
     for choice in result.chosen.get(method, {}).values():
         for vector, layer, _ in choice.steers:
-            found.setdefault(vector, []).append(layer)
-    return ", ".join(
-        f"{vector} {layer_range(layers)}" if len(found) > 1 else layer_range(layers) for vector, layers in found.items()
-    )
+            layers.setdefault(vector, []).append(layer)
+    ranges = {vector: layer_range(chosen) for vector, chosen in layers.items()}
+    return ", ".join(f"{vector} {text}" if len(ranges) > 1 else text for vector, text in ranges.items())

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from interp.data import SPLITS, CulturalSet, Entry, LeftOut, OptionMark, ParallelText, Task, UniversalSet, counted
+from interp.cli.printing import wide_console
+from interp.cli.setup._selecting import Dataset, SplitPrompt
+from interp.data import SPLITS, CulturalSet, Entry, LeftOut, ParallelText, UniversalSet, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,24 +48,23 @@ def described(entry: Entry[Any]) -> dict[str, Any]:
 
 def listing(entries: Iterable[Entry[Any]]) -> None:
     """A table of datasets."""
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table(show_lines=False)
+    table = Table()
     for column in ("name", "axis", "title", "languages", "cultures", "items", "licence", "gated"):
         table.add_column(column, overflow="fold")
     for entry in entries:
         languages, cultures = (_short(codes) for codes in (entry.languages, entry.cultures))
         gated = "yes" if entry.origin and entry.origin.gated else ""
         table.add_row(entry.name, entry.axis, entry.title, languages, cultures, entry.size, entry.licence, gated)
-    Console(markup=False, highlight=False, emoji=False, width=max(Console().width, 150)).print(table)
+    wide_console().print(table)
 
 
 def _short(codes: Sequence[str]) -> str:
     return " ".join(codes) if len(codes) <= MOST else f"{len(codes)}: {' '.join(codes[:MOST])} …"
 
 
-def summary(dataset: UniversalSet | CulturalSet | ParallelText) -> list[str]:
+def summary(dataset: Dataset) -> list[str]:
     """What a dataset holds, line by line."""
     lines = [f"axis       {_axis(dataset)}", f"revision   {dataset.revision or 'embedded'}"]
     if isinstance(dataset, ParallelText):
@@ -86,14 +87,14 @@ def summary(dataset: UniversalSet | CulturalSet | ParallelText) -> list[str]:
             lines.append(f"counted    {code} {culture}: {len(counted(dataset, code, culture)[0])} items")
     if dataset.left_out:
         reasons: Counter[str] = Counter()
-        for one in dataset.left_out:
-            reasons[one.reason] += one.count
+        for left in dataset.left_out:
+            reasons[left.reason] += left.count
         lines.append(f"left out   {reasons.total()}")
         lines += [f"           {count} x {reason}" for reason, count in reasons.most_common(REASONS)]
     return lines
 
 
-def _axis(dataset: UniversalSet | CulturalSet | ParallelText) -> str:
+def _axis(dataset: Dataset) -> str:
     if isinstance(dataset, UniversalSet):
         return "universal"
     return "cultural" if isinstance(dataset, CulturalSet) else "parallel"
@@ -110,22 +111,21 @@ def parallel_lines(text: ParallelText, code: str, n: int) -> list[str]:
     return [f"parallel  split {split}  language {code}  {sentence[code]}" for sentence, split in pairs]
 
 
-def prompt_lines(task: Task, split: str, culture: str = "") -> list[str]:
+def prompt_lines(prompt: SplitPrompt) -> list[str]:
     """A prompt as the model reads it, and its options with what they are."""
-    head = f"{task.axis}  item {task.prompt.item}  split {split}  language {task.prompt.language}"
-    if culture:
-        head += f"  culture {culture}  cue {task.cue}"
+    task = prompt.task
+    head = f"{task.axis}  item {task.prompt.item}  split {prompt.split}  language {task.prompt.language}"
+    if prompt.culture:
+        head += f"  culture {prompt.culture}  cue {task.cue}"
     lines = [head, "", task.prompt.text, ""]
     pairs = zip(task.marks, task.prompt.continuations, strict=True)
-    lines += [f"  {_role(mark):<6} {json.dumps(ending, ensure_ascii=False)}" for mark, ending in pairs]
+    lines += [f"  {ROLES.get(mark.role, ''):<6} {json.dumps(ending, ensure_ascii=False)}" for mark, ending in pairs]
     return lines
-
-
-def _role(mark: OptionMark) -> str:
-    return ROLES.get(mark.role, "")
 
 
 def left_out_lines(left_out: Iterable[LeftOut]) -> list[str]:
     """One line for each: item (and how many it stands for), where, reason."""
-    names = ((one, one.item if one.count < 2 else f"{one.item} and {one.count - 1} more") for one in left_out)
-    return [f"{name}  {one.where}  {one.reason}" for one, name in names]
+    return [
+        f"{left.item}{f' and {left.count - 1} more' if left.count > 1 else ''}  {left.where}  {left.reason}"
+        for left in left_out
+    ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from figures import estimate
 from interp.cli import options
-from interp.settings import read_settings
+from interp.cli.printing import wide_console
 from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
@@ -46,23 +44,18 @@ def matrix(
     others, with another culture's vector, and behind an explicit cue. Layers and strengths are chosen on dev, all is
     reported on test.
     """
-    settings = read_settings(config, given, RunConfig)
-    if not settings.out:
-        settings = replace(settings, out=f"{settings.folder}-matrix")
+    settings = options.run_settings(config, given, "-matrix")
     from interp.matrix import Cultures
     from interp.study.ask import resolve
 
     inputs = resolve(settings, locating=False)
-    asked = tuple(part.strip() for part in steered.split(",")) if steered else ()
-    Cultures.of(inputs.cultural, inputs.languages, asked)
-    try:
+    cultures = options.names(steered)
+    Cultures.of(inputs.cultural, inputs.languages, cultures)
+    with options.interruptible(options.GOES_ON):
         from interp.matrix import run_matrix
         from interp.progress import Bars
 
-        result = run_matrix(settings, Bars(quiet), asked, inputs=inputs, overwrite=overwrite)
-    except KeyboardInterrupt:
-        print(options.GOES_ON, file=sys.stderr)
-        raise typer.Exit(130) from None
+        result = run_matrix(settings, Bars(quiet), cultures, inputs=inputs, overwrite=overwrite)
     if quiet:
         print(result.folder)
     else:
@@ -72,28 +65,24 @@ def matrix(
 
 def summarise(summary: pd.DataFrame) -> None:
     """Print every condition's mean over all cells, over own and over other cultures, with its change from base."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="Localization to a culture, test split, mean over (language, culture) cells [95% interval]")
     table.add_column("condition")
-    found = {
+    rows = {
         (row["over"], row["condition"], row["against"]): row
         for row in summary[summary["over"] != "cell"].to_dict("records")
     }
-    over = {name: int(row["n_cells"]) for (name, _, _), row in found.items()}
+    n_cells = {over: int(row["n_cells"]) for (over, _, _), row in rows.items()}
     names = {"all": "all", "diagonal": "own culture", "off_diagonal": "other cultures"}
-    for name, n in over.items():
-        table.add_column(f"{names[name]} ({n})", justify="right")
+    for over, n in n_cells.items():
+        table.add_column(f"{names[over]} ({n})", justify="right")
         table.add_column("Δ base", justify="right")
-    for condition in dict.fromkeys(one for _, one, _ in found):
+    for condition in dict.fromkeys(condition for _, condition, _ in rows):
         cells = []
-        for name in over:
-            change = found.get((name, condition, "base"))
-            cells.append(estimate(found[name, condition, ""]["estimate"]))
-            cells.append(
-                "" if change is None else estimate(change["estimate"], change["lo"], change["hi"], signed=True)
-            )
+        for over in n_cells:
+            cells.append(estimate(rows[over, condition, ""]["estimate"]))
+            change = rows.get((over, condition, "base"))
+            cells.append(estimate(change["estimate"], change["lo"], change["hi"], signed=True) if change else "")
         table.add_row(condition, *cells)
-    console = Console(width=max(Console().width, 150))
-    console.print(table)
+    wide_console().print(table)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interp.cli import options
 from interp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,13 +22,11 @@ EXAMPLES = (
 REPORT_EXAMPLES = "Examples:  interp report organism-atlas-atlas  |  interp report runs/mine --out report.html"
 TABLE_EXAMPLES = "Examples:  interp tables organism-atlas-atlas  |  interp tables runs/mine --only plane --out paper"
 
-Run = Annotated[str, typer.Argument(help="A name of `interp runs`, or a run's folder.", show_default=False)]
-Folder = Annotated[Path | None, typer.Option("--dir", help="Folder that holds runs. Default: runs.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="A name, or several with commas. Default: all.")]
 
 
 def figures(
-    run: Run,
+    run: options.RunName,
     only: Only = None,
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="pdf, svg, png, or several with commas. Default: all.")
@@ -38,7 +37,7 @@ def figures(
     out: Annotated[
         Path | None, typer.Option(help="Output folder. Default: figures in the run's folder, or figures-STYLE.")
     ] = None,
-    folder: Folder = None,
+    folder: options.RunsFolder = None,
 ) -> None:
     """Draw a run's figures from its tables: plane, layers, sweep, geometry, erasure, mechanism, matrix, ablations.
 
@@ -53,41 +52,41 @@ def figures(
         with on_page(style):
             kind = "-".join(["figures", *(part for part in (style, language) if part not in ("paper", "macro"))])
             target = out or tables.folder / kind
-            for name, figure in draw(tables, _several(only), language):
-                for path in save(figure, target / name, _several(formats) or ("pdf", "svg", "png")):
+            for name, figure in draw(tables, options.names(*only or ()), language):
+                for path in save(figure, target / name, options.names(*formats or ()) or ("pdf", "svg", "png")):
                     print(path)
     for name, missing in ({} if only else lacking(tables)).items():
         print(f"{name} is left out: the run has no table {', '.join(missing)}")
 
 
 def tables(
-    run: Run,
+    run: options.RunName,
     only: Only = None,
     out: Annotated[Path | None, typer.Option(help="Output folder. Default: tables in the run's folder.")] = None,
-    folder: Folder = None,
+    folder: options.RunsFolder = None,
 ) -> None:
     """Write a run's tables in LaTeX (booktabs): plane, contrasts, erasure, ablations, with intervals."""
     from figures import TABLES, latex
     from interp.files import whole
     from interp.study.folder import writable
 
-    found = _open(run, folder)
-    target = out or found.folder / "tables"
+    results = _open(run, folder)
+    target = out or results.folder / "tables"
     with _mistakes("pass another --only"), writable(target):
-        for name, text in latex(found, _several(only)):
+        for name, text in latex(results, options.names(*only or ())):
             target.mkdir(parents=True, exist_ok=True)
             with whole(target / f"{name}.tex") as working:
                 working.write_text(text, encoding="utf-8")
             print(target / f"{name}.tex")
     for name in () if only else TABLES:
-        if found.table(TABLES[name].needs) is None:
+        if results.table(TABLES[name].needs) is None:
             print(f"{name} is left out: the run has no table {TABLES[name].needs}")
 
 
 def report(
-    run: Run,
+    run: options.RunName,
     out: Annotated[Path | None, typer.Option(help="File to write. Default: report.html in the run's folder.")] = None,
-    folder: Folder = None,
+    folder: options.RunsFolder = None,
 ) -> None:
     """Write a run's report again: one HTML file that works from disk without a network."""
     from figures.report import FILE, write_report
@@ -104,10 +103,10 @@ def _open(run: str, folder: Path | None) -> RunTables:
     from figures import RunTables
     from interp.studies import find_run
 
-    one = find_run(folder or Path("runs"), run)
-    if not one.whole:
+    listed = find_run(folder or Path("runs"), run)
+    if not listed.whole:
         raise ConfigError(f"run {run!r} is not finished", remedy="finish it with the command that began it")
-    return RunTables.of(one.folder)
+    return RunTables.of(listed.folder)
 
 
 @contextmanager
@@ -119,7 +118,3 @@ def _mistakes(remedy: str) -> Iterator[None]:
         yield
     except DrawingError as error:
         raise ConfigError(str(error), remedy=remedy) from error
-
-
-def _several(given: list[str] | None) -> list[str]:
-    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]

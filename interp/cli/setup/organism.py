@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from interp.cli import options
 from interp.errors import ConfigError, OutputError
 
 app = typer.Typer(
@@ -42,11 +42,8 @@ def train(
     from interp.organism import train as train_organism
 
     recipe = Recipe(seed=seed) if steps is None else Recipe(seed=seed, steps=steps)
-    try:
+    with options.interruptible("nothing was written"):
         report = train_organism(recipe, out, progress=not quiet)
-    except KeyboardInterrupt:
-        print("stopped: nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
     if not quiet:
         print(f"{report['sentences']} sentences in {report['seconds']} s, final loss {report['loss'][-1]['loss']}")  # type: ignore[index]
     print(out)

@@ -1,0 +1,1 @@
+"""Commands that ask, fit, steer or train: runs and what builds on them."""
