@@ -13,43 +13,34 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
+import figures
+from figures import report
 from interp.errors import OutputError
 
 LOCK = ".lock"
+MANIFEST = "manifest.json"
 
 
-def hold(folder: Path) -> int:
-    """Take the folder's lock: the open file that holds it until it is closed.
+def hold(folder: Path) -> FileLock:
+    """Take the folder's lock, which is held until it is released or the process ends. The lock's file names the holder.
 
     Raises OutputError where another process, or this one, has it; OSError where the folder can't be written.
     """
-    import fcntl
-
     path = folder / LOCK
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
-                os.ftruncate(lock, 0)
-                os.write(lock, f"process {os.getpid()} on {platform.node()}".encode())
-                return lock
-        except BlockingIOError:
-            holder = os.read(lock, 1000).decode(errors="replace") or "another process"
-            os.close(lock)
-            raise OutputError(
-                f"{folder} is in use by {holder}",
-                allowed="one process per run",
-                remedy="wait until it ends, stop it, or pass another --out",
-            ) from None
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)  # the folder was moved or removed between the two calls
-
-
-MANIFEST = "manifest.json"
+    lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        holder = path.read_text(errors="replace") if path.exists() else ""
+        raise OutputError(
+            f"{folder} is in use by {holder or 'another process'}",
+            allowed="one process per run",
+            remedy="wait until it ends, stop it, or pass another --out",
+        ) from None
+    path.write_text(f"process {os.getpid()} on {platform.node()}")
+    return lock
 
 
 def check_folder(final: Path) -> None:
@@ -88,18 +79,13 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 def draw_figures(folder: Path) -> None:
     """Draw every figure that the tables written to a folder allow, into its folder `figures`."""
-    from figures import RunTables, draw, save
-
-    for name, figure in draw(RunTables(folder)):
-        save(figure, folder / "figures" / name)
+    for name, figure in figures.draw(figures.RunTables(folder)):
+        figures.save(figure, folder / "figures" / name)
 
 
 def draw_report(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write `report.html` from the tables written to a folder, and what its manifest is going to say."""
-    from figures import RunTables
-    from figures.report import FILE, write_report
-
-    write_report(RunTables(folder), json.loads(json.dumps(manifest)), folder / FILE)
+    report.write_report(figures.RunTables(folder), json.loads(json.dumps(manifest)), folder / report.FILE)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

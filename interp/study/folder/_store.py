@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from interp.errors import ConfigError, Notice, OutputError
 from interp.files import PARTIAL, differences, whole, write_json
 from interp.study.folder._folder import hold, writable
@@ -43,7 +45,7 @@ class Store:
     Make one with `Store.open`. Methods raise OutputError where the folder can't be written, ValueError for a bad key.
     """
 
-    def __init__(self, folder: Path, lock: int | None) -> None:
+    def __init__(self, folder: Path, lock: FileLock | None) -> None:
         self.folder = folder
         self._parts, self._lock = folder / PARTS, lock
 
@@ -85,8 +87,7 @@ class Store:
     def close(self) -> None:
         """Let go of the folder."""
         if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            self._lock.release()
 
     def __enter__(self) -> Store:
         return self
