@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from interp.study.folder import (
     check_made_of,
     checksums,
     described,
-    described_design,
     draw_figures,
     draw_report,
     finished,
@@ -108,7 +107,8 @@ def run_locate(
     config, loaded = with_model(config, model)
     if inputs is None:
         inputs = resolve(config) if loaded is None else resolve_data(config)
-    with working_folder(config, inputs, ["vectors"], told={"verb": "locate"}, overwrite=overwrite) as (folder, store):
+    made, purpose = ["vectors"], {"verb": "locate"}
+    with working_folder(config, inputs, made, purpose=purpose, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("load", 1) as advance:
             study = replace(prepare(config, loaded, inputs), parts=store)
@@ -188,7 +188,7 @@ def _manifest(study: Study, beside: Beside, timings: Mapping[str, float]) -> dic
             "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
             "search": "the same for methods and controls: the same grid, rounds and rule, on the same prompts of dev",
         },
-        "design": described_design(study),
+        "design": asdict(study.design),
         "trained": beside.described(),
         "seconds": dict(timings),
     }

@@ -15,7 +15,7 @@ from interp.model.load import ORGANISM, Outline, has_configuration, outline, out
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
 from interp.study.cost._estimate import Estimate, estimate, measured, planned
-from interp.study.folder import IDENTITY, MANIFEST, partial_folder, plain
+from interp.study.folder import IDENTITY, MANIFEST, manifest_settings, partial_folder
 from interp.study.search import AXES, DEFAULT, DESIGNS, POWER, Name, SplitTasks, read_seconds
 
 BUDGET = "10m"
@@ -118,7 +118,7 @@ def _outlined(config: RunConfig, loaded: LoadedModel | None) -> tuple[Outline, t
 
 def _begun(config: RunConfig) -> Name | None:
     """The design of the run in the folder, where it differs from these settings in nothing else."""
-    asked = {key: value for key, value in plain(config).items() if key not in ("design", "budget")}
+    asked = {key: value for key, value in manifest_settings(config).items() if key not in ("design", "budget")}
     for path in (config.folder / MANIFEST, partial_folder(config.folder) / IDENTITY):
         try:
             there: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["config"]

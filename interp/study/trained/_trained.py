@@ -22,7 +22,7 @@ from interp.progress import Stages
 from interp.study.ask import Study
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, read_fit, study_vectors
-from interp.study.folder import Outcomes, Under, save_plans, save_vectors, write_csv
+from interp.study.folder import Outcomes, PrefixedParts, save_plans, save_vectors, write_csv
 from interp.study.locate import (
     Located,
     comparison_lines,
@@ -148,7 +148,7 @@ def twin(study: Study, one: Member) -> Study:
     loaded = load_model(one.place, device=config.device, dtype=config.dtype, n_devices=config.n_devices)
     _check_alike(study, loaded, one)
     loaded = replace(loaded, exposure=study.loaded.exposure)
-    parts = Under(study.parts, f"trained/{one.name}")
+    parts = PrefixedParts(study.parts, f"trained/{one.name}")
     return replace(study, config=replace(config, attribution_items=0), loaded=loaded, parts=parts)
 
 
