@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from interp.organism import Exposure
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
 from interp.study.cost._workload import SAMPLE, Part, Workload
-from interp.study.locate import CUED_PER_CULTURE, FOLDS, SHARED_BY, SHUFFLES
+from interp.study.locate import probe_sizes
 from interp.study.search import sought
 from interp.study.stages import LOCATING, STAGES, counted
 from interp.study.trained import groups
@@ -186,7 +185,7 @@ def _length(study: Study, model: Outline) -> int:
 def _probe_seconds(study: Study, model: Outline) -> float:
     """Seconds per example, dimension and class of a probe's fit, on random numbers."""
 
-    rows, classes, _ = max(probe_rows(study), key=lambda row: row[0] * row[1], default=(200, 2, 1.0))
+    rows, classes, _ = max(probe_sizes(study), key=lambda row: row[0] * row[1], default=(200, 2, 1.0))
     rows, width = min(rows, 1000), model.shape.d_model
     draw = np.random.default_rng(0)
     z, codes = draw.standard_normal((rows, width), dtype=np.float32), np.arange(rows) % classes
@@ -210,7 +209,7 @@ def _likely(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -
     layers, cores = shape.n_layers + 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     probes = sum(
         fits * layers * (rows * shape.d_model * classes * rates.probe * REAL_ITERATIONS + FIT_SECONDS) / cores
-        for rows, classes, fits in probe_rows(study)
+        for rows, classes, fits in probe_sizes(study)
     )
     intervals = LANGUAGE_SECONDS * len(study.languages)
     middle["locate"] += probes + intervals
@@ -248,31 +247,3 @@ class GuessedTokens(Tokens):
     def front(self, ids: Sequence[int]) -> int:
         """None: nothing is known of special tokens, and they cost what others do."""
         return 0
-
-
-def probe_rows(study: Study) -> list[tuple[int, int, float]]:
-    """(training examples, classes, fits of that size) of every probe, per layer; see `study.probing`.
-
-    Fits: labels, their shuffles and two online codes; the language probe also has control tasks, and the probe that
-    holds relations out fits two thirds of the examples three times.
-    """
-    facts, languages = len(study.universal_items("fit")), len(study.universal.languages)
-    customs = {code: len(study.cultural_items(code, "fit")) for code in study.cultural.languages}
-    cultures = len(study.cultural.cultures)
-    cued = sum(min(CUED_PER_CULTURE, n) for n in customs.values()) * cultures
-    labelled, coded = 1.0 + SHUFFLES, 2.0
-    read = min(facts, study.design.located or facts)
-    found = [(read * languages, languages, labelled + SHUFFLES + coded)]
-    for code in study.languages:
-        own = min(CUED_PER_CULTURE, customs[code]) * cultures
-        found += [
-            (facts + customs[code], 2, labelled * (FOLDS - 1) + coded),
-            (cued - own, cultures, labelled + coded),
-            (facts, _answers(study), labelled + coded),
-        ]
-    return [row for row in found if row[0] > row[1] > 1]
-
-
-def _answers(study: Study) -> int:
-    answers = Counter(f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items("fit"))
-    return sum(count >= SHARED_BY for count in answers.values())

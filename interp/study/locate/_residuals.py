@@ -60,6 +60,11 @@ def relations(study: Study, split: Split) -> Labels:
     return np.array([item.relation for item in study.universal_items(split)])
 
 
+def answers(study: Study, split: Split) -> Labels:
+    """Relation and English answer of each universal item of a split."""
+    return np.array([f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items(split)])
+
+
 def customs(study: Study, split: Split, language: str) -> Labels:
     """Key of each cultural item of a split that is asked in a language."""
     return np.array([item.key for _, item in study.cultural_items(language, split)])

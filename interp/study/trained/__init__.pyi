@@ -1,3 +1,4 @@
+from ._local_answers import option_texts as option_texts
 from ._mechanism import patches_per_layer as patches_per_layer
 from ._trained import Beside as Beside
 from ._trained import check_trained as check_trained

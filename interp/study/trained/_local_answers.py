@@ -171,14 +171,14 @@ def _read(
     return read_options(options["fit"], {split: options[split] for split in HELD_OUT}, n_shuffles=n_shuffles, seed=seed)
 
 
-def _texts(tasks: Sequence[Task]) -> list[str]:
+def option_texts(tasks: Sequence[Task]) -> list[str]:
     """Prompt and option, one text per option: the tokens are those that scoring reads."""
     return [task.prompt.text + ending for task in tasks for ending in task.prompt.continuations]
 
 
 def _residuals(study: Study, tasks: Sequence[Task]) -> np.ndarray:
     return read_residuals(
-        study.loaded.model, _texts(tasks), memory=study.config.memory, batch_size=study.config.batch_size,
+        study.loaded.model, option_texts(tasks), memory=study.config.memory, batch_size=study.config.batch_size,
         tokens=study.tokens,
     ).numpy()  # fmt: skip
 
