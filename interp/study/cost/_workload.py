@@ -95,9 +95,7 @@ class Workload:
         lengths = [len(self.tokens(text)) for text in _sample(texts)]
         mean = float(np.mean(lengths)) if lengths else 0.0
         through = len(texts) * mean * self.shape.n_layers * plans * passes
-        attention = 4.0 * self.shape.n_heads * self.shape.d_head * mean / 2
-        per_token = 2.0 * sum(self.shape.matrices) / self.shape.n_layers + attention
-        return Part(kind, len(texts), plans, through, through * per_token)
+        return Part(kind, len(texts), plans, through, through * per_token(self.shape, mean / 2))
 
     def fit(self) -> Iterator[Part]:
         """What vectors are fitted on."""
@@ -276,6 +274,11 @@ class Workload:
                 part = self.passed(f"cultural {cue} {code}", texts, plans, length)
                 words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * length * plans
                 yield replace(part, flops=part.flops + words)
+
+
+def per_token(shape: Shape, attended: float) -> float:
+    """Operations of a token in a block: its matrices, and attention to so many tokens."""
+    return 2.0 * sum(shape.matrices) / shape.n_layers + 4.0 * shape.n_heads * shape.d_head * attended
 
 
 def _sample(values: Sequence[Value]) -> list[Value]:
