@@ -45,7 +45,7 @@ from interp.study.search import (
 )
 from interp.study.stages import STAGES, Base
 from interp.study.tables import Tables
-from interp.study.trained import Beside, check_trained, members
+from interp.study.trained import TrainedModels, check_trained, members
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _run(
         lap(stage.name)
     scores = {name: pd.concat(tables, ignore_index=True) for name, tables in made.items() if name != "located"}
     (located,) = made["located"]
-    beside = Beside(study, base.fit, base.vectors, located, base.prompts, Checks(study, scores["english"]))
+    beside = TrainedModels(study, base.fit, base.vectors, located, base.prompts, Checks(study, scores["english"]))
     tables = Tables(base, scores, located, beside, folder)
     for number, one in enumerate(members(study, inputs.training, base.vectors, progress)):
         lap(one.name if number else "training")
@@ -181,7 +181,7 @@ def _headroom(base: Base, made: Mapping[str, Sequence[pd.DataFrame]]) -> pd.Data
     return headroom_table(base_cells(unsteered, english, study.config.normalisation, study.resampling))
 
 
-def _manifest(study: Study, beside: Beside, timings: Mapping[str, float]) -> dict[str, Any]:
+def _manifest(study: Study, beside: TrainedModels, timings: Mapping[str, float]) -> dict[str, Any]:
     return described(study) | {
         "controls": {
             "third_language": {code: study.third_language(code) for code in study.languages},

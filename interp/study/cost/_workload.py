@@ -28,6 +28,9 @@ SAMPLE = 32
 WORDS = 2**14
 """Words that a bounded normaliser is counted with."""
 
+VECTOR = torch.zeros(1)
+"""Stands for the vector of every plan: what scoring costs doesn't depend on it."""
+
 Value = TypeVar("Value")
 
 
@@ -77,7 +80,6 @@ class Workload:
     shape: Shape
     tokens: Tokens
     searched_for: Sought | None = None
-    _vector: torch.Tensor = field(default_factory=lambda: torch.zeros(1), repr=False)
 
     @cached_property
     def methods(self) -> Sought:
@@ -128,7 +130,7 @@ class Workload:
     def plans(self, layers: Sequence[int]) -> list[Plan]:
         """A plan per layer, at the run's positions."""
         where: Positions = self.study.config.positions
-        return [Plan((Steer(layer, self._vector, positions=where),)) for layer in layers]
+        return [Plan((Steer(layer, VECTOR, positions=where),)) for layer in layers]
 
     def _spread(self, count: int) -> list[int]:
         """Layers for plans whose choice is not known yet: evenly over the grid."""

@@ -88,11 +88,8 @@ def direction_table(study: Study, fit: FitResiduals) -> pd.DataFrame:
 
     Everything is of the fit split, the one that the vectors were fitted on; block l is row l.
     """
-    en: dict[str, Stack] = {}
-    loc: dict[str, Stack] = {}
-    for code in study.languages:
-        en[code] = (fit.universal["en"] - fit.universal[code])[1:].numpy()
-        loc[code] = (fit.explicit[code] - fit.implicit[code])[1:].numpy()
+    en = {code: (fit.universal["en"] - fit.universal[code])[1:].numpy() for code in study.languages}
+    loc = {code: (fit.explicit[code] - fit.implicit[code])[1:].numpy() for code in study.languages}
     residuals = {
         code: np.concatenate([fit.universal[code][1:].numpy(), fit.implicit[code][1:].numpy()], axis=1)
         for code in study.languages
@@ -101,16 +98,11 @@ def direction_table(study: Study, fit: FitResiduals) -> pd.DataFrame:
     n_draws, seed = study.config.bootstrap_draws, study.config.seed
     parts = [
         direction_layers(
-            en[code],
-            loc[code],
-            residuals[code],
-            clusters_en=names,
-            clusters_loc=groups[code],
-            n_draws=n_draws,
+            en[code], loc[code], residuals[code], clusters_en=names, clusters_loc=groups[code], n_draws=n_draws,
             seed=seed,
         ).assign(language=code)
         for code in study.languages
-    ]
+    ]  # fmt: skip
     angles = angle_layers(
         list(en.values()), list(loc.values()), np.concatenate(list(residuals.values()), axis=1),
         clusters_en=[names] * len(en), clusters_loc=list(groups.values()), n_draws=min(n_draws, ANGLE_DRAWS), seed=seed,
