@@ -138,12 +138,12 @@ class Workload:
         return [grid[int((i + 0.5) * len(grid) / count)] for i in range(count)]
 
     def scored(
-        self, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, kept: int = 0, bounded: bool = False,
+        self, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, written: int = 0, bounded: bool = False,
     ) -> Part:  # fmt: skip
-        """Tasks under plans. kept: of how many plans scores are written down. bounded: where the design allows it."""
+        """Tasks under plans. written: of how many plans the scores are written to disk. bounded: where the design allows it."""
         sample = _sample(tasks)
         prompts = scored_prompts(self.study, sample)
-        rows = round(kept * sum(len(task.marks) for task in tasks))
+        rows = round(written * sum(len(task.marks) for task in tasks))
         words = WORDS if bounded and self.study.design.bounded else None
         return self._counted(kind, prompts, plans, rows=rows, scale=len(tasks) / len(sample), words=words)
 
@@ -210,7 +210,7 @@ class Workload:
     def english(self) -> Iterator[Part]:
         """All universal test items in English, unsteered."""
         tasks = self.study.universal_tasks("en", "test", everywhere=True)
-        yield self.scored("universal en", tasks, [Plan()], kept=1)
+        yield self.scored("universal en", tasks, [Plan()], written=1)
 
     def _kinds(self, code: str) -> dict[str, list[Task]]:
         kinds: dict[str, list[Task]] = {}
@@ -222,7 +222,7 @@ class Workload:
         """Every test prompt, unsteered."""
         for code in self.study.languages:
             for kind, tasks in self._kinds(code).items():
-                yield self.scored(kind, tasks, [Plan()], kept=1)
+                yield self.scored(kind, tasks, [Plan()], written=1)
 
     def sentences(self) -> Iterator[Part]:
         """Parallel sentences under base and the chosen plans."""
@@ -237,7 +237,7 @@ class Workload:
         layers = [layer for _, layer in layer_cells(self.study, self.methods.names)]
         for code in self.study.languages if layers else ():
             for axis, tasks in self._by_axis(code):
-                yield self.scored(f"layers {axis} {code}", tasks, self.plans(layers), kept=len(layers), bounded=True)
+                yield self.scored(f"layers {axis} {code}", tasks, self.plans(layers), written=len(layers), bounded=True)
 
     def _by_axis(self, code: str) -> tuple[tuple[str, list[Task]], ...]:
         return ("universal", self._prompts.universal[code]), ("cultural", self._prompts.cultural[code])
@@ -250,9 +250,9 @@ class Workload:
         for code in self.study.languages:
             for kind, tasks in self._kinds(code).items():
                 if plans:
-                    yield self.scored(kind, tasks, plans, kept=len(plans))
+                    yield self.scored(kind, tasks, plans, written=len(plans))
                 if others:
-                    yield self.scored(f"controls {kind}", tasks, others, kept=len(others), bounded=True)
+                    yield self.scored(f"controls {kind}", tasks, others, written=len(others), bounded=True)
                     yield from self._normaliser(kind, tasks)
 
     def controls(self) -> Iterator[Part]:
@@ -263,7 +263,7 @@ class Workload:
             for code in study.languages:
                 for axis, tasks in self._by_axis(code):
                     plans = self.plans(self._spread(draws))
-                    yield self.scored(f"{control} {axis} {code}", tasks, plans, kept=draws, bounded=True)
+                    yield self.scored(f"{control} {axis} {code}", tasks, plans, written=draws, bounded=True)
 
     def generate(self) -> Iterator[Part]:
         """Free answers under base and the chosen plans, where they are asked for."""
