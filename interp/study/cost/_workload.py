@@ -140,7 +140,7 @@ class Workload:
     def scored(
         self, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, written: int = 0, bounded: bool = False,
     ) -> Part:  # fmt: skip
-        """Tasks under plans. written: of how many plans the scores are written to disk. bounded: where the design allows it."""
+        """Tasks under plans. written: plans whose scores go to disk. bounded: where the design allows it."""
         sample = _sample(tasks)
         prompts = scored_prompts(self.study, sample)
         rows = round(written * sum(len(task.marks) for task in tasks))
