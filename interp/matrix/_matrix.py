@@ -69,8 +69,8 @@ def run_matrix(
     cultures = Cultures.of(inputs.cultural, inputs.languages, steered)
     counts = named_counts(config) if loaded is None else counts_of(loaded.exposure)
     cells = scored_cells(inputs.cultural, inputs.languages, counts, cultures)
-    told, made = {"verb": "matrix", "steered": list(steered)}, ["scores", "vectors", "figures"]
-    with working_folder(config, inputs, made, told=told, overwrite=overwrite) as (folder, store):
+    purpose, made = {"verb": "matrix", "steered": list(steered)}, ["scores", "vectors", "figures"]
+    with working_folder(config, inputs, made, purpose=purpose, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
             study = replace(prepare(config, loaded, inputs), parts=store)

@@ -156,8 +156,8 @@ def rescore(
         inputs = (resolve if loaded is None else resolve_data)(config, among, (split,), locating=False)
     _notice_left_out(candidates, inputs, config)
     plans = {name: {code: make(code) for code in inputs.languages} for name, make in candidates.plans.items()}
-    told = {"verb": "score", "split": split, "plans": dict(candidates.described)}
-    with working_folder(config, inputs, ["scores"], told=told, overwrite=overwrite) as (folder, store):
+    purpose = {"verb": "score", "split": split, "plans": dict(candidates.described)}
+    with working_folder(config, inputs, ["scores"], purpose=purpose, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
             with naming_model(candidates.saved, config.model):

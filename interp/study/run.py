@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from interp.study.folder import (
     check_made_of,
     checksums,
     described,
-    described_design,
     draw_figures,
     draw_report,
     finished,
@@ -46,7 +45,7 @@ from interp.study.search import (
 )
 from interp.study.stages import STAGES, Base
 from interp.study.tables import Tables
-from interp.study.trained import Beside, check_trained, members
+from interp.study.trained import TrainedModels, check_trained, members
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,8 @@ def run_locate(
     config, loaded = with_model(config, model)
     if inputs is None:
         inputs = resolve(config) if loaded is None else resolve_data(config)
-    with working_folder(config, inputs, ["vectors"], told={"verb": "locate"}, overwrite=overwrite) as (folder, store):
+    made, purpose = ["vectors"], {"verb": "locate"}
+    with working_folder(config, inputs, made, purpose=purpose, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("load", 1) as advance:
             study = replace(prepare(config, loaded, inputs), parts=store)
@@ -162,7 +162,7 @@ def _run(
         lap(stage.name)
     scores = {name: pd.concat(tables, ignore_index=True) for name, tables in made.items() if name != "located"}
     (located,) = made["located"]
-    beside = Beside(study, base.fit, base.vectors, located, base.prompts, Checks(study, scores["english"]))
+    beside = TrainedModels(study, base.fit, base.vectors, located, base.prompts, Checks(study, scores["english"]))
     tables = Tables(base, scores, located, beside, folder)
     for number, one in enumerate(members(study, inputs.training, base.vectors, progress)):
         lap(one.name if number else "training")
@@ -181,14 +181,14 @@ def _headroom(base: Base, made: Mapping[str, Sequence[pd.DataFrame]]) -> pd.Data
     return headroom_table(base_cells(unsteered, english, study.config.normalisation, study.resampling))
 
 
-def _manifest(study: Study, beside: Beside, timings: Mapping[str, float]) -> dict[str, Any]:
+def _manifest(study: Study, beside: TrainedModels, timings: Mapping[str, float]) -> dict[str, Any]:
     return described(study) | {
         "controls": {
             "third_language": {code: study.third_language(code) for code in study.languages},
             "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
             "search": "the same for methods and controls: the same grid, rounds and rule, on the same prompts of dev",
         },
-        "design": described_design(study),
+        "design": asdict(study.design),
         "trained": beside.described(),
         "seconds": dict(timings),
     }

@@ -42,14 +42,14 @@ from interp.study.search import (
     write_candidates,
 )
 from interp.study.stages import Base
-from interp.study.trained import Beside, groups, means
+from interp.study.trained import TrainedModels, groups, means
 
 
 class Tables:
     """The scores of every stage, and the tables that are made of them; trained models' are added to `kept`."""
 
     def __init__(
-        self, base: Base, scores: Mapping[str, pd.DataFrame], located: Located, beside: Beside, folder: Path
+        self, base: Base, scores: Mapping[str, pd.DataFrame], located: Located, beside: TrainedModels, folder: Path
     ) -> None:
         self.base, self.scores, self.located, self.beside, self.folder = base, scores, located, beside, folder
         self.generated = [scores["generated"]] if "generated" in scores else []

@@ -30,7 +30,7 @@ from interp.studies import finished_folder
 from interp.study.ask import ScoreTables, Study, prepare, score_tasks
 from interp.study.config import RunConfig
 from interp.study.fit import AsLong, Fitted, Lent, Noise, Pairs, Pooled, plan_of, read_fit
-from interp.study.folder import _working as reopening
+from interp.study.folder import _finished as reopening
 from interp.study.folder import read_manifest, verify
 from interp.study.locate import before_search
 from interp.study.run import run

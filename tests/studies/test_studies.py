@@ -293,9 +293,10 @@ def test_two_processes_do_not_work_on_one_study(tmp_path: Path) -> None:
     study = expanded(SMALL, tmp_path)
     planned = plan_study(study)
     study.folder.mkdir(parents=True)
-    hold(study.folder)
+    lock = hold(study.folder)
     with pytest.raises(OutputError, match="is in use by process"):
         run_study(study, planned, Executor(), gather)
+    lock.release()
 
 
 def test_an_interrupted_study_goes_on(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from interp.steering.engine import unsteered_mass
 from interp.study.ask._checks import indistinct, indistinct_items, unknown_shares
 from interp.study.ask._resolve import following
 from interp.study.config import RunConfig
-from interp.study.folder import Parts, Unkept
+from interp.study.folder import Parts
 from interp.study.search import Design, design_of, in_turn, tested
 
 OWN_ONLY = ("letter", "sentence")
@@ -65,7 +65,7 @@ class Study:
     parallel: ParallelText
     languages: tuple[str, ...]
     template: Template = field(default_factory=Template)
-    parts: Parts = field(default_factory=Unkept)
+    parts: Parts = field(default_factory=Parts)
     rendered: dict[tuple[object, ...], list[Task]] | None = field(default=None, repr=False)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from interp.model.load import ORGANISM, Outline, has_configuration, outline, out
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
 from interp.study.cost._estimate import Estimate, estimate, measured, planned
-from interp.study.folder import IDENTITY, MANIFEST, partial_folder, plain
+from interp.study.folder import IDENTITY, MANIFEST, manifest_settings, partial_folder
 from interp.study.search import AXES, DEFAULT, DESIGNS, POWER, Name, SplitTasks, read_seconds
 
 BUDGET = "10m"
@@ -53,11 +53,11 @@ def settle(
     overwrite: bool = False,
     offered: Sequence[Offer] = (),
 ) -> RunConfig:
-    """The settings with a design that has a name, and without a budget.
+    """The settings with a named design in place of `auto`, and without a budget.
 
-    A run that is there, or begun, with settings that are the same but for the design keeps its own. The embedded model
-    is always given DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises
-    ConfigError where the budget is too small for the smallest design. offered: what `offers` gave for these settings.
+    A finished or partial run whose settings differ in the design alone keeps its design. The embedded model always gets
+    DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises ConfigError where the
+    budget is too small for the smallest design. offered: what `offers` gave for these settings.
     """
     if config.design != "auto":
         return config
@@ -66,26 +66,27 @@ def settle(
     if config.model == ORGANISM and not config.budget:
         return replace(config, design=DEFAULT)  # type: ignore[arg-type]
     if loaded is not None and not has_configuration(loaded) and not config.budget:
-        warnings.warn(f"design {DEFAULT}: how long this model takes can't be told (--design)", Notice, stacklevel=2)
+        text = f"design {DEFAULT}: there is no estimate of how long this model takes (--design picks another)"
+        warnings.warn(text, Notice, stacklevel=2)
         return replace(config, design=DEFAULT)  # type: ignore[arg-type]
     asked = config.budget or BUDGET
-    every = offered or list(offers(config, inputs, *_outlined(config, loaded)))
-    fitting = [offer for offer in every if offer.cost.middle <= read_seconds(asked)]
+    choices = offered or list(offers(config, inputs, *_outlined(config, loaded)))
+    fitting = [offer for offer in choices if offer.cost.middle <= read_seconds(asked)]
     if not fitting and config.budget:
-        needed = _minutes(every[0].cost.middle)
+        needed = _minutes(choices[0].cost.middle)
         raise ConfigError(
             f"budget {config.budget} is too small: the smallest design takes about {needed} here",
             allowed=f"{needed} or more",
             remedy="pass a larger --budget, fewer --languages, or --layers, --strengths and --draws of your own",
         )
-    picked = (fitting or every)[-1 if fitting else 0]
-    told = f"design {picked.name}: about {_minutes(picked.cost.middle)} here"
+    picked = fitting[-1] if fitting else choices[0]
+    message = f"design {picked.name}: about {_minutes(picked.cost.middle)} here"
     if not fitting:
-        told += f", more than {asked}, but no design is smaller"
-    elif picked.name != every[-1].name:
-        larger = every[len(fitting)]
-        told += f"; {larger.name} would take {_minutes(larger.cost.middle)} (--design, --budget)"
-    warnings.warn(told, Notice, stacklevel=2)
+        message += f", more than {asked}, but no design is smaller"
+    elif picked.name != choices[-1].name:
+        larger = choices[len(fitting)]
+        message += f"; {larger.name} would take {_minutes(larger.cost.middle)} (--design, --budget)"
+    warnings.warn(message, Notice, stacklevel=2)
     return replace(config, design=picked.name, budget="")  # type: ignore[arg-type]
 
 
@@ -96,39 +97,35 @@ SHIFTED = 0.1
 def smallest_seen(study: Study) -> dict[str, float]:
     """Axis -> the smallest change over all languages that its test prompts find with 80% power, before anything is run.
 
-    SHIFTED of the choices are supposed to change, either way, independently between clusters: sqrt(SHIFTED / clusters)
-    standard errors. `interp.study.search.smallest_effects` tells it from dev. Our definition.
+    SHIFTED of the choices are supposed to change, either way, independently between clusters: the standard error is
+    sqrt(SHIFTED / clusters). `interp.study.search.smallest_effects` measures it on dev. Our definition.
     """
-    test, found = SplitTasks(study, "test"), {}
+    test, effects = SplitTasks(study, "test"), {}
     for axis in AXES:
         clusters = {task.cluster for code in study.languages for task in test.made(axis, code)}
-        found[str(axis)] = POWER * (SHIFTED / max(1, len(clusters))) ** 0.5
-    return found
+        effects[str(axis)] = POWER * (SHIFTED / max(1, len(clusters))) ** 0.5
+    return effects
 
 
 def _outlined(config: RunConfig, loaded: LoadedModel | None) -> tuple[Outline, tuple[str, str]]:
     if loaded is not None:
         return outline_of(loaded), (config.device, config.dtype)
     spot = place(config.device, config.dtype, config.n_devices, None, config.quantization or None)
-    found = outline(
-        config.model, spot.dtype, quantization=config.quantization or None, revision=config.revision or None
-    )
-    return found, (spot.device, spot.dtype)
+    quantization, revision = config.quantization or None, config.revision or None
+    return outline(config.model, spot.dtype, quantization=quantization, revision=revision), (spot.device, spot.dtype)
 
 
 def _begun(config: RunConfig) -> Name | None:
-    """The design of the run in the folder, where it differs from these settings in nothing else."""
-    asked = {key: value for key, value in plain(config).items() if key not in ("design", "budget")}
+    """The design of the finished or partial run in the folder, where all its other settings are these."""
     for path in (config.folder / MANIFEST, partial_folder(config.folder) / IDENTITY):
         try:
-            there: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["config"]
-            design = there["design"]
+            saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["config"]
+            design: Name = saved["design"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        own = {key: value for key, value in there.items() if key not in ("design", "budget")}
-        if design in DESIGNS and not differences(own, asked):
-            found: Name = design
-            return found
+        expected = (line.startswith(("design:", "budget:")) for line in differences(saved, manifest_settings(config)))
+        if design in DESIGNS and all(expected):
+            return design
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,8 +18,8 @@ from interp.model.read import Budget, Ids, Template, Tokens, find_template
 from interp.organism import Exposure
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
-from interp.study.cost._workload import SAMPLE, Part, Workload
-from interp.study.locate import CUED_PER_CULTURE, FOLDS, SHARED_BY, SHUFFLES
+from interp.study.cost._workload import SAMPLE, Part, Workload, per_token
+from interp.study.locate import probe_sizes
 from interp.study.search import sought
 from interp.study.stages import LOCATING, STAGES, counted
 from interp.study.trained import groups
@@ -118,21 +117,21 @@ def estimate(
     parts = tuple(counted(work, STAGES if whole else LOCATING))
     rates = rates or measured(study, model, device, dtype)
     activations = Budget(study.loaded.model, study.config.memory).bytes
-    held = _residual_bytes(parts, model)
+    residuals = _residual_bytes(parts, model)
     on_gpu = device.partition(":")[0] != "cpu"
     folds = study.design.attribution_items and not study.config.quantization
     loaded = model.weights + (_folded_bytes(model) if folds else 0) + activations
     vectors = (1 + len(sought(study).names)) * len(study.languages) * model.shape.n_layers * model.shape.d_model * 4
     likely = _likely(study, model, parts, rates)
-    lows = {"generate": LOW * SHORT_ANSWERS}
+    lowest = {"generate": LOW * SHORT_ANSWERS}
     return Estimate(
         parts=parts,
         likely=likely,
-        seconds={name: (value * lows.get(name, LOW), value * HIGH) for name, value in likely.items()},
+        seconds={name: (value * lowest.get(name, LOW), value * HIGH) for name, value in likely.items()},
         rates=rates,
         activations=activations,
-        device_bytes=loaded if on_gpu else loaded + held + PROCESS_BYTES,
-        host_bytes=held + PROCESS_BYTES if on_gpu else 0,
+        device_bytes=loaded if on_gpu else loaded + residuals + PROCESS_BYTES,
+        host_bytes=residuals + PROCESS_BYTES if on_gpu else 0,
         disk_bytes=sum(part.rows for part in parts) * ROW_BYTES + vectors + FIXED_BYTES,
         guessed=guessed,
     )
@@ -167,7 +166,7 @@ def _residual_bytes(parts: Sequence[Part], model: Outline) -> int:
 def measured(study: Study, model: Outline, device: str, dtype: str) -> Rates:
     """The rates of this device, with the run's own sizes."""
     kind = getattr(torch, dtype)
-    length = max(2, _length(study, model))
+    length = max(2, _mean_length(study, model))
     tokens = Budget(study.loaded.model, study.config.memory).tokens(length)
     return Rates(
         matmul=matmul_rate(device, kind),
@@ -176,8 +175,8 @@ def measured(study: Study, model: Outline, device: str, dtype: str) -> Rates:
     )
 
 
-def _length(study: Study, model: Outline) -> int:
-    """Tokens of a prompt, over some of the fit split."""
+def _mean_length(study: Study, model: Outline) -> int:
+    """Tokens of a prompt: the mean over some of the fit split."""
     tokens = GuessedTokens() if model.tokenizer is None else study.tokens
     texts = [text for code in study.languages for text in study.universal_texts(code, "fit")[:SAMPLE]]
     return round(float(np.mean([len(tokens(study.template.text(text))) for text in texts])))
@@ -185,8 +184,7 @@ def _length(study: Study, model: Outline) -> int:
 
 def _probe_seconds(study: Study, model: Outline) -> float:
     """Seconds per example, dimension and class of a probe's fit, on random numbers."""
-
-    rows, classes, _ = max(probe_rows(study), key=lambda row: row[0] * row[1], default=(200, 2, 1.0))
+    rows, classes, _ = max(probe_sizes(study), key=lambda row: row[0] * row[1], default=(200, 2, 1.0))
     rows, width = min(rows, 1000), model.shape.d_model
     draw = np.random.default_rng(0)
     z, codes = draw.standard_normal((rows, width), dtype=np.float32), np.arange(rows) % classes
@@ -197,29 +195,27 @@ def _probe_seconds(study: Study, model: Outline) -> float:
 
 
 def _likely(study: Study, model: Outline, parts: Sequence[Part], rates: Rates) -> dict[str, float]:
+    """Stage -> seconds: what passes through the model, and what else the stage does."""
     shape = model.shape
-    middle = dict.fromkeys(("load", *(stage.name for stage in STAGES), "tables"), 0.0)
+    seconds = dict.fromkeys(("load", *(stage.name for stage in STAGES), "tables"), 0.0)
     for part in parts:
-        attention = (
-            4.0 * shape.n_heads * shape.d_head * part.tokens / max(1, part.prompts * part.plans * shape.n_layers)
-        )
-        per_token = 2.0 * sum(shape.matrices) / shape.n_layers + attention
-        unembedded = max(0.0, part.flops - part.tokens * per_token)
-        middle[part.stage] += part.tokens * rates.block + unembedded / rates.matmul
-        middle[part.stage] += part.rows * ROW_SECONDS + part.hooked * HOOKED_SECONDS
+        length = part.tokens / max(1, part.prompts * part.plans * shape.n_layers)
+        unembedded = max(0.0, part.flops - part.tokens * per_token(shape, length))
+        seconds[part.stage] += part.tokens * rates.block + unembedded / rates.matmul
+        seconds[part.stage] += part.rows * ROW_SECONDS + part.hooked * HOOKED_SECONDS
     layers, cores = shape.n_layers + 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     probes = sum(
         fits * layers * (rows * shape.d_model * classes * rates.probe * REAL_ITERATIONS + FIT_SECONDS) / cores
-        for rows, classes, fits in probe_rows(study)
+        for rows, classes, fits in probe_sizes(study)
     )
     intervals = LANGUAGE_SECONDS * len(study.languages)
-    middle["locate"] += probes + intervals
-    middle["load"] = FIXED_SECONDS + model.weights / READ_BYTES
+    seconds["locate"] += probes + intervals
+    seconds["load"] = FIXED_SECONDS + model.weights / READ_BYTES
     trained = any(part.stage == "on top" for part in parts)
     models = sum(len(members) for members in groups(study.config).values()) if trained else 0
-    middle["on top"] += models * (probes + 2 * intervals + middle["load"])
-    middle["tables"] = FIXED_SECONDS + intervals
-    return {name: SPENT * value for name, value in middle.items() if value}
+    seconds["on top"] += models * (probes + 2 * intervals + seconds["load"])
+    seconds["tables"] = FIXED_SECONDS + intervals
+    return {name: SPENT * value for name, value in seconds.items() if value}
 
 
 class GuessedTokens(Tokens):
@@ -248,31 +244,3 @@ class GuessedTokens(Tokens):
     def front(self, ids: Sequence[int]) -> int:
         """None: nothing is known of special tokens, and they cost what others do."""
         return 0
-
-
-def probe_rows(study: Study) -> list[tuple[int, int, float]]:
-    """(training examples, classes, fits of that size) of every probe, per layer; see `study.probing`.
-
-    Fits: labels, their shuffles and two online codes; the language probe also has control tasks, and the probe that
-    holds relations out fits two thirds of the examples three times.
-    """
-    facts, languages = len(study.universal_items("fit")), len(study.universal.languages)
-    customs = {code: len(study.cultural_items(code, "fit")) for code in study.cultural.languages}
-    cultures = len(study.cultural.cultures)
-    cued = sum(min(CUED_PER_CULTURE, n) for n in customs.values()) * cultures
-    labelled, coded = 1.0 + SHUFFLES, 2.0
-    read = min(facts, study.design.located or facts)
-    found = [(read * languages, languages, labelled + SHUFFLES + coded)]
-    for code in study.languages:
-        own = min(CUED_PER_CULTURE, customs[code]) * cultures
-        found += [
-            (facts + customs[code], 2, labelled * (FOLDS - 1) + coded),
-            (cued - own, cultures, labelled + coded),
-            (facts, _answers(study), labelled + coded),
-        ]
-    return [row for row in found if row[0] > row[1] > 1]
-
-
-def _answers(study: Study) -> int:
-    answers = Counter(f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items("fit"))
-    return sum(count >= SHARED_BY for count in answers.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -12,11 +12,13 @@ import torch
 
 from interp.data import Axis, Prompt, Task
 from interp.model import Shape
-from interp.model.read import Tokens
+from interp.model.read import Residuals, Tokens
+from interp.progress import unsaid
 from interp.steering import Plan, Positions, Steer
 from interp.steering.engine import costs, tokenise
 from interp.study.ask import Study, scored_prompts
-from interp.study.locate import CUED_PER_CULTURE, UNITS
+from interp.study.fit import FitResiduals, read_fit
+from interp.study.locate import UNITS, read_residuals
 from interp.study.score import Prompts, is_control, layer_cells, sentence_prompts
 from interp.study.search import AXES, FINALISTS, Sought, SplitTasks, bounds, searched, sought
 
@@ -26,6 +28,9 @@ SAMPLE = 32
 WORDS = 2**14
 """Words that a bounded normaliser is counted with."""
 
+VECTOR = torch.zeros(1)
+"""Stands for the vector of every plan: what scoring costs doesn't depend on it."""
+
 Value = TypeVar("Value")
 
 
@@ -33,9 +38,8 @@ Value = TypeVar("Value")
 class Part:
     """One piece of a stage: `prompts` read under `plans`, with tokens through blocks and floating-point operations.
 
-    stage: named by whoever counts (`interp.study.stages`).
-    unembedding: of these operations. rows: of the tables of scores that it writes. hooked: blocks passed under
-    TransformerLens' hooks, call by call.
+    stage: named by whoever counts (`interp.study.stages`). rows: of the tables of scores that it writes. hooked: blocks
+    passed under TransformerLens' hooks, call by call.
     """
 
     kind: str
@@ -43,20 +47,44 @@ class Part:
     plans: int
     tokens: float
     flops: float
-    unembedding: float = 0.0
     rows: int = 0
     hooked: int = 0
     stage: str = ""
 
 
 @dataclass(frozen=True)
+class TextsRead(Study):
+    """A study that notes the texts whose residuals it is asked for, and gives empty ones."""
+
+    texts: list[Sequence[str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, study: Study) -> TextsRead:
+        """The same study, nothing noted yet."""
+        return cls(**{each.name: getattr(study, each.name) for each in fields(study)})
+
+    def read(self, texts: Sequence[str], plan: Plan | None = None) -> Residuals:
+        """Note the texts."""
+        self.texts.append(texts)
+        return torch.empty(0, len(texts), 0)
+
+
+@dataclass(frozen=True)
 class Workload:
-    """Counts the parts of a study's run for a model of some shape. The study's model may be an outline."""
+    """Counts the parts of a study's run for a model of some shape. The study's model may be an outline.
+
+    searched_for: methods whose layer and strength are chosen; by default those that the run seeks.
+    """
 
     study: Study
     shape: Shape
     tokens: Tokens
-    _vector: torch.Tensor = field(default_factory=lambda: torch.zeros(1), repr=False)
+    searched_for: Sought | None = None
+
+    @cached_property
+    def methods(self) -> Sought:
+        """Methods whose layer and strength are chosen."""
+        return self.searched_for or sought(self.study)
 
     # What is read
 
@@ -69,40 +97,24 @@ class Workload:
         lengths = [len(self.tokens(text)) for text in _sample(texts)]
         mean = float(np.mean(lengths)) if lengths else 0.0
         through = len(texts) * mean * self.shape.n_layers * plans * passes
-        attention = 4.0 * self.shape.n_heads * self.shape.d_head * mean / 2
-        per_token = 2.0 * sum(self.shape.matrices) / self.shape.n_layers + attention
-        return Part(kind, len(texts), plans, through, through * per_token)
+        return Part(kind, len(texts), plans, through, through * per_token(self.shape, mean / 2))
 
     def fit(self) -> Iterator[Part]:
         """What vectors are fitted on."""
-        study = self.study
-        for code in study.universal.languages:
-            yield self.read(f"universal {code}", self.study.universal_texts(code, "fit"))
-        for code in study.cultural.languages:
-            yield self.read(f"cultural {code}", self.study.cultural_texts(code, "fit"))
-        for code in ("en", *study.languages) if study.nonfactual else ():
-            yield self.read(f"nonfactual {code}", study.sentences(code, "fit"))
-        for code in study.languages:
-            cued = {"explicit": study.culture(code), "wrong": study.wrong_culture(code)}
-            for name, culture in cued.items():
-                if culture:
-                    yield self.read(f"{name} {code}", self.study.cultural_texts(code, "fit", "explicit", culture))
-            yield self.read(f"placebo {code}", self.study.cultural_texts(code, "fit", "placebo"))
+        counted = TextsRead.of(self.study)
+        read_fit(counted)
+        yield from (self.read("fit", texts) for texts in counted.texts)
 
     def locate(self) -> Iterator[Part]:
         """What probes, alignment and attribution read."""
         study, n = self.study, self.shape.n_layers
-        for code in study.universal.languages:
-            yield self.read(f"universal {code}", self.study.universal_texts(code, "test"))
-        for code in study.cultural.languages:
-            yield self.read(f"cultural {code}", self.study.cultural_texts(code, "test"))
-            for culture in study.cultural.cultures:
-                texts = self.study.cultural_texts(code, "fit", "explicit", culture)[:CUED_PER_CULTURE]
-                yield self.read(f"cued {code} {culture}", texts)
+        counted = TextsRead.of(study)
+        read_residuals(counted, FitResiduals({}, {}, {}, {}, {}, {}), unsaid)
+        yield from (self.read("locate", texts) for texts in counted.texts)
         limit = study.design.attribution_items
         for code in study.languages if limit else ():
-            facts = self.study.universal_texts(code, "test")[:limit]
-            customs = self.study.cultural_texts(code, "test")[:limit]
+            facts = study.universal_texts(code, "test")[:limit]
+            customs = study.cultural_texts(code, "test")[:limit]
             for name, texts in (("right - wrong", facts), ("local - reference", customs)):
                 yield self._attributed(f"{name} {code}", texts, len(UNITS), batches=len(texts) / 4)
             # The cue and its control, each two forwards and a backward worth two; one prompt a call.
@@ -118,7 +130,7 @@ class Workload:
     def plans(self, layers: Sequence[int]) -> list[Plan]:
         """A plan per layer, at the run's positions."""
         where: Positions = self.study.config.positions
-        return [Plan((Steer(layer, self._vector, positions=where),)) for layer in layers]
+        return [Plan((Steer(layer, VECTOR, positions=where),)) for layer in layers]
 
     def _spread(self, count: int) -> list[int]:
         """Layers for plans whose choice is not known yet: evenly over the grid."""
@@ -126,12 +138,12 @@ class Workload:
         return [grid[int((i + 0.5) * len(grid) / count)] for i in range(count)]
 
     def scored(
-        self, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, kept: int = 0, bounded: bool = False,
+        self, kind: str, tasks: Sequence[Task], plans: Sequence[Plan], *, written: int = 0, bounded: bool = False,
     ) -> Part:  # fmt: skip
-        """Tasks under plans. kept: of how many plans scores are written down. bounded: where the design allows it."""
+        """Tasks under plans. written: plans whose scores go to disk. bounded: where the design allows it."""
         sample = _sample(tasks)
         prompts = scored_prompts(self.study, sample)
-        rows = round(kept * sum(len(task.marks) for task in tasks))
+        rows = round(written * sum(len(task.marks) for task in tasks))
         words = WORDS if bounded and self.study.design.bounded else None
         return self._counted(kind, prompts, plans, rows=rows, scale=len(tasks) / len(sample), words=words)
 
@@ -142,36 +154,37 @@ class Workload:
         """Prompts whose continuations are scored; they stand for `scale` times as many."""
         needed, plain = costs(self.shape, tokenise(prompts, self.tokens), plans, words)
         cost = needed if self.study.config.engine == "replay" else plain
-        tokens, flops, unembedding = (value * scale for value in (cost.tokens, cost.flops, cost.unembedding))
-        return Part(kind, round(len(prompts) * scale), len(plans), tokens, flops, unembedding, rows)
+        return Part(
+            kind, round(len(prompts) * scale), len(plans), cost.tokens * scale, cost.flops * scale, rows
+        )  # fmt: skip
 
-    def search(self, methods: Sought | None = None) -> Iterator[Part]:
-        """The rounds of every method (by default all that are sought); then the pairs."""
-        study, dev, methods = self.study, SplitTasks(self.study), methods or sought(self.study)
-        for axis, names in methods.by_axis.items():
+    def search(self) -> Iterator[Part]:
+        """The rounds of every method; then the pairs."""
+        study, dev = self.study, SplitTasks(self.study)
+        for axis, names in self.methods.by_axis.items():
             for code in study.languages:
                 tasks = dev.tasks(axis, code)
                 yield from self._normaliser(f"{axis} {code}", tasks[: searched(study)])
                 yield from self._rounds(dev, axis, code, len(names))
-                for name in methods.pairs:
+                for name in self.methods.pairs:
                     plans = [Plan(), *self.plans(self._spread(FINALISTS**2))]
                     yield self.scored(f"{name} {axis} {code}", tasks[: searched(study)], plans, bounded=True)
 
     def search_of_controls(self) -> Iterator[Part]:
         """The same rounds for every draw of every control."""
         study, dev = self.study, SplitTasks(self.study)
-        draws = len(study.design.controls) * study.design.draws if sought(study).names else 0
+        draws = len(study.design.controls) * study.design.draws if self.methods.names else 0
         for axis in AXES if draws else ():
             for code in study.languages:
                 yield from self._rounds(dev, axis, code, draws)
 
-    def _rounds(self, dev: SplitTasks, axis: Axis, code: str, several: int) -> Iterator[Part]:
-        """Successive halving of several searches, on one axis in one language."""
+    def _rounds(self, dev: SplitTasks, axis: Axis, code: str, searches: int) -> Iterator[Part]:
+        """Successive halving of some searches, on one axis in one language."""
         tasks, alive = dev.tasks(axis, code), len(self.study.design.cells)
         for number, each in enumerate(self.study.design.rounds):
             start, stop = bounds(dev, number)
-            if several and tasks[start:stop]:
-                plans = [Plan(), *self.plans(self._spread(alive) * several)]
+            if searches and tasks[start:stop]:
+                plans = [Plan(), *self.plans(self._spread(alive) * searches)]
                 yield self.scored(f"round {number + 1} {axis} {code}", tasks[start:stop], plans, bounded=True)
             alive = min(alive, each.kept)
 
@@ -183,7 +196,7 @@ class Workload:
     def sweep(self) -> Iterator[Part]:
         """EN and LOC at every cell of the grid, on both axes."""
         study, dev = self.study, SplitTasks(self.study)
-        n = sum(name in sought(study).names for name in ("en", "loc")) if study.design.swept else 0
+        n = sum(name in self.methods.names for name in ("en", "loc")) if study.design.swept else 0
         layers = [layer for layer, _ in study.design.cells]
         for code in study.languages if n else ():
             for axis in AXES:
@@ -197,7 +210,7 @@ class Workload:
     def english(self) -> Iterator[Part]:
         """All universal test items in English, unsteered."""
         tasks = self.study.universal_tasks("en", "test", everywhere=True)
-        yield self.scored("universal en", tasks, [Plan()], kept=1)
+        yield self.scored("universal en", tasks, [Plan()], written=1)
 
     def _kinds(self, code: str) -> dict[str, list[Task]]:
         kinds: dict[str, list[Task]] = {}
@@ -209,62 +222,65 @@ class Workload:
         """Every test prompt, unsteered."""
         for code in self.study.languages:
             for kind, tasks in self._kinds(code).items():
-                yield self.scored(kind, tasks, [Plan()], kept=1)
+                yield self.scored(kind, tasks, [Plan()], written=1)
 
-    def sentences(self, methods: Sought | None = None) -> Iterator[Part]:
+    def sentences(self) -> Iterator[Part]:
         """Parallel sentences under base and the chosen plans."""
-        names = (methods or sought(self.study)).names
-        plans = [Plan(), *self.plans(self._spread(len(names)))] if names else [Plan()]
+        plans = [Plan(), *self.plans(self._spread(len(self.methods.names)))]
         for code in self.study.languages:
             if prompts := list(sentence_prompts(self.study, code).values()):
                 yield self._counted(code, prompts, plans, rows=len(plans) * len(prompts))
 
     def test(self) -> Iterator[Part]:
         """Every test prompt under the chosen plans, and EN and LOC at every layer."""
-        yield from self.tested(sought(self.study))
-        layers = [layer for _, layer in layer_cells(self.study, sought(self.study).names)]
+        yield from self.tested()
+        layers = [layer for _, layer in layer_cells(self.study, self.methods.names)]
         for code in self.study.languages if layers else ():
             for axis, tasks in self._by_axis(code):
-                yield self.scored(f"layers {axis} {code}", tasks, self.plans(layers), kept=len(layers), bounded=True)
+                yield self.scored(f"layers {axis} {code}", tasks, self.plans(layers), written=len(layers), bounded=True)
 
     def _by_axis(self, code: str) -> tuple[tuple[str, list[Task]], ...]:
         return ("universal", self._prompts.universal[code]), ("cultural", self._prompts.cultural[code])
 
-    def tested(self, methods: Sought) -> Iterator[Part]:
+    def tested(self) -> Iterator[Part]:
         """Every test prompt under the chosen plans."""
-        names = methods.names
-        controls = sum(map(is_control, names))
-        plans = self.plans(self._spread(len(names) - controls)) if len(names) > controls else []
-        others = self.plans(self._spread(controls)) if controls else []
+        controls = sum(map(is_control, self.methods.names))
+        plans = self.plans(self._spread(len(self.methods.names) - controls))
+        others = self.plans(self._spread(controls))
         for code in self.study.languages:
             for kind, tasks in self._kinds(code).items():
                 if plans:
-                    yield self.scored(kind, tasks, plans, kept=len(plans))
+                    yield self.scored(kind, tasks, plans, written=len(plans))
                 if others:
-                    yield self.scored(f"controls {kind}", tasks, others, kept=len(others), bounded=True)
+                    yield self.scored(f"controls {kind}", tasks, others, written=len(others), bounded=True)
                     yield from self._normaliser(kind, tasks)
 
     def controls(self) -> Iterator[Part]:
         """Every draw of every control on test, each axis on its own."""
         study = self.study
-        draws = study.design.draws if sought(study).names else 0
+        draws = study.design.draws if self.methods.names else 0
         for control in study.design.controls if draws else ():
             for code in study.languages:
                 for axis, tasks in self._by_axis(code):
                     plans = self.plans(self._spread(draws))
-                    yield self.scored(f"{control} {axis} {code}", tasks, plans, kept=draws, bounded=True)
+                    yield self.scored(f"{control} {axis} {code}", tasks, plans, written=draws, bounded=True)
 
-    def generate(self, methods: Sought | None = None) -> Iterator[Part]:
+    def generate(self) -> Iterator[Part]:
         """Free answers under base and the chosen plans, where they are asked for."""
-        study, plans = self.study, 1 + len((methods or sought(self.study)).names)
+        study, plans = self.study, 1 + len(self.methods.names)
         for code in study.languages if study.config.generate else ():
             for cue in ("none", "explicit"):
                 tasks = [task for task in self._prompts.full[code] if task.axis == "cultural" and task.cue == cue]
-                most = study.config.max_new_tokens
+                length = study.config.max_new_tokens
                 texts = [task.prompt.text for task in tasks]
-                part = self.passed(f"cultural {cue} {code}", texts, plans, most)
-                words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * most * plans
-                yield replace(part, flops=part.flops + words, unembedding=words)
+                part = self.passed(f"cultural {cue} {code}", texts, plans, length)
+                words = 2.0 * self.shape.d_vocab * self.shape.d_model * len(tasks) * length * plans
+                yield replace(part, flops=part.flops + words)
+
+
+def per_token(shape: Shape, attended: float) -> float:
+    """Operations of a token in a block: its matrices, and attention to so many tokens."""
+    return 2.0 * sum(shape.matrices) / shape.n_layers + 4.0 * shape.n_heads * shape.d_head * attended
 
 
 def _sample(values: Sequence[Value]) -> list[Value]:

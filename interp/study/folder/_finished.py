@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
 from figures import read_table
 from interp.errors import OutputError
-from interp.files import differences
-from interp.steering import load_plans
+from interp.files import differences, write_json
+from interp.model import HookedModel, LoadedModel
+from interp.steering import PLANS, SURGICAL, SavedPlans, load_plans
+from interp.study.ask import Study, prepare, resolve, resolve_data, with_model
 from interp.study.config import RunConfig
 from interp.study.folder._folder import (
     MANIFEST,
+    PACKAGE,
+    as_settings,
     check_folder,
+    draw_figures,
+    draw_report,
+    manifest_settings,
+    partial_folder,
     read_manifest,
+    verify,
+    writable,
 )
+from interp.study.folder._store import Store
+from interp.study.folder._working import checksums
+from interp.study.folder._written import described_inputs, made_of
+from interp.study.methods import DEFAULT
 from interp.study.search import Chosen, method_of
 
-if TYPE_CHECKING:
-    from interp.study.search import Chosen
+ADDED = ("ablations.csv", "regret.csv", "noise.csv", "report.html")
+"""Files that are written again when a run is added to; its figures are too."""
 
-
-VERSION = "translocal"
+REMEDY = "make the run again: `interp run --overwrite` with its settings"
 
 
 @dataclass(frozen=True)
@@ -51,12 +68,6 @@ class RunResult:
     again: bool = False
 
 
-def plain(config: RunConfig) -> dict[str, Any]:
-    """The settings as a manifest has them."""
-    found: dict[str, Any] = json.loads(json.dumps(config.described()))
-    return found
-
-
 def finished(config: RunConfig) -> RunResult | None:
     """The run of these settings that `config.folder` holds, as `finished_manifest`; None where there is none."""
     manifest = finished_manifest(config)
@@ -74,9 +85,8 @@ def finished_manifest(config: RunConfig) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     manifest = read_manifest(config.folder)
-    there = {"config": manifest.get("config"), VERSION: manifest.get("versions", {}).get(VERSION)}
-    differ = differences(there, {"config": plain(config), VERSION: version(VERSION)})
-    if differ:
+    made_with = {"config": manifest.get("config"), PACKAGE: manifest.get("versions", {}).get(PACKAGE)}
+    if differ := differences(made_with, {"config": manifest_settings(config), PACKAGE: version(PACKAGE)}):
         raise OutputError(
             f"{config.folder} holds another run: {'; '.join(differ)}", allowed="a new folder, or the same settings",
             remedy="pass another --out, or --overwrite",
@@ -100,7 +110,7 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
         }
         for method, by_language in saved.methods.items()
     }
-    said = folder / "generated.csv"
+    answers = folder / "generated.csv"
     return RunResult(
         folder,
         read_table(folder / "plane.csv"),
@@ -109,7 +119,96 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
         list(manifest.get("findings", [])),
         list(manifest.get("verdicts", [])),
         list(manifest.get("headroom", [])),
-        read_table(said) if said.is_file() else None,
+        read_table(answers) if answers.is_file() else None,
         tuple(line for lines in manifest.get("checks", {}).values() for line in lines),
         again,
     )
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A finished run: what its manifest says, its plans, and its study without the methods that are trained."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    plans: SavedPlans
+    study: Study
+
+    @contextmanager
+    def store(self, purpose: Mapping[str, Any]) -> Iterator[Store]:
+        """Where parts of what is added are kept until the block ends well. purpose: what is added.
+
+        Raises ConfigError where the parts of something else are kept there.
+        """
+        folder = partial_folder(self.folder.resolve())
+        store = Store.open(folder, {"config": self.manifest["config"], "files": self.manifest["files"], **purpose})
+        ended = False
+        try:
+            yield store
+            ended = True
+        finally:
+            store.close()
+            if ended or store.empty:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def adding(self, entries: Mapping[str, Any]) -> Iterator[Path]:
+        """A folder beside the run's, whose tables join the run's when the block ends well, with figures and report.
+
+        entries: of the manifest, which may be filled in the block. Where it ends badly, the run stays as it was.
+        """
+        parent = self.folder.resolve().parent
+        with writable(self.folder), TemporaryDirectory(prefix=f".{self.folder.name}.", dir=parent) as name:
+            working = Path(name)
+            (working / "figures").mkdir()
+            yield working
+            draw_figures(working)
+            own = checksums(working)
+            for path in self.folder.iterdir():
+                if path.is_file() and not (working / path.name).exists():
+                    (working / path.name).symlink_to(path.resolve())
+            (working / ADDED[-1]).unlink(missing_ok=True)
+            manifest = {**self.manifest, **entries}
+            draw_report(working, manifest)
+            own |= {ADDED[-1]: checksums(working)[ADDED[-1]]}
+            for file in own:
+                (self.folder / file).parent.mkdir(exist_ok=True)
+                os.replace(working / file, self.folder / file)
+            write_json(self.folder / MANIFEST, manifest | {"files": dict(sorted((manifest["files"] | own).items()))})
+
+
+def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reopened:
+    """Read a finished run's settings and load its data and model. model: in place of the one that the settings name.
+
+    Raises OutputError for a folder that is not a finished run with a surgical plan, for one whose files were changed,
+    and for one made with other data, another model or other versions than are here; each difference is named.
+    """
+    manifest = read_manifest(folder)
+    if not (folder / PLANS).is_file() or SURGICAL not in (plans := load_plans(folder)).methods:
+        raise OutputError(
+            f"{folder} has no {SURGICAL} plan", allowed="a finished run of EN and LOC together",
+            remedy="pass the folder of `interp run` with its default --methods",
+        )  # fmt: skip
+    _check(folder, {PACKAGE: manifest.get("versions", {}).get(PACKAGE)}, {PACKAGE: version(PACKAGE)})
+    files = {line.partition(":")[0]: line for line in verify(folder, manifest)}
+    if changed := [line for file, line in files.items() if file not in ADDED and not file.startswith("figures/")]:
+        raise OutputError(
+            f"{folder} was changed: {'; '.join(changed)}", allowed="a run as it was written", remedy=REMEDY
+        )
+    named: dict[str, Any] = {"methods": DEFAULT, "out": str(folder)}
+    config, loaded = with_model(RunConfig(**as_settings(manifest["config"]) | named), model)
+    inputs = resolve(config) if loaded is None else resolve_data(config)
+    data = described_inputs(inputs)
+    _check(folder, {key: manifest["data"].get(key) for key in data}, data)
+    study = prepare(config, loaded, inputs)
+    current = json.loads(json.dumps(made_of(study)))
+    _check(folder, {key: manifest.get(key) for key in current}, current)
+    return Reopened(folder, manifest, plans, study)
+
+
+def _check(folder: Path, made_with: dict[str, Any], current: dict[str, Any]) -> None:
+    if differ := differences(made_with, current):
+        raise OutputError(
+            f"{folder} was made otherwise: {'; '.join(differ)}", allowed="the same data, model and versions",
+            remedy=REMEDY,
+        )  # fmt: skip

@@ -10,46 +10,41 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
+import figures
+from figures import report
 from interp.errors import OutputError
 
+if TYPE_CHECKING:
+    from interp.study.config import RunConfig
+
 LOCK = ".lock"
+MANIFEST = "manifest.json"
+PACKAGE = "translocal"
 
 
-def hold(folder: Path) -> int:
-    """Take the folder's lock: the open file that holds it until it is closed.
+def hold(folder: Path) -> FileLock:
+    """Take the folder's lock, which is held until it is released or the process ends. The lock's file names the holder.
 
     Raises OutputError where another process, or this one, has it; OSError where the folder can't be written.
     """
-    import fcntl
-
     path = folder / LOCK
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
-                os.ftruncate(lock, 0)
-                os.write(lock, f"process {os.getpid()} on {platform.node()}".encode())
-                return lock
-        except BlockingIOError:
-            holder = os.read(lock, 1000).decode(errors="replace") or "another process"
-            os.close(lock)
-            raise OutputError(
-                f"{folder} is in use by {holder}",
-                allowed="one process per run",
-                remedy="wait until it ends, stop it, or pass another --out",
-            ) from None
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)  # the folder was moved or removed between the two calls
-
-
-MANIFEST = "manifest.json"
+    lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        holder = path.read_text(errors="replace") if path.exists() else ""
+        raise OutputError(
+            f"{folder} is in use by {holder or 'another process'}",
+            allowed="one process per run",
+            remedy="wait until it ends, stop it, or pass another --out",
+        ) from None
+    path.write_text(f"process {os.getpid()} on {platform.node()}")
+    return lock
 
 
 def check_folder(final: Path) -> None:
@@ -81,6 +76,17 @@ def partial_folder(final: Path) -> Path:
     return final.parent / f".{final.name}.partial"
 
 
+def manifest_settings(config: RunConfig) -> dict[str, Any]:
+    """The settings as a manifest has them."""
+    settings: dict[str, Any] = json.loads(json.dumps(config.described()))
+    return settings
+
+
+def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest's settings as `RunConfig` takes them: lists, as JSON has them, become tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """CSV with six significant digits: differences below that are rounding, not results."""
     table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
@@ -88,26 +94,21 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 def draw_figures(folder: Path) -> None:
     """Draw every figure that the tables written to a folder allow, into its folder `figures`."""
-    from figures import RunTables, draw, save
-
-    for name, figure in draw(RunTables(folder)):
-        save(figure, folder / "figures" / name)
+    for name, figure in figures.draw(figures.RunTables(folder)):
+        figures.save(figure, folder / "figures" / name)
 
 
 def draw_report(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write `report.html` from the tables written to a folder, and what its manifest is going to say."""
-    from figures import RunTables
-    from figures.report import FILE, write_report
-
-    write_report(RunTables(folder), json.loads(json.dumps(manifest)), folder / FILE)
+    report.write_report(figures.RunTables(folder), json.loads(json.dumps(manifest)), folder / report.FILE)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What a finished run says of itself; raises OutputError where that can't be read or is no run's."""
-    found = read_json(folder / MANIFEST)
-    if not isinstance(found.get("config"), dict):
-        raise OutputError(f"{folder / MANIFEST} is no run's: it has no settings", allowed="a run's folder")
-    return found
+    """The manifest of a finished run; raises OutputError where it can't be read or has no settings."""
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest.get("config"), dict):
+        raise OutputError(f"{folder / MANIFEST} has no settings of a run", allowed="a run's folder")
+    return manifest
 
 
 def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
@@ -117,11 +118,12 @@ def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     """
     files = manifest.get("files")
     if not isinstance(files, dict) or not files:
-        raise OutputError(f"{folder / MANIFEST} has no checksums", remedy="they are written by `interp run`")
+        raise OutputError(f"{folder / MANIFEST} has no checksums", remedy="pass a folder that `interp run` wrote")
     problems = []
     for name, digest in files.items():
         parts = PurePosixPath(name).parts
-        if not parts or ".." in parts or name.startswith(("/", "\\")) or not _inside(folder, folder / name):
+        inside = (folder / name).resolve().is_relative_to(folder.resolve())
+        if not parts or ".." in parts or name.startswith(("/", "\\")) or not inside:
             raise OutputError(f"{folder / MANIFEST} names the file {name!r}", allowed="files in the run's folder")
         try:
             with (folder / name).open("rb") as file:
@@ -133,16 +135,12 @@ def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _inside(folder: Path, path: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """The keys of a JSON file; raises OutputError where it can't be read or holds none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise OutputError(f"{path} can't be read: {error}", remedy="run it again, into another folder") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise OutputError(f"{path} holds no keys", remedy="run it again, into another folder")
-    return found
+    return value

@@ -9,43 +9,30 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interp.files import json_text
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
-
-class Parts(Protocol):
-    """Gives a result that is there, or makes it and keeps it."""
+class Parts:
+    """Results by name. This class keeps nothing, so every result is made; `Store` makes each once and keeps it."""
 
     def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """The table of a name."""
-
-    def value(self, key: str, make: Callable[[], Any]) -> Any:
-        """The plain value (as JSON has them) of a name."""
-
-
-class Unkept:
-    """Keeps nothing: every result is made."""
-
-    def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """The table that `make` makes."""
         return make()
 
     def value(self, key: str, make: Callable[[], Any]) -> Any:
-        """The value that `make` makes."""
+        """The plain value (as JSON has them) of a name."""
         return make()
 
 
 @dataclass(frozen=True)
-class Under:
-    """Parts of another, their names behind a prefix."""
+class PrefixedParts(Parts):
+    """Parts that are kept by `parts`, under names that begin with `prefix` and a slash."""
 
     parts: Parts
     prefix: str
@@ -103,16 +90,11 @@ def frame_bytes(key: str, frame: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def part_table(data: bytes) -> tuple[str, pa.Table]:
-    """Key and rows of a frame's bytes."""
-    file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
-    key = (file.metadata.metadata or {}).get(b"part", b"no part").decode()
-    return key, file.read(use_threads=False).replace_schema_metadata(None)
-
-
 def bytes_frame(data: bytes) -> tuple[str, pd.DataFrame]:
     """Key and frame, with a new index from 0."""
-    key, table = part_table(data)
+    file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+    key = (file.metadata.metadata or {}).get(b"part", b"no part").decode()
+    table = file.read(use_threads=False).replace_schema_metadata(None)
     return key, table.to_pandas(ignore_metadata=True)
 
 
@@ -123,8 +105,8 @@ def value_bytes(key: str, value: Any) -> bytes:
 
 def bytes_value(data: bytes) -> tuple[str, Any]:
     """Key and value, as JSON has it: lists for tuples, texts for keys."""
-    held = json.loads(data)
-    return held["part"], held["value"]
+    part = json.loads(data)
+    return part["part"], part["value"]
 
 
 def _hash(data: bytes) -> str:

@@ -10,7 +10,10 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
 
 from interp.errors import ConfigError, Notice, OutputError
 from interp.files import PARTIAL, differences, whole, write_json
@@ -18,6 +21,7 @@ from interp.study.folder._folder import hold, writable
 from interp.study.folder._parts import (
     DAMAGED,
     UNREADABLE,
+    Parts,
     bytes_frame,
     bytes_value,
     frame_bytes,
@@ -26,16 +30,12 @@ from interp.study.folder._parts import (
     value_bytes,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 PARTS, IDENTITY = "parts", "identity.json"
 _SEGMENT = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,119}")
 _READERS: dict[str, Callable[[bytes], tuple[str, Any]]] = {"parquet": bytes_frame, "json": bytes_value}
 
 
-class Store:
+class Store(Parts):
     """The parts of a run in `folder`, by key such as `test/ko`: segments of letters, digits and `._@+-`.
 
     Every part is written to a temporary name, synced and renamed; its name holds the SHA-256 of its bytes. One that
@@ -43,7 +43,7 @@ class Store:
     Make one with `Store.open`. Methods raise OutputError where the folder can't be written, ValueError for a bad key.
     """
 
-    def __init__(self, folder: Path, lock: int | None) -> None:
+    def __init__(self, folder: Path, lock: FileLock | None) -> None:
         self.folder = folder
         self._parts, self._lock = folder / PARTS, lock
 
@@ -60,7 +60,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             store = cls(folder, None if shared else hold(folder))
             try:
-                store._plain(store._parts).mkdir(exist_ok=True)
+                store._without_links(store._parts).mkdir(exist_ok=True)
                 if not shared:
                     store._clear()
                 store._claim(asked)
@@ -71,8 +71,8 @@ class Store:
 
     def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """The frame of `key`, made if it isn't there; either way as it is read back, its rows numbered from 0."""
-        found: pd.DataFrame = self._part(key, "parquet", lambda: frame_bytes(key, make()))
-        return found
+        frame: pd.DataFrame = self._part(key, "parquet", lambda: frame_bytes(key, make()))
+        return frame
 
     def value(self, key: str, make: Callable[[], Any]) -> Any:
         """The value of `key`, made if it isn't there; either way as JSON reads it back."""
@@ -82,11 +82,15 @@ class Store:
         """Whether an intact part is there."""
         return any(True for suffix in _READERS for _ in self._intact(key, suffix))
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no file of any part."""
+        return not any(names for _, _, names in os.walk(self._parts))
+
     def close(self) -> None:
         """Let go of the folder."""
         if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            self._lock.release()
 
     def __enter__(self) -> Store:
         return self
@@ -101,7 +105,8 @@ class Store:
         with writable(self.folder):
             place = self._place(key)
             place.parent.mkdir(parents=True, exist_ok=True)
-            with whole(place.with_name(part_name(place.name, data, suffix)), writer=_here()) as working:
+            writer = f"{platform.node()}.{os.getpid()}"
+            with whole(place.with_name(part_name(place.name, data, suffix)), writer=writer) as working:
                 working.write_bytes(data)
         for value in self._intact(key, suffix):
             return value
@@ -118,9 +123,9 @@ class Store:
         names = os.listdir(place.parent) if place.parent.is_dir() else []
         for path in sorted(place.with_name(name) for name in names if pattern.fullmatch(name)):
             try:
-                held, value = _READERS[suffix](part_bytes(path))
-                if held != key:
-                    raise ValueError(f"it is {held}")
+                own_key, value = _READERS[suffix](part_bytes(path))
+                if own_key != key:
+                    raise ValueError(f"it is {own_key}")
             except FileNotFoundError:  # another process moved it aside
                 continue
             except UNREADABLE as error:
@@ -129,45 +134,40 @@ class Store:
             yield value
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        there = self._parts / DAMAGED / path.relative_to(self._parts)
-        there = self._plain(there.with_name(f"{path.name}.{DAMAGED}"))
+        target = self._without_links(self._parts / DAMAGED / f"{path.relative_to(self._parts)}.{DAMAGED}")
         with writable(self.folder):
-            there.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.replace(path, there)
+                os.replace(path, target)
             except FileNotFoundError:
                 return
-        warnings.warn(f"{path} is damaged ({reason}): moved to {there}, made again", Notice, stacklevel=2)
+        warnings.warn(f"{path} is damaged ({reason}): moved to {target}, made again", Notice, stacklevel=2)
 
     def _place(self, key: str) -> Path:
         segments = key.split("/")
-        if segments[0] == DAMAGED or not all(_SEGMENT.fullmatch(one) and ".." not in one for one in segments):
-            raise ValueError(f"{key!r} is no key; allowed: segments of letters, digits and ._@+-, such as test/ko")
-        return self._plain(self._parts.joinpath(*segments))
+        if segments[0] == DAMAGED or not all(_SEGMENT.fullmatch(name) and ".." not in name for name in segments):
+            raise ValueError(f"{key!r} is not a key; allowed: segments of letters, digits and ._@+-, such as test/ko")
+        return self._without_links(self._parts.joinpath(*segments))
 
-    def _plain(self, path: Path) -> Path:
+    def _without_links(self, path: Path) -> Path:
         """The path, where no folder from the run's own on down to it is a link."""
-        for one in (path, *path.parents):
-            if one == self.folder:
+        for place in (path, *path.parents):
+            if place == self.folder:
                 return path
-            if one.is_symlink():
-                raise OutputError(f"{one} is a link", allowed="the run's own folders", remedy="remove the link")
+            if place.is_symlink():
+                raise OutputError(f"{place} is a link", allowed="the run's own folders", remedy="remove the link")
         raise ValueError(f"{path} is outside of {self.folder}")
 
     def _clear(self) -> None:
-        (self.folder / f".{IDENTITY}{PARTIAL}").unlink(missing_ok=True)
-        for where, _, names in os.walk(self._parts):
-            for name in names:
-                if name.startswith(".") and name.endswith(PARTIAL):
-                    (Path(where) / name).unlink(missing_ok=True)
+        for path in (self.folder / f".{IDENTITY}{PARTIAL}", *self._parts.rglob(f".*{PARTIAL}")):
+            path.unlink(missing_ok=True)
 
     def _claim(self, asked: Mapping[str, Any]) -> None:
         path = self.folder / IDENTITY
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-            differ = differences(there, asked)
+            differ = differences(json.loads(path.read_text(encoding="utf-8")), asked)
         except FileNotFoundError:
-            if not any(names for _, _, names in os.walk(self._parts)):
+            if self.empty:
                 write_json(path, asked)
                 return
             differ = [f"{IDENTITY} is missing"]
@@ -179,7 +179,3 @@ class Store:
                 allowed="the same run, which goes on",
                 remedy="pass another --out, or --overwrite",
             )
-
-
-def _here() -> str:
-    return f"{platform.node()}.{os.getpid()}"

@@ -13,10 +13,10 @@ from typing import Any
 
 import pandas as pd
 
-from interp.data import CulturalSet, LeftOut, ParallelText, Task, UniversalSet, fingerprint
+from interp.data import CulturalSet, ParallelText, Task, UniversalSet, fingerprint
 from interp.plane import best, normalise, outcomes
 from interp.steering import PLANS, write_plans
-from interp.study.ask import Study
+from interp.study.ask import Inputs, Study
 from interp.study.fit import Vectors
 from interp.study.folder._folder import write_csv
 from interp.study.score import is_control
@@ -30,25 +30,12 @@ def save_left_out(folder: Path, study: Study) -> None:
 
     Items that the model's vocabulary makes useless in a language stand behind the datasets' own.
     """
-    every: list[tuple[str, str, LeftOut]] = [
-        *(("universal", study.universal.name, left) for left in study.universal.left_out),
-        *(("cultural", study.cultural.name, left) for left in study.cultural.left_out),
-        *(("parallel", study.parallel.name, left) for left in study.parallel.left_out),
-        *(
-            (axis, study.cultural.name if axis == "cultural" else study.universal.name, left)
-            for axis, left in study.indistinct_items
-        ),
-    ]
+    datasets: dict[str, UniversalSet | CulturalSet | ParallelText]
+    datasets = {"universal": study.universal, "cultural": study.cultural, "parallel": study.parallel}
+    left_out = [(axis, left) for axis, dataset in datasets.items() for left in dataset.left_out]
     rows = [
-        {
-            "dataset": name,
-            "axis": axis,
-            "item": left.item,
-            "where": left.where,
-            "reason": left.reason,
-            "count": left.count,
-        }
-        for axis, name, left in every
+        {"dataset": datasets.get(axis, study.universal).name, "axis": axis} | asdict(left)  # `sensitive` is universal
+        for axis, left in (*left_out, *study.indistinct_items)
     ]
     if rows:
         write_csv(folder / "left_out.csv", pd.DataFrame(rows))
@@ -115,8 +102,8 @@ def questions_of(tasks: Mapping[str, list[Task]]) -> dict[tuple[str, str, str], 
     """The questions of uncued prompts, given per language."""
     return {
         (task.axis, code, task.prompt.item): task.question
-        for code, some in tasks.items()
-        for task in some
+        for code, own in tasks.items()
+        for task in own
         if task.cue == "none"
     }
 
@@ -136,20 +123,25 @@ def item_rows(scores: pd.DataFrame, normalisation: str, questions: Questions) ->
     chosen = top.assign(hit=top["role"].isin(RIGHT).astype(float)).groupby(KEYS, sort=False, observed=True)
     table = chosen.agg({"text": TIED.join, "role": TIED.join, "hit": "mean"})
     table = table.rename(columns={"text": "chosen"}).reindex(pd.MultiIndex.from_frame(rows[KEYS].drop_duplicates()))
-    texts = {
-        name: rows[rows["role"].isin(roles)].drop_duplicates(KEYS).set_index(KEYS)["text"].rename(name)
-        for name, roles in (("right", RIGHT), ("us", ("reference",)))
-    }
     table = table.reset_index()
-    for text in texts.values():
-        table = table.join(text, on=KEYS)
-    asked_in = zip(table["axis"], table["language"], table["item"], strict=True)
-    table = table.assign(question=[questions[key] for key in asked_in])
+    for name, roles in (("right", RIGHT), ("us", ("reference",))):
+        texts = rows[rows["role"].isin(roles)].drop_duplicates(KEYS).set_index(KEYS)["text"].rename(name)
+        table = table.join(texts, on=KEYS)
+    table["question"] = [questions[key] for key in zip(table["axis"], table["language"], table["item"], strict=True)]
     table["us"] = table["us"].fillna("")
-    return table[[*KEYS, "question", "chosen", "role", "right", "us", "hit"]].reset_index(drop=True)
+    return table[[*KEYS, "question", "chosen", "role", "right", "us", "hit"]]
 
 
-def described_data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
+def described_inputs(inputs: Inputs | Study) -> dict[str, Any]:
+    """What was read of every dataset."""
+    return {
+        "universal": _described_set(inputs.universal),
+        "cultural": _described_set(inputs.cultural),
+        "parallel": _described_text(inputs.parallel),
+    }
+
+
+def _described_set(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
     """What was read of a dataset: revision, languages, items, what was left out, and a hash of the items."""
     return {
         "name": dataset.name,
@@ -161,7 +153,7 @@ def described_data(dataset: UniversalSet | CulturalSet) -> dict[str, Any]:
     }
 
 
-def described_text(parallel: ParallelText) -> dict[str, Any]:
+def _described_text(parallel: ParallelText) -> dict[str, Any]:
     """What was read of parallel sentences: revision, how many, and a hash of them with their splits."""
     rows = [[split, dict(sentence)] for split, sentence in zip(parallel.splits, parallel.sentences, strict=True)]
     digest = hashlib.sha256(json.dumps(rows, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
@@ -180,25 +172,15 @@ def described(study: Study) -> dict[str, Any]:
         "model": study.loaded.described(),
         **study.template.described(),
         "vocabulary": {"indistinct_items": len(study.indistinct_items), "unknown_tokens": study.unknown_shares},
-        "data": {
-            "universal": described_data(study.universal),
-            "cultural": described_data(study.cultural),
-            "parallel": described_text(study.parallel),
-            "scored": "items the model's corpus did not show" if study.loaded.exposure else "all items",
-        },
+        "data": described_inputs(study)
+        | {"scored": "items the model's corpus did not show" if study.loaded.exposure else "all items"},
         "languages": {code: study.culture(code) for code in study.languages},
         "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
         "host": {"system": platform.system(), "machine": platform.machine()},
     }
 
 
-def described_design(study: Study) -> dict[str, Any]:
-    """How much a run looked at: the design's sizes, and its grid."""
-    design = asdict(study.design)
-    return design | {"rounds": [asdict(each) for each in study.design.rounds]}
-
-
 def made_of(study: Study) -> dict[str, Any]:
     """What a run's parts depend on besides its settings and data: the model and the packages that compute."""
-    told = described(study)
-    return {key: told[key] for key in ("model", "template", "template_told", "versions") if key in told}
+    manifest = described(study)
+    return {key: manifest[key] for key in ("model", "template", "template_told", "versions") if key in manifest}

@@ -9,7 +9,6 @@ from ._locate import before_search as before_search
 from ._locate import locate as locate
 from ._locate import locate_steps as locate_steps
 from ._locate import quick_steps as quick_steps
-from ._probing import FOLDS as FOLDS
 from ._probing import SHARED_BY as SHARED_BY
-from ._probing import SHUFFLES as SHUFFLES
-from ._residuals import CUED_PER_CULTURE as CUED_PER_CULTURE
+from ._probing import probe_sizes as probe_sizes
+from ._residuals import read_residuals as read_residuals

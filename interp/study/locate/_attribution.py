@@ -46,13 +46,13 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
     if _allowed(lambda: require_bridge(model)) is None:
         advance("attribution left out", KINDS * len(study.languages))
         return pd.DataFrame()
-    asked = {
+    pairs = {
         (code, better): contrasts(model, tasks[:limit], better, worse)
         for code in study.languages
         for tasks, better, worse in _kinds(study, code)
     }
-    words = [ids for found in asked.values() for ids in (*found.prompts, found.better, found.worse)]
-    twin = _allowed(lambda: folded(model, chain(*words)))
+    words = [ids for options in pairs.values() for ids in (*options.prompts, options.better, options.worse)]
+    folded_model = _allowed(lambda: folded(model, chain(*words)))
     parts: list[pd.DataFrame] = []
 
     def add(code: str, contrast: str, clusters: Sequence[str], make: Callable[[], Effects]) -> None:
@@ -64,19 +64,19 @@ def attribution_table(study: Study, advance: Advance) -> pd.DataFrame:
     for code in study.languages:
         for _, better, worse in _kinds(study, code):
             advance(f"attribution {better} {code}")
-            found = asked[code, better]
-            if twin is not None and found.prompts:
+            options = pairs[code, better]
+            if folded_model is not None and options.prompts:
+                given = folded_model, options.prompts, options.better, options.worse
                 for unit in UNITS:
-                    make = partial(logit_attribution, twin, found.prompts, found.better, found.worse, unit=unit)
-                    add(code, f"{better} - {worse}", found.clusters, make)
+                    make = partial(logit_attribution, *given, unit=unit)
+                    add(code, f"{better} - {worse}", options.clusters, make)
         advance(f"attribution cue {code}")
         explicit = study.cultural_tasks(code, "test", "explicit")[:limit]
         fillers = [sentence for sentence in study.parallel.sentences if code in sentence]
-        pairs = cue_pairs(model, study.cultural, study.culture(code), explicit, fillers, study.template)
-        if pairs.cued:
-            options = pairs.better, pairs.worse
-            make = partial(cue_attribution, model, pairs.cued, pairs.placebo, pairs.control, *options)
-            add(code, "local - reference", pairs.clusters, make)
+        cues = cue_pairs(model, study.cultural, study.culture(code), explicit, fillers, study.template)
+        if cues.cued:
+            make = partial(cue_attribution, model, cues.cued, cues.placebo, cues.control, cues.better, cues.worse)
+            add(code, "local - reference", cues.clusters, make)
         advance(f"attribution residual {code}")
         _patched(study, model, code, limit, add)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -92,27 +92,26 @@ def _kinds(study: Study, code: str) -> tuple[tuple[list[Task], Role, Role], ...]
 
 def _patched(study: Study, model: HookedModel, code: str, limit: int, add: Callable[..., None]) -> None:
     """The English prompt's residual in place of the language's, each with its own two options' first tokens."""
-    asked = study.universal_tasks(code, "test")[:limit]
+    tasks = study.universal_tasks(code, "test")[:limit]
     english = {t.prompt.item: t for t in study.universal_tasks("en", "test", everywhere=True)}
-    sources: list[Task] = [english[task.prompt.item] for task in asked]
-    found, source = (contrasts(model, tasks, "right", "wrong") for tasks in (asked, sources))
-    both = [item for item in found.items if item in set(source.items)]
-    own = [found.items.index(item) for item in both]
-    other = [source.items.index(item) for item in both]
-    if not both:
+    sources: list[Task] = [english[task.prompt.item] for task in tasks]
+    target, source = (contrasts(model, some, "right", "wrong") for some in (tasks, sources))
+    # Row numbers of the items that have a contrast in both languages.
+    rows = [(row, source.items.index(item)) for row, item in enumerate(target.items) if item in set(source.items)]
+    if not rows:
         return
     make = partial(
-        patch_residuals, model, [found.prompts[i] for i in own], [source.prompts[i] for i in other],
-        [found.better[i] for i in own], [found.worse[i] for i in own],
-        [source.better[i] for i in other], [source.worse[i] for i in other],
+        patch_residuals, model, [target.prompts[i] for i, _ in rows], [source.prompts[j] for _, j in rows],
+        [target.better[i] for i, _ in rows], [target.worse[i] for i, _ in rows],
+        [source.better[j] for _, j in rows], [source.worse[j] for _, j in rows],
     )  # fmt: skip
-    add(code, "right - wrong", [found.clusters[i] for i in own], make)
+    add(code, "right - wrong", [target.clusters[i] for i, _ in rows], make)
 
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-def _allowed(make: Callable[[], Made]) -> Made | None:
+def _allowed(make: Callable[[], Result]) -> Result | None:
     """What `make` gives, or None with a notice where the model doesn't allow it."""
     try:
         return make()

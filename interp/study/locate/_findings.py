@@ -23,26 +23,23 @@ _PROBES = {
 
 def findings(located: Located) -> list[str]:
     """Sentences about all languages together."""
-    known = set(located.probes["probe"])
-    lines = [_probe(located.probes, name, told) for name, told in _PROBES.items() if name in known]
+    trained = set(located.probes["probe"])
+    lines = [_probe(located.probes, name, label) for name, label in _PROBES.items() if name in trained]
     if MACRO in located.separations:
-        lines += _separation(located.separations[MACRO])
+        separation = located.separations[MACRO]
+        lines += _separation(separation)
         row = located.onsets.set_index("language").loc[MACRO]
         loc = "no layer (the culture probe exceeds its control nowhere)"
         if not pd.isna(row["layer_loc"]):
-            sure = located.separations[MACRO].cultural.layer is not None
-            loc = f"layer {row['layer_loc']:.0f}" + (
-                "" if sure else " (a guess: that probe does no better than chance)"
-            )
+            loc = f"layer {row['layer_loc']:.0f}"
+            loc += "" if separation.cultural.layer is not None else " (a guess: that probe does no better than chance)"
         lines.append(
             f"Before any search one would steer EN at layer {row['layer_en']:.0f} and LOC at {loc}; "
             f"the intersection rule (arXiv 2605.23036) says {row['dfki_layer']:.0f} for both."
         )
     else:
         lines.append("Onsets are left out: too few items share an answer for the answer probe (raise --limit).")
-    lines += _directions(located.directions)
-    lines += _attribution(located.attribution)
-    return lines
+    return [*lines, *_directions(located.directions), *_attribution(located.attribution)]
 
 
 def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
@@ -61,44 +58,41 @@ def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
     return lines
 
 
-def _probe(probes: pd.DataFrame, name: str, told: str) -> str:
+def _probe(probes: pd.DataFrame, name: str, label: str) -> str:
     rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)].dropna(subset="accuracy")
     if rows.empty:
-        return f"Not measured: how well a linear probe reads {told}."
+        return f"Not measured: how well a linear probe reads {label}."
     columns = ["accuracy", "accuracy_lo", "accuracy_hi", "shuffled", "baseline", "selectivity"]
     means = rows.groupby("layer")[columns].mean()
     based = means["baseline"].notna().any()
     row = means.reset_index().sort_values("selectivity" if based else "accuracy", kind="stable").iloc[-1]
     baseline = "on universal questions" if based else "shuffled labels"
     control = f"{baseline} {estimate(row['baseline' if based else 'shuffled'], digits=2)}"
-    beaten = rows.groupby("layer")["beats_control"].mean()
-    sure = int((beaten > 0.5).sum())
+    beaten = rows.groupby("layer")["beats_control"].mean() > 0.5
     text = (
-        f"A linear probe reads {told} best at layer {row['layer']:.0f}: accuracy "
+        f"A linear probe reads {label} best at layer {row['layer']:.0f}: accuracy "
         f"{estimate(row['accuracy'], row['accuracy_lo'], row['accuracy_hi'], digits=2)}, {control}. "
     )
-    if not sure:
+    if not beaten.any():
         return text + "The probe does no better than its control in most languages, so it is not evidence of anything."
-    where = "every layer" if sure == len(beaten) else f"{sure} of {len(beaten)} layers"
+    where = "every layer" if beaten.all() else f"{beaten.sum()} of {len(beaten)} layers"
     return text + f"It beats its controls at {where} in most languages."
 
 
-def _separation(found: Separation) -> list[str]:
-    lines = [
-        f"Universal onset: {_onset(found.universal)} (answers read across languages, and parallel questions aligned).",
-        f"Cultural onset: {_onset(found.cultural)} (cued cultures read from uncued questions).",
+def _separation(separation: Separation) -> list[str]:
+    d, universal, cultural = separation.difference, _onset(separation.universal), _onset(separation.cultural)
+    verdicts = {
+        "separate": f"They separate: culture sets in {abs(d.estimate):.0f} layers "
+        f"{'later' if d.estimate > 0 else 'earlier'} [{d.lo:.0f}, {d.hi:.0f}].",
+        "no separation": f"No separation is found: cultural minus universal onset is {d.estimate:.0f} "
+        f"[{d.lo:.0f}, {d.hi:.0f}] layers, an interval that holds 0.",
+        "no onset": "No separation can be measured: at least one signal exceeds its control at no layer.",
+    }
+    return [
+        f"Universal onset: {universal} (answers read across languages, and parallel questions aligned).",
+        f"Cultural onset: {cultural} (cued cultures read from uncued questions).",
+        verdicts[separation.verdict],
     ]
-    d = found.difference
-    lines.append(
-        {
-            "separate": f"They separate: culture sets in {abs(d.estimate):.0f} layers "
-            f"{'later' if d.estimate > 0 else 'earlier'} [{d.lo:.0f}, {d.hi:.0f}].",
-            "no separation": f"No separation is found: cultural minus universal onset is {d.estimate:.0f} "
-            f"[{d.lo:.0f}, {d.hi:.0f}] layers, and that holds 0.",
-            "no onset": "No separation can be told: a signal does not exceed its control anywhere.",
-        }[found.verdict]
-    )
-    return lines
 
 
 def _onset(onset: Onset) -> str:
@@ -141,36 +135,28 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
     lines: list[str] = []
     if attribution.empty:
         return lines
-    for kind, contrast, components, told in (
-        ("direct", "right - wrong", ("attention", "mlp"), "contributes most to the right answer's lead"),
-        (
-            "direct",
-            "local - reference",
-            ("attention", "mlp"),
-            "contributes most to the local answer's lead over the US",
-        ),
+    blocks = ("attention", "mlp")
+    for kind, contrast, components, verb in (
+        ("direct", "right - wrong", blocks, "contributes most to the right answer's lead"),
+        ("direct", "local - reference", blocks, "contributes most to the local answer's lead over the US"),
         ("cue", "local - reference", ("head",), "carries the cue most"),
     ):
-        rows = attribution[
-            (attribution["kind"] == kind)
-            & (attribution["contrast"] == contrast)
-            & attribution["component"].isin(components)
-        ].dropna(subset="estimate")
+        asked = (attribution["kind"] == kind) & (attribution["contrast"] == contrast)
+        rows = attribution[asked & attribution["component"].isin(components)].dropna(subset="estimate")
         if rows.empty:
             continue
-        means = rows.groupby(["layer", "component", "head"], dropna=False, as_index=False)[
-            ["estimate", "lo", "hi", "control"]
-        ].mean()
+        places = rows.groupby(["layer", "component", "head"], dropna=False, as_index=False)
+        means = places[["estimate", "lo", "hi", "control"]].mean()
         row = means.sort_values("estimate", kind="stable").to_dict("records")[-1]
         layer, component, head = row["layer"], row["component"], row["head"]
         part = f"Head {int(float(head))}" if component == "head" else "The MLP" if component == "mlp" else "Attention"
-        own = " (not above its control)" if row["lo"] <= max(0.0, row["control"]) else ""
+        weak = " (not above its control)" if row["lo"] <= max(0.0, row["control"]) else ""
         same = rows[(rows["layer"] == layer) & (rows["component"] == component)]
         same = same[same["head"] == head] if component == "head" else same
         against = other_way(row["estimate"], same.to_dict("records"), "estimate", digits=2)
         lines.append(
-            f"{part} of block {layer} {told}: {number(row, 'estimate', signed=True, digits=2)} logits, control "
-            f"{estimate(row['control'], signed=True, digits=2)}{own}{against}."
+            f"{part} of block {layer} {verb}: {number(row, 'estimate', signed=True, digits=2)} logits, control "
+            f"{estimate(row['control'], signed=True, digits=2)}{weak}{against}."
         )
     return lines
 
@@ -187,51 +173,44 @@ def signal_table(base: Located, trained: Mapping[str, Located], n_draws: int, se
     universal prompts), `culture` (cued-culture probe, against universal prompts).
     difference: trained minus base on the same test prompts, with a band that holds all layers at once (max-t).
     """
-    rows = []
+    tables = []
     for name, located in trained.items():
         for language, signals in base.signals.items():
             for signal, before in signals.items():
                 after = located.signals[language][signal]
                 moved = [now.minus(was) for now, was in zip(after, before, strict=True)]
                 band = resample({signal: moved}, n_draws, seed)[signal].band(0.95)
-                was, now = (np.mean([one.excess for one in some], axis=0) for some in (before, after))
-                for row in range(len(was)):
-                    rows.append(
-                        {"model": name, "language": language, "signal": signal, "layer": row - 1,
-                         "base": was[row], "trained": now[row],
-                         "difference": band.estimate[row], "difference_lo": band.lo[row], "difference_hi": band.hi[row]}
-                    )  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+                base_excess, excess = (np.mean([each.excess for each in own], axis=0) for own in (before, after))
+                columns = {
+                    "layer": np.arange(len(excess)) - 1, "base": base_excess, "trained": excess,
+                    "difference": band.estimate, "difference_lo": band.lo, "difference_hi": band.hi,
+                }  # fmt: skip
+                tables.append(pd.DataFrame(columns).assign(model=name, language=language, signal=signal))
+    return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=list(COLUMNS))
 
 
 def onset_comparison(models: Mapping[str, Located]) -> pd.DataFrame:
     """The rows of each model's `onsets.csv`, the model's name in front."""
-    return pd.concat([_named(name, located.onsets) for name, located in models.items()], ignore_index=True)
-
-
-def _named(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(model=name)[["model", *table.columns]]
+    tables = {name: located.onsets for name, located in models.items()}
+    return pd.concat(tables, names=["model"]).reset_index("model").reset_index(drop=True)
 
 
 def comparison_lines(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """One sentence per model: where its signals, over all languages, differ from base's most."""
     lines = []
     for name in names:
-        rows = table[(table["model"] == name) & (table["language"] == "macro")]
-        told = []
-        for signal, some in rows.groupby("signal", sort=False):
-            some = some.dropna(subset="difference")
-            if some.empty:
-                continue
-            most = some.to_dict("records")[int(some["difference"].abs().to_numpy().argmax())]
-            sure = (some["difference_lo"] > 0) | (some["difference_hi"] < 0)
-            same = table[(table["model"] == name) & (table["signal"] == signal) & (table["layer"] == most["layer"])]
+        own = table[table["model"] == name].dropna(subset="difference")
+        changes = []
+        for signal, rows in own[own["language"] == MACRO].groupby("signal", sort=False):
+            most = rows.to_dict("records")[int(rows["difference"].abs().to_numpy().argmax())]
+            sure = (rows["difference_lo"] > 0) | (rows["difference_hi"] < 0)
+            same = own[(own["signal"] == signal) & (own["layer"] == most["layer"])]
             against = other_way(most["difference"], same.to_dict("records"), "difference", digits=2)
             change = number(most, "difference", signed=True, digits=2)
-            told.append(
+            changes.append(
                 f"{signal} {change} at layer {most['layer']:.0f} "
-                f"(differs at {sure.sum()} of {len(some)} layers{against})"
+                f"(differs at {sure.sum()} of {len(rows)} layers{against})"
             )
-        if told:
-            lines.append(f"{name}, signals' excess against base's: {'; '.join(told)}.")
+        if changes:
+            lines.append(f"{name}, signals' excess against base's: {'; '.join(changes)}.")
     return lines

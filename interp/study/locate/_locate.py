@@ -81,31 +81,39 @@ class Located:
 
 def locate_steps(study: Study) -> int:
     """How many steps `locate` takes."""
-    languages, kinds = len(study.languages), KINDS if study.design.attribution_items else 0
-    reads = len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)
-    return reads + 1 + languages * (4 + kinds)
+    kinds = KINDS if study.design.attribution_items else 0
+    return _reading_steps(study) + 1 + len(study.languages) * (4 + kinds)
+
+
+def quick_steps(study: Study) -> int:
+    """How many steps `before_search` takes."""
+    return _reading_steps(study) + 2 * len(study.languages)
+
+
+def _reading_steps(study: Study) -> int:
+    return len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)
 
 
 def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
     """Probes, alignment, directions, onsets and attribution; layers are looked for on test, vectors are of fit."""
     read = cache(lambda: read_residuals(study, fit, advance))
     probed = cache(lambda: run_probes(study, read(), advance))
-    kept = study.parts.frame
-    probes = kept("locate/probes", lambda: probe_table(probed()))
-    alignment = kept("locate/alignment", lambda: run_alignment(study, read(), advance))
-    directions = kept("locate/directions", lambda: direction_table(study, fit))
-    universal = from_frame(kept("locate/signals", lambda: as_frame(universal_signals(study, read(), probed()))))
-    cultural = readings_from_frame(study, kept("locate/cultures", lambda: readings_frame(study, probed())))
+    frame = study.parts.frame
+    probes = frame("locate/probes", lambda: probe_table(probed()))
+    alignment = frame("locate/alignment", lambda: run_alignment(study, read(), advance))
+    directions = frame("locate/directions", lambda: direction_table(study, fit))
+    universal = from_frame(frame("locate/signals", lambda: as_frame(universal_signals(study, read(), probed()))))
+    cultural = readings_from_frame(study, frame("locate/cultures", lambda: readings_frame(study, probed())))
     signals = onset_signals(study, universal, cultural)
-    found = separations(study, signals, cultural)
+    separated = separations(study, signals, cultural)
     return Located(
         probes=probes,
         alignment=alignment,
         directions=directions,
-        attribution=kept("locate/attribution", lambda: attribution_table(study, advance)),
-        layers=layer_table(study, probes, alignment, directions, found),
-        onsets=onset_table(study, fit, probes, directions, found),
-        separations=found,
+        attribution=frame("locate/attribution", lambda: attribution_table(study, advance)),
+        layers=layer_table(study, probes, alignment, directions, separated),
+        onsets=onset_table(study, fit, probes, directions, separated),
+        separations=separated,
         signals=signals,
     )
 
@@ -151,7 +159,7 @@ def onset_table(
     fit: FitResiduals,
     probes: pd.DataFrame,
     directions: pd.DataFrame,
-    found: Mapping[str, Separation],
+    separated: Mapping[str, Separation],
 ) -> pd.DataFrame:
     """One row per language and `macro`: onsets, separation, and the layers that one would steer before any search.
 
@@ -160,19 +168,22 @@ def onset_table(
     each language's mean minus that of the others, as its authors' code has it.
     """
     rows = []
-    for language, one in found.items():
+    for language, separation in separated.items():
         row: dict[str, object] = {"language": language}
-        for name, onset in {"universal": one.universal, "cultural": one.cultural, **one.signals}.items():
+        onsets = {"universal": separation.universal, "cultural": separation.cultural, **separation.signals}
+        for name, onset in onsets.items():
             row |= _onset(name, onset)
-        row |= {
-            "separation": one.difference.estimate,
-            "separation_lo": one.difference.lo,
-            "separation_hi": one.difference.hi,
-            "verdict": one.verdict,
-        }
-        chosen = layers_of(language, probes, directions)
-        row |= {"layer_en": chosen.layer_en, "layer_loc": np.nan if chosen.layer_loc is None else chosen.layer_loc}
-        rows.append(row)
+        layers = layers_of(language, probes, directions)
+        rows.append(
+            row | {
+                "separation": separation.difference.estimate,
+                "separation_lo": separation.difference.lo,
+                "separation_hi": separation.difference.hi,
+                "verdict": separation.verdict,
+                "layer_en": layers.layer_en,
+                "layer_loc": np.nan if layers.layer_loc is None else layers.layer_loc,
+            }
+        )  # fmt: skip
     table = pd.DataFrame(rows)
     means = np.stack([fit.universal[code][1:].numpy().mean(axis=1) for code in study.universal.languages], axis=1)
     others = (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
@@ -196,23 +207,14 @@ def before_search(study: Study, fit: FitResiduals, advance: Advance) -> dict[str
     read = read_residuals(quick, fit, advance, "dev")
     probes = probe_table(run_probes(quick, read, advance, ("answer", "culture"), "dev"))
     directions = direction_table(quick, fit)
-    able = [set(probes[probes["probe"] == name]["language"]) for name in ("answer", "culture")]
-    if not able[0] & able[1]:
-        text = "layers can't be told before a search: too few items share an answer, or there is one culture only"
+    answer, culture = (set(probes[probes["probe"] == name]["language"]) for name in ("answer", "culture"))
+    if not answer & culture:
+        text = "no layers can be named before a search: too few items share an answer, or there is one culture only"
         warnings.warn(text, Notice, stacklevel=2)
         return {}
-    found = {code: layers_of(code, probes, directions) for code in (*study.languages, MACRO) if _has(code, able)}
-    return {code: found.get(code, found[MACRO]) for code in (*study.languages, MACRO)}
-
-
-def quick_steps(study: Study) -> int:
-    """How many steps `before_search` takes."""
-    reads = len(study.universal.languages) + len(study.cultural.languages) * len(study.cultural.cultures)
-    return reads + 2 * len(study.languages)
-
-
-def _has(language: str, able: Sequence[set[str]]) -> bool:
-    return language == MACRO or all(language in languages for languages in able)
+    macro = layers_of(MACRO, probes, directions)
+    own = {code: layers_of(code, probes, directions) for code in study.languages if code in answer & culture}
+    return {code: own.get(code, macro) for code in (*study.languages, MACRO)}
 
 
 def layers_of(language: str, probes: pd.DataFrame, directions: pd.DataFrame) -> APrioriLayers:
@@ -234,37 +236,33 @@ def layer_table(
     probes: pd.DataFrame,
     alignment: pd.DataFrame,
     directions: pd.DataFrame,
-    found: Mapping[str, Separation],
+    separated: Mapping[str, Separation],
 ) -> pd.DataFrame:
     """The rows of `layers.csv`: one per layer and language, and `macro`.
 
     Probe accuracies with their control (the culture probe: its baseline; the others: shuffled labels) and whether they
-    beat it, cosine margins (mismatched pairs are in
-    them), cos(EN, LOC) with the range of random directions, and each onset signal's excess over its control with its
-    simultaneous band. Macro rows average the languages' estimates and bounds; those of the signals are resampled.
+    beat it, cosine margins (mismatched pairs are in them), cos(EN, LOC) with the range of random directions, and each
+    onset signal's excess over its control with its simultaneous band. Macro rows average the languages' estimates and
+    bounds; those of the signals are resampled.
     """
     rows = []
     for language in (*study.languages, MACRO):
         for layer in sorted(directions["layer"].unique()):
             row: dict[str, object] = {"layer": layer, "language": language}
             for probe in sorted(probes["probe"].unique()):
-                here = _pick(probes[probes["probe"] == probe], layer, language)
-                _mean(row, f"probe_{probe}", here, "accuracy")
-                control = here["baseline"].fillna(here["shuffled"])
-                row[f"probe_{probe}_control"] = control.mean() if len(here) else np.nan
-                row[f"probe_{probe}_beats_control"] = here["beats_control"].mean() if len(here) else np.nan
+                own = _pick(probes[probes["probe"] == probe], layer, language)
+                row |= _means(f"probe_{probe}", own, "accuracy")
+                control = own["baseline"].fillna(own["shuffled"])
+                row[f"probe_{probe}_control"] = control.mean() if len(own) else np.nan
+                row[f"probe_{probe}_beats_control"] = own["beats_control"].mean() if len(own) else np.nan
             for axis in ("universal", "cultural"):
-                _mean(
-                    row,
-                    f"alignment_{axis}",
-                    _pick(alignment[alignment["axis"] == axis], layer, language),
-                    "cosine_margin",
-                )
-            here = _pick(directions.dropna(subset="cosine"), layer, language)
-            _mean(row, "cos_en_loc", here, "cosine")
-            row |= {f"cos_en_loc_null_{end}": here[f"cosine_null_{end}"].mean() for end in ("lo", "hi")}
-            if language in found:
-                bands = found[language].layers
+                own = _pick(alignment[alignment["axis"] == axis], layer, language)
+                row |= _means(f"alignment_{axis}", own, "cosine_margin")
+            own = _pick(directions.dropna(subset="cosine"), layer, language)
+            row |= _means("cos_en_loc", own, "cosine")
+            row |= {f"cos_en_loc_null_{end}": own[f"cosine_null_{end}"].mean() for end in ("lo", "hi")}
+            if language in separated:
+                bands = separated[language].layers
                 for band in bands[bands["layer"] == layer].to_dict("records"):
                     name = f"excess_{band['signal']}"
                     row |= {name: band["excess"], f"{name}_lo": band["lo"], f"{name}_hi": band["hi"]}
@@ -274,12 +272,11 @@ def layer_table(
 
 def _pick(table: pd.DataFrame, layer: int, language: str) -> pd.DataFrame:
     """Rows of a layer in a language; for `macro` its own row if there is one, else those of all languages."""
-    here = table[table["layer"] == layer]
-    own = here[here["language"] == language]
-    return here if language == MACRO and own.empty else own
+    rows = table[table["layer"] == layer]
+    own = rows[rows["language"] == language]
+    return rows if language == MACRO and own.empty else own
 
 
-def _mean(row: dict[str, object], name: str, found: pd.DataFrame, column: str) -> None:
+def _means(name: str, rows: pd.DataFrame, column: str) -> dict[str, float]:
     """Means of an estimate and of its bounds: languages share items, and averaged bounds are never too narrow."""
-    for suffix in ("", "_lo", "_hi"):
-        row[f"{name}{suffix}"] = found[f"{column}{suffix}"].mean() if len(found) else np.nan
+    return {f"{name}{end}": rows[f"{column}{end}"].mean() if len(rows) else np.nan for end in ("", "_lo", "_hi")}

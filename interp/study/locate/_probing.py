@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,18 @@ from interp.errors import Notice
 from interp.names import MACRO
 from interp.progress import Advance
 from interp.study.ask import Study
-from interp.study.locate._residuals import Labels, Residuals, Stack, clusters, customs, entities, relations, topics
+from interp.study.locate._residuals import (
+    CUED_PER_CULTURE,
+    Labels,
+    Residuals,
+    Stack,
+    answers,
+    clusters,
+    customs,
+    entities,
+    relations,
+    topics,
+)
 from interp.study.search import spread
 from probes import (
     CultureReading,
@@ -77,28 +89,49 @@ def run_probes(
     English, tested in the language, on answers that at least SHARED_BY fit items share; its labels are shuffled within
     their relation, as knowing the relation is not yet knowing the answer.
     """
-    found = []
+    probed: list[Probed | None] = []
     if "language" in only:
         advance("probe language")
-        found.append(_language(study, read, split))
+        probed.append(_language(study, read, split))
     by_name = {"universal": _universal, "culture": _culture, "answer": _answer}
     for code in study.languages:
         for name in (name for name in by_name if name in only):
             advance(f"probe {name} {code}")
-            one = by_name[name](study, read, code, split)
-            if one is not None:
-                found.append(one)
-    return found
+            probed.append(by_name[name](study, read, code, split))
+    return [probe for probe in probed if probe is not None]
 
 
-def probe_table(found: Sequence[Probed]) -> pd.DataFrame:
+def probe_table(probed: Sequence[Probed]) -> pd.DataFrame:
     """The rows of `probes.csv`: columns of `probes.probe_layers`, layer -1 being the embedding output."""
-    return pd.concat([p.result.table.assign(probe=p.probe, language=p.language) for p in found], ignore_index=True)
+    return pd.concat([p.result.table.assign(probe=p.probe, language=p.language) for p in probed], ignore_index=True)
+
+
+def probe_sizes(study: Study) -> list[tuple[int, int, float]]:
+    """(training examples, classes, fits of that size) of every probe of `run_probes`, per layer.
+
+    Fits: labels, their shuffles and two online codes; the language probe also has control tasks, and the probe that
+    holds relations out fits two thirds of the examples three times.
+    """
+    facts, languages = len(study.universal_items("fit")), len(study.universal.languages)
+    items = {code: len(study.cultural_items(code, "fit")) for code in study.cultural.languages}
+    cultures = len(study.cultural.cultures)
+    cued = sum(min(CUED_PER_CULTURE, n) for n in items.values()) * cultures
+    labelled, coded = 1.0 + SHUFFLES, 2.0
+    read = min(facts, study.design.located or facts)
+    sizes = [(read * languages, languages, labelled + SHUFFLES + coded)]
+    for code in study.languages:
+        own = min(CUED_PER_CULTURE, items[code]) * cultures
+        sizes += [
+            (facts + items[code], 2, labelled * (FOLDS - 1) + coded),
+            (cued - own, cultures, labelled + coded),
+            (facts, len(_shared_answers(study)), labelled + coded),
+        ]
+    return [(examples, classes, fits) for examples, classes, fits in sizes if examples > classes > 1]
 
 
 @dataclass(frozen=True)
-class _Side:
-    """Training or test examples: residuals, labels, clusters, and groups that tell something of the label.
+class _Grouped:
+    """Examples whose groups are known: residuals, labels, clusters, and groups that tell something of the label.
 
     A group is a relation, topic or item. Where training and test have the same ones, they are the control task's types:
     of a type that training never saw, nothing can be learned, so that such a control would be chance.
@@ -111,7 +144,7 @@ class _Side:
 
 
 def _probe(
-    study: Study, name: str, language: str, train: _Side, test: _Side, *,
+    study: Study, name: str, language: str, train: _Grouped, test: _Grouped, *,
     typed: bool = False, held_out: bool = False, baseline: Examples | None = None,
 ) -> Probed:  # fmt: skip
     """`typed`: groups are types of the control task. `held_out`: test groups are scored by probes that saw others."""
@@ -132,17 +165,17 @@ def _probe(
 
 
 def _universal(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
-    def side(split: Split) -> _Side:
+    def examples(split: Split) -> _Grouped:
         groups = topics(study, split, code)
         sizes = [len(relations(study, split)), len(groups)]
-        return _Side(
+        return _Grouped(
             np.concatenate([read.universal[split, code], read.cultural[split, code]], axis=1),
             np.repeat(["universal", "cultural"], sizes),
             np.concatenate([entities(study, split), clusters(study, split, code)]),
             np.concatenate([relations(study, split), groups]),
         )
 
-    train, test = side("fit"), side(tested)
+    train, test = examples("fit"), examples(tested)
     if not _can_hold_out(train, test):
         text = f"the probe universal is left out in {code}: too few relations or topics to hold out"
         warnings.warn(text, Notice, stacklevel=2)
@@ -150,7 +183,7 @@ def _universal(study: Study, read: Residuals, code: str, tested: Split) -> Probe
     return _probe(study, "universal", code, train, test, held_out=True)
 
 
-def _can_hold_out(train: _Side, test: _Side) -> bool:
+def _can_hold_out(train: _Grouped, test: _Grouped) -> bool:
     """Whether there are FOLDS sets of groups, and both classes to train on whichever of them is held out."""
     if len({*train.groups, *test.groups}) < FOLDS:
         return False
@@ -161,16 +194,16 @@ def _can_hold_out(train: _Side, test: _Side) -> bool:
 def _language(study: Study, read: Residuals, tested: Split) -> Probed:
     codes = study.universal.languages
 
-    def side(split: Split) -> _Side:
-        kept = list(spread(len(entities(study, split)), study.design.located))
-        return _Side(
-            np.concatenate([read.universal[split, code][:, kept] for code in codes], axis=1),
-            np.repeat(codes, len(kept)),
-            np.tile(entities(study, split)[kept], len(codes)),
-            np.tile(relations(study, split)[kept], len(codes)),
+    def examples(split: Split) -> _Grouped:
+        places = list(spread(len(entities(study, split)), study.design.located))
+        return _Grouped(
+            np.concatenate([read.universal[split, code][:, places] for code in codes], axis=1),
+            np.repeat(codes, len(places)),
+            np.tile(entities(study, split)[places], len(codes)),
+            np.tile(relations(study, split)[places], len(codes)),
         )
 
-    return _probe(study, "language", MACRO, side("fit"), side(tested), typed=True)
+    return _probe(study, "language", MACRO, examples("fit"), examples(tested), typed=True)
 
 
 def _culture(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
@@ -179,7 +212,7 @@ def _culture(study: Study, read: Residuals, code: str, tested: Split) -> Probed 
     if not blocks:
         return None
     sizes = [read.cued[block].shape[1] for block in blocks]
-    train = _Side(
+    train = _Grouped(
         np.concatenate([read.cued[block] for block in blocks], axis=1),
         np.repeat([culture for _, culture in blocks], sizes),
         np.concatenate([clusters(study, "fit", other)[:n] for (other, _), n in zip(blocks, sizes, strict=True)]),
@@ -187,27 +220,30 @@ def _culture(study: Study, read: Residuals, code: str, tested: Split) -> Probed 
     )
     test = read.cultural[tested, code]
     own = np.repeat([study.culture(code)], test.shape[1])
-    side = _Side(test, own, clusters(study, tested, code), customs(study, tested, code))
+    uncued = _Grouped(test, own, clusters(study, tested, code), customs(study, tested, code))
     facts = read.universal[tested, code]
     baseline = Examples(facts, np.repeat([study.culture(code)], facts.shape[1]), entities(study, tested))
-    return _probe(study, "culture", code, train, side, baseline=baseline)
+    return _probe(study, "culture", code, train, uncued, baseline=baseline)
 
 
 def _answer(study: Study, read: Residuals, code: str, tested: Split) -> Probed | None:
-    labels = {
-        split: [f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items(split)]
-        for split in ("fit", tested)
-    }
-    shared = {label for label in labels["fit"] if labels["fit"].count(label) >= SHARED_BY}
+    shared = _shared_answers(study)
 
-    def side(split: Split, asked: str) -> _Side:
-        kept = np.array([i for i, label in enumerate(labels[split]) if label in shared], dtype=int)
-        return _Side(
-            read.universal[split, asked][:, kept], np.array(labels[split])[kept],
-            entities(study, split)[kept], relations(study, split)[kept],
+    def examples(split: Split, asked: str) -> _Grouped:
+        labels = answers(study, split)
+        places = np.flatnonzero(np.isin(labels, shared))
+        return _Grouped(
+            read.universal[split, asked][:, places], labels[places],
+            entities(study, split)[places], relations(study, split)[places],
         )  # fmt: skip
 
-    train, test = side("fit", "en"), side(tested, code)
+    train, test = examples("fit", "en"), examples(tested, code)
     if len(shared) < 2 or len(set(test.clusters)) < 2:
         return None
     return _probe(study, "answer", code, train, test)
+
+
+def _shared_answers(study: Study) -> list[str]:
+    """Answers that at least SHARED_BY fit items have: the classes of the answer probe."""
+    counts = Counter(answers(study, "fit").tolist())
+    return [answer for answer, count in counts.items() if count >= SHARED_BY]

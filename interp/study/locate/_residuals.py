@@ -60,6 +60,11 @@ def relations(study: Study, split: Split) -> Labels:
     return np.array([item.relation for item in study.universal_items(split)])
 
 
+def answers(study: Study, split: Split) -> Labels:
+    """Relation and English answer of each universal item of a split."""
+    return np.array([f"{item.relation}/{item.options[item.answer]['en']}" for item in study.universal_items(split)])
+
+
 def customs(study: Study, split: Split, language: str) -> Labels:
     """Key of each cultural item of a split that is asked in a language."""
     return np.array([item.key for _, item in study.cultural_items(language, split)])
@@ -83,11 +88,8 @@ def direction_table(study: Study, fit: FitResiduals) -> pd.DataFrame:
 
     Everything is of the fit split, the one that the vectors were fitted on; block l is row l.
     """
-    en: dict[str, Stack] = {}
-    loc: dict[str, Stack] = {}
-    for code in study.languages:
-        en[code] = (fit.universal["en"] - fit.universal[code])[1:].numpy()
-        loc[code] = (fit.explicit[code] - fit.implicit[code])[1:].numpy()
+    en = {code: (fit.universal["en"] - fit.universal[code])[1:].numpy() for code in study.languages}
+    loc = {code: (fit.explicit[code] - fit.implicit[code])[1:].numpy() for code in study.languages}
     residuals = {
         code: np.concatenate([fit.universal[code][1:].numpy(), fit.implicit[code][1:].numpy()], axis=1)
         for code in study.languages
@@ -96,15 +98,10 @@ def direction_table(study: Study, fit: FitResiduals) -> pd.DataFrame:
     resampling = Resampling(study.config.bootstrap_draws, study.config.seed)
     parts = [
         direction_layers(
-            en[code],
-            loc[code],
-            residuals[code],
-            clusters_en=names,
-            clusters_loc=groups[code],
-            resampling=resampling,
+            en[code], loc[code], residuals[code], clusters_en=names, clusters_loc=groups[code], resampling=resampling,
         ).assign(language=code)
         for code in study.languages
-    ]
+    ]  # fmt: skip
     angles = angle_layers(
         list(en.values()), list(loc.values()), np.concatenate(list(residuals.values()), axis=1),
         clusters_en=[names] * len(en), clusters_loc=list(groups.values()),

@@ -32,14 +32,14 @@ KINDS = ("cultural", "universal")
 
 def universal_signals(study: Study, read: Residuals, probed: Sequence[Probed]) -> dict[str, dict[str, Signal]]:
     """Name -> language -> signal of what is universal; row 0: embedding output."""
-    found: dict[str, dict[str, Signal]] = {name: {} for name in UNIVERSAL}
-    for one in probed:
-        if one.probe == "answer":
-            found["answer"][one.language] = one.signal()
-    for code in study.languages:
-        margin = cosine_margin(read.universal["test", "en"], read.universal["test", code], relations(study, "test"))
-        found["alignment"][code] = Signal(margin, entities(study, "test"))
-    return found
+    english, groups, units = read.universal["test", "en"], relations(study, "test"), entities(study, "test")
+    return {
+        "answer": {probe.language: probe.signal() for probe in probed if probe.probe == "answer"},
+        "alignment": {
+            code: Signal(cosine_margin(english, read.universal["test", code], groups), units)
+            for code in study.languages
+        },
+    }
 
 
 def as_frame(signals: Mapping[str, Mapping[str, Signal]]) -> pd.DataFrame:
@@ -58,44 +58,42 @@ def as_frame(signals: Mapping[str, Mapping[str, Signal]]) -> pd.DataFrame:
 
 def from_frame(table: pd.DataFrame) -> dict[str, dict[str, Signal]]:
     """Signals of `as_frame`."""
-    found: dict[str, dict[str, Signal]] = {name: {} for name in UNIVERSAL}
+    signals: dict[str, dict[str, Signal]] = {name: {} for name in UNIVERSAL}
     for (name, code), rows in table.groupby(["signal", "language"], sort=False):
         values = rows.filter(like="value_").to_numpy(dtype=np.float64).T
         control = rows.filter(like="control_").to_numpy(dtype=np.float64).T
         controlled = bool(len(control)) and not np.isnan(control).all()
         clusters = rows["cluster"].to_numpy(dtype=str)
-        found[str(name)][str(code)] = Signal(values, clusters, control if controlled else None)
-    return found
+        signals[str(name)][str(code)] = Signal(values, clusters, control if controlled else None)
+    return signals
 
 
 def readings_frame(study: Study, probed: Sequence[Probed]) -> pd.DataFrame:
     """What each culture probe says: a row per language, kind of prompt and example, a column per layer."""
     parts = []
-    for one in probed:
-        if one.probe != "culture":
-            continue
-        reading = one.reading(study.culture(one.language))
+    for probe in (probe for probe in probed if probe.probe == "culture"):
+        reading = probe.reading(study.culture(probe.language))
         names = np.array(reading.cultures)
         for kind, sample in zip(KINDS, (reading.cultural, reading.universal), strict=True):
-            said = {f"culture_{row}": names[codes] for row, codes in enumerate(np.asarray(sample.values))}
-            labels = {"language": one.language, "kind": kind, "cluster": np.asarray(sample.clusters).astype(str)}
-            parts.append(pd.DataFrame(labels | said))
+            predicted = {f"culture_{row}": names[codes] for row, codes in enumerate(np.asarray(sample.values))}
+            labels = {"language": probe.language, "kind": kind, "cluster": np.asarray(sample.clusters).astype(str)}
+            parts.append(pd.DataFrame(labels | predicted))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"language": [], "kind": [], "cluster": []})
 
 
 def readings_from_frame(study: Study, table: pd.DataFrame) -> dict[str, CultureReading]:
     """Language -> reading, of `readings_frame`."""
     cultures = tuple(sorted(study.cultural.cultures))
-    found = {}
+    readings = {}
     for code, rows in table.groupby("language", sort=False):
         samples = []
         for kind in KINDS:
-            some = rows[rows["kind"] == kind]
-            said = some.filter(like="culture_").to_numpy(dtype=str).T
-            samples.append(Sample(np.searchsorted(cultures, said), some["cluster"].to_numpy(dtype=str)))
-        own = cultures.index(study.culture(str(code)))
-        found[str(code)] = CultureReading(own, cultures, samples[0], samples[1])
-    return found
+            own = rows[rows["kind"] == kind]
+            predicted = own.filter(like="culture_").to_numpy(dtype=str).T
+            samples.append(Sample(np.searchsorted(cultures, predicted), own["cluster"].to_numpy(dtype=str)))
+        number = cultures.index(study.culture(str(code)))
+        readings[str(code)] = CultureReading(number, cultures, *samples)
+    return readings
 
 
 def onset_signals(
@@ -104,10 +102,11 @@ def onset_signals(
     """Language -> name -> its signal, for every language that has them all; as `macro` those of all of them."""
     languages = [code for code in study.languages if code in universal["answer"] and code in cultural]
     signals = {**universal, "culture": {code: reading.signal() for code, reading in cultural.items()}}
-    found = {code: {name: [by_language[code]] for name, by_language in signals.items()} for code in languages}
-    if languages:
-        found[MACRO] = {name: [by_language[code] for code in languages] for name, by_language in signals.items()}
-    return found
+    pooled = {code: [code] for code in languages} | ({MACRO: languages} if languages else {})
+    return {
+        code: {name: [by_language[each] for each in some] for name, by_language in signals.items()}
+        for code, some in pooled.items()
+    }
 
 
 def separations(
@@ -118,7 +117,7 @@ def separations(
     By chance a language's own culture does as well as any culture does in a language that it doesn't belong to, and all
     languages' own as other assignments of cultures to languages.
     """
-    found = {}
+    result = {}
     readings = [cultural[code] for code in signals if code != MACRO]
     for code, by_name in signals.items():
         n_layers = by_name[UNIVERSAL[0]][0].values.shape[0] - 1
@@ -127,8 +126,8 @@ def separations(
             {name: [signal.first(n_layers) for signal in by_name[name]] for name in names}
             for names in (UNIVERSAL, CULTURAL)
         )
-        found[code] = find_separation(
+        result[code] = find_separation(
             universal, own, chance={"culture": Chance(chance.excess[:, :n_layers])}, layers=range(-1, n_layers - 1),
             resampling=Resampling(study.config.bootstrap_draws, study.config.seed),
         )  # fmt: skip
-    return found
+    return result

@@ -23,6 +23,9 @@ SHUFFLES = 20
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
 
+OF_TRAINED = ("probe_selectivity", "probe_embedding", "probe_gain", "probe_unasked", "probe_question_gain")
+"""Metrics that are reported of the trained model alone."""
+
 
 @dataclass(frozen=True)
 class LocalAnswers:
@@ -52,8 +55,8 @@ def read_local_answers(study: Study, advance: Advance) -> LocalAnswers:
     """Fit the probe on fit, choose its layer on dev, and read the local answers of test (our definition).
 
     The residual is that of the last token of prompt and option, for every option that a choice is made from, centred
-    over them. One probe serves all languages: a probe for one language could read the country of a name, which tells
-    the answer there whatever the model makes of the question; over all languages a name is local in one and not in
+    over them. One probe serves all languages: a probe for one language could read the country of a name, which gives
+    the answer away whatever the model makes of the question; over all languages a name is local in one and not in
     the others. The last block is left out of the choice, and so is the embedding output. Splits hold topics apart.
     Raises DataError where the fit split has no items.
     """
@@ -77,13 +80,13 @@ def read_local_answers(study: Study, advance: Advance) -> LocalAnswers:
     read = _read(tasks, parts, SHUFFLES, study.config.seed)
     unasked = _read(tasks, bare, 0, study.config.seed)
     accuracy: dict[str, np.ndarray] = {}
-    for split in HELD_OUT:
-        found = (read[split].correct, unasked[split].correct, *read[split].shuffled)
-        accuracy[split] = np.stack([_by_language(tasks[split], one) for one in found])
+    for split in HELD_OUT:  # [refit, layer, language]: the probe, the one without a question, then the shuffled ones
+        refits = (read[split].correct, unasked[split].correct, *read[split].shuffled)
+        accuracy[split] = np.stack([_by_language(tasks[split], correct) for correct in refits])
     grid = layer_grid(study.n_layers)
     layers = [grid[int(np.argmax(dev.mean(axis=1)[[layer + 1 for layer in grid]]))] for dev in accuracy["dev"]]
     chosen, chosen_unasked, *others = layers
-    shuffled = np.stack([one[layer + 1] for one, layer in zip(read["test"].shuffled, others, strict=True)])
+    shuffled = np.stack([correct[layer + 1] for correct, layer in zip(read["test"].shuffled, others, strict=True)])
     items = pd.DataFrame(
         {
             "language": [task.prompt.language for task in tasks["test"]],
@@ -117,7 +120,7 @@ def with_probe(
 
     Where localization falls and the probe does not, the answer is there and not reached; where both fall, it is gone,
     or no longer linear. But a probe that gains nothing on the options' own tokens, or on options without a question,
-    reads what names look like, and tells neither. Raises ValueError for models read on different items.
+    reads what names look like, and shows neither. Raises ValueError for models read on different items.
     """
     read = {BASE: base, **trained}
     columns = ["language", "item", "cluster"]
@@ -141,14 +144,10 @@ def with_probe(
             ("probe_lost", lost, "probe"),
             ("probe_control", mean, "probe_control"),
             ("probe_control_base", {BASE: 1.0}, "probe_control"),
-            ("probe_selectivity", mean, "probe_selectivity"),
-            ("probe_embedding", mean, "probe_embedding"),
-            ("probe_gain", mean, "probe_gain"),
-            ("probe_unasked", mean, "probe_unasked"),
-            ("probe_question_gain", mean, "probe_question_gain"),
+            *((name, mean, name) for name in OF_TRAINED),
         ):
-            found = cells.effect(weights, language, metric).interval
-            row |= {name: found.estimate, f"{name}_lo": found.lo, f"{name}_hi": found.hi}
+            interval = cells.effect(weights, language, metric).interval
+            row |= {name: interval.estimate, f"{name}_lo": interval.lo, f"{name}_hi": interval.hi}
         row["probe_chance"] = cells.estimate(BASE, language, "probe_chance")
         row["probe_layer_base"] = base.layer
         row["probe_layer_trained"] = float(np.mean([read[member].layer for member in several]))
@@ -171,14 +170,14 @@ def _read(
     return read_options(options["fit"], {split: options[split] for split in HELD_OUT}, n_shuffles=n_shuffles, seed=seed)
 
 
-def _texts(tasks: Sequence[Task]) -> list[str]:
+def option_texts(tasks: Sequence[Task]) -> list[str]:
     """Prompt and option, one text per option: the tokens are those that scoring reads."""
     return [task.prompt.text + ending for task in tasks for ending in task.prompt.continuations]
 
 
 def _residuals(study: Study, tasks: Sequence[Task]) -> np.ndarray:
     return read_residuals(
-        study.loaded.model, _texts(tasks), memory=study.config.memory, batch_size=study.config.batch_size
+        study.loaded.model, option_texts(tasks), memory=study.config.memory, batch_size=study.config.batch_size
     ).numpy()
 
 
@@ -200,10 +199,8 @@ def _curve(study: Study, accuracy: Mapping[str, np.ndarray]) -> pd.DataFrame:
         "test_unasked": accuracy["test"][1],
         "test_shuffled": accuracy["test"][2:].mean(axis=0),
     }
-    rows = []
-    for row in range(study.n_layers + 1):
-        for column, language in enumerate(study.languages):
-            values = {name: curve[row, column] for name, curve in curves.items()}
-            rows.append({"layer": row - 1, "language": language} | values)
-        rows.append({"layer": row - 1, "language": MACRO} | {name: curve[row].mean() for name, curve in curves.items()})
-    return pd.DataFrame(rows)
+    with_macro = {name: np.column_stack([curve, curve.mean(axis=1)]) for name, curve in curves.items()}
+    places = [(row - 1, code) for row in range(study.n_layers + 1) for code in (*study.languages, MACRO)]
+    return pd.DataFrame(places, columns=["layer", "language"]).assign(
+        **{name: curve.ravel() for name, curve in with_macro.items()}
+    )

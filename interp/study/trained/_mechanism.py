@@ -21,7 +21,7 @@ from interp.study.fit import FitResiduals, Vectors, control_seed
 from probes import Frame, Measured, columns, mean, measure, random_directions
 
 DIRECTIONS = 20
-"""Random directions that the shares are held against."""
+"""Random directions that the shares are compared with."""
 
 PATCHED_DIRECTIONS = 5
 """How many of them are also undone."""
@@ -59,21 +59,21 @@ def mechanism_table(
     models that can't be compared (see `check_comparable`).
     """
     check_comparable(base.loaded.model, trained.loaded.model)
-    moved: dict[str, list[Measured]] = {}
+    shifts: dict[str, list[Measured]] = {}
     scored: list[pd.DataFrame] = []
     for code in base.languages:
         tasks = base.cultural_tasks(code, "test")
         advance(f"shift {code}")
         frames, norms = _frames(base, vectors, fit, code)
-        moved[code] = _shifts(base, trained, tasks, frames, norms)
+        shifts[code] = _shifts(base, trained, tasks, frames, norms)
         scored += _scores(base, trained, tasks, frames, code, advance)
     cells = Cells(outcomes(pd.concat(scored, ignore_index=True), base.config.normalisation), base.resampling)
     rows = []
     for layer in range(base.n_layers):
-        each = {code: parts[layer] for code, parts in moved.items()}
-        for code, measured in (*each.items(), (MACRO, mean(list(each.values())))):
-            where = {"method": method, "layer": layer, "language": code}
-            rows.append(where | columns(measured) | _restored(cells, layer, code))
+        by_language = {code: measured[layer] for code, measured in shifts.items()}
+        for code, shift in (by_language | {MACRO: mean(list(by_language.values()))}).items():
+            place = {"method": method, "layer": layer, "language": code}
+            rows.append(place | columns(shift) | _restored(cells, layer, code))
     return pd.DataFrame(rows)
 
 
@@ -129,12 +129,12 @@ def _scores(
     for layer, frame in enumerate(frames):
         patches |= {_name(part, layer): patch for part, patch in _patches(layer, frame).items()}
     config = base.config
-    found = score_patched(
+    patched = score_patched(
         base.loaded.model, trained.loaded.model, [task.prompt for task in tasks], list(patches.values()),
         engine=config.engine, memory=config.memory, batch_size=config.batch_size, tokens=base.tokens,
         progress=partial(advance, f"patches {code}"),
     )  # fmt: skip
-    tables = ScoreTables(tasks, found)
+    tables = ScoreTables(tasks, patched)
     return [*parts, *(tables.table(number, name) for number, name in enumerate(patches))]
 
 
@@ -163,7 +163,7 @@ def _name(part: str, layer: int) -> str:
 
 def _restored(cells: Cells, layer: int, code: str) -> dict[str, float]:
     """Localization of both models, and what each patch of a layer restores of it."""
-    wanted: dict[str, tuple[Sequence[str], str | None]] = {
+    effects: dict[str, tuple[Sequence[str], str | None]] = {
         "localization_base": ([BASE], None),
         "localization_trained": ([TRAINED], None),
         "erasure": ([BASE], TRAINED),
@@ -171,7 +171,7 @@ def _restored(cells: Cells, layer: int, code: str) -> dict[str, float]:
         "restored_random": ([_name(_random(number), layer) for number in range(PATCHED_DIRECTIONS)], TRAINED),
     }
     row: dict[str, float] = {}
-    for column, (methods, minus) in wanted.items():
-        found = estimate(cells, methods, code, "localization", minus=minus)
-        row |= {column: found.estimate, f"{column}_lo": found.lo, f"{column}_hi": found.hi}
+    for column, (methods, minus) in effects.items():
+        interval = estimate(cells, methods, code, "localization", minus=minus)
+        row |= {column: interval.estimate, f"{column}_lo": interval.lo, f"{column}_hi": interval.hi}
     return row

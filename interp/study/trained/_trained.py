@@ -22,7 +22,7 @@ from interp.progress import Stages
 from interp.study.ask import Study
 from interp.study.config import RunConfig
 from interp.study.fit import FitResiduals, Vectors, read_fit, study_vectors
-from interp.study.folder import Outcomes, Under, save_plans, save_vectors, write_csv
+from interp.study.folder import Outcomes, PrefixedParts, save_plans, save_vectors, write_csv
 from interp.study.locate import (
     Located,
     comparison_lines,
@@ -59,13 +59,13 @@ class Member:
 
     def described(self) -> dict[str, Any]:
         """What a run's manifest states: of a training run its folder, settings, losses and seconds."""
-        kept = ("settings", "data", "keep_loc", "loss", "dev_cross_entropy", "seconds", "threads")
-        return {"checkpoint": self.place} | {key: self.manifest[key] for key in kept if key in self.manifest}
+        keys = ("settings", "data", "keep_loc", "loss", "dev_cross_entropy", "seconds", "threads")
+        return {"checkpoint": self.place} | {key: self.manifest[key] for key in keys if key in self.manifest}
 
 
 def groups(config: RunConfig) -> dict[str, list[str]]:
     """Row of each trained method -> rows of its models: itself, or one per seed."""
-    return {one.name: [name for name, _ in _seeded(config, one)] for one in config.compared.trained}
+    return {method.name: [name for name, _ in _seeded(config, method)] for method in config.compared.trained}
 
 
 def means(config: RunConfig) -> dict[str, list[str]]:
@@ -75,20 +75,18 @@ def means(config: RunConfig) -> dict[str, list[str]]:
     return {on_top(name, top): [on_top(row, top) for row in rows] for name, rows in several.items() for top in steering}
 
 
-def _seeded(config: RunConfig, one: TrainedMethod) -> list[tuple[str, int]]:
-    seeds = config.training_seeds if one.method else (0,)
-    return [(member(one.name, seed, seeds), seed) for seed in seeds]
+def _seeded(config: RunConfig, method: TrainedMethod) -> list[tuple[str, int]]:
+    """Row and seed of each model of a method."""
+    seeds = config.training_seeds if method.method else (0,)
+    return [(member(method.name, seed, seeds), seed) for seed in seeds]
 
 
 def check_trained(config: RunConfig, named: bool) -> None:
-    """Raise a TranslocalError where methods can't be had: checkpoints that don't exist, training of an object.
-
-    An object is a model that was given as such, not by name.
-    """
-    for one in config.compared.trained:
-        if not one.method:
-            find_model(one.checkpoint)
-    to_train = [one.name for one in config.compared.trained if one.method]
+    """Raise a TranslocalError for a checkpoint that doesn't exist, and for training where the model was not `named`."""
+    for method in config.compared.trained:
+        if not method.method:
+            find_model(method.checkpoint)
+    to_train = [method.name for method in config.compared.trained if method.method]
     if to_train and not named:
         raise ConfigError(
             f"{to_train[0]} can't be trained: the model is an object",
@@ -99,35 +97,28 @@ def check_trained(config: RunConfig, named: bool) -> None:
 
 def members(study: Study, data: TrainingData | None, vectors: Vectors, stages: Stages) -> list[Member]:
     """Every trained model of a run, trained now unless it is there already."""
-    found = []
-    for one in study.config.compared.trained:
-        for name, seed in _seeded(study.config, one):
-            if one.method:
-                assert data is not None
-                found.append(_train(study, one, name, seed, data, vectors, stages))
-            else:
-                found.append(Member(name, one.name, one.checkpoint, {}))
-    return found
-
-
-def _train(
-    study: Study, one: TrainedMethod, name: str, seed: int, data: TrainingData, vectors: Vectors, stages: Stages
-) -> Member:
-    config = study.config
-    training = Training(
-        training_settings(config.training, one.method, seed),
-        load_trainable(config.model, config.device, config.dtype, config.revision or None),
-        data,
-        KeptVectors.of([vectors["loc"][code] for code in study.languages] if one.keep else ()),
-        config.template,
-    )
-    done = training.into(config.trained_folder / training.name, _Named(stages, f"training {name}"))
-    return Member(name, one.name, str(done.merged), done.manifest)
+    config, models = study.config, []
+    for method in config.compared.trained:
+        for name, seed in _seeded(config, method):
+            if not method.method:
+                models.append(Member(name, method.name, method.checkpoint, {}))
+                continue
+            assert data is not None
+            training = Training(
+                training_settings(config.training, method.method, seed),
+                load_trainable(config.model, config.device, config.dtype, config.revision or None),
+                data,
+                KeptVectors.of([vectors["loc"][code] for code in study.languages] if method.keep else ()),
+                config.template,
+            )
+            done = training.into(config.trained_folder / training.name, _RenamedStage(stages, f"training {name}"))
+            models.append(Member(name, method.name, str(done.merged), done.manifest))
+    return models
 
 
 @dataclass(frozen=True)
-class _Named:
-    """Stages under a name of our own."""
+class _RenamedStage:
+    """Stages that are all shown under one name."""
 
     stages: Stages
     name: str
@@ -136,23 +127,23 @@ class _Named:
         return self.stages.stage(self.name, total)
 
     def expect(self, seconds: Callable[[], Mapping[str, float]]) -> None:
-        """Told by the run, of all its stages."""
+        """The run itself says how long its stages take."""
 
 
-def twin(study: Study, one: Member) -> Study:
+def twin(study: Study, model: Member) -> Study:
     """The study of a trained model: the same items, also where the base's corpus leaves some out; no attribution.
 
     Raises ModelError for a checkpoint that can't be loaded or is of another shape or tokenizer than the base.
     """
     config = study.config
-    loaded = load_model(one.place, device=config.device, dtype=config.dtype, n_devices=config.n_devices)
-    _check_alike(study, loaded, one)
+    loaded = load_model(model.place, device=config.device, dtype=config.dtype, n_devices=config.n_devices)
+    _check_alike(study, loaded, model)
     loaded = replace(loaded, exposure=study.loaded.exposure)
-    parts = Under(study.parts, f"trained/{one.name}")
+    parts = PrefixedParts(study.parts, f"trained/{model.name}")
     return replace(study, config=replace(config, attribution_items=0), loaded=loaded, parts=parts)
 
 
-def _check_alike(study: Study, loaded: LoadedModel, one: Member) -> None:
+def _check_alike(study: Study, loaded: LoadedModel, model: Member) -> None:
     base, other = study.loaded.model, loaded.model
     differ = [
         f"{name} {getattr(other.cfg, name)}, not {getattr(base.cfg, name)}"
@@ -164,7 +155,7 @@ def _check_alike(study: Study, loaded: LoadedModel, one: Member) -> None:
         differ = ["another tokenizer"]
     if differ:
         raise ModelError(
-            f"{one.name} ({one.place}) is no trained version of {study.loaded.name}: {'; '.join(differ)}",
+            f"{model.name} ({model.place}) is not a trained version of {study.loaded.name}: {'; '.join(differ)}",
             allowed="checkpoints of the same shape and tokenizer",
             remedy="name another checkpoint",
         )
@@ -190,20 +181,20 @@ class OnTop:
             yield self.row(steering), table.assign(method=self.row(steering))
 
 
-def steered(study: Study, one: Member, stages: Stages) -> OnTop:
+def steered(study: Study, model: Member, stages: Stages) -> OnTop:
     """Fit the trained model's own EN and LOC vectors, and choose where they act, as for the base model."""
-    own = twin(study, one)
+    own = twin(study, model)
     methods = sought_on_top(own)
-    with stages.stage(f"choosing {one.name}", 1 + method_steps(own, methods)) as advance:
+    with stages.stage(f"choosing {model.name}", 1 + method_steps(own, methods)) as advance:
         fit = read_fit(own)
         vectors = {name: by for name, by in study_vectors(own, fit).items() if name in ("en", "loc", "wrong_culture")}
         advance("fit")
         rows = search_methods(own, SplitTasks(own), vectors, methods, advance)
-    return OnTop(one, own, fit, vectors, choose(own, methods, rows))
+    return OnTop(model, own, fit, vectors, choose(own, methods, rows))
 
 
-class Beside:
-    """Collects what is found in one trained model after another; the base's study, vectors and `located` are given."""
+class TrainedModels:
+    """Everything about each trained model of a run, compared with the base, whose study and results are given."""
 
     def __init__(
         self, study: Study, fit: FitResiduals, vectors: Vectors, located: Located, prompts: Prompts, checks: Checks
@@ -214,64 +205,58 @@ class Beside:
         self._answers: dict[str, LocalAnswers] = {}
         self._mechanism: list[pd.DataFrame] = []
 
-    def add(self, one: Member, kept: Outcomes, folder: Path, stages: Stages) -> Sequence[pd.DataFrame]:
+    def add(self, model: Member, outcomes: Outcomes, folder: Path, stages: Stages) -> Sequence[pd.DataFrame]:
         """Everything about one model; its own tables go into `folder`. Gives its generated answers, if any are made."""
         if BASE not in self._answers:
             with stages.stage("answers in base", local_answer_steps(self.study)) as advance:
                 self._answers[BASE] = read_local_answers(self.study, advance)
         folder.mkdir(parents=True)
-        found = steered(self.study, one, stages)
-        languages, rows = len(self.study.languages), 1 + len(found.chosen)
-        with stages.stage(f"scoring {one.name}", 1 + 2 * languages * rows) as advance:
-            english = english_scores(found.study, advance)
-            self.checks.add_model(english.assign(method=one.name))
-            plans = plans_of(found.study, found.vectors, found.chosen)
-            sentences = score_sentences(found.study, plans, advance)
-            self.checks.add_sentences(sentences.assign(method=sentences["method"].map(found.row)))
-            for row, table in found.scored(self.prompts, advance):
-                kept.add(row, table)
+        on_top = steered(self.study, model, stages)
+        study, vectors, chosen = on_top.study, on_top.vectors, on_top.chosen
+        languages, rows = len(self.study.languages), 1 + len(chosen)
+        with stages.stage(f"scoring {model.name}", 1 + 2 * languages * rows) as advance:
+            english = english_scores(study, advance)
+            self.checks.add_model(english.assign(method=model.name))
+            sentences = score_sentences(study, plans_of(study, vectors, chosen), advance)
+            self.checks.add_sentences(sentences.assign(method=sentences["method"].map(on_top.row)))
+            for row, table in on_top.scored(self.prompts, advance):
+                outcomes.add(row, table)
                 self.checks.add(table, english)
-        said = []
+        generated = []
         if self.study.config.generate:
-            with stages.stage(f"generating {one.name}", generated_steps(found.study, rows)) as advance:
-                answers = generated_answers(found.study, found.vectors, found.chosen, advance)
-            said.append(answers.assign(method=answers["method"].map(found.row)))
-        with stages.stage(f"locating {one.name}", locate_steps(found.study)) as advance:
-            located = locate(found.study, found.fit, advance)
-        with stages.stage(f"answers in {one.name}", local_answer_steps(found.study)) as advance:
-            self._answers[one.name] = read_local_answers(found.study, advance)
-        with stages.stage(f"mechanism {one.name}", mechanism_steps(self.study)) as advance:
-            make = partial(mechanism_table, self.study, found.study, self.vectors, one.name, self.fit, advance)
-            self._mechanism.append(found.study.parts.frame("mechanism", make))
-        self._write_own(folder, found, located)
-        self._located[one.name] = located
-        self.members.append(one)
-        return said
-
-    def _write_own(self, folder: Path, found: OnTop, located: Located) -> None:
+            with stages.stage(f"generating {model.name}", generated_steps(study, rows)) as advance:
+                answers = generated_answers(study, vectors, chosen, advance)
+            generated.append(answers.assign(method=answers["method"].map(on_top.row)))
+        with stages.stage(f"locating {model.name}", locate_steps(study)) as advance:
+            located = locate(study, on_top.fit, advance)
+        with stages.stage(f"answers in {model.name}", local_answer_steps(study)) as advance:
+            self._answers[model.name] = read_local_answers(study, advance)
+        with stages.stage(f"mechanism {model.name}", mechanism_steps(self.study)) as advance:
+            make = partial(mechanism_table, self.study, study, self.vectors, model.name, self.fit, advance)
+            self._mechanism.append(study.parts.frame("mechanism", make))
         (folder / "vectors").mkdir()
-        save_vectors(folder, found.vectors)
-        save_plans(folder, found.study, found.vectors, found.chosen)
+        save_vectors(folder, vectors)
+        save_plans(folder, study, vectors, chosen)
         located.write(folder)
         write_csv(folder / "layers.csv", located.layers)
+        self._located[model.name] = located
+        self.members.append(model)
+        return generated
 
     def write(self, folder: Path, cells: Cells, contrasts: pd.DataFrame) -> list[str]:
         """The tables that compare all models, and what they say in words."""
-        config, others = self.study.config, {n: one for n, one in self._located.items() if n != BASE}
-        members = groups(config)
-        signals = signal_table(self._located[BASE], others, config.bootstrap_draws, config.seed)
-        lost = with_probe(
-            erasure_table(cells, members, config.seed), self._answers[BASE],
-            {name: answers for name, answers in self._answers.items() if name != BASE},
-            self.study.resampling, members,
-        )  # fmt: skip
-        moved = pd.concat(self._mechanism, ignore_index=True)
+        config, members = self.study.config, groups(self.study.config)
+        located = {name: own for name, own in self._located.items() if name != BASE}
+        answers = {name: own for name, own in self._answers.items() if name != BASE}
+        signals = signal_table(self._located[BASE], located, config.bootstrap_draws, config.seed)
+        erasure = erasure_table(cells, members, config.seed)
+        erasure = with_probe(erasure, self._answers[BASE], answers, self.study.resampling, members)
         write_csv(folder / "signals.csv", signals)
         write_csv(folder / "trained_onsets.csv", onset_comparison(self._located))
-        write_csv(folder / "erasure.csv", lost)
-        write_csv(folder / "mechanism.csv", moved)
-        return [*trained_lines(contrasts, list(members)), *comparison_lines(signals, list(others))]
+        write_csv(folder / "erasure.csv", erasure)
+        write_csv(folder / "mechanism.csv", pd.concat(self._mechanism, ignore_index=True))
+        return [*trained_lines(contrasts, list(members)), *comparison_lines(signals, list(located))]
 
     def described(self) -> Mapping[str, Any]:
         """What a manifest states about every model."""
-        return {one.name: one.described() for one in self.members}
+        return {model.name: model.described() for model in self.members}

@@ -13,7 +13,8 @@ from interp.model.read import Tokens
 from interp.study.ask import Study, resolve
 from interp.study.config import RunConfig
 from interp.study.cost import Estimate, Part, Workload, estimate, planned
-from interp.study.cost._estimate import HIGH, LOW, GuessedTokens, probe_rows
+from interp.study.cost._estimate import HIGH, LOW, GuessedTokens
+from interp.study.locate import probe_sizes
 from interp.study.stages import STAGES, counted
 from tests.study.conftest import CountedRun
 
@@ -57,7 +58,7 @@ def test_answers_are_those_that_a_run_generates(counted_run: CountedRun, parts: 
 
 
 def test_probes_have_the_sizes_of_a_run(counted_run: CountedRun, model: Outline) -> None:
-    found = {(rows, classes) for rows, classes, _ in probe_rows(study_of(counted_run.config, model))}
+    found = {(rows, classes) for rows, classes, _ in probe_sizes(study_of(counted_run.config, model))}
     probes = pd.read_csv(counted_run.folder / "probes.csv").query("probe != 'universal'")  # folds train on a share
     assert set(zip(probes["n_train"], probes["n_classes"], strict=True)) <= found
 

@@ -474,7 +474,7 @@ def test_an_error_while_a_part_is_made_is_its_own(tmp_path: Path) -> None:
 def test_keys_cannot_escape(tmp_path: Path, key: str) -> None:
     with Store.open(tmp_path / "run", IDENTITY) as store:
         for use in (store.has, lambda key: store.frame(key, never), lambda key: store.value(key, never)):
-            with pytest.raises(ValueError, match="is no key"):
+            with pytest.raises(ValueError, match="is not a key"):
                 use(key)
     assert files(tmp_path) == ["run/.lock", "run/identity.json"]
 

@@ -19,7 +19,7 @@ from interp.studies.executors._waiting import Waiting
 from interp.study.ask import resolve
 from interp.study.config import RunConfig
 from interp.study.cost import _budget as budget
-from interp.study.folder import plain
+from interp.study.folder import manifest_settings
 from interp.study.search import (
     DESIGNS,
     PAIRS,
@@ -277,7 +277,7 @@ def test_the_embedded_model_has_its_design_and_a_run_that_is_begun_keeps_its_own
     config = RunConfig(model="other", out=str(tmp_path / "run"), seed=3)
     begun = tmp_path / ".run.partial"
     begun.mkdir()
-    (begun / "identity.json").write_text(json.dumps({"config": plain(replace(config, design="large"))}))
+    (begun / "identity.json").write_text(json.dumps({"config": manifest_settings(replace(config, design="large"))}))
     assert budget.settle(config, inputs, offered=offered(1, 2, 3, 4)).design == "large"
     with pytest.warns(Notice):
         other = budget.settle(replace(config, seed=4), inputs, offered=offered(1, 2, 3000, 4000))

@@ -127,7 +127,7 @@ def test_a_run_without_steering_takes_the_trained_models_that_are_there(compared
 
 def test_what_is_refused(tmp_path: Path) -> None:
     other = write_tiny("llama", tmp_path / "llama")
-    with pytest.raises(ModelError, match="no trained version of organism: n_layers"):
+    with pytest.raises(ModelError, match="not a trained version of organism: n_layers"):
         twin(prepare(config(tmp_path, "en")), Member("other", "other", str(other), {}))
     with pytest.raises(ModelError, match="does not exist"):
         run(config(tmp_path, f"other={tmp_path / 'nowhere'}"), Bars(quiet=True))
