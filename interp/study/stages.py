@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from interp.model import LoadedModel
 from interp.progress import Advance, unsaid
-from interp.study.ask import Study, prepare, resolve
+from interp.study.ask import Inputs, Study, prepare, resolve
 from interp.study.config import RunConfig
 from interp.study.cost import Part, Workload, on_top, train
 from interp.study.fit import FitResiduals, Vectors, read_fit, study_vectors
@@ -80,9 +81,9 @@ class Base:
         """The rows of a group of searches: METHODS, or a control. Made once."""
         if group not in self._searched:
             self._searched[group] = (
-                search_methods(self.study, self.dev, self.vectors, self.methods, advance)
+                search_methods(self.dev, self.vectors, self.methods, advance)
                 if group == METHODS
-                else search_controls(self.study, self.dev, self.fit, self.vectors, group, advance)
+                else search_controls(self.dev, self.fit, self.vectors, group, advance)
             )
         return self._searched[group]
 
@@ -122,8 +123,8 @@ class Stage:
     def pieces(self, base: Base) -> Sequence[str]:
         """Groups of searches, languages, or one piece without a name."""
         if self.unit == "search":
-            found: Sequence[str] = (METHODS,) if self is SEARCH else base.controls
-            return found if base.methods.names else ()
+            groups: Sequence[str] = (METHODS,) if self is SEARCH else base.controls
+            return groups if base.methods.names else ()
         return base.study.languages if self.unit == "language" else ("",)
 
 
@@ -132,7 +133,7 @@ def _english(base: Base, piece: str, advance: Advance) -> Made:
 
 
 def _unsteered(base: Base, code: str, advance: Advance) -> Made:
-    return {"base": score_base_in(base.study, base.prompts, code, advance)}
+    return {"base": score_base_in(base.prompts, code, advance)}
 
 
 def _search(base: Base, group: str, advance: Advance) -> Made:
@@ -141,8 +142,8 @@ def _search(base: Base, group: str, advance: Advance) -> Made:
 
 
 def _sweep(base: Base, code: str, advance: Advance) -> Made:
-    cells = sweep_cells(base.study, base.chosen)
-    return {"sweep": sweep_in(base.study, base.dev, base.vectors, cells, code, advance)}
+    cells = sweep_cells(base.study.design, base.chosen)
+    return {"sweep": sweep_in(base.dev, base.vectors, cells, code, advance)}
 
 
 def _sentences(base: Base, code: str, advance: Advance) -> Made:
@@ -150,27 +151,25 @@ def _sentences(base: Base, code: str, advance: Advance) -> Made:
 
 
 def _test(base: Base, code: str, advance: Advance) -> Made:
-    study, plans, made = base.study, base.plans, {}
+    plans, tables = base.plans, {}
     if plans:
-        made["test"] = score_plans_in(study, base.prompts, plans, code, advance)
-        made["normaliser"] = estimated_in(study, base.prompts, plans, code)
-    if cells := layer_cells(study, base.chosen):
-        made["layers"] = score_layers_in(study, base.prompts, base.vectors, cells, code, advance)
-    return made
+        tables["test"] = score_plans_in(base.prompts, plans, code, advance)
+        tables["normaliser"] = estimated_in(base.prompts, plans, code)
+    if cells := layer_cells(base.study.design, base.chosen):
+        tables["layers"] = score_layers_in(base.prompts, base.vectors, cells, code, advance)
+    return tables
 
 
 def _controls(base: Base, code: str, advance: Advance) -> Made:
-    made = {}
+    tables = {}
     for control in base.controls:
         rows = base.search(control)
         parts = [
-            score_controls_in(
-                base.study, rows, base.prompts, base.fit, base.vectors, (control, axis, code), advance
-            )
+            score_controls_in(base.prompts, rows, base.fit, base.vectors, (control, axis, code), advance)
             for axis in AXES
-        ]  # fmt: skip
-        made[control] = pd.concat(parts, ignore_index=True)
-    return made
+        ]
+        tables[control] = pd.concat(parts, ignore_index=True)
+    return tables
 
 
 def _generate(base: Base, code: str, advance: Advance) -> Made:
@@ -194,13 +193,13 @@ STAGES = (
     Stage("search of controls", "search", _search, lambda base: control_steps(base.study), Workload.search_of_controls),
     Stage(
         "sweep", "language", _sweep,
-        lambda base: 1 + len(cells) if (cells := sweep_cells(base.study, base.chosen)) else 0,
+        lambda base: 1 + len(cells) if (cells := sweep_cells(base.study.design, base.chosen)) else 0,
         Workload.sweep,
     ),
     Stage("sentences", "language", _sentences, lambda base: 1 + len(base.chosen), Workload.sentences),
     Stage(
         "test", "language", _test,
-        lambda base: len(base.chosen) + 2 * len(layer_cells(base.study, base.chosen)),
+        lambda base: len(base.chosen) + 2 * len(layer_cells(base.study.design, base.chosen)),
         Workload.test,
     ),
     Stage(
@@ -233,7 +232,7 @@ def compute(unit: Unit) -> None:
 
     Another process may do the same at the same time: parts are whole or not there. Raises what a run raises.
     """
-    base, store = _opened(unit)
+    base, store = _base_of(unit)
     begun = time.perf_counter()
     for stage in STAGES:
         if stage.unit == unit.kind and stage.make is not None:
@@ -252,14 +251,22 @@ def forget() -> None:
 _LAST: dict[str, tuple[Base, Store]] = {}
 
 
-def _opened(unit: Unit) -> tuple[Base, Store]:
+def opened(config: RunConfig, inputs: Inputs, store: Store, loaded: LoadedModel | None = None) -> Study:
+    """The study of a run whose parts are kept in `store`; raises a TranslocalError where these are of another model.
+
+    loaded: in place of the model that `config` names.
+    """
+    study = replace(prepare(config, loaded, inputs), parts=store)
+    check_made_of(store, made_of(study))
+    return study
+
+
+def _base_of(unit: Unit) -> tuple[Base, Store]:
     key = json.dumps(dict(unit.config), sort_keys=True)
     if key not in _LAST:
         _LAST.clear()
         config = RunConfig(**as_settings(unit.config))
         inputs = resolve(config)
         store = Store.open(partial_folder(config.folder), identity_of(config, inputs), shared=True)
-        study = replace(prepare(config, inputs=inputs), parts=store)
-        check_made_of(store, made_of(study))
-        _LAST[key] = Base.of(study), store
+        _LAST[key] = Base.of(opened(config, inputs, store)), store
     return _LAST[key]

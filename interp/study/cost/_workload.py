@@ -222,7 +222,7 @@ class Workload:
     def test(self) -> Iterator[Part]:
         """Every test prompt under the chosen plans, and EN and LOC at every layer."""
         yield from self.tested(sought(self.study))
-        layers = [layer for _, layer in layer_cells(self.study, sought(self.study).names)]
+        layers = [layer for _, layer in layer_cells(self.study.design, sought(self.study).names)]
         for code in self.study.languages if layers else ():
             for axis, tasks in self._by_axis(code):
                 yield self.scored(f"layers {axis} {code}", tasks, self.plans(layers), kept=len(layers), bounded=True)

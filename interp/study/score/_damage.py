@@ -18,6 +18,7 @@ from interp.plane import Effect
 from interp.progress import Advance
 from interp.steering import Plan
 from interp.study.ask import Study, score_prompts
+from interp.study.score._report import interval_columns
 from interp.study.score._testing import Plans
 from probes import Interval, cluster_weights, ratio_draws
 
@@ -33,8 +34,8 @@ def sentence_prompts(study: Study, code: str, tokens: Tokens | None = None) -> d
     Empty where the set has no test sentence in the language.
     """
     parallel = study.parallel
-    able = [number for number, split in enumerate(parallel.splits) if split == "test"]
-    drawn = sorted(able, key=lambda number: unit("damage", parallel.name, str(number)))[: study.design.damage_sentences]
+    test = [number for number, split in enumerate(parallel.splits) if split == "test"]
+    drawn = sorted(test, key=lambda number: unit("damage", parallel.name, str(number)))[: study.design.damage_sentences]
     return {
         number: Prompt(f"sentence {number + 1}", code, "", (parallel.sentences[number][code],))
         for number in sorted(drawn)
@@ -130,15 +131,12 @@ def damage_table(surprise: Surprise) -> pd.DataFrame:
     for method in surprise.methods:
         for language in (*surprise.languages, MACRO):
             row: dict[str, object] = {"method": method, "language": language}
-            per_token = surprise.interval(method, language, "token")
-            bounds = (per_token.estimate, per_token.lo, per_token.hi)
-            row |= dict(zip(("perplexity", "perplexity_lo", "perplexity_hi"), map(float, np.exp(bounds)), strict=True))
-            for unit_name in UNITS:
-                name = f"nll_{unit_name}"
-                for prefix, minus in (("", None), ("d_", BASE)):
-                    found = surprise.interval(method, language, unit_name, minus)
-                    row |= {f"{prefix}{name}": found.estimate}
-                    row |= {f"{prefix}{name}_lo": found.lo, f"{prefix}{name}_hi": found.hi}
+            nats = surprise.interval(method, language, "token")
+            perplexity = Interval(*map(float, np.exp((nats.estimate, nats.lo, nats.hi))))
+            row |= interval_columns("perplexity", perplexity)
+            for per in UNITS:
+                row |= interval_columns(f"nll_{per}", surprise.interval(method, language, per))
+                row |= interval_columns(f"d_nll_{per}", surprise.interval(method, language, per, minus=BASE))
             rows.append(row | {"n": surprise.count(language)})
     return pd.DataFrame(rows)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from interp.names import BASE, CONTROLS, MACRO, STEERED
 from interp.plane import Cells, chance_table, contrast, estimate, front_shares, points
 from interp.study.methods import KEEP, of_seed, on_top
-from probes import holm
+from probes import Interval, holm
 
 CRITERIA = (
     ("transfer", "en", BASE),
@@ -64,6 +64,11 @@ ON_TOP = (
 """(metric, steering on top of a trained method, against what on top of it)."""
 
 
+def interval_columns(name: str, interval: Interval) -> dict[str, float]:
+    """The columns of an estimate in a table: `name`, `name_lo` and `name_hi`."""
+    return {name: interval.estimate, f"{name}_lo": interval.lo, f"{name}_hi": interval.hi}
+
+
 def is_control(method: str) -> bool:
     """Whether a row is a control, on the base model or on top of a trained one."""
     return method.rpartition("+")[2] in CONTROLS
@@ -76,15 +81,15 @@ def compared_methods(methods: Iterable[str]) -> list[str]:
 
 def criteria(trained: Sequence[str]) -> list[tuple[str, str, str]]:
     """CRITERIA, and for every trained method: against base, steered against not, and Surgical Steering against both."""
-    found = list(CRITERIA)
+    rows = list(CRITERIA)
     for name in trained:
-        found += [(metric, name, BASE) for metric in TRAINED_METRICS]
-        found += [(metric, on_top(name, top), on_top(name, other)) for metric, top, other in ON_TOP]
+        rows += [(metric, name, BASE) for metric in TRAINED_METRICS]
+        rows += [(metric, on_top(name, top), on_top(name, other)) for metric, top, other in ON_TOP]
         for metric in ("transfer", "localization"):
-            found += [(metric, on_top(name, "surgical"), BASE), (metric, "surgical", name)]
+            rows += [(metric, on_top(name, "surgical"), BASE), (metric, "surgical", name)]
             if name.endswith(KEEP) and name.removesuffix(KEEP) in trained:
-                found.append((metric, name, name.removesuffix(KEEP)))
-    return found
+                rows.append((metric, name, name.removesuffix(KEEP)))
+    return rows
 
 
 def plane_table(
@@ -128,7 +133,7 @@ def contrast_table(cells: Cells, trained: Sequence[str], seed: int) -> pd.DataFr
 def base_contrasts(cells: Cells, seed: int) -> pd.DataFrame:
     """Every method against base on `TRAINED_METRICS`, in the columns of `contrasts.csv`.
 
-    The adjustment runs over the methods that are no controls, on one metric in one language.
+    The adjustment runs over the methods that are not controls, on one metric in one language.
     """
     methods = [method for method in cells.methods if method != BASE]
     rows = [
@@ -158,30 +163,28 @@ def control_table(cells: Cells, draws: Mapping[str, Sequence[str]]) -> pd.DataFr
             ("universal", "transfer", ("en", *pairs)),
             ("cultural", "localization", ("loc", "loc_contrast", "loc_language", *pairs)),
         ):
-            known = [m for m in methods if m in cells.methods]
+            base = cells.estimate(BASE, language, metric)
+            real = {m: cells.estimate(m, language, metric) - base for m in methods if m in cells.methods}
             for control, members in draws.items():
-                values = [cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in members]
-                real = {m: cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in known}
+                values = [cells.estimate(m, language, metric) - base for m in members]
                 beaten = {f"beaten_by_{m}": sum(v < value for v in values) for m, value in real.items()}
-                for draw, value in enumerate(values):
-                    rows.append(
-                        {"control": control, "draw": draw, "axis": axis, "metric": metric, "language": language,
-                         "difference": value, **beaten}
-                    )  # fmt: skip
+                rows += [
+                    {"control": control, "draw": draw, "axis": axis, "metric": metric, "language": language,
+                     "difference": value, **beaten}
+                    for draw, value in enumerate(values)
+                ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def with_effects(layers: pd.DataFrame, effects: Cells) -> pd.DataFrame:
     """The rows of `layers.csv` with the effect of EN and of LOC at strength 1 at that layer, where it was scored."""
-    known = set(effects.methods)
     columns = []
     for layer, language in zip(layers["layer"], layers["language"], strict=True):
         row: dict[str, float] = {}
         for method in ("en", "loc"):
             for metric in ("transfer", "localization"):
-                if f"{method}@{layer}" in known:
-                    found = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
-                    name = f"d_{metric}_{method}"
-                    row |= {name: found.estimate, f"{name}_lo": found.lo, f"{name}_hi": found.hi}
+                if f"{method}@{layer}" in effects.methods:
+                    change = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
+                    row |= interval_columns(f"d_{metric}_{method}", change)
         columns.append(row)
     return pd.concat([layers, pd.DataFrame(columns, index=layers.index)], axis=1)

@@ -47,8 +47,7 @@ class SplitTasks:
 
     def made(self, axis: Axis, code: str) -> list[Task]:
         """The prompts in the order of the dataset."""
-        make = self.study.universal_tasks if axis == "universal" else self.study.cultural_tasks
-        return make(code, self.split)
+        return self.study.tasks(axis, code, self.split)
 
     def normaliser(self, axis: Axis, code: str) -> BoundedNormaliser | None:
         """What stands in for the whole vocabulary where the design allows it: of the prompts that are searched over."""
