@@ -154,9 +154,8 @@ def rescore(
     _notice_left_out(candidates, inputs, config)
     plans = {name: {code: make(code) for code in inputs.languages} for name, make in candidates.plans.items()}
     own = {"split": split, "plans": dict(candidates.described)}
-    with working_folder(config, inputs, ["scores"], told={"verb": "score"} | own, overwrite=overwrite) as (
-        folder, store,
-    ):  # fmt: skip
+    identity = {"verb": "score"} | own
+    with working_folder(config, inputs, ["scores"], told=identity, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
             with naming_model(candidates.saved, config.model):

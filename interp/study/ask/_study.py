@@ -74,7 +74,7 @@ class Study:
 
     @classmethod
     def of(cls, config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
-        """Model and data that are there, with the template that prompts go through; items are not counted yet."""
+        """The study of a model, or of its outline in a dry run, and of datasets whose items are not counted yet."""
         known = loaded.model.tokenizer is not None
         template = find_template(loaded.model.tokenizer, config.template) if known else Template()
         return cls(
@@ -194,9 +194,7 @@ class Study:
 
     def tasks(self, axis: Axis, language: str, split: Split) -> list[Task]:
         """`universal_tasks`, or `cultural_tasks` without a cue."""
-        if axis == "universal":
-            return self.universal_tasks(language, split)
-        return self.cultural_tasks(language, split)
+        return self.universal_tasks(language, split) if axis == "universal" else self.cultural_tasks(language, split)
 
     def _once(self, make: Callable[[bool], list[Task]], *key: object) -> Callable[[bool], list[Task]]:
         """The tasks of `make` whose options the vocabulary tells apart, as the model reads them."""
@@ -250,13 +248,10 @@ class Study:
     def resampling_of(self, split: Split) -> Resampling:
         """Draws over the clusters of a split: of the whole, or of the test prompts that the design looks at."""
         if split == "test" and any(self.design.tested):
-            tasks = [
-                task
-                for code in self.languages
-                for sensitive in (False, True)
-                for task in self.universal_tasks(code, "test", sensitive=sensitive)
-            ]
-            tasks += [task for code in self.languages for task in self.cultural_tasks(code, "test")]
+            tasks: list[Task] = []
+            for code in self.languages:
+                tasks += self.universal_tasks(code, "test") + self.universal_tasks(code, "test", sensitive=True)
+                tasks += self.cultural_tasks(code, "test")
             axes = ("universal", "cultural", "sensitive")
             clusters = {axis: sorted({task.cluster for task in tasks if task.axis == axis}) for axis in axes}
         else:
@@ -279,18 +274,15 @@ class Study:
 
     def universal_texts(self, language: str, split: Split) -> list[str]:
         """Prompts of all universal items of a split, asked in a language, before the template."""
-        examples = self.examples(language)
-        questions = [item.question(language) for item in self.universal_items(split)]
-        return [question_text(question, language, examples=examples) for question in questions]
+        items, examples = self.universal_items(split), self.examples(language)
+        return [question_text(item.question(language), language, examples=examples) for item in items]
 
     def cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
         """Prompts of the cultural items of a split, asked in a language behind a cue, before the template."""
         items, examples = self.cultural_items(language, split), self.examples(language)
         cues = [cue_sentence(self.cultural, language, culture, cue, number) for number, _ in items]
-        return [
-            question_text(item.questions[language], language, sentence, examples)
-            for (_, item), sentence in zip(items, cues, strict=True)
-        ]
+        pairs = zip(items, cues, strict=True)
+        return [question_text(item.questions[language], language, text, examples) for (_, item), text in pairs]
 
     @property
     def nonfactual(self) -> bool:

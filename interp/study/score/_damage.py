@@ -87,20 +87,19 @@ class Surprise:
         self._means = means
         self.methods = [*dict.fromkeys(scores["method"]), *means]
         self.languages = list(dict.fromkeys(scores["language"]))
-        numbers = {number: place for place, number in enumerate(sorted(scores["sentence"].unique()))}
+        numbers = sorted(scores["sentence"].unique())
         self._weights = cluster_weights(len(numbers), n_draws, seed)
         self._sums: dict[tuple[str, str], dict[str, np.ndarray]] = {}
         for (method, code), rows in scores.groupby(["method", "language"], sort=False):
-            places = rows["sentence"].map(numbers).to_numpy()
-            sums = {name: np.zeros(len(numbers)) for name in ("logp", "tokens", "bytes")}
-            for name, values in sums.items():
-                values[places] = rows[name]
-            self._sums[str(method), str(code)] = sums
+            sums = rows.set_index("sentence")[["logp", "tokens", "bytes"]].reindex(numbers, fill_value=0)
+            self._sums[str(method), str(code)] = {str(name): sums[name].to_numpy(dtype=float) for name in sums}
+
+    def _codes(self, language: str) -> list[str]:
+        return self.languages if language == MACRO else [language]
 
     def count(self, language: str) -> int:
         """Sentences of a language, of all of them for `macro`."""
-        codes = self.languages if language == MACRO else [language]
-        return sum(int((self._sums[BASE, code]["tokens"] > 0).sum()) for code in codes)
+        return sum(int((self._sums[BASE, code]["tokens"] > 0).sum()) for code in self._codes(language))
 
     def interval(self, method: str, language: str, per: str, minus: str | None = None) -> Interval:
         """Mean over languages for `macro`; optionally minus that of another method, by the same draws."""
@@ -108,13 +107,11 @@ class Surprise:
         if minus is not None:
             other, other_draws = self._mean(minus, language, per)
             value, draws = value - other, draws - other_draws
-        codes = self.languages if language == MACRO else [language]
-        used = np.any([self._sums[BASE, code]["tokens"] > 0 for code in codes], axis=0)
+        used = np.any([self._sums[BASE, code]["tokens"] > 0 for code in self._codes(language)], axis=0)
         return Effect(value, draws, used[used]).interval
 
     def _mean(self, method: str, language: str, per: str) -> tuple[float, Float[np.ndarray, "draw"]]:
-        codes = self.languages if language == MACRO else [language]
-        cells = [(member, code) for member in self._means.get(method, (method,)) for code in codes]
+        cells = [(member, code) for member in self._means.get(method, (method,)) for code in self._codes(language)]
         sums = [(-self._sums[cell]["logp"], self._sums[cell][f"{per}s"]) for cell in cells]
         values = [surprise.sum() / length.sum() for surprise, length in sums]
         draws = [ratio_draws(surprise, length, self._weights) for surprise, length in sums]

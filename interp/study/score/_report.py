@@ -12,37 +12,30 @@ from interp.plane import Cells, chance_table, contrast, estimate, front_shares, 
 from interp.study.methods import KEEP, of_seed, on_top
 from probes import Interval, holm
 
-CRITERIA = (
-    ("transfer", "en", BASE),
-    ("transfer_specific", "en", BASE),
-    ("transfer_all", "en", BASE),
-    ("transfer", "en", "third_language"),
-    ("transfer_specific", "en", "third_language"),
-    ("transfer", "en", "nonfactual_en"),
-    ("transfer_specific", "en", "nonfactual_en"),
-    ("answer_language", "en", BASE),
-    ("localization", "en", BASE),
-    ("localization", "loc", BASE),
-    ("localization", "loc", "wrong_culture"),
-    ("localization", "loc", "placebo_cue"),
-    ("transfer", "loc", BASE),
-    ("localization", "loc_contrast", BASE),
-    ("localization", "loc_language", BASE),
-    ("localization", "loc_language", "wrong_language"),
-    ("transfer", "loc_language", BASE),
-    ("transfer", "surgical", BASE),
-    ("transfer_specific", "surgical", BASE),
-    ("localization", "surgical", BASE),
-    ("transfer", "surgical", "loc"),
-    ("localization", "surgical", "en"),
-    ("transfer", "surgical_language", BASE),
-    ("transfer_specific", "surgical_language", BASE),
-    ("localization", "surgical_language", BASE),
-    ("transfer", "surgical_language", "loc_language"),
-    ("localization", "surgical_language", "en"),
-    ("transfer", "surgical_language", "surgical"),
-    ("localization", "surgical_language", "surgical"),
+_COMPARED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("en", BASE, ("transfer", "transfer_specific", "transfer_all")),
+    ("en", "third_language", ("transfer", "transfer_specific")),
+    ("en", "nonfactual_en", ("transfer", "transfer_specific")),
+    ("en", BASE, ("answer_language", "localization")),
+    ("loc", BASE, ("localization",)),
+    ("loc", "wrong_culture", ("localization",)),
+    ("loc", "placebo_cue", ("localization",)),
+    ("loc", BASE, ("transfer",)),
+    ("loc_contrast", BASE, ("localization",)),
+    ("loc_language", BASE, ("localization",)),
+    ("loc_language", "wrong_language", ("localization",)),
+    ("loc_language", BASE, ("transfer",)),
+    ("surgical", BASE, ("transfer", "transfer_specific", "localization")),
+    ("surgical", "loc", ("transfer",)),
+    ("surgical", "en", ("localization",)),
+    ("surgical_language", BASE, ("transfer", "transfer_specific", "localization")),
+    ("surgical_language", "loc_language", ("transfer",)),
+    ("surgical_language", "en", ("localization",)),
+    ("surgical_language", "surgical", ("transfer", "localization")),
 )
+"""(method, against, metrics), in the order of the rows of `contrasts.csv`."""
+
+CRITERIA = tuple((metric, method, against) for method, against, metrics in _COMPARED for metric in metrics)
 """(metric, method, against): what has to hold before an effect may be called transfer or localization, and more."""
 
 
@@ -72,6 +65,12 @@ def interval_columns(name: str, interval: Interval) -> dict[str, float]:
 def is_control(method: str) -> bool:
     """Whether a row is a control, on the base model or on top of a trained one."""
     return method.rpartition("+")[2] in CONTROLS
+
+
+def members_of(methods: Iterable[str], draws: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Row of a table -> the methods that it is the median of: the method itself or, of a control, its draws."""
+    drawn = {draw for members in draws.values() for draw in members}
+    return {method: [method] for method in methods if method not in drawn} | dict(draws)
 
 
 def compared_methods(methods: Iterable[str]) -> list[str]:
@@ -104,8 +103,7 @@ def plane_table(
     cells: of outcomes `with_neither`. front: of the resampled planes, the share in which a method is on the Pareto
     front of those that are `compared`.
     """
-    drawn = {draw for members in draws.values() for draw in members}
-    methods = {m: [m] for m in cells.methods if m not in drawn} | dict(draws)
+    methods = members_of(cells.methods, draws)
     table = points(cells, methods, cultures, chance).merge(chance_table(cells), on="language", how="left")
     real = compared_methods(methods)
     shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}

@@ -16,7 +16,7 @@ from interp.plane import Cells, Effect, Resampling, estimate, normalise, outcome
 from interp.progress import Advance
 from interp.steering import Plan
 from interp.study.ask import Study, scored_table
-from interp.study.score._report import criteria, interval_columns, is_control
+from interp.study.score._report import criteria, interval_columns, is_control, members_of
 from probes import Interval
 
 UNDER = ("sum", "bytes", "mean")
@@ -50,8 +50,7 @@ def compared_effects(
     methods: Sequence[str], draws: Mapping[str, Sequence[str]], trained: Sequence[str]
 ) -> list[tuple[str, str, str]]:
     """(metric, method, against): every method and control against base, and what `contrasts.csv` compares besides."""
-    drawn = {draw for members in draws.values() for draw in members}
-    rows = [*(method for method in methods if method not in drawn and method != BASE), *draws]
+    rows = [row for row in members_of(methods, draws) if row != BASE]
     effects = [(metric, method, BASE) for metric in METRICS for method in rows]
     effects += [
         (metric, method, against)

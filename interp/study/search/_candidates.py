@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,24 +81,24 @@ def layer_shares(study: Study, methods: Sought, rows: pd.DataFrame) -> pd.DataFr
         alive = pd.MultiIndex.from_frame(last[["en", "loc"]].drop_duplicates())
         own = own[pd.MultiIndex.from_frame(own[["en", "loc"]]).isin(alive)]
         gains = {code: _redrawn(dev, own[own["language"] == code], code) for code in study.languages}
-        shared = set.intersection(*(set(by_cell) for by_cell in gains.values()))
         for language in (*study.languages, MACRO):
-            some = {language: gains[language]} if language != MACRO else gains
-            pairs = [pair for pair in some[next(iter(some))] if language != MACRO or pair in shared]
+            some = list(gains.values()) if language == MACRO else [gains[language]]
+            pairs = [pair for pair in some[0] if all(pair in by_pair for by_pair in some)]
             if not pairs:
                 continue
-            mean = np.mean([[by_cell[pair] for pair in pairs] for by_cell in some.values()], axis=0)
+            mean = np.mean([[by_pair[pair] for pair in pairs] for by_pair in some], axis=0)
             ranks = study.config.rule.rank(mean[:, 0], mean[:, 1]) if name in methods.pairs else np.nansum(mean, axis=1)
-            picked = ranks.argmax(axis=0)
-            for side, vector in enumerate(("en", "loc")):
-                if pairs[0][side] == NONE:
-                    continue
-                layers = np.array([study.design.cells[pair[side]][0] for pair in pairs])[picked]
-                shares += [
-                    {"method": name, "language": language, "vector": vector, "layer": layer, "share": n / len(picked)}
-                    for layer, n in zip(*np.unique(layers, return_counts=True), strict=True)
-                ]
+            picked = [pairs[best] for best in ranks.argmax(axis=0)]
+            shares += [{"method": name, "language": language} | row for row in _shares(study.design, picked)]
     return pd.DataFrame(shares)
+
+
+def _shares(design: Design, picked: Sequence[tuple[int, int]]) -> Iterator[dict[str, object]]:
+    """Each vector's layers, and their shares of the picked cells of (EN, LOC)."""
+    for vector, cells in zip(("en", "loc"), zip(*picked, strict=True), strict=True):
+        layers = [design.cells[cell][0] for cell in cells if cell != NONE]
+        for layer, n in zip(*np.unique(layers, return_counts=True), strict=True):
+            yield {"vector": vector, "layer": layer, "share": n / len(picked)}
 
 
 def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[int, int], np.ndarray]:

@@ -15,7 +15,7 @@ from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
 from interp.study.search._chosen import Chosen, Pair, Sought
 from interp.study.search._design import FINALISTS, METHODS, Design
-from interp.study.search._rounds import AXES, SplitTasks, halve, score_candidates, searched, standing
+from interp.study.search._rounds import AXES, Batch, SplitTasks, halve, score_candidates, searched, standing
 
 CONTROL_AXES: dict[Axis, str] = {"universal": "en", "cultural": "loc"}
 """Axis -> the method whose norm (random) or pairs (shuffled) its control draws take."""
@@ -104,7 +104,7 @@ def _pair_rows(
             candidates = [(name, en, loc, plan) for (en, loc), plan in zip(cells, plans, strict=True)]
             for axis in AXES:
                 tasks = dev.tasks(axis, code)[:stop]
-                yield score_candidates(dev, axis, code, candidates, (number, 0, tasks), advance)
+                yield score_candidates(dev, axis, code, candidates, Batch(number, 0, tasks), advance)
 
 
 def _steers(design: Design, pair: Pair, cells: tuple[int, int]) -> tuple[tuple[str, int, Strength], ...]:

@@ -134,12 +134,12 @@ def headroom_notes(shares: pd.DataFrame) -> dict[tuple[str, str, str], str]:
 def _note(row: Row) -> str:
     if pd.isna(row["headroom"]):
         return "The headroom was not measured."
-    asked = "in English" if row["metric"] == "transfer" else "behind the cue"
+    where = "in English" if row["metric"] == "transfer" else "behind the cue"
     gain = number(row, "headroom", signed=True)
     if pd.isna(row["recovered"]):
-        return f"No headroom is shown: asked {asked}, the unsteered model gains {gain}."
+        return f"No headroom is shown: asked {where}, the unsteered model gains {gain}."
     return (
-        f"The headroom, what the unsteered model gains when asked {asked}, is {gain}; steering recovers "
+        f"The headroom, what the unsteered model gains when asked {where}, is {gain}; steering recovers "
         f"{number(row, 'recovered')} of it."
     )
 
