@@ -1,4 +1,4 @@
-"""The stages of a run, told once: what each makes, of what, in how many steps, and what it costs.
+"""The stages of a run, defined in one place: what each makes, of what, in how many steps, and what it costs.
 
 A run goes through STAGES one after another; a worker makes the pieces of its unit; a dry run counts them; progress and
 timings have their names.
@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
@@ -68,8 +69,7 @@ class Base:
     dev: SplitTasks
     methods: Sought
     prompts: Prompts
-    _searched: dict[str, pd.DataFrame] = field(default_factory=dict)
-    _chosen: ChosenPlans | None = None
+    _searched: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, study: Study) -> Base:
@@ -87,12 +87,10 @@ class Base:
             )
         return self._searched[group]
 
-    @property
+    @cached_property
     def chosen(self) -> ChosenPlans:
         """Method -> language -> what its search chose; empty where nothing is searched for."""
-        if self._chosen is None:
-            self._chosen = choose(self.study, self.methods, self.search(METHODS)) if self.methods.names else {}
-        return self._chosen
+        return choose(self.study, self.methods, self.search(METHODS)) if self.methods.names else {}
 
     @property
     def plans(self) -> Plans:
@@ -180,15 +178,15 @@ def _locate(base: Base, piece: str, advance: Advance) -> Made:
     return {"located": locate(base.study, base.fit, advance)}
 
 
-def _none(base: Base) -> int:
+def _one(base: Base) -> int:
     return 1
 
 
 SEARCH = Stage("search", "search", _search, lambda base: method_steps(base.study, base.methods), Workload.search)
 STAGES = (
-    Stage("fit", "", None, _none, Workload.fit),
-    Stage("English", "locate", _english, _none, Workload.english),
-    Stage("unsteered", "language", _unsteered, _none, Workload.unsteered),
+    Stage("fit", "", None, _one, Workload.fit),
+    Stage("English", "locate", _english, _one, Workload.english),
+    Stage("unsteered", "language", _unsteered, _one, Workload.unsteered),
     SEARCH,
     Stage("search of controls", "search", _search, lambda base: control_steps(base.study), Workload.search_of_controls),
     Stage(
@@ -213,8 +211,8 @@ STAGES = (
         Workload.generate,
     ),
     Stage("locate", "locate", _locate, lambda base: locate_steps(base.study), Workload.locate),
-    Stage("train", "", None, _none, train),
-    Stage("on top", "", None, _none, on_top),
+    Stage("train", "", None, _one, train),
+    Stage("on top", "", None, _one, on_top),
 )  # fmt: skip
 """Of a run, in its order. `train` and `on top` are those of trained models: made, then read and scored."""
 

@@ -56,9 +56,10 @@ IN_ENGLISH = 32
 class Study:
     """A run's model and data, read once. Every prompt goes through `template`; what is costly is kept in `parts`.
 
-    tokens: encodes each text once, for all studies of this model; None where its tokenizer is not at hand (a dry run).
-    Whoever changes `loaded` in a copy changes it too. rendered: prompts made already, for studies that differ in their
-    design alone; by default they are made anew.
+    A copy with another setting (`replace`) shares every field, and computes what is cached here anew. tokens: encodes
+    each text once, for all studies of this model; None where its tokenizer is not at hand (a dry run). Whoever changes
+    `loaded` in a copy changes `tokens` too. rendered: prompts made already, for studies that differ in their design
+    alone; by default they are made anew.
     """
 
     config: RunConfig
