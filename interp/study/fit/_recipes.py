@@ -23,10 +23,10 @@ FEWEST = 8
 
 @dataclass(eq=False)
 class Pairs:
-    """Target and source residuals of the fit split; what is read or scored for them is kept.
+    """Target and source residuals of the fit split; what is read or scored for them is cached.
 
-    items: only so many of them, the same ones in every language. swapped: the two sides of each pair are swapped by a
-    coin of this seed. wrong: LOC of a wrong culture.
+    items: only so many of them, the same ones in every language. swapped: the seed of a coin per pair, which swaps its
+    two sides. wrong: LOC of a wrong culture.
     """
 
     study: Study
@@ -65,7 +65,7 @@ class Pairs:
         return self._steered[code, plan]
 
     def _informative(self, code: str) -> Bool[np.ndarray, "item"]:
-        """Items that the unsteered model answers locally more with the cue than without; all where they are too few."""
+        """Items that the unsteered model answers locally more often with the cue than without; if few, all."""
         if code not in self._informative_items:
             keys = [item.key for _, item in self.study.cultural_items(code, "fit")]
             local: dict[str, dict[str, float]] = {}
@@ -92,7 +92,7 @@ class Pairs:
         return target, source
 
     def _some(self, vector: Vector, n: int) -> Int[np.ndarray, "item"]:
-        """The first of a fixed random order: fewer items are some of more."""
+        """The first of a fixed random order, so that a smaller sample is part of every larger one."""
         order = np.random.default_rng((self.study.config.seed, vector == "loc")).permutation(n)
         return np.sort(order[: self.items])
 

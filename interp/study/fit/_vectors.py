@@ -108,7 +108,7 @@ def residual_norms(fit: FitResiduals, code: str) -> Float[torch.Tensor, "layer"]
 
 
 def provenance(study: Study, code: str, **own: str | int) -> Provenance:
-    """What every vector's file says of the study, and what is its own; empty texts say nothing and are left out."""
+    """A vector's provenance: what holds for all of the study's vectors, then its own; empty texts are left out."""
     return {
         "language": code,
         "universal": study.universal.name,
