@@ -128,10 +128,9 @@ def draw_noise(study: Study, fit: FitResiduals, n: int) -> list[Vectors]:
 def _searched(dev: SplitTasks, test: SplitTasks, vectors: Vectors) -> list[dict[str, object]]:
     """One search: gains of its choice on dev and on test, per language and over all."""
     study = dev.study
-    chosen = choose(study, SOUGHT, search_methods(study, dev, vectors, SOUGHT, unsaid))[SURGICAL]
-    parts = [
-        gain_table(test, code, {SURGICAL: chosen[code].plan(study, vectors, code)}, unsaid) for code in study.languages
-    ]
+    chosen = choose(study, SOUGHT, search_methods(dev, vectors, SOUGHT, unsaid))[SURGICAL]
+    plans = {code: chosen[code].plan(vectors, code, study.config.positions) for code in study.languages}
+    parts = [gain_table(test, code, {SURGICAL: plan}, unsaid) for code, plan in plans.items()]
     cells = Cells(pd.concat(parts, ignore_index=True), study.resampling)
     rows = []
     for language in languages_of(cells):

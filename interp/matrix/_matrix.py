@@ -25,7 +25,7 @@ from interp.matrix._vectors import Cultures, fit_culture_vectors
 from interp.model import HookedModel, LoadedModel
 from interp.organism import counts_of
 from interp.progress import Stages
-from interp.study.ask import Inputs, named_counts, prepare, resolve, resolve_data, with_model
+from interp.study.ask import Inputs, named_counts, prepare, resolve, with_model
 from interp.study.config import RunConfig
 from interp.study.folder import (
     MANIFEST,
@@ -64,8 +64,7 @@ def run_matrix(
     for what the user can mend.
     """
     config, loaded = with_model(config, model)
-    if inputs is None:
-        inputs = (resolve if loaded is None else resolve_data)(config, locating=False)
+    inputs = inputs or resolve(config, locating=False, loaded=loaded)
     cultures = Cultures.of(inputs.cultural, inputs.languages, steered)
     counts = named_counts(config) if loaded is None else counts_of(loaded.exposure)
     cells = scored_cells(inputs.cultural, inputs.languages, counts, cultures)

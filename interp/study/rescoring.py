@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,6 @@ from interp.study.ask import (
     notice_vocabulary,
     open_study,
     resolve,
-    resolve_data,
     with_model,
 )
 from interp.study.config import RunConfig
@@ -86,11 +86,12 @@ class Candidates:
         names = tuple(methods) or tuple(saved.methods)
         if len(set(names)) < len(names) or BASE in names:
             raise ConfigError(
-                f"methods {','.join(names)!r} are not allowed", allowed="each once, without base: it is scored anyway"
+                f"methods {','.join(names)!r} are not allowed",
+                allowed="each once, without base, which is scored anyway",
             )
-        known = {name: saved.languages(name) for name in names}
-        every = dict.fromkeys(code for codes in known.values() for code in codes)
-        shared = tuple(code for code in every if all(code in codes for codes in known.values()))
+        languages = {name: saved.languages(name) for name in names}
+        every = dict.fromkeys(code for codes in languages.values() for code in codes)
+        shared = tuple(code for code in every if all(code in codes for codes in languages.values()))
         if not shared:
             raise DataError(
                 f"{saved.file} has no language in which all of its methods have plans" if names else
@@ -100,8 +101,8 @@ class Candidates:
             lacking = ", ".join(code for code in every if code not in shared)
             warnings.warn(f"left out, as not every method has plans for them: {lacking}", Notice, stacklevel=2)
         digest = hashlib.sha256(saved.file.read_bytes()).hexdigest()
-        told = {"plan": str(saved.file), "sha256": digest, "model": vars(saved.model), "methods": list(names)}
-        return cls({name: _maker(saved, name) for name in names}, shared, told, saved)
+        manifest = {"plan": str(saved.file), "sha256": digest, "model": vars(saved.model), "methods": list(names)}
+        return cls({name: partial(saved.plan, method=name) for name in names}, shared, manifest, saved)
 
     @classmethod
     def of_vectors(
@@ -109,15 +110,11 @@ class Candidates:
     ) -> Candidates:
         """One plan for every language; raises DataError for a layer that there is no vector for."""
         plan = vectors.plan(layer, strength, operator=operator, positions=positions)
-        told = {
+        manifest = {
             "vectors": vectors.name, "provenance": dict(vectors.provenance), "layer": layer, "strength": strength,
             "multiple": vectors.multiple(layer, strength), "operator": operator, "positions": positions,
         }  # fmt: skip
-        return cls({STEERED: lambda language: plan}, None, told)
-
-
-def _maker(saved: SavedPlans, method: str) -> Callable[[str], Plan]:
-    return lambda language: saved.plan(language, method)
+        return cls({STEERED: lambda language: plan}, None, manifest)
 
 
 @dataclass(frozen=True)
@@ -153,42 +150,50 @@ def rescore(
     _check_asked(config, candidates)
     among = None if config.languages else candidates.languages
     with naming_model(candidates.saved, config.model):
-        inputs = (resolve if loaded is None else resolve_data)(config, among, (split,), locating=False)
+        inputs = resolve(config, among, (split,), locating=False, loaded=loaded)
     _notice_left_out(candidates, inputs, config)
     plans = {name: {code: make(code) for code in inputs.languages} for name, make in candidates.plans.items()}
-    purpose = {"verb": "score", "split": split, "plans": dict(candidates.described)}
+    own = {"split": split, "plans": dict(candidates.described)}
+    purpose = {"verb": "score"} | own
     with working_folder(config, inputs, ["scores"], purpose=purpose, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("loading", 1) as advance:
             with naming_model(candidates.saved, config.model):
                 loaded = loaded or load_configured(config)
             study = replace(open_study(config, loaded, inputs), parts=store)
-            _check(study, candidates, plans)
+            _check_plans(study, candidates, plans)
             notice_vocabulary(study)
-            check_enough(inputs, study.counts, (split,), study.distinct)
+            check_enough(inputs, study.counts, (split,), study.tokens)
             check_made_of(store, made_of(study))
             advance(loaded.name)
-        kept, prompts = Outcomes(study, folder), Prompts.of(study, split)
-        with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans))) as advance:
-            for method, table in score_plans(study, prompts, plans, advance):
-                kept.add(method, table)
-        cells = Cells(with_neither(pd.concat(kept.parts)), study.resampling_of(split))
-        names = {"model": loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
-        plane = plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
-        contrasts = base_contrasts(cells, config.seed)
-        write_csv(folder / "plane.csv", plane)
-        write_csv(folder / "contrasts.csv", contrasts)
+        plane, contrasts = _scored(study, plans, split, folder, progress)
         save_left_out(folder, study)
         manifest = described(study)
         settings = {key: value for key, value in manifest["config"].items() if key in SETTINGS}
         seconds = {"all": round(time.perf_counter() - begun, 2)}
-        told = {"config": settings, "split": split, "plans": dict(candidates.described), "seconds": seconds}
-        write_json(folder / MANIFEST, manifest | told)
+        write_json(folder / MANIFEST, manifest | {"config": settings} | own | {"seconds": seconds})
     layers = {
         name: [[steer.layer for steer in plan.steers] for plan in by_language.values()]
         for name, by_language in plans.items()
     }
     return Rescored(config.folder, plane, contrasts, layers)
+
+
+def _scored(
+    study: Study, plans: Plans, split: Split, folder: Path, progress: Stages
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Plane and contrasts of the plans, written into `folder` with the scores that they are read from."""
+    outcomes, prompts = Outcomes(study, folder), Prompts.of(study, split)
+    with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans))) as advance:
+        for method, table in score_plans(prompts, plans, advance):
+            outcomes.add(method, table)
+    cells = Cells(with_neither(pd.concat(outcomes.parts)), study.resampling_of(split))
+    names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
+    plane = plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
+    contrasts = base_contrasts(cells, study.config.seed)
+    write_csv(folder / "plane.csv", plane)
+    write_csv(folder / "contrasts.csv", contrasts)
+    return plane, contrasts
 
 
 def _check_asked(config: RunConfig, candidates: Candidates) -> None:
@@ -204,13 +209,13 @@ def _check_asked(config: RunConfig, candidates: Candidates) -> None:
 
 def _notice_left_out(candidates: Candidates, inputs: Inputs, config: RunConfig) -> None:
     known = config.languages or candidates.languages or ()
-    left = [code for code in known if code not in inputs.languages]
-    if left:
-        text = f"left out, as {config.universal} and {config.cultural} do not both score them: {', '.join(left)}"
+    lacking = [code for code in known if code not in inputs.languages]
+    if lacking:
+        text = f"left out, as {config.universal} and {config.cultural} do not both score them: {', '.join(lacking)}"
         warnings.warn(text, Notice, stacklevel=2)
 
 
-def _check(study: Study, candidates: Candidates, plans: Plans) -> None:
+def _check_plans(study: Study, candidates: Candidates, plans: Plans) -> None:
     if candidates.saved:
         notice_other_model(candidates.saved, study.loaded)
         notice_other_template(candidates.saved, study.template)

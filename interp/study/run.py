@@ -14,7 +14,7 @@ import pandas as pd
 from interp.files import write_json
 from interp.model import HookedModel, LoadedModel
 from interp.progress import Bars, Stages
-from interp.study.ask import Inputs, Study, prepare, resolve, resolve_data, with_model
+from interp.study.ask import Inputs, Study, resolve, with_model
 from interp.study.config import RunConfig
 from interp.study.cost import expected, settle
 from interp.study.fit import read_fit, study_vectors
@@ -22,13 +22,11 @@ from interp.study.folder import (
     MANIFEST,
     RunResult,
     Store,
-    check_made_of,
     checksums,
     described,
     draw_figures,
     draw_report,
     finished,
-    made_of,
     read_manifest,
     read_result,
     save_left_out,
@@ -43,7 +41,7 @@ from interp.study.search import (
     headroom_lines,
     headroom_table,
 )
-from interp.study.stages import STAGES, Base
+from interp.study.stages import STAGES, Base, opened
 from interp.study.tables import Tables
 from interp.study.trained import TrainedModels, check_trained, members
 
@@ -71,7 +69,7 @@ def run(
     config: settings; those named by keyword stand in their place, as in `run(model="organism", design="small")`.
     progress: bars on standard error by default. model: a name, or a hooked model in place of the one that `config`
     names; a LoadedModel may say what its corpus showed, so that those items are not scored. inputs: what `resolve` gave
-    for `config`, to read the datasets once. overwrite: a run that is there is made anew. Raises a TranslocalError for
+    for `config`, to read the datasets once. overwrite: replace a finished or partial run. Raises a TranslocalError for
     what the user can mend.
     """
     if isinstance(model, str):
@@ -80,8 +78,7 @@ def run(
     progress = progress or Bars()
     check_trained(config, named=model is None)
     config, loaded = with_model(config, model)
-    if inputs is None:
-        inputs = resolve(config) if loaded is None else resolve_data(config)
+    inputs = inputs or resolve(config, loaded=loaded)
     config = settle(config, inputs, loaded, overwrite=overwrite)
     if not overwrite and (done := finished(config)):
         return done
@@ -105,14 +102,12 @@ def run_locate(
     the user can mend.
     """
     config, loaded = with_model(config, model)
-    if inputs is None:
-        inputs = resolve(config) if loaded is None else resolve_data(config)
+    inputs = inputs or resolve(config, loaded=loaded)
     made, purpose = ["vectors"], {"verb": "locate"}
     with working_folder(config, inputs, made, purpose=purpose, overwrite=overwrite) as (folder, store):
         begun = time.perf_counter()
         with progress.stage("load", 1) as advance:
-            study = replace(prepare(config, loaded, inputs), parts=store)
-            check_made_of(store, made_of(study))
+            study = opened(config, inputs, store, loaded)
             advance(study.loaded.name)
         with progress.stage("fit", 1) as advance:
             fit = read_fit(study)
@@ -138,8 +133,7 @@ def _run(
         timings[name] = round(time.perf_counter() - begun - sum(timings.values()), 2)
 
     with progress.stage("load", 1) as advance:
-        study = replace(prepare(config, loaded, inputs), parts=store)
-        check_made_of(store, made_of(study))
+        study = opened(config, inputs, store, loaded)
         advance(study.loaded.name)
     lap("load")
     progress.expect(partial(expected, study))
@@ -156,7 +150,7 @@ def _run(
             for piece in pieces:
                 for name, table in stage.make(base, piece, advance).items():
                     made.setdefault(name, []).append(table)
-        if stage.name == "unsteered":  # what there is to gain is told before anything is searched for
+        if stage.name == "unsteered":  # what there is to gain is written before anything is searched for
             headroom = _headroom(base, made)
             write_csv(folder / "headroom.csv", headroom)
         lap(stage.name)
@@ -164,13 +158,13 @@ def _run(
     (located,) = made["located"]
     beside = TrainedModels(study, base.fit, base.vectors, located, base.prompts, Checks(study, scores["english"]))
     tables = Tables(base, scores, located, beside, folder)
-    for number, one in enumerate(members(study, inputs.training, base.vectors, progress)):
-        lap(one.name if number else "training")
-        tables.generated += beside.add(one, tables.kept, folder / "trained" / one.name, progress)
-        lap(one.name)
-    said = tables.write() | {"headroom": headroom_lines(headroom)}
+    for number, member in enumerate(members(study, inputs.training, base.vectors, progress)):
+        lap(member.name if number else "training")
+        tables.generated += beside.add(member, tables.outcomes, folder / "trained" / member.name, progress)
+        lap(member.name)
+    summary = tables.write() | {"headroom": headroom_lines(headroom)}
     lap("tables and figures")
-    manifest = _manifest(study, beside, timings) | said
+    manifest = _manifest(study, beside, timings) | summary
     draw_report(folder, manifest)
     write_json(folder / MANIFEST, manifest | {"files": checksums(folder)})
 

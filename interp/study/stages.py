@@ -1,4 +1,4 @@
-"""The stages of a run, told once: what each makes, of what, in how many steps, and what it costs.
+"""The stages of a run, defined in one place: what each makes, of what, in how many steps, and what it costs.
 
 A run goes through STAGES one after another; a worker makes the pieces of its unit; a dry run counts them; progress and
 timings have their names.
@@ -11,12 +11,14 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
 
+from interp.model import LoadedModel
 from interp.progress import Advance, unsaid
-from interp.study.ask import Study, prepare, resolve
+from interp.study.ask import Inputs, Study, prepare, resolve
 from interp.study.config import RunConfig
 from interp.study.cost import Part, Workload, on_top, train
 from interp.study.fit import FitResiduals, Vectors, read_fit, study_vectors
@@ -67,8 +69,7 @@ class Base:
     dev: SplitTasks
     methods: Sought
     prompts: Prompts
-    _searched: dict[str, pd.DataFrame] = field(default_factory=dict)
-    _chosen: ChosenPlans | None = None
+    _searched: dict[str, pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, study: Study) -> Base:
@@ -80,18 +81,16 @@ class Base:
         """The rows of a group of searches: METHODS, or a control. Made once."""
         if group not in self._searched:
             self._searched[group] = (
-                search_methods(self.study, self.dev, self.vectors, self.methods, advance)
+                search_methods(self.dev, self.vectors, self.methods, advance)
                 if group == METHODS
-                else search_controls(self.study, self.dev, self.fit, self.vectors, group, advance)
+                else search_controls(self.dev, self.fit, self.vectors, group, advance)
             )
         return self._searched[group]
 
-    @property
+    @cached_property
     def chosen(self) -> ChosenPlans:
         """Method -> language -> what its search chose; empty where nothing is searched for."""
-        if self._chosen is None:
-            self._chosen = choose(self.study, self.methods, self.search(METHODS)) if self.methods.names else {}
-        return self._chosen
+        return choose(self.study, self.methods, self.search(METHODS)) if self.methods.names else {}
 
     @property
     def plans(self) -> Plans:
@@ -122,8 +121,8 @@ class Stage:
     def pieces(self, base: Base) -> Sequence[str]:
         """Groups of searches, languages, or one piece without a name."""
         if self.unit == "search":
-            found: Sequence[str] = (METHODS,) if self is SEARCH else base.controls
-            return found if base.methods.names else ()
+            groups: Sequence[str] = (METHODS,) if self is SEARCH else base.controls
+            return groups if base.methods.names else ()
         return base.study.languages if self.unit == "language" else ("",)
 
 
@@ -132,7 +131,7 @@ def _english(base: Base, piece: str, advance: Advance) -> Made:
 
 
 def _unsteered(base: Base, code: str, advance: Advance) -> Made:
-    return {"base": score_base_in(base.study, base.prompts, code, advance)}
+    return {"base": score_base_in(base.prompts, code, advance)}
 
 
 def _search(base: Base, group: str, advance: Advance) -> Made:
@@ -141,8 +140,8 @@ def _search(base: Base, group: str, advance: Advance) -> Made:
 
 
 def _sweep(base: Base, code: str, advance: Advance) -> Made:
-    cells = sweep_cells(base.study, base.chosen)
-    return {"sweep": sweep_in(base.study, base.dev, base.vectors, cells, code, advance)}
+    cells = sweep_cells(base.study.design, base.chosen)
+    return {"sweep": sweep_in(base.dev, base.vectors, cells, code, advance)}
 
 
 def _sentences(base: Base, code: str, advance: Advance) -> Made:
@@ -150,27 +149,25 @@ def _sentences(base: Base, code: str, advance: Advance) -> Made:
 
 
 def _test(base: Base, code: str, advance: Advance) -> Made:
-    study, plans, made = base.study, base.plans, {}
+    plans, tables = base.plans, {}
     if plans:
-        made["test"] = score_plans_in(study, base.prompts, plans, code, advance)
-        made["normaliser"] = estimated_in(study, base.prompts, plans, code)
-    if cells := layer_cells(study, base.chosen):
-        made["layers"] = score_layers_in(study, base.prompts, base.vectors, cells, code, advance)
-    return made
+        tables["test"] = score_plans_in(base.prompts, plans, code, advance)
+        tables["normaliser"] = estimated_in(base.prompts, plans, code)
+    if cells := layer_cells(base.study.design, base.chosen):
+        tables["layers"] = score_layers_in(base.prompts, base.vectors, cells, code, advance)
+    return tables
 
 
 def _controls(base: Base, code: str, advance: Advance) -> Made:
-    made = {}
+    tables = {}
     for control in base.controls:
         rows = base.search(control)
         parts = [
-            score_controls_in(
-                base.study, rows, base.prompts, base.fit, base.vectors, (control, axis, code), advance
-            )
+            score_controls_in(base.prompts, rows, base.fit, base.vectors, (control, axis, code), advance)
             for axis in AXES
-        ]  # fmt: skip
-        made[control] = pd.concat(parts, ignore_index=True)
-    return made
+        ]
+        tables[control] = pd.concat(parts, ignore_index=True)
+    return tables
 
 
 def _generate(base: Base, code: str, advance: Advance) -> Made:
@@ -181,26 +178,26 @@ def _locate(base: Base, piece: str, advance: Advance) -> Made:
     return {"located": locate(base.study, base.fit, advance)}
 
 
-def _none(base: Base) -> int:
+def _one(base: Base) -> int:
     return 1
 
 
 SEARCH = Stage("search", "search", _search, lambda base: method_steps(base.study, base.methods), Workload.search)
 STAGES = (
-    Stage("fit", "", None, _none, Workload.fit),
-    Stage("English", "locate", _english, _none, Workload.english),
-    Stage("unsteered", "language", _unsteered, _none, Workload.unsteered),
+    Stage("fit", "", None, _one, Workload.fit),
+    Stage("English", "locate", _english, _one, Workload.english),
+    Stage("unsteered", "language", _unsteered, _one, Workload.unsteered),
     SEARCH,
     Stage("search of controls", "search", _search, lambda base: control_steps(base.study), Workload.search_of_controls),
     Stage(
         "sweep", "language", _sweep,
-        lambda base: 1 + len(cells) if (cells := sweep_cells(base.study, base.chosen)) else 0,
+        lambda base: 1 + len(cells) if (cells := sweep_cells(base.study.design, base.chosen)) else 0,
         Workload.sweep,
     ),
     Stage("sentences", "language", _sentences, lambda base: 1 + len(base.chosen), Workload.sentences),
     Stage(
         "test", "language", _test,
-        lambda base: len(base.chosen) + 2 * len(layer_cells(base.study, base.chosen)),
+        lambda base: len(base.chosen) + 2 * len(layer_cells(base.study.design, base.chosen)),
         Workload.test,
     ),
     Stage(
@@ -214,8 +211,8 @@ STAGES = (
         Workload.generate,
     ),
     Stage("locate", "locate", _locate, lambda base: locate_steps(base.study), Workload.locate),
-    Stage("train", "", None, _none, train),
-    Stage("on top", "", None, _none, on_top),
+    Stage("train", "", None, _one, train),
+    Stage("on top", "", None, _one, on_top),
 )  # fmt: skip
 """Of a run, in its order. `train` and `on top` are those of trained models: made, then read and scored."""
 
@@ -233,7 +230,7 @@ def compute(unit: Unit) -> None:
 
     Another process may do the same at the same time: parts are whole or not there. Raises what a run raises.
     """
-    base, store = _opened(unit)
+    base, store = _base_of(unit)
     begun = time.perf_counter()
     for stage in STAGES:
         if stage.unit == unit.kind and stage.make is not None:
@@ -252,14 +249,22 @@ def forget() -> None:
 _LAST: dict[str, tuple[Base, Store]] = {}
 
 
-def _opened(unit: Unit) -> tuple[Base, Store]:
+def opened(config: RunConfig, inputs: Inputs, store: Store, loaded: LoadedModel | None = None) -> Study:
+    """The study of a run whose parts are kept in `store`; raises a TranslocalError where these are of another model.
+
+    loaded: in place of the model that `config` names.
+    """
+    study = replace(prepare(config, loaded, inputs), parts=store)
+    check_made_of(store, made_of(study))
+    return study
+
+
+def _base_of(unit: Unit) -> tuple[Base, Store]:
     key = json.dumps(dict(unit.config), sort_keys=True)
     if key not in _LAST:
         _LAST.clear()
         config = RunConfig(**as_settings(unit.config))
         inputs = resolve(config)
         store = Store.open(partial_folder(config.folder), identity_of(config, inputs), shared=True)
-        study = replace(prepare(config, inputs=inputs), parts=store)
-        check_made_of(store, made_of(study))
-        _LAST[key] = Base.of(study), store
+        _LAST[key] = Base.of(opened(config, inputs, store)), store
     return _LAST[key]

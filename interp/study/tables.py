@@ -46,27 +46,27 @@ from interp.study.trained import TrainedModels, groups, means
 
 
 class Tables:
-    """The scores of every stage, and the tables that are made of them; trained models' are added to `kept`."""
+    """The scores of every stage, and the tables that are made of them; trained models' are added to `outcomes`."""
 
     def __init__(
         self, base: Base, scores: Mapping[str, pd.DataFrame], located: Located, beside: TrainedModels, folder: Path
     ) -> None:
         self.base, self.scores, self.located, self.beside, self.folder = base, scores, located, beside, folder
         self.generated = [scores["generated"]] if "generated" in scores else []
-        self.kept = Outcomes(base.study, folder, questions_of(base.prompts.full))
+        self.outcomes = Outcomes(base.study, folder, questions_of(base.prompts.full))
         self._draws = {name: list(dict.fromkeys(scores[name]["method"])) for name in base.controls}
         beside.checks.add_sentences(scores["sentences"])
-        self._keep(BASE, scores["base"])
+        self._add(BASE, scores["base"])
         for method in base.chosen:
-            self._keep(method, scores["test"][scores["test"]["method"] == method].reset_index(drop=True))
-        self._effects = [self.kept.parts[0]]
+            self._add(method, scores["test"][scores["test"]["method"] == method].reset_index(drop=True))
+        self._effects = [self.outcomes.parts[0]]
         if "layers" in scores:
-            self._effects.append(self.kept.of("layers", scores["layers"]))
+            self._effects.append(self.outcomes.of("layers", scores["layers"]))
         for name in base.controls:
-            self._keep(name, scores[name])
+            self._add(name, scores[name])
 
-    def _keep(self, name: str, table: pd.DataFrame) -> None:
-        self.kept.add(name, table)
+    def _add(self, name: str, table: pd.DataFrame) -> None:
+        self.outcomes.add(name, table)
         self.beside.checks.add(table)
 
     def write(self) -> dict[str, Any]:
@@ -75,51 +75,50 @@ class Tables:
         save_vectors(folder, base.vectors)
         save_left_out(folder, base.study)
         self.located.write(folder)
-        save_plans(folder, base.study, base.vectors, dict(base.chosen) | self._searched())
+        save_plans(folder, base.study, base.vectors, dict(base.chosen) | self._write_searched())
         if "sweep" in self.scores:
-            grid, resampling = sweep_cells(base.study, base.chosen), base.study.resampling_of("dev")
+            grid, resampling = sweep_cells(base.study.design, base.chosen), base.study.resampling_of("dev")
             write_csv(folder / "sweep.csv", sweep_table(self.scores["sweep"], grid, base.chosen, resampling))
         estimated = self.scores.get("normaliser", pd.DataFrame())
         if len(estimated):
             write_csv(folder / "normaliser.csv", estimated)
-        verdicts, told = self._plane()
+        verdicts, trained_lines = self._plane()
         checks = self.beside.checks.write(folder, self._draws, means(config), list(groups(config)))
         draw_figures(folder)
         return {
             "smallest_effects": smallest_effects(base.study, base.search(METHODS), base.chosen) if base.chosen else {},
-            "findings": [*findings(self.located), *told],
+            "findings": [*findings(self.located), *trained_lines],
             "verdicts": macro_sentences(verdicts),
             "checks": checks | ({"estimated": [estimated_line(estimated)]} if len(estimated) else {}),
         }
 
-    def _searched(self) -> dict[str, dict[str, Chosen]]:
+    def _write_searched(self) -> dict[str, dict[str, Chosen]]:
         """Write every candidate; the plans on the front, where the goal is the front."""
         base = self.base
         if not base.chosen:
             return {}
         rows = base.search(METHODS)
         write_candidates(self.folder, base.study, base.methods, rows, base.chosen)
-        asked = base.study.config.goal == "pareto" and "surgical" in base.methods.pairs
-        return fronts(base.study, base.methods, rows) if asked else {}
+        if base.study.config.goal != "pareto" or "surgical" not in base.methods.pairs:
+            return {}
+        return fronts(base.study, base.methods, rows)
 
     def _plane(self) -> tuple[pd.DataFrame, list[str]]:
         """Write the plane and what is read from it; gives the verdicts, and what trained models say in words."""
         study, folder, draws = self.base.study, self.folder, self._draws
         config, trained = study.config, list(groups(study.config))
-        scored = with_neither(pd.concat(self.kept.parts))
+        scored = with_neither(pd.concat(self.outcomes.parts))
         cells = Cells(
             with_headroom(scored, self.scores["english"], config.normalisation), study.resampling, means(config)
         )
         names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
         plane = plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
         contrasts = contrast_table(cells, trained, config.seed)
-        shares = recovered_table(
-            cells, [m for m in compared_methods(list(self.base.chosen)) if m in set(plane["method"])]
-        )
+        shares = recovered_table(cells, [m for m in compared_methods(self.base.chosen) if m in set(plane["method"])])
         controls = control_table(cells, draws) if draws else None
         verdicts = verdict_table(contrasts, controls, headroom_notes(shares))
         real = compared_methods(plane["method"].unique())
-        found = {
+        written = {
             "plane": plane, "contrasts": contrasts, "recovered": shares,
             "verdicts": verdicts if len(verdicts) else None, "controls": controls,
             "fronts": front_table(cells, *compared_sets(real, trained, list(draws))),
@@ -128,9 +127,9 @@ class Tables:
         if self.generated:
             answers = pd.concat(self.generated, ignore_index=True)
             answers.to_parquet(folder / "scores" / "generated.parquet", index=False)
-            found["generated"] = generated_table(study, answers, pd.concat(self.kept.parts))
-        for name, table in found.items():
+            written["generated"] = generated_table(answers, pd.concat(self.outcomes.parts), study.resampling)
+        for name, table in written.items():
             if table is not None:
                 write_csv(folder / f"{name}.csv", table)
-        self.kept.write_items()
+        self.outcomes.write_items()
         return verdicts, self.beside.write(folder, cells, contrasts) if trained else []

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from interp.study.ask import resolve
+from interp.study.ask import Inputs, resolve
 from interp.study.config import RunConfig
 from interp.study.search import DESIGNS, METHODS
-
-if TYPE_CHECKING:
-    from interp.study.ask import Inputs
-
 
 LOCATE, SEARCH = "locate", "search:"
 RECORDS = "units"
@@ -73,8 +69,7 @@ def units_of(config: RunConfig, inputs: Inputs | None = None) -> list[Unit]:
     config: its design has a name. inputs: what `resolve` gave for it. Raises a TranslocalError where the datasets can't
     be used as asked.
     """
-    if inputs is None:
-        inputs = resolve(config)
+    inputs = inputs or resolve(config)
     settings = asdict(config) | {"out": str(config.folder)}
     groups = (METHODS, *DESIGNS[config.design].controls) if config.compared.steering else ()
     names = (*(f"{SEARCH}{group}" for group in groups), LOCATE, *(f"language:{code}" for code in inputs.languages))

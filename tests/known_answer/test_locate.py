@@ -77,13 +77,13 @@ def test_attribution_names_the_head_of_the_cue_and_the_blocks_that_answer(locate
 @pytest.mark.slow
 def test_the_causal_sweep_names_them_too(study: Study, fit: FitResiduals) -> None:
     vectors, prompts = study_vectors(study, fit), Prompts.of(study)
-    cells = layer_cells(study, ("en", "loc"))
+    cells = layer_cells(study.design, ("en", "loc"))
     parts = [
         part
         for code in study.languages
         for part in (
-            score_base_in(study, prompts, code, quiet),
-            score_layers_in(study, prompts, vectors, cells, code, quiet),
+            score_base_in(prompts, code, quiet),
+            score_layers_in(prompts, vectors, cells, code, quiet),
         )
     ]
     table = outcomes(pd.concat(parts, ignore_index=True))

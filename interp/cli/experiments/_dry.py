@@ -143,16 +143,16 @@ def _design_lines(designs: Sequence[Offer], picked: str) -> list[str]:
 
 
 def _item_lines(study: Study, whole: bool) -> list[str]:
+    from interp.study.search import AXES, control_steps, method_steps, sought
+
     lines = []
     for code in study.languages:
         counts = [
-            f"{axis} dev {len(tasks(code, 'dev'))}, test {len(tasks(code, 'test'))}"
-            for axis, tasks in (("universal", study.universal_tasks), ("cultural", study.cultural_tasks))
+            f"{axis} dev {len(study.tasks(axis, code, 'dev'))}, test {len(study.tasks(axis, code, 'test'))}"
+            for axis in AXES
         ]
         lines.append(_line(f"{code} ({study.culture(code)})", f"prompts that count: {'; '.join(counts)}"))
     if whole:
-        from interp.study.search import control_steps, method_steps, sought
-
         methods, design, n = sought(study), study.design, len(study.languages)
         draws = len(design.controls) * design.draws if methods.names else 0
         grid = f"{len(design.layers)} layers x {len(design.strengths)} strengths, {len(design.rounds)} rounds"

@@ -20,4 +20,5 @@ from ._score import estimated_table as estimated_table
 from ._score import score_prompts as score_prompts
 from ._score import score_tasks as score_tasks
 from ._score import scored_prompts as scored_prompts
+from ._score import scored_table as scored_table
 from ._study import Study as Study

@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interp.data import (
     SPLITS,
@@ -37,18 +37,9 @@ ALIGNED = 4
 """The fewest parallel items whose similarity (CKA, unbiased) can be measured."""
 
 
-Usable = Callable[[Task], bool]
-"""Whether a model can be scored on a task."""
-
-
-def everything_usable(task: Task) -> bool:
-    """Every task counts."""
-    return True
-
-
 @dataclass(frozen=True)
 class _Scored:
-    """What a language scores on an axis and a split: (item, cluster) each; seen: items that training showed."""
+    """What a language scores on an axis and a split: (item, cluster) each; seen: how many items training showed."""
 
     axis: str
     language: str
@@ -56,17 +47,16 @@ class _Scored:
     items: tuple[tuple[str, str], ...]
     seen: int
 
-    def among(self, kept: frozenset[str]) -> _Scored:
-        """Those of the items `kept`."""
-        items = tuple(pair for pair in self.items if pair[0] in kept)
-        return _Scored(self.axis, self.language, self.split, items, self.seen)
+    def among(self, keys: frozenset[str]) -> _Scored:
+        """The items of these keys alone."""
+        return replace(self, items=tuple(pair for pair in self.items if pair[0] in keys))
 
 
 def check_enough(
     inputs: Inputs,
     counts: Counts,
     splits: Sequence[Split] = SPLITS,
-    usable: Usable = everything_usable,
+    tokens: Tokens | None = None,
     *,
     least: int = 1,
     locating: bool = False,
@@ -74,10 +64,10 @@ def check_enough(
     """Raise DataError where a stage has too few items, with the smallest limit from `least` that would do.
 
     Every language needs items of `CLUSTERS` clusters per axis and split; vectors are fitted on all items of fit, and
-    `counts` says which are scored on dev and test. usable: whether the model can be scored on a task. locating:
-    parallel test items are compared with others of their relation, too.
+    `counts` says which are scored on dev and test. tokens: with them, items whose options the model's vocabulary does
+    not tell apart are not counted. locating: parallel test items are compared with others of their relation, too.
     """
-    scored = partial(_scored, counts=counts, splits=splits, usable=usable)
+    scored = partial(_scored, counts=counts, splits=splits, tokens=tokens)
     problem = _problem(inputs, scored(inputs), locating)
     if problem is None:
         return
@@ -85,22 +75,19 @@ def check_enough(
     raise DataError(text, allowed=allowed, remedy=_remedy(inputs, scored, least, locating))
 
 
-def _scored(inputs: Inputs, counts: Counts, splits: Sequence[Split], usable: Usable) -> list[_Scored]:
-    found = []
+def _scored(inputs: Inputs, counts: Counts, splits: Sequence[Split], tokens: Tokens | None) -> list[_Scored]:
+    groups = []
     for code in inputs.languages:
         culture = inputs.cultural.own_culture[code]
         for split in splits:
             facts = universal_tasks(inputs.universal, code, split, everything)
             customs = cultural_tasks(inputs.cultural, code, culture, split, everything)
             for axis, every in (("universal", facts), ("cultural", customs)):
-                tasks = [task for task in every if usable(task)]
+                tasks = [task for task in every if not indistinct(task, tokens)]
                 own = [task for task in tasks if split == "fit" or counts(task.axis, task.prompt.item, code)]
-                found.append(_Scored(axis, code, split, _pairs(own), len(tasks) - len(own)))
-    return found
-
-
-def _pairs(tasks: Sequence[Task]) -> tuple[tuple[str, str], ...]:
-    return tuple((task.prompt.item, task.cluster) for task in tasks)
+                items = tuple((task.prompt.item, task.cluster) for task in own)
+                groups.append(_Scored(axis, code, split, items, len(tasks) - len(own)))
+    return groups
 
 
 def _problem(inputs: Inputs, scored: Sequence[_Scored], locating: bool) -> tuple[str, str] | None:
@@ -121,32 +108,32 @@ def _problem(inputs: Inputs, scored: Sequence[_Scored], locating: bool) -> tuple
 
 def _why(dataset: CulturalSet, code: str) -> str:
     culture = dataset.own_culture[code]
-    kept, left_out = counted(dataset, code, culture)
+    items, left_out = counted(dataset, code, culture)
     if not left_out:
         return ""
     reason, n = Counter(left.reason for left in left_out).most_common(1)[0]
-    return f" ({len(kept)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
+    return f" ({len(items)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
 
 
 def _remedy(inputs: Inputs, scored: Callable[[Inputs], list[_Scored]], least: int, locating: bool) -> str:
     facts, customs = inputs.unlimited
     whole = scored(inputs.limited_to(None))
 
-    def does(limit: int) -> bool:
+    def suffices(limit: int) -> bool:
         cut = inputs.limited_to(limit)
-        kept = {
+        keys = {
             "universal": frozenset(item.key for item in cut.universal.items),
             "cultural": frozenset(item.key for item in cut.cultural.items),
         }
-        return _problem(cut, [group.among(kept[group.axis]) for group in whole], locating) is None
+        return _problem(cut, [group.among(keys[group.axis]) for group in whole], locating) is None
 
     most = max(len(facts), len(customs))
-    if not does(most):
+    if not suffices(most):
         return "add items, pass fewer --languages, or choose other datasets"
     low, high = least, most  # more items never lack what fewer have
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if does(middle) else (middle + 1, high)
+        low, high = (low, middle) if suffices(middle) else (middle + 1, high)
     return f"pass --limit {low} or more"
 
 
@@ -154,11 +141,13 @@ UNKNOWN_SHARE = 0.01
 """A notice says the share of unknown tokens where it is above this."""
 
 
-def indistinct(task: Task, tokens: Tokens) -> str:
+def indistinct(task: Task, tokens: Tokens | None) -> str:
     """Why a task can't be scored: two of the options that it is chosen from have the same tokens, or one has none.
 
-    An empty text for a task that can be scored.
+    An empty text for a task that can be scored, and where no tokens are known.
     """
+    if tokens is None:
+        return ""
     known: dict[tuple[int, ...], str] = {}
     for mark in task.marks:
         if not (mark.own and mark.index >= 0):
@@ -183,15 +172,14 @@ def indistinct_items(study: Study) -> list[tuple[Axis, LeftOut]]:
 
 def unknown_shares(study: Study) -> dict[str, float]:
     """The share of unknown tokens in questions and options, by language, where it is above UNKNOWN_SHARE."""
-    tokenizer: Any = study.loaded.model.tokenizer
-    unknown = getattr(tokenizer, "unk_token_id", None)
-    if unknown is None:
+    tokens, unknown = study.tokens, getattr(study.loaded.model.tokenizer, "unk_token_id", None)
+    if tokens is None or unknown is None:
         return {}
     counts: dict[str, tuple[int, int]] = {}
     for code, task in _asked(study):
         some, every = counts.get(code, (0, 0))
         texts = task.question, *(mark.text for mark in task.marks)
-        ids = [token for text in texts for token in study.tokens.text(text)]
+        ids = [token for text in texts for token in tokens.text(text)]
         counts[code] = some + ids.count(unknown), every + len(ids)
     shares = {code: some / max(1, every) for code, (some, every) in counts.items()}
     return {code: round(share, 4) for code, share in shares.items() if share > UNKNOWN_SHARE}
@@ -212,7 +200,7 @@ def notice_vocabulary(study: Study) -> None:
 
 def _asked(study: Study) -> Iterator[tuple[str, Task]]:
     """Every task of the scored languages, without a cue, whatever the vocabulary makes of it."""
-    for code in study.languages if study.loaded.model.tokenizer is not None else ():
+    for code in study.languages if study.tokens else ():
         for split in SPLITS:
             for sensitive in (False, True):
                 tasks = universal_tasks(study.universal, code, split, study.counts, sensitive=sensitive)

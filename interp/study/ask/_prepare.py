@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 
 from interp.errors import Notice
 from interp.model import HookedModel, LoadedModel, device_of, dtype_of
 from interp.model.load import load_model
-from interp.model.read import find_template
 from interp.steering.engine import replay_of
 from interp.study.ask._checks import check_enough, notice_vocabulary
-from interp.study.ask._resolve import Inputs, resolve, resolve_data
+from interp.study.ask._resolve import Inputs, resolve
 from interp.study.ask._study import Study
 from interp.study.config import LEAST_LIMIT, RunConfig
 
@@ -32,8 +32,7 @@ def prepare(config: RunConfig, loaded: LoadedModel | None = None, inputs: Inputs
     an unknown dataset, language, model, device or dtype, and DataError where a language has too few items left to
     score.
     """
-    if inputs is None:
-        inputs = resolve(config) if loaded is None else resolve_data(config)
+    inputs = inputs or resolve(config, loaded=loaded)
     study = open_study(config, loaded or load_configured(config), inputs)
     check_items(study, inputs)
     return study
@@ -48,42 +47,37 @@ def load_configured(config: RunConfig) -> LoadedModel:
 
 
 def open_study(config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
-    """A model and data that are there, with the template that prompts go through; items are not counted yet."""
+    """The study of a model and data that are there, the model checked for replay; items are not counted yet."""
     if config.engine == "replay":
         replay_of(loaded.model)
-    template = find_template(loaded.model.tokenizer, config.template)
-    return Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
+    return Study.of(config, loaded, inputs)
 
 
 def check_items(study: Study, inputs: Inputs) -> None:
     """Notice missing controls and what the vocabulary lacks; raise DataError where a language has too few items."""
-    _notice_missing(study)
+    for text in _missing(study):
+        warnings.warn(text, Notice, stacklevel=2)
     notice_vocabulary(study)
-    check_enough(inputs, study.counts, ("dev", "test"), study.distinct, least=LEAST_LIMIT)
+    check_enough(inputs, study.counts, ("dev", "test"), study.tokens, least=LEAST_LIMIT)
 
 
-def _notice_missing(study: Study) -> None:
-    """Tell which controls the datasets don't allow."""
+def _missing(study: Study) -> Iterator[str]:
+    """Which controls the datasets don't allow, in words."""
     if not study.nonfactual:
         lacking = [code for code in ("en", *study.languages) if code not in study.parallel.languages]
-        text = (
+        yield (
             f"the non-factual control is left out: parallel text {study.parallel.name!r} lacks "
             f"{', '.join(lacking) or 'sentences of the fit split'}; pass --parallel, see `interp data list`"
         )
-        warnings.warn(text, Notice, stacklevel=2)
     if any(study.third_language(code) is None for code in study.languages):
-        text = "the third-language control is left out: the datasets share one language besides English"
-        warnings.warn(text, Notice, stacklevel=2)
+        yield "the third-language control is left out: the datasets share one language besides English"
     if any(study.wrong_culture(code) is None for code in study.languages):
-        text = "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
-        warnings.warn(text, Notice, stacklevel=2)
+        yield "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
     if not study.target_language:
         lacking = [code for code in study.languages if not study.shared_places(code, "fit")[0]]
-        text = (
+        yield (
             "loc_language is left out: no cultural question of the fit split is asked both in English and in "
             f"{', '.join(lacking)}"
         )
-        warnings.warn(text, Notice, stacklevel=2)
     elif not study.wrong_language:
-        text = "the wrong-language control is left out: no third language shares cultural questions with English"
-        warnings.warn(text, Notice, stacklevel=2)
+        yield "the wrong-language control is left out: no third language shares cultural questions with English"

@@ -36,6 +36,7 @@ from interp.study.config import LEAST_LIMIT, RunConfig
 
 if TYPE_CHECKING:
     from interp.alignment import TrainingData
+    from interp.model import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,20 @@ class Inputs:
 
 
 def resolve(
-    config: RunConfig, among: Sequence[str] | None = None, splits: Sequence[Split] = SPLITS, *, locating: bool = True
+    config: RunConfig,
+    among: Sequence[str] | None = None,
+    splits: Sequence[Split] = SPLITS,
+    *,
+    locating: bool = True,
+    loaded: LoadedModel | None = None,
 ) -> Inputs:
     """Datasets and languages of a run, as `resolve_data`; its model, device and template are checked too.
 
-    Raises a TranslocalError that names what is unknown or missing.
+    loaded: a model that is there, in place of the one that `config` names. Raises a TranslocalError that names what is
+    unknown or missing.
     """
+    if loaded is not None:
+        return resolve_data(config, among, splits, locating=locating)
     check_model(config)
     return resolve_data(config, among, splits, counts=named_counts(config), locating=locating)
 
@@ -98,23 +107,23 @@ def resolve_data(
     scored. splits, counts, locating: what every language must have items for, as in `check_enough`.
     """
     check_template(config.template)
-    where = Path(config.data_dir).expanduser() if config.data_dir else None
-    asked = _to_load(config, config.languages if among is None else among)
-    universal = load_universal(config.universal, languages=asked, data_dir=where)
-    cultural = load_cultural(config.cultural, languages=asked, data_dir=where, cultures=config.own_cultures)
+    folder = Path(config.data_dir).expanduser() if config.data_dir else None
+    codes = _to_load(config, config.languages if among is None else among)
+    universal = load_universal(config.universal, languages=codes, data_dir=folder)
+    cultural = load_cultural(config.cultural, languages=codes, data_dir=folder, cultures=config.own_cultures)
     if among is None:
         languages = scored_languages(universal, cultural, config.languages)
     else:
-        languages = _those(scored_languages(universal, cultural, ()), among)
+        languages = _scored_of(among, scored_languages(universal, cultural, ()))
     _check_shots(config, universal)
     both = [code for code in universal.languages if code in cultural.languages]
-    parallel = load_parallel(config.parallel, languages=("en", *languages), data_dir=where)
+    parallel = load_parallel(config.parallel, languages=("en", *languages), data_dir=folder)
     inputs = Inputs(
         replace(universal, languages=tuple(code for code in universal.languages if code in ("en", *both))),
         replace(cultural, languages=tuple(both)),
         parallel,
         languages,
-        _training(config, where),
+        _training(config, folder),
         (universal.items, cultural.items),
     ).limited_to(config.limit)
     check_enough(inputs, counts, splits, least=LEAST_LIMIT, locating=locating)
@@ -123,28 +132,27 @@ def resolve_data(
     return inputs
 
 
-def _those(scored: Sequence[str], among: Sequence[str]) -> tuple[str, ...]:
-    found = tuple(code for code in scored if code in among)
-    if not found:
+def _scored_of(among: Sequence[str], scored: Sequence[str]) -> tuple[str, ...]:
+    languages = tuple(code for code in scored if code in among)
+    if not languages:
         raise DataError(
             f"the datasets score none of the languages {', '.join(among)}",
             allowed=", ".join(scored),
             remedy="choose other datasets, or name cultures with --cultures (es=MX)",
         )
-    return found
+    return languages
 
 
-def _training(config: RunConfig, where: Path | None) -> TrainingData | None:
-    """What models are trained on, in all its languages whichever are scored; checkpoints are looked for too."""
-    trained = config.compared.trained
-    for one in trained:
-        if one.place:
-            find_model(one.checkpoint)
-    if not any(one.method for one in trained):
+def _training(config: RunConfig, folder: Path | None) -> TrainingData | None:
+    """What models are trained on, in all its languages whichever are scored; checkpoints are looked up too."""
+    methods = config.compared.trained
+    for method in methods:
+        if method.place:
+            find_model(method.checkpoint)
+    if not any(method.method for method in methods):
         return None
-
     check_installed()
-    return load_training(config.training_data or (config.universal,), data_dir=where)
+    return load_training(config.training_data or (config.universal,), data_dir=folder)
 
 
 def _to_load(config: RunConfig, languages: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,6 @@ from interp.plane import TASK, chosen_share, outcomes
 from interp.steering import Plan
 from interp.steering.engine import BoundedNormaliser, Scores, bounded_normaliser, score, usable_replay
 from interp.study.ask._study import Study
-
-if TYPE_CHECKING:
-    from interp.steering import Plan
-    from interp.study.ask._study import Study
-
 
 COLUMNS = (
     "method", "axis", "cue", "language", "item", "cluster", "relation",
@@ -43,10 +37,23 @@ def score_tasks(
     `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way). normaliser: as
     `interp.steering.engine.score` takes it; by default scores are exact.
     """
-    found = score_prompts(study, scored_prompts(study, tasks), plans, progress, normaliser=normaliser)
+    scores = score_prompts(study, scored_prompts(study, tasks), plans, progress, normaliser=normaliser)
     if study.config.normalisation == "letter":
-        return _over_rotations(tasks, found)
-    return _with_neutral(found) if study.config.normalisation == "pmi" else found
+        return _over_rotations(tasks, scores)
+    return _with_neutral(scores) if study.config.normalisation == "pmi" else scores
+
+
+def scored_table(
+    study: Study,
+    tasks: Sequence[Task],
+    plans: Mapping[str, Plan],
+    progress: Callable[[float], None] | None = None,
+    *,
+    normaliser: BoundedNormaliser | None = None,
+) -> pd.DataFrame:
+    """The rows (COLUMNS) of every plan under its method's name; arguments as in `score_tasks`."""
+    scores = score_tasks(study, tasks, list(plans.values()), progress, normaliser=normaliser)
+    return ScoreTables(tasks, scores).tables(list(plans))
 
 
 def score_prompts(
@@ -94,16 +101,17 @@ def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
     return [*prompts, *_neutral(study, tasks)] if kind == "pmi" else prompts
 
 
-def _over_rotations(tasks: Sequence[Task], found: Scores) -> Scores:
+def _over_rotations(tasks: Sequence[Task], scores: Scores) -> Scores:
+    """Means over a task's rotations: each lists its n options once, in another order, so n x n endings become n."""
     sizes = [len(task.marks) for task in tasks]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     logp, tokens, lengths = (
-        np.empty((*a.shape[:-1], starts[-1]), a.dtype) for a in (found.logp, found.tokens, found.bytes)
+        np.empty((*a.shape[:-1], starts[-1]), a.dtype) for a in (scores.logp, scores.tokens, scores.bytes)
     )
     first = 0
     for task, n in enumerate(sizes):
         own, block = slice(starts[task], starts[task + 1]), slice(first, first + n * n)
-        for mean, values in ((logp, found.logp), (tokens, found.tokens), (lengths, found.bytes)):
+        for mean, values in ((logp, scores.logp), (tokens, scores.tokens), (lengths, scores.bytes)):
             mean[..., own] = values[..., block].reshape(*values.shape[:-1], n, n).mean(axis=-2)
         first += n * n
     return Scores(logp, tokens, lengths, starts)
@@ -154,10 +162,10 @@ class ScoreTables:
         """The rows of one plan under a method's name."""
         scores = self._scores
         neutral = np.nan if scores.neutral is None else scores.neutral[plan]
-        filled = self._options.assign(
+        table = self._options.assign(
             logp=scores.logp[plan], tokens=scores.tokens, bytes=scores.bytes, neutral=neutral, method=method
         )
-        return filled[list(COLUMNS)]
+        return table[list(COLUMNS)]
 
 
 def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
@@ -209,13 +217,12 @@ def estimated_table(
     share: unsteered probability of the words that are summed. rms, largest: of the differences in the log-likelihood
     of an option, in nats. flips: share of the choices that differ. exact: the table of the plans' scores.
     """
-    some = [tasks[place] for place in np.unique(np.linspace(0, len(tasks) - 1, SAMPLE).round().astype(int))]
-    scores = score_tasks(study, some, list(plans.values()), normaliser=normaliser)
-    estimated = ScoreTables(some, scores).tables(list(plans))
+    sample = [tasks[place] for place in np.unique(np.linspace(0, len(tasks) - 1, SAMPLE).round().astype(int))]
+    estimated = scored_table(study, sample, plans, normaliser=normaliser)
     both = estimated.merge(exact, on=OPTION, suffixes=("", "_exact"), validate="one_to_one")
     apart = (both["logp"] - both["logp_exact"]).to_numpy(dtype=np.float64)
     own = both[list(estimated.columns)]
-    taken = [
+    choices_made = [
         outcomes(each, study.config.normalisation)[list(CHOICES)].bfill(axis=1).iloc[:, 0]
         for each in (own, own.assign(logp=both["logp_exact"], neutral=both["neutral_exact"]))
     ]
@@ -226,11 +233,11 @@ def estimated_table(
                 "words": len(normaliser.words),
                 "sampled": len(normaliser.sample),
                 "share": normaliser.share,
-                "prompts": len(some),
+                "prompts": len(sample),
                 "plans": len(plans),
                 "rms": float(np.sqrt(np.mean(apart**2))),
                 "largest": float(np.abs(apart).max()),
-                "flips": float((taken[0] != taken[1])[taken[0].notna()].mean()),
+                "flips": float((choices_made[0] != choices_made[1])[choices_made[0].notna()].mean()),
             }
         ]
     )

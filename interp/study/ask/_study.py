@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from interp.data import (
     Axis,
+    Counts,
     Cue,
     CulturalItem,
     CulturalSet,
@@ -30,13 +31,13 @@ from interp.data import (
     worked_examples,
 )
 from interp.model import LoadedModel
-from interp.model.read import Residuals, Template, Tokens, read_residuals
+from interp.model.read import Ids, Residuals, Template, Tokens, find_template, read_residuals
 from interp.organism import counts_of
 from interp.plane import Resampling
 from interp.steering import Plan, check_plan
 from interp.steering.engine import unsteered_mass
 from interp.study.ask._checks import indistinct, indistinct_items, unknown_shares
-from interp.study.ask._resolve import following
+from interp.study.ask._resolve import Inputs, following
 from interp.study.config import RunConfig
 from interp.study.folder import Parts
 from interp.study.search import Design, design_of, in_turn, tested
@@ -55,7 +56,10 @@ IN_ENGLISH = 32
 class Study:
     """A run's model and data, read once. Every prompt goes through `template`; what is costly is kept in `parts`.
 
-    rendered: prompts made already, of studies that differ in their design alone; by default they are made anew.
+    A copy with another setting (`replace`) shares every field, and computes what is cached here anew. tokens: encodes
+    each text once, for all studies of this model; None where its tokenizer is not at hand (a dry run). Whoever changes
+    `loaded` in a copy changes `tokens` too. rendered: prompts made already, for studies that differ in their design
+    alone; by default they are made anew.
     """
 
     config: RunConfig
@@ -64,18 +68,30 @@ class Study:
     cultural: CulturalSet
     parallel: ParallelText
     languages: tuple[str, ...]
-    template: Template = field(default_factory=Template)
+    template: Template
+    tokens: Tokens | None = field(repr=False)
     parts: Parts = field(default_factory=Parts)
     rendered: dict[tuple[object, ...], list[Task]] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
+        """The study of a model, or of its outline in a dry run, and of datasets whose items are not counted yet."""
+        known = loaded.model.tokenizer is not None
+        template = find_template(loaded.model.tokenizer, config.template) if known else Template()
+        return cls(
+            config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template,
+            Tokens(loaded.model) if known else None,
+        )  # fmt: skip
 
     @property
     def n_layers(self) -> int:
         """Number of the model's blocks."""
         return int(self.loaded.model.cfg.n_layers)
 
-    def counts(self, axis: Axis, item: str, language: str) -> bool:
-        """Whether an item is scored in a language: not where the model's corpus is known to have shown it."""
-        return counts_of(self.loaded.exposure)(axis, item, language)
+    @property
+    def counts(self) -> Counts:
+        """Which items are scored in a language: not those that the model's corpus is known to have shown."""
+        return counts_of(self.loaded.exposure)
 
     def culture(self, language: str) -> str:
         """The language's own culture."""
@@ -88,17 +104,17 @@ class Study:
     def wrong_culture(self, language: str) -> str | None:
         """The third language's culture or, if it is the same, another of the dataset's; None where there is none."""
         own, third = self.culture(language), self.third_language(language)
-        able = [
+        others = [
             c for c in self.cultural.cultures if c not in (own, self.cultural.reference) and c in self.cultural.cues
         ]
         lent = self.cultural.own_culture.get(third or "")
-        return lent if lent in able else next(iter(able), None)
+        return lent if lent in others else next(iter(others), None)
 
     @cached_property
     def design(self) -> Design:
         """How much the run looks at; with a small vocabulary all log-likelihoods are exact."""
-        found = design_of(self.config, self.n_layers)
-        return replace(found, bounded=found.bounded and self.loaded.model.cfg.d_vocab >= MANY_WORDS)
+        design = design_of(self.config, self.n_layers)
+        return replace(design, bounded=design.bounded and self.loaded.model.cfg.d_vocab >= MANY_WORDS)
 
     def universal_items(self, split: Split) -> list[UniversalItem]:
         """Universal items of a split that need no cultural knowledge; of test as many as the analysis reads."""
@@ -110,11 +126,8 @@ class Study:
 
     def cultural_items(self, language: str, split: Split) -> list[tuple[int, CulturalItem]]:
         """Cultural items of a split that are asked in a language, with their numbers in the dataset."""
-        return [
-            (number, item)
-            for number, item in enumerate(self.cultural.items)
-            if item.split == split and language in item.questions
-        ]
+        numbered = enumerate(self.cultural.items)
+        return [(n, item) for n, item in numbered if item.split == split and language in item.questions]
 
     def shared_places(self, language: str, split: Split) -> tuple[list[int], list[int]]:
         """Places of the cultural items asked in a language and in English: among the language's, and among English's.
@@ -154,16 +167,15 @@ class Study:
         every language and their relation's other answers.
         """
 
-        def made(full: bool) -> list[Task]:
-            tasks = universal_tasks(
+        def make(full: bool) -> list[Task]:
+            return universal_tasks(
                 self.universal, language, split, everything if everywhere else self.counts,
                 full=full, sensitive=sensitive, examples=self.examples(language),
             )  # fmt: skip
-            return self._read_by_model(task for task in tasks if everywhere or self.distinct(task))
 
         if everywhere:
-            return made(full=False)
-        return self._designed(self._once(made, 0, language, split, sensitive), split, 0, full=full)
+            return self._read_by_model(make(full=False))
+        return self._designed(self._once(make, 0, language, split, sensitive), split, 0, full=full)
 
     def cultural_tasks(
         self, language: str, split: Split, cue: Cue = "none", *, culture: str = "", full: bool = False
@@ -173,26 +185,29 @@ class Study:
         How many of the test split, and how many in `full`, as in `universal_tasks`.
         """
 
-        def made(full: bool) -> list[Task]:
-            tasks = cultural_tasks(
+        def make(full: bool) -> list[Task]:
+            return cultural_tasks(
                 self.cultural, language, culture or self.culture(language), split, self.counts, cue,
                 full=full, examples=self.examples(language),
             )  # fmt: skip
-            return self._read_by_model(task for task in tasks if self.distinct(task))
 
-        return self._designed(self._once(made, 1, language, split, cue, culture), split, 1, full=full)
+        return self._designed(self._once(make, 1, language, split, cue, culture), split, 1, full=full)
 
-    def _once(self, made: Callable[[bool], list[Task]], *key: object) -> Callable[[bool], list[Task]]:
-        rendered = self.rendered
-        if rendered is None:
-            return made
+    def tasks(self, axis: Axis, language: str, split: Split) -> list[Task]:
+        """`universal_tasks`, or `cultural_tasks` without a cue."""
+        return self.universal_tasks(language, split) if axis == "universal" else self.cultural_tasks(language, split)
 
-        def found(full: bool) -> list[Task]:
+    def _once(self, make: Callable[[bool], list[Task]], *key: object) -> Callable[[bool], list[Task]]:
+        """The tasks of `make` whose options the vocabulary tells apart, as the model reads them."""
+        rendered = {} if self.rendered is None else self.rendered
+
+        def tasks(full: bool) -> list[Task]:
             if (*key, full) not in rendered:
-                rendered[*key, full] = made(full)
+                distinct = (task for task in make(full) if not indistinct(task, self.tokens))
+                rendered[*key, full] = self._read_by_model(distinct)
             return rendered[*key, full]
 
-        return found
+        return tasks
 
     def _designed(self, made: Callable[[bool], list[Task]], split: Split, axis: int, *, full: bool) -> list[Task]:
         """The tasks that the design looks at; with `full` some of them as `made(True)` gives them."""
@@ -200,13 +215,9 @@ class Study:
         full = full and self.config.normalisation not in OWN_ONLY
         if split != "test":
             return made(True) if full else tasks
-        kept, compared = tested(self.design, tasks, axis)
+        places, compared = tested(self.design, tasks, axis)
         whole = {task.prompt.item: task for task in made(True)} if full and compared else {}
-        return [whole[tasks[place].prompt.item] if whole and place in compared else tasks[place] for place in kept]
-
-    def distinct(self, task: Task) -> bool:
-        """Whether the model's vocabulary tells the task's options apart."""
-        return self.loaded.model.tokenizer is None or not indistinct(task, self.tokens)
+        return [whole[tasks[place].prompt.item] if whole and place in compared else tasks[place] for place in places]
 
     @cached_property
     def indistinct_items(self) -> list[tuple[Axis, LeftOut]]:
@@ -231,11 +242,6 @@ class Study:
         )
 
     @cached_property
-    def tokens(self) -> Tokens:
-        """Encoded texts, each encoded once in a run."""
-        return Tokens(self.loaded.model)
-
-    @cached_property
     def resampling(self) -> Resampling:
         """Draws over the clusters of the whole test split, whatever the languages scored."""
         return self.resampling_of("test")
@@ -243,7 +249,10 @@ class Study:
     def resampling_of(self, split: Split) -> Resampling:
         """Draws over the clusters of a split: of the whole, or of the test prompts that the design looks at."""
         if split == "test" and any(self.design.tested):
-            tasks = [task for code in self.languages for task in self._tested_in(code)]
+            tasks: list[Task] = []
+            for code in self.languages:
+                tasks += self.universal_tasks(code, "test") + self.universal_tasks(code, "test", sensitive=True)
+                tasks += self.cultural_tasks(code, "test")
             axes = ("universal", "cultural", "sensitive")
             clusters = {axis: sorted({task.cluster for task in tasks if task.axis == axis}) for axis in axes}
         else:
@@ -255,33 +264,31 @@ class Study:
             }
         return Resampling.over(clusters, self.config.bootstrap_draws, self.config.seed)
 
-    def _tested_in(self, code: str) -> list[Task]:
-        facts = [
-            task for sensitive in (False, True) for task in self.universal_tasks(code, "test", sensitive=sensitive)
-        ]
-        return [*facts, *self.cultural_tasks(code, "test")]
-
     def read(self, texts: Sequence[str], plan: Plan | None = None) -> Residuals:
         """Residuals at each text's last token, the text put into the template, the model steered by `plan`."""
         if plan is not None:
             check_plan(self.loaded.model, plan)
         return read_residuals(
-            self.loaded.model, [self.tokens.prompt(self.template.text(text)) for text in texts],
+            self.loaded.model, self.ids([self.template.text(text) for text in texts]),
             hooks=plan.hooks if plan else None, memory=self.config.memory, batch_size=self.config.batch_size,
         )  # fmt: skip
 
+    def ids(self, texts: Iterable[str]) -> list[Ids]:
+        """Token ids of prompts that have been put into the template."""
+        assert self.tokens is not None, "a study of a model's outline encodes nothing"
+        return [self.tokens.prompt(text) for text in texts]
+
     def universal_texts(self, language: str, split: Split) -> list[str]:
         """Prompts of all universal items of a split, asked in a language, before the template."""
-        examples = self.examples(language)
-        questions = [item.question(language) for item in self.universal_items(split)]
-        return [question_text(question, language, examples=examples) for question in questions]
+        items, examples = self.universal_items(split), self.examples(language)
+        return [question_text(item.question(language), language, examples=examples) for item in items]
 
     def cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
         """Prompts of the cultural items of a split, asked in a language behind a cue, before the template."""
         items, examples = self.cultural_items(language, split), self.examples(language)
         cues = [cue_sentence(self.cultural, language, culture, cue, number) for number, _ in items]
-        asked = [item.questions[language] for _, item in items]
-        return [question_text(text, language, said, examples) for text, said in zip(asked, cues, strict=True)]
+        pairs = zip(items, cues, strict=True)
+        return [question_text(item.questions[language], language, text, examples) for (_, item), text in pairs]
 
     @property
     def nonfactual(self) -> bool:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from interp.model import LoadedModel
 from interp.model.load import Outline, has_configuration, outline_of
 from interp.model.machine import block_rate, matmul_rate
-from interp.model.read import Budget, Ids, Template, Tokens, find_template
+from interp.model.read import Budget, Ids, Tokens
 from interp.organism import Exposure
 from interp.study.ask import Inputs, Study
 from interp.study.config import RunConfig
@@ -98,9 +98,7 @@ def planned(config: RunConfig, inputs: Inputs, model: Outline, device: str, dtyp
     """The study of a run whose model is not loaded: it has prompts, splits and plans, and reads nothing."""
     hooked = model.hooked(device, dtype)
     exposure = Exposure.read(model.folder) if model.folder and model.place in ("embedded", "folder") else None
-    template = find_template(hooked.tokenizer, config.template) if hooked.tokenizer else Template()
-    loaded = LoadedModel(hooked, model.name, "", exposure)
-    return Study(config, loaded, inputs.universal, inputs.cultural, inputs.parallel, inputs.languages, template)
+    return Study.of(config, LoadedModel(hooked, model.name, "", exposure), inputs)
 
 
 def estimate(
@@ -153,7 +151,7 @@ def expected(study: Study) -> dict[str, float]:
         return {}
     model = outline_of(study.loaded)
     rates = Rates(NOMINAL, 2 * float(np.mean(model.shape.matrices)) / NOMINAL, 1e-9)
-    likely = _likely(study, model, counted(Workload(study, model.shape, study.tokens)), rates)
+    likely = _likely(study, model, counted(Workload(study, model.shape, study.tokens or GuessedTokens())), rates)
     return {name: seconds for name, seconds in likely.items() if name != "load"}
 
 
@@ -177,7 +175,7 @@ def measured(study: Study, model: Outline, device: str, dtype: str) -> Rates:
 
 def _mean_length(study: Study, model: Outline) -> int:
     """Tokens of a prompt: the mean over some of the fit split."""
-    tokens = GuessedTokens() if model.tokenizer is None else study.tokens
+    tokens = study.tokens or GuessedTokens()
     texts = [text for code in study.languages for text in study.universal_texts(code, "fit")[:SAMPLE]]
     return round(float(np.mean([len(tokens(study.template.text(text))) for text in texts])))
 

@@ -59,7 +59,7 @@ class TextsRead(Study):
     texts: list[Sequence[str]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, study: Study) -> TextsRead:
+    def noting(cls, study: Study) -> TextsRead:
         """The same study, nothing noted yet."""
         return cls(**{each.name: getattr(study, each.name) for each in fields(study)})
 
@@ -101,14 +101,14 @@ class Workload:
 
     def fit(self) -> Iterator[Part]:
         """What vectors are fitted on."""
-        counted = TextsRead.of(self.study)
+        counted = TextsRead.noting(self.study)
         read_fit(counted)
         yield from (self.read("fit", texts) for texts in counted.texts)
 
     def locate(self) -> Iterator[Part]:
         """What probes, alignment and attribution read."""
         study, n = self.study, self.shape.n_layers
-        counted = TextsRead.of(study)
+        counted = TextsRead.noting(study)
         read_residuals(counted, FitResiduals({}, {}, {}, {}, {}, {}), unsaid)
         yield from (self.read("locate", texts) for texts in counted.texts)
         limit = study.design.attribution_items
@@ -234,7 +234,7 @@ class Workload:
     def test(self) -> Iterator[Part]:
         """Every test prompt under the chosen plans, and EN and LOC at every layer."""
         yield from self.tested()
-        layers = [layer for _, layer in layer_cells(self.study, self.methods.names)]
+        layers = [layer for _, layer in layer_cells(self.study.design, self.methods.names)]
         for code in self.study.languages if layers else ():
             for axis, tasks in self._by_axis(code):
                 yield self.scored(f"layers {axis} {code}", tasks, self.plans(layers), written=len(layers), bounded=True)

@@ -23,10 +23,10 @@ FEWEST = 8
 
 @dataclass(eq=False)
 class Pairs:
-    """Target and source residuals of the fit split; what is read or scored for them is kept.
+    """Target and source residuals of the fit split; what is read or scored for them is cached.
 
-    items: only so many of them, the same ones in every language. swapped: the two sides of each pair are swapped by a
-    coin of this seed. wrong: LOC of a wrong culture.
+    items: only so many of them, the same ones in every language. swapped: the seed of a coin per pair, which swaps its
+    two sides. wrong: LOC of a wrong culture.
     """
 
     study: Study
@@ -45,8 +45,8 @@ class Pairs:
         """With the culture's cue and without, on cultural items; read anew while the model is steered by `plan`."""
         explicit, implicit = self._cued(code, plan)
         if filtered:
-            kept = torch.from_numpy(self._informative(code))
-            explicit, implicit = explicit[:, kept], implicit[:, kept]
+            informative = torch.from_numpy(self._informative(code))
+            explicit, implicit = explicit[:, informative], implicit[:, informative]
         return self._varied("loc", code, (explicit, implicit))
 
     def culture(self, code: str) -> str:
@@ -65,7 +65,7 @@ class Pairs:
         return self._steered[code, plan]
 
     def _informative(self, code: str) -> Bool[np.ndarray, "item"]:
-        """Items that the unsteered model answers locally more with the cue than without; all where they are too few."""
+        """Items that the unsteered model answers locally more often with the cue than without; if few, all."""
         if code not in self._informative_items:
             keys = [item.key for _, item in self.study.cultural_items(code, "fit")]
             local: dict[str, dict[str, float]] = {}
@@ -75,8 +75,8 @@ class Pairs:
                 scores = score_tasks(self.study, tasks, [Plan()])
                 chosen = choices(tasks, scores, "local", self.study.config.normalisation)
                 local[cue] = {task.prompt.item: share for task, share in zip(tasks, chosen[0].tolist(), strict=True)}
-            kept = np.array([local["explicit"].get(key, 0.0) > local["none"].get(key, 0.0) for key in keys])
-            self._informative_items[code] = kept if kept.sum() >= FEWEST else np.ones(len(keys), dtype=bool)
+            more = np.array([local["explicit"].get(key, 0.0) > local["none"].get(key, 0.0) for key in keys])
+            self._informative_items[code] = more if more.sum() >= FEWEST else np.ones(len(keys), dtype=bool)
         return self._informative_items[code]
 
     def _varied(self, vector: Vector, code: str, pair: Pair) -> Pair:
@@ -92,7 +92,7 @@ class Pairs:
         return target, source
 
     def _some(self, vector: Vector, n: int) -> Int[np.ndarray, "item"]:
-        """The first of a fixed random order: fewer items are some of more."""
+        """The first of a fixed random order, so that a smaller sample is part of every larger one."""
         order = np.random.default_rng((self.study.config.seed, vector == "loc")).permutation(n)
         return np.sort(order[: self.items])
 
@@ -125,20 +125,20 @@ class Fitted:
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
         """Vectors of each side that the setting has."""
-        found: dict[Vector, SteeringVectors] = {}
+        vectors: dict[Vector, SteeringVectors] = {}
         if setting.en:
-            found["en"] = self._en(setting.en.fitter, code)
+            vectors["en"] = self._en(setting.en.fitter, code)
         if setting.loc:
-            found["loc"] = self._loc(setting, setting.loc, code)
-        return found
+            vectors["loc"] = self._loc(setting, setting.loc, code)
+        return vectors
 
     def _en(self, fitter: str, code: str) -> SteeringVectors:
         key = ("en", code, fitter)
         if key not in self._fitted:
             target, source = self.pairs.en(code)
-            told = provenance(self.study, code, fitter=fitter, n=target.shape[1])
-            made = FITTERS[fitter](target, source)
-            self._fitted[key] = SteeringVectors(f"en:{code}", made, told, residual_norms(self.pairs.fit, code))
+            origin = provenance(self.study, code, fitter=fitter, n=target.shape[1])
+            vectors = FITTERS[fitter](target, source)
+            self._fitted[key] = SteeringVectors(f"en:{code}", vectors, origin, residual_norms(self.pairs.fit, code))
         return self._fitted[key]
 
     def _loc(self, setting: Setting, side: Side, code: str) -> SteeringVectors:
@@ -147,20 +147,17 @@ class Fitted:
         off = en.fitter if en and setting.orthogonal else None
         key = ("loc", code, side.fitter, setting.filtered, under, off)
         if key not in self._fitted:
-            made, n = self._fit_loc(side.fitter, code, setting.filtered, under)
+            plan = None if under is None else self._plan_of_en(under, code)
+            target, source = self.pairs.loc(code, plan, filtered=setting.filtered)
+            vectors = FITTERS[side.fitter](target, source)
             if off is not None:
-                made = orthogonal(made, self._en(off, code).vectors)
-            told = provenance(
-                self.study, code, fitter=side.fitter, n=n, culture=self.pairs.culture(code),
+                vectors = orthogonal(vectors, self._en(off, code).vectors)
+            origin = provenance(
+                self.study, code, fitter=side.fitter, n=target.shape[1], culture=self.pairs.culture(code),
                 filtered=int(setting.filtered), orthogonal_to=off or "", under="" if under is None else str(under),
             )  # fmt: skip
-            self._fitted[key] = SteeringVectors(f"loc:{code}", made, told, residual_norms(self.pairs.fit, code))
+            self._fitted[key] = SteeringVectors(f"loc:{code}", vectors, origin, residual_norms(self.pairs.fit, code))
         return self._fitted[key]
-
-    def _fit_loc(self, fitter: str, code: str, filtered: bool, under: Side | None) -> tuple[PerLayer, int]:
-        plan = None if under is None else self._plan_of_en(under, code)
-        target, source = self.pairs.loc(code, plan, filtered=filtered)
-        return FITTERS[fitter](target, source), target.shape[1]
 
     def _plan_of_en(self, side: Side, code: str) -> Plan:
         key = (code, side)
@@ -201,8 +198,8 @@ class Lent:
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
         """Vectors of each side."""
-        found = self.fits.vectors(replace(setting, loc=None), self.other[code])
-        return found | {k: v for k, v in self.wrong.vectors(setting, code).items() if k == "loc"}
+        en = self.fits.vectors(replace(setting, loc=None), self.other[code])
+        return en | {k: v for k, v in self.wrong.vectors(setting, code).items() if k == "loc"}
 
 
 @dataclass(eq=False)
@@ -220,8 +217,10 @@ class AsLong:
         key = (setting, code)
         if key not in self._rescaled:
             real = self.like.vectors(setting, code)
-            made = self.fits.vectors(setting, code)
-            self._rescaled[key] = {k: _renamed(v, rescaled(v.vectors, real[k].vectors)) for k, v in made.items()}
+            self._rescaled[key] = {
+                k: _renamed(v, rescaled(v.vectors, real[k].vectors))
+                for k, v in self.fits.vectors(setting, code).items()
+            }
         return self._rescaled[key]
 
 
@@ -248,11 +247,11 @@ class Noise:
 
 
 def _mean_norms(several: Sequence[SteeringVectors]) -> Float[torch.Tensor, "layer"] | None:
-    known = [one.residual_norms for one in several if one.residual_norms is not None]
-    return torch.stack(known).mean(dim=0) if len(known) == len(several) else None
+    norms = [fitted.residual_norms for fitted in several if fitted.residual_norms is not None]
+    return torch.stack(norms).mean(dim=0) if len(norms) == len(several) else None
 
 
 def _renamed(like: SteeringVectors, vectors: PerLayer) -> SteeringVectors:
-    """Other vectors for a model processed in the same way; the story of `like` isn't theirs."""
-    told = {"processing": like.provenance.get("processing", "")}
-    return SteeringVectors(f"{like.name}, replaced", vectors, told, like.residual_norms)
+    """Other vectors in the place of `like`; of its provenance only the model's processing holds for them."""
+    origin = {"processing": like.provenance.get("processing", "")}
+    return SteeringVectors(f"{like.name}, replaced", vectors, origin, like.residual_norms)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 
+from interp.data import Cue
 from interp.data import draw as draw_by_hash
 from interp.model.read import Residuals
 from interp.steering import (
@@ -66,18 +67,17 @@ class FitResiduals:
 def read_fit(study: Study) -> FitResiduals:
     """Read what the fitters need, once."""
     scored = study.languages
-    wrong = {code: culture for code in scored if (culture := study.wrong_culture(code))}
+
+    def customs(code: str, cue: Cue = "none", culture: str = "") -> Residuals:
+        return study.read(study.cultural_texts(code, "fit", cue, culture))
+
     return FitResiduals(
         universal={code: study.read(study.universal_texts(code, "fit")) for code in study.universal.languages},
-        implicit={code: study.read(study.cultural_texts(code, "fit")) for code in study.cultural.languages},
+        implicit={code: customs(code) for code in study.cultural.languages},
         nonfactual={code: study.read(study.sentences(code, "fit")) for code in ("en", *scored) if study.nonfactual},
-        explicit={
-            code: study.read(study.cultural_texts(code, "fit", "explicit", study.culture(code))) for code in scored
-        },
-        wrong={
-            code: study.read(study.cultural_texts(code, "fit", "explicit", culture)) for code, culture in wrong.items()
-        },
-        placebo={code: study.read(study.cultural_texts(code, "fit", "placebo")) for code in scored},
+        explicit={code: customs(code, "explicit", study.culture(code)) for code in scored},
+        wrong={code: customs(code, "explicit", wrong) for code in scored if (wrong := study.wrong_culture(code))},
+        placebo={code: customs(code, "placebo") for code in scored},
     )
 
 
@@ -90,7 +90,7 @@ def study_vectors(study: Study, fit: FitResiduals) -> Vectors:
         to_third = ("third_language", "wrong_language")
         for method, by_language in made.items():
             fitted, n = _vector(study, fit, method, code)
-            told = provenance(
+            origin = provenance(
                 study, code,
                 fitter="contrast" if method == "loc_contrast" else "mean",
                 culture=cultures.get(method) or "",
@@ -98,7 +98,7 @@ def study_vectors(study: Study, fit: FitResiduals) -> Vectors:
                 parallel=study.parallel.name if method == "nonfactual_en" else "",
                 n=n,
             )  # fmt: skip
-            by_language[code] = SteeringVectors(f"{method}:{code}", fitted, told, residual_norms(fit, code))
+            by_language[code] = SteeringVectors(f"{method}:{code}", fitted, origin, residual_norms(fit, code))
     return made
 
 
@@ -108,7 +108,7 @@ def residual_norms(fit: FitResiduals, code: str) -> Float[torch.Tensor, "layer"]
 
 
 def provenance(study: Study, code: str, **own: str | int) -> Provenance:
-    """What every vector's file says of the study, and what is its own; empty texts say nothing and are left out."""
+    """A vector's provenance: what holds for all of the study's vectors, then its own; empty texts are left out."""
     return {
         "language": code,
         "universal": study.universal.name,
@@ -159,9 +159,7 @@ def random_vectors(
 ) -> list[SteeringVectors]:
     """`n` draws in a language: Gaussian with the covariance of the layer's residuals and the norm of `like[method]`."""
     drawn = random_like(study, fit, code, like[method][code].vectors, n, method)
-    told = {"processing": study.loaded.processing}
-    norms = residual_norms(fit, code)
-    return [SteeringVectors(f"random-{draw}:{code}", vectors, told, norms) for draw, vectors in enumerate(drawn)]
+    return _control(study, fit, code, "random", drawn)
 
 
 def random_like(study: Study, fit: FitResiduals, code: str, real: PerLayer, n: int, name: str) -> list[PerLayer]:
@@ -180,12 +178,15 @@ def shuffled_vectors(
     """`n` refits in a language with the two sides of each pair swapped by a coin, at the real vector's norm."""
     target, source = _sides(study, fit, method, code)
     generator = torch.Generator().manual_seed(control_seed(study, code, 0, f"shuffled {method}"))
-    told, norms = {"processing": study.loaded.processing}, residual_norms(fit, code)
-    found = []
-    for draw in range(n):
-        refit = rescaled(sign_shuffled(target, source, generator), like[method][code].vectors)
-        found.append(SteeringVectors(f"shuffled-{draw}:{code}", refit, told, norms))
-    return found
+    real = like[method][code].vectors
+    refits = [rescaled(sign_shuffled(target, source, generator), real) for _ in range(n)]
+    return _control(study, fit, code, "shuffled", refits)
+
+
+def _control(study: Study, fit: FitResiduals, code: str, kind: str, draws: Sequence[PerLayer]) -> list[SteeringVectors]:
+    """A control's draws in a language as vectors that can steer: `random-0:el`, `random-1:el`, ..."""
+    origin, norms = {"processing": study.loaded.processing}, residual_norms(fit, code)
+    return [SteeringVectors(f"{kind}-{n}:{code}", drawn, origin, norms) for n, drawn in enumerate(draws)]
 
 
 def control_seed(study: Study, code: str, layer: int, method: str) -> int:

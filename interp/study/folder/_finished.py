@@ -20,7 +20,7 @@ from interp.errors import OutputError
 from interp.files import differences, write_json
 from interp.model import HookedModel, LoadedModel
 from interp.steering import PLANS, SURGICAL, SavedPlans, load_plans
-from interp.study.ask import Study, prepare, resolve, resolve_data, with_model
+from interp.study.ask import Study, prepare, resolve, with_model
 from interp.study.config import RunConfig
 from interp.study.folder._folder import (
     MANIFEST,
@@ -197,7 +197,7 @@ def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reop
         )
     named: dict[str, Any] = {"methods": DEFAULT, "out": str(folder)}
     config, loaded = with_model(RunConfig(**as_settings(manifest["config"]) | named), model)
-    inputs = resolve(config) if loaded is None else resolve_data(config)
+    inputs = resolve(config, loaded=loaded)
     data = described_inputs(inputs)
     _check(folder, {key: manifest["data"].get(key) for key in data}, data)
     study = prepare(config, loaded, inputs)

@@ -11,6 +11,7 @@ from ._report import base_contrasts as base_contrasts
 from ._report import compared_methods as compared_methods
 from ._report import contrast_table as contrast_table
 from ._report import control_table as control_table
+from ._report import interval_columns as interval_columns
 from ._report import is_control as is_control
 from ._report import plane_table as plane_table
 from ._report import with_effects as with_effects
@@ -25,6 +26,5 @@ from ._testing import plans_of as plans_of
 from ._testing import score_base_in as score_base_in
 from ._testing import score_controls_in as score_controls_in
 from ._testing import score_layers_in as score_layers_in
-from ._testing import score_methods as score_methods
 from ._testing import score_plans as score_plans
 from ._testing import score_plans_in as score_plans_in

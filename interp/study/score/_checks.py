@@ -1,4 +1,4 @@
-"""What is told of effects besides the plane: robustness, consistency, damage, the bounded normaliser's error."""
+"""What a run reports of effects beside the plane: robustness, consistency, damage, the bounded normaliser's error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from interp.plane import Cells
 from interp.study.ask import Study
 from interp.study.folder import write_csv
 from interp.study.score._damage import Surprise, damage_lines, damage_table
-from interp.study.score._report import is_control
+from interp.study.score._report import is_control, members_of
 from interp.study.score._robustness import (
     NOT_SCORED,
     UNDER,
@@ -67,8 +67,7 @@ class Checks:
         config, parallel = self._study.config, self._study.parallel.name
         robustness = self._robustness(draws, means, trained)
         cells = Cells(pd.concat(self._beside), self._study.resampling, means)
-        drawn = {draw for members in draws.values() for draw in members}
-        rows = {method: [method] for method in cells.methods if method not in drawn} | dict(draws)
+        rows = members_of(cells.methods, draws)
         consistency = consistency_table(cells, rows)
         sentences = pd.concat(self._sentences, ignore_index=True)
         damage = None

@@ -18,6 +18,7 @@ from interp.plane import Effect
 from interp.progress import Advance
 from interp.steering import Plan
 from interp.study.ask import Study, score_prompts
+from interp.study.score._report import interval_columns
 from interp.study.score._testing import Plans
 from probes import Interval, cluster_weights, ratio_draws
 
@@ -33,8 +34,8 @@ def sentence_prompts(study: Study, code: str, tokens: Tokens | None = None) -> d
     Empty where the set has no test sentence in the language.
     """
     parallel = study.parallel
-    able = [number for number, split in enumerate(parallel.splits) if split == "test"]
-    drawn = sorted(able, key=lambda number: unit("damage", parallel.name, str(number)))[: study.design.damage_sentences]
+    test = [number for number, split in enumerate(parallel.splits) if split == "test"]
+    drawn = sorted(test, key=lambda number: unit("damage", parallel.name, str(number)))[: study.design.damage_sentences]
     return {
         number: Prompt(f"sentence {number + 1}", code, "", (parallel.sentences[number][code],))
         for number in sorted(drawn)
@@ -86,20 +87,19 @@ class Surprise:
         self._means = means
         self.methods = [*dict.fromkeys(scores["method"]), *means]
         self.languages = list(dict.fromkeys(scores["language"]))
-        numbers = {number: place for place, number in enumerate(sorted(scores["sentence"].unique()))}
+        numbers = sorted(scores["sentence"].unique())
         self._weights = cluster_weights(len(numbers), n_draws, seed)
         self._sums: dict[tuple[str, str], dict[str, np.ndarray]] = {}
         for (method, code), rows in scores.groupby(["method", "language"], sort=False):
-            places = rows["sentence"].map(numbers).to_numpy()
-            sums = {name: np.zeros(len(numbers)) for name in ("logp", "tokens", "bytes")}
-            for name, values in sums.items():
-                values[places] = rows[name]
-            self._sums[str(method), str(code)] = sums
+            sums = rows.set_index("sentence")[["logp", "tokens", "bytes"]].reindex(numbers, fill_value=0)
+            self._sums[str(method), str(code)] = {str(name): sums[name].to_numpy(dtype=float) for name in sums}
+
+    def _codes(self, language: str) -> list[str]:
+        return self.languages if language == MACRO else [language]
 
     def count(self, language: str) -> int:
         """Sentences of a language, of all of them for `macro`."""
-        codes = self.languages if language == MACRO else [language]
-        return sum(int((self._sums[BASE, code]["tokens"] > 0).sum()) for code in codes)
+        return sum(int((self._sums[BASE, code]["tokens"] > 0).sum()) for code in self._codes(language))
 
     def interval(self, method: str, language: str, per: str, minus: str | None = None) -> Interval:
         """Mean over languages for `macro`; optionally minus that of another method, by the same draws."""
@@ -107,13 +107,11 @@ class Surprise:
         if minus is not None:
             other, other_draws = self._mean(minus, language, per)
             value, draws = value - other, draws - other_draws
-        codes = self.languages if language == MACRO else [language]
-        used = np.any([self._sums[BASE, code]["tokens"] > 0 for code in codes], axis=0)
+        used = np.any([self._sums[BASE, code]["tokens"] > 0 for code in self._codes(language)], axis=0)
         return Effect(value, draws, used[used]).interval
 
     def _mean(self, method: str, language: str, per: str) -> tuple[float, Float[np.ndarray, "draw"]]:
-        codes = self.languages if language == MACRO else [language]
-        cells = [(member, code) for member in self._means.get(method, (method,)) for code in codes]
+        cells = [(member, code) for member in self._means.get(method, (method,)) for code in self._codes(language)]
         sums = [(-self._sums[cell]["logp"], self._sums[cell][f"{per}s"]) for cell in cells]
         values = [surprise.sum() / length.sum() for surprise, length in sums]
         draws = [ratio_draws(surprise, length, self._weights) for surprise, length in sums]
@@ -130,15 +128,12 @@ def damage_table(surprise: Surprise) -> pd.DataFrame:
     for method in surprise.methods:
         for language in (*surprise.languages, MACRO):
             row: dict[str, object] = {"method": method, "language": language}
-            per_token = surprise.interval(method, language, "token")
-            bounds = (per_token.estimate, per_token.lo, per_token.hi)
-            row |= dict(zip(("perplexity", "perplexity_lo", "perplexity_hi"), map(float, np.exp(bounds)), strict=True))
-            for unit_name in UNITS:
-                name = f"nll_{unit_name}"
-                for prefix, minus in (("", None), ("d_", BASE)):
-                    found = surprise.interval(method, language, unit_name, minus)
-                    row |= {f"{prefix}{name}": found.estimate}
-                    row |= {f"{prefix}{name}_lo": found.lo, f"{prefix}{name}_hi": found.hi}
+            nats = surprise.interval(method, language, "token")
+            perplexity = Interval(*map(float, np.exp((nats.estimate, nats.lo, nats.hi))))
+            row |= interval_columns("perplexity", perplexity)
+            for per in UNITS:
+                row |= interval_columns(f"nll_{per}", surprise.interval(method, language, per))
+                row |= interval_columns(f"d_nll_{per}", surprise.interval(method, language, per, minus=BASE))
             rows.append(row | {"n": surprise.count(language)})
     return pd.DataFrame(rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -13,13 +12,15 @@ from jaxtyping import Float
 from figures import estimate as estimated
 from interp.data import Accepted, CulturalItem, score
 from interp.names import BASE, MACRO
-from interp.plane import Cells, estimate
+from interp.plane import Cells, Resampling, estimate
 from interp.progress import Advance
 from interp.steering import Generated, Plan, generate
 from interp.study.ask import Study
 from interp.study.fit import Vectors
-from interp.study.search import Chosen
-from probes import percentile_interval
+from interp.study.score._report import interval_columns
+from interp.study.score._testing import plans_of
+from interp.study.search import ChosenPlans
+from probes import Interval, percentile_interval
 
 KEYS = ["method", "cue", "language", "item"]
 METRICS = (
@@ -38,38 +39,33 @@ def generated_steps(study: Study, methods: int) -> int:
     return len(study.languages) * methods
 
 
-def generated_answers(
-    study: Study, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], advance: Advance
-) -> pd.DataFrame:
+def generated_answers(study: Study, vectors: Vectors, chosen: ChosenPlans, advance: Advance) -> pd.DataFrame:
     """One row per method, cue, language and cultural test item: what was said, and whether it is local or the US's.
 
     Columns: method, axis, cue (`none` or `explicit`), language, item, cluster, text, ended, local, weighted, us.
     The prompts are those whose options are scored. `ended`: the model came to an end before `max_new_tokens`.
     """
-    return pd.concat(
-        [generated_in(study, vectors, chosen, code, advance) for code in study.languages], ignore_index=True
-    )
+    parts = [generated_in(study, vectors, chosen, code, advance) for code in study.languages]
+    return pd.concat(parts, ignore_index=True)
 
 
-def generated_in(
-    study: Study, vectors: Vectors, chosen: Mapping[str, Mapping[str, Chosen]], code: str, advance: Advance
-) -> pd.DataFrame:
+def generated_in(study: Study, vectors: Vectors, chosen: ChosenPlans, code: str, advance: Advance) -> pd.DataFrame:
     """The rows of `generated_answers` in one language."""
 
     def make() -> pd.DataFrame:
         plain = replace(study, config=replace(study.config, normalisation="bytes"))  # examples without letters
         items = {item.key: item for item in study.cultural.items}
         tasks = [*plain.cultural_tasks(code, "test"), *plain.cultural_tasks(code, "test", "explicit")]
-        plans = [Plan(), *(by_language[code].plan(study, vectors, code) for by_language in chosen.values())]
+        plans = [Plan(), *(by_language[code] for by_language in plans_of(study, vectors, chosen).values())]
         config, rows = study.config, []
-        found = generate(
+        responses = generate(
             study.loaded.model, [task.prompt.text for task in tasks], plans, max_new_tokens=config.max_new_tokens,
             memory=config.memory, batch_size=config.batch_size, tokens=study.tokens,
             progress=partial(advance, f"generating {code}"),
         )  # fmt: skip
-        for method, said in zip((BASE, *chosen), found, strict=True):
-            for task, one in zip(tasks, said, strict=True):
-                matched = judged(items[task.prompt.item], code, study.culture(code), study.cultural.reference, one)
+        for method, by_task in zip((BASE, *chosen), responses, strict=True):
+            for task, said in zip(tasks, by_task, strict=True):
+                matched = judged(items[task.prompt.item], code, study.culture(code), study.cultural.reference, said)
                 rows.append(
                     {"method": method, "axis": task.axis, "cue": task.cue, "language": code,
                      "item": task.prompt.item, "cluster": task.cluster} | matched
@@ -103,26 +99,24 @@ def accepted(item: CulturalItem, culture: str, language: str) -> tuple[Accepted,
     )
 
 
-def generated_table(study: Study, answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def generated_table(answers: pd.DataFrame, outcomes: pd.DataFrame, resampling: Resampling) -> pd.DataFrame:
     """The rows of `generated.csv`: one per method and language, and `macro`, with intervals over clusters.
 
     `outcomes` are those of the scored options (`interp.plane.outcomes`). agreement: share of uncued items where the
     chosen option and what was said are both local, or both not; an item whose options tie agrees by a share. kappa:
     Cohen's, of the same two judgements.
     """
-    cells = Cells(_measured(answers, outcomes), study.resampling)
+    cells = Cells(_measured(answers, outcomes), resampling)
     rows = []
     for method in cells.methods:
         for language in (*cells.languages, MACRO):
             row: dict[str, object] = {"method": method, "language": language}
             for metric in METRICS:
-                found = estimate(cells, [method], language, metric)
-                row |= _bounded(metric, found.estimate, found.lo, found.hi)
+                row |= interval_columns(metric, estimate(cells, [method], language, metric))
             change = estimate(cells, [method], language, "localization_generated", minus=BASE)
-            row |= _bounded("d_localization_generated", change.estimate, change.lo, change.hi)
-            row |= _kappa(cells, method, language)
-            row["n"] = cells.count(language, "agreement")
-            rows.append(row)
+            row |= interval_columns("d_localization_generated", change)
+            row |= interval_columns("kappa", _kappa(cells, method, language))
+            rows.append(row | {"n": cells.count(language, "agreement")})
     return pd.DataFrame(rows)
 
 
@@ -143,11 +137,7 @@ def _measured(answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _bounded(name: str, value: float, lo: float, hi: float) -> dict[str, object]:
-    return {name: value, f"{name}_lo": lo, f"{name}_hi": hi}
-
-
-def _kappa(cells: Cells, method: str, language: str) -> dict[str, object]:
+def _kappa(cells: Cells, method: str, language: str) -> Interval:
     """Cohen's kappa from shares, resampled with them; `macro` is the mean over languages."""
     codes = cells.languages if language == MACRO else [language]
     names = ("agreement", "localization_generated", "option")
@@ -156,7 +146,7 @@ def _kappa(cells: Cells, method: str, language: str) -> dict[str, object]:
         values.append(kappa(*(np.array([cells.estimate(method, code, name)]) for name in names))[0])
         draws.append(kappa(*(cells.draws(method, code, name) for name in names)))
     lo, hi = percentile_interval(np.mean(draws, axis=0))
-    return _bounded("kappa", float(np.mean(values)), float(lo), float(hi))
+    return Interval(float(np.mean(values)), float(lo), float(hi))
 
 
 def kappa(

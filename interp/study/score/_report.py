@@ -10,39 +10,32 @@ import pandas as pd
 from interp.names import BASE, CONTROLS, MACRO, STEERED
 from interp.plane import Cells, chance_table, contrast, estimate, front_shares, points
 from interp.study.methods import KEEP, of_seed, on_top
-from probes import holm
+from probes import Interval, holm
 
-CRITERIA = (
-    ("transfer", "en", BASE),
-    ("transfer_specific", "en", BASE),
-    ("transfer_all", "en", BASE),
-    ("transfer", "en", "third_language"),
-    ("transfer_specific", "en", "third_language"),
-    ("transfer", "en", "nonfactual_en"),
-    ("transfer_specific", "en", "nonfactual_en"),
-    ("answer_language", "en", BASE),
-    ("localization", "en", BASE),
-    ("localization", "loc", BASE),
-    ("localization", "loc", "wrong_culture"),
-    ("localization", "loc", "placebo_cue"),
-    ("transfer", "loc", BASE),
-    ("localization", "loc_contrast", BASE),
-    ("localization", "loc_language", BASE),
-    ("localization", "loc_language", "wrong_language"),
-    ("transfer", "loc_language", BASE),
-    ("transfer", "surgical", BASE),
-    ("transfer_specific", "surgical", BASE),
-    ("localization", "surgical", BASE),
-    ("transfer", "surgical", "loc"),
-    ("localization", "surgical", "en"),
-    ("transfer", "surgical_language", BASE),
-    ("transfer_specific", "surgical_language", BASE),
-    ("localization", "surgical_language", BASE),
-    ("transfer", "surgical_language", "loc_language"),
-    ("localization", "surgical_language", "en"),
-    ("transfer", "surgical_language", "surgical"),
-    ("localization", "surgical_language", "surgical"),
+_COMPARED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("en", BASE, ("transfer", "transfer_specific", "transfer_all")),
+    ("en", "third_language", ("transfer", "transfer_specific")),
+    ("en", "nonfactual_en", ("transfer", "transfer_specific")),
+    ("en", BASE, ("answer_language", "localization")),
+    ("loc", BASE, ("localization",)),
+    ("loc", "wrong_culture", ("localization",)),
+    ("loc", "placebo_cue", ("localization",)),
+    ("loc", BASE, ("transfer",)),
+    ("loc_contrast", BASE, ("localization",)),
+    ("loc_language", BASE, ("localization",)),
+    ("loc_language", "wrong_language", ("localization",)),
+    ("loc_language", BASE, ("transfer",)),
+    ("surgical", BASE, ("transfer", "transfer_specific", "localization")),
+    ("surgical", "loc", ("transfer",)),
+    ("surgical", "en", ("localization",)),
+    ("surgical_language", BASE, ("transfer", "transfer_specific", "localization")),
+    ("surgical_language", "loc_language", ("transfer",)),
+    ("surgical_language", "en", ("localization",)),
+    ("surgical_language", "surgical", ("transfer", "localization")),
 )
+"""(method, against, metrics), in the order of the rows of `contrasts.csv`."""
+
+CRITERIA = tuple((metric, method, against) for method, against, metrics in _COMPARED for metric in metrics)
 """(metric, method, against): what has to hold before an effect may be called transfer or localization, and more."""
 
 
@@ -64,9 +57,20 @@ ON_TOP = (
 """(metric, steering on top of a trained method, against what on top of it)."""
 
 
+def interval_columns(name: str, interval: Interval) -> dict[str, float]:
+    """The columns of an estimate in a table: `name`, `name_lo` and `name_hi`."""
+    return {name: interval.estimate, f"{name}_lo": interval.lo, f"{name}_hi": interval.hi}
+
+
 def is_control(method: str) -> bool:
     """Whether a row is a control, on the base model or on top of a trained one."""
     return method.rpartition("+")[2] in CONTROLS
+
+
+def members_of(methods: Iterable[str], draws: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Row of a table -> the methods that it is the median of: the method itself or, of a control, its draws."""
+    drawn = {draw for members in draws.values() for draw in members}
+    return {method: [method] for method in methods if method not in drawn} | dict(draws)
 
 
 def compared_methods(methods: Iterable[str]) -> list[str]:
@@ -76,15 +80,15 @@ def compared_methods(methods: Iterable[str]) -> list[str]:
 
 def criteria(trained: Sequence[str]) -> list[tuple[str, str, str]]:
     """CRITERIA, and for every trained method: against base, steered against not, and Surgical Steering against both."""
-    found = list(CRITERIA)
+    rows = list(CRITERIA)
     for name in trained:
-        found += [(metric, name, BASE) for metric in TRAINED_METRICS]
-        found += [(metric, on_top(name, top), on_top(name, other)) for metric, top, other in ON_TOP]
+        rows += [(metric, name, BASE) for metric in TRAINED_METRICS]
+        rows += [(metric, on_top(name, top), on_top(name, other)) for metric, top, other in ON_TOP]
         for metric in ("transfer", "localization"):
-            found += [(metric, on_top(name, "surgical"), BASE), (metric, "surgical", name)]
+            rows += [(metric, on_top(name, "surgical"), BASE), (metric, "surgical", name)]
             if name.endswith(KEEP) and name.removesuffix(KEEP) in trained:
-                found.append((metric, name, name.removesuffix(KEEP)))
-    return found
+                rows.append((metric, name, name.removesuffix(KEEP)))
+    return rows
 
 
 def plane_table(
@@ -99,8 +103,7 @@ def plane_table(
     cells: of outcomes `with_neither`. front: of the resampled planes, the share in which a method is on the Pareto
     front of those that are `compared`.
     """
-    drawn = {draw for members in draws.values() for draw in members}
-    methods = {m: [m] for m in cells.methods if m not in drawn} | dict(draws)
+    methods = members_of(cells.methods, draws)
     table = points(cells, methods, cultures, chance).merge(chance_table(cells), on="language", how="left")
     real = compared_methods(methods)
     shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}
@@ -128,7 +131,7 @@ def contrast_table(cells: Cells, trained: Sequence[str], seed: int) -> pd.DataFr
 def base_contrasts(cells: Cells, seed: int) -> pd.DataFrame:
     """Every method against base on `TRAINED_METRICS`, in the columns of `contrasts.csv`.
 
-    The adjustment runs over the methods that are no controls, on one metric in one language.
+    The adjustment runs over the methods that are not controls, on one metric in one language.
     """
     methods = [method for method in cells.methods if method != BASE]
     rows = [
@@ -158,30 +161,28 @@ def control_table(cells: Cells, draws: Mapping[str, Sequence[str]]) -> pd.DataFr
             ("universal", "transfer", ("en", *pairs)),
             ("cultural", "localization", ("loc", "loc_contrast", "loc_language", *pairs)),
         ):
-            known = [m for m in methods if m in cells.methods]
+            base = cells.estimate(BASE, language, metric)
+            real = {m: cells.estimate(m, language, metric) - base for m in methods if m in cells.methods}
             for control, members in draws.items():
-                values = [cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in members]
-                real = {m: cells.estimate(m, language, metric) - cells.estimate(BASE, language, metric) for m in known}
+                values = [cells.estimate(m, language, metric) - base for m in members]
                 beaten = {f"beaten_by_{m}": sum(v < value for v in values) for m, value in real.items()}
-                for draw, value in enumerate(values):
-                    rows.append(
-                        {"control": control, "draw": draw, "axis": axis, "metric": metric, "language": language,
-                         "difference": value, **beaten}
-                    )  # fmt: skip
+                rows += [
+                    {"control": control, "draw": draw, "axis": axis, "metric": metric, "language": language,
+                     "difference": value, **beaten}
+                    for draw, value in enumerate(values)
+                ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def with_effects(layers: pd.DataFrame, effects: Cells) -> pd.DataFrame:
     """The rows of `layers.csv` with the effect of EN and of LOC at strength 1 at that layer, where it was scored."""
-    known = set(effects.methods)
     columns = []
     for layer, language in zip(layers["layer"], layers["language"], strict=True):
         row: dict[str, float] = {}
         for method in ("en", "loc"):
             for metric in ("transfer", "localization"):
-                if f"{method}@{layer}" in known:
-                    found = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
-                    name = f"d_{metric}_{method}"
-                    row |= {name: found.estimate, f"{name}_lo": found.lo, f"{name}_hi": found.hi}
+                if f"{method}@{layer}" in effects.methods:
+                    change = estimate(effects, [f"{method}@{layer}"], language, metric, minus=BASE)
+                    row |= interval_columns(f"d_{metric}_{method}", change)
         columns.append(row)
     return pd.concat([layers, pd.DataFrame(columns, index=layers.index)], axis=1)

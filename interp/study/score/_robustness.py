@@ -15,8 +15,8 @@ from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect, Resampling, estimate, normalise, outcomes
 from interp.progress import Advance
 from interp.steering import Plan
-from interp.study.ask import ScoreTables, Study, score_tasks
-from interp.study.score._report import criteria, is_control
+from interp.study.ask import Study, scored_table
+from interp.study.score._report import criteria, interval_columns, is_control, members_of
 from probes import Interval
 
 UNDER = ("sum", "bytes", "mean")
@@ -50,8 +50,7 @@ def compared_effects(
     methods: Sequence[str], draws: Mapping[str, Sequence[str]], trained: Sequence[str]
 ) -> list[tuple[str, str, str]]:
     """(metric, method, against): every method and control against base, and what `contrasts.csv` compares besides."""
-    drawn = {draw for members in draws.values() for draw in members}
-    rows = [*(method for method in methods if method not in drawn and method != BASE), *draws]
+    rows = [row for row in members_of(methods, draws) if row != BASE]
     effects = [(metric, method, BASE) for metric in METRICS for method in rows]
     effects += [
         (metric, method, against)
@@ -88,8 +87,7 @@ def robustness_table(
                 continue
             row: dict[str, object] = {"metric": metric, "method": method, "against": against, "language": language}
             for normalisation, effect in effects.items():
-                row |= {normalisation: effect.estimate}
-                row |= {f"{normalisation}_lo": effect.lo, f"{normalisation}_hi": effect.hi}
+                row |= interval_columns(normalisation, effect)
             rows.append(row | {"sign": signs(list(effects.values())), "excludes_0": " ".join(excluding(effects))})
     return pd.DataFrame(rows)
 
@@ -142,14 +140,14 @@ RATIO = ("known_right", "known")
 
 
 def english_scores(study: Study, advance: Advance) -> pd.DataFrame:
-    """Scores of the unsteered model on all universal test items in English, its corpus' own among them.
+    """Scores of the unsteered model on all universal test items in English, also those that its corpus states.
 
     The columns are those of `interp.study.ask.COLUMNS`, the method is `base`.
     """
 
     def make() -> pd.DataFrame:
         tasks = study.universal_tasks("en", "test", everywhere=True)
-        return ScoreTables(tasks, score_tasks(study, tasks, [Plan()], partial(advance, "English"))).tables([BASE])
+        return scored_table(study, tasks, {BASE: Plan()}, partial(advance, "English"))
 
     return study.parts.frame("english", make)
 
@@ -223,11 +221,11 @@ def consistency_table(cells: Cells, methods: Mapping[str, Sequence[str]]) -> pd.
         for language in (*cells.languages, MACRO):
             codes = cells.languages if language == MACRO else [language]
             row: dict[str, object] = {"method": name, "language": language}
-            row |= _bounded("transfer_given_en", given_english(cells, members, language))
-            row |= _bounded("d_transfer_given_en", given_english(cells, members, language, minus=BASE))
-            row |= _bounded("rankc", estimate(cells, members, language, "rankc"))
-            row |= _bounded("d_rankc", estimate(cells, members, language, "rankc", minus=BASE))
-            row |= _bounded("english", estimate(cells, [BASE], language, "known"))
+            row |= interval_columns("transfer_given_en", given_english(cells, members, language))
+            row |= interval_columns("d_transfer_given_en", given_english(cells, members, language, minus=BASE))
+            row |= interval_columns("rankc", estimate(cells, members, language, "rankc"))
+            row |= interval_columns("d_rankc", estimate(cells, members, language, "rankc", minus=BASE))
+            row |= interval_columns("english", estimate(cells, [BASE], language, "known"))
             row["n_known"] = sum(float(cells.sums(BASE, code, "known")[0].sum()) for code in codes)
             row["n"] = cells.count(language, "known")
             rows.append(row)
@@ -263,10 +261,6 @@ def _ratios(
 def _divided(right: Float[np.ndarray, "*draw"] | float, known: Float[np.ndarray, "*draw"] | float) -> np.ndarray:
     top, bottom = np.asarray(right, dtype=float), np.asarray(known, dtype=float)
     return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
-
-
-def _bounded(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.estimate, f"{name}_lo": interval.lo, f"{name}_hi": interval.hi}
 
 
 def consistency_line(table: pd.DataFrame) -> str:

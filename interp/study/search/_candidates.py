@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from functools import partial
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,16 @@ import pandas as pd
 
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, estimate
-from interp.progress import Advance, halved
-from interp.steering import Plan, Strength, label, strength_column
-from interp.study.ask import Study, choices, score_tasks
+from interp.progress import Advance
+from interp.steering import Strength, label, strength_column
+from interp.study.ask import Study
 from interp.study.fit import Vectors
 from interp.study.folder import write_csv
+from interp.study.score import interval_columns
 from interp.study.search._choose import CONTROL_AXES
-from interp.study.search._chosen import Chosen, ChosenPlans, Sought
-from interp.study.search._rounds import AXES, METRIC, NONE, SplitTasks
+from interp.study.search._chosen import ChosenPlans, Sought
+from interp.study.search._design import Design
+from interp.study.search._rounds import AXES, METRIC, NONE, SplitTasks, gain_table
 from probes import cluster_weights
 
 CANDIDATES, LAYERS_CHOSEN = "candidates.parquet", "layers_chosen.csv"
@@ -28,11 +29,11 @@ POWER = 1.96 + 0.84
 
 def write_candidates(folder: Path, study: Study, methods: Sought, rows: pd.DataFrame, chosen: ChosenPlans) -> None:
     """Write `candidates.parquet` and `layers_chosen.csv`."""
-    candidate_table(study, methods, rows, chosen).to_parquet(folder / CANDIDATES, index=False)
+    candidate_table(study.design, methods, rows, chosen).to_parquet(folder / CANDIDATES, index=False)
     write_csv(folder / LAYERS_CHOSEN, layer_shares(study, methods, rows))
 
 
-def candidate_table(study: Study, methods: Sought, rows: pd.DataFrame, chosen: ChosenPlans) -> pd.DataFrame:
+def candidate_table(design: Design, methods: Sought, rows: pd.DataFrame, chosen: ChosenPlans) -> pd.DataFrame:
     """Every plan that was scored on dev: per method, language, round, layer and strength of EN and of LOC.
 
     d_transfer, d_localization: gain in the probability of the right (local) option, over the prompts of this round and
@@ -46,30 +47,24 @@ def candidate_table(study: Study, methods: Sought, rows: pd.DataFrame, chosen: C
     before = sums.groupby(["search", "language", "en", "loc", "axis"])[["sum", "count"]].cumsum()
     table = sums[[*keys, "axis"]].assign(gain=before["sum"] / before["count"], n=before["count"])
     wide = table.pivot(index=keys, columns="axis", values=["gain", "n"])
-    found = wide.index.to_frame(index=False)
+    plans = wide.index.to_frame(index=False)
     for axis, metric in METRIC.items():
-        there = ("gain", axis) in wide.columns
-        found[f"d_{metric}"] = wide["gain", axis].to_numpy() if there else np.nan
-        found[f"n_{axis}"] = wide["n", axis].fillna(0).astype(int).to_numpy() if there else 0
-    cells = study.design.cells
+        scored = ("gain", axis) in wide.columns
+        plans[f"d_{metric}"] = wide["gain", axis].to_numpy() if scored else np.nan
+        plans[f"n_{axis}"] = wide["n", axis].fillna(0).astype(int).to_numpy() if scored else 0
+    cells = design.cells
     for side in ("en", "loc"):
-        layers = [None if cell == NONE else cells[cell][0] for cell in found[side]]
-        found[f"{side}_layer"] = pd.array(layers, dtype="Int64")
-        found[f"{side}_strength"] = ["" if cell == NONE else label(cells[cell][1]) for cell in found[side]]
-    steers = zip(found["search"], found["language"], found["en"], found["loc"], strict=True)
-    found["chosen"] = [_steers(study, en, loc) == _layers(chosen[name][code]) for name, code, en, loc in steers]
-    found["round"] += 1
+        layers = [None if cell == NONE else cells[cell][0] for cell in plans[side]]
+        plans[f"{side}_layer"] = pd.array(layers, dtype="Int64")
+        plans[f"{side}_strength"] = ["" if cell == NONE else label(cells[cell][1]) for cell in plans[side]]
+    plans["chosen"] = [
+        [cells[cell] for cell in (en, loc) if cell != NONE] == chosen[name][code].cells
+        for name, code, en, loc in zip(plans["search"], plans["language"], plans["en"], plans["loc"], strict=True)
+    ]
+    plans["round"] += 1
     order = {name: number for number, name in enumerate(methods.names)}
-    found = found.rename(columns={"search": "method"}).drop(columns=["en", "loc"])
-    return found.sort_values("method", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
-
-
-def _steers(study: Study, en: int, loc: int) -> list[tuple[int, Strength]]:
-    return [study.design.cells[cell] for cell in (en, loc) if cell != NONE]
-
-
-def _layers(choice: Chosen) -> list[tuple[int, Strength]]:
-    return [(layer, strength) for _, layer, strength in choice.steers]
+    plans = plans.rename(columns={"search": "method"}).drop(columns=["en", "loc"])
+    return plans.sort_values("method", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
 
 
 def layer_shares(study: Study, methods: Sought, rows: pd.DataFrame) -> pd.DataFrame:
@@ -79,37 +74,36 @@ def layer_shares(study: Study, methods: Sought, rows: pd.DataFrame) -> pd.DataFr
     itself, and for `macro` over all languages together. Columns: method, language, vector (`en` or `loc`), layer,
     share.
     """
-    dev, found = SplitTasks(study), []
+    dev, shares = SplitTasks(study), []
     for name in methods.names:
         own = rows[rows["search"] == name]
         last = own[own["round"] == own["round"].max()]
         alive = pd.MultiIndex.from_frame(last[["en", "loc"]].drop_duplicates())
         own = own[pd.MultiIndex.from_frame(own[["en", "loc"]]).isin(alive)]
         gains = {code: _redrawn(dev, own[own["language"] == code], code) for code in study.languages}
-        shared = set.intersection(*(set(by_cell) for by_cell in gains.values()))
         for language in (*study.languages, MACRO):
-            here = {language: gains[language]} if language != MACRO else gains
-            pairs = [pair for pair in here[next(iter(here))] if language != MACRO or pair in shared]
+            some = list(gains.values()) if language == MACRO else [gains[language]]
+            pairs = [pair for pair in some[0] if all(pair in by_pair for by_pair in some)]
             if not pairs:
                 continue
-            mean = np.mean([[by_cell[pair] for pair in pairs] for by_cell in here.values()], axis=0)
+            mean = np.mean([[by_pair[pair] for pair in pairs] for by_pair in some], axis=0)
             ranks = study.config.rule.rank(mean[:, 0], mean[:, 1]) if name in methods.pairs else np.nansum(mean, axis=1)
-            picked = ranks.argmax(axis=0)
-            for side, vector in enumerate(("en", "loc")):
-                if pairs[0][side] == NONE:
-                    continue
-                layers = np.array([study.design.cells[pair[side]][0] for pair in pairs])[picked]
-                for layer, count in zip(*np.unique(layers, return_counts=True), strict=True):
-                    share = count / len(picked)
-                    found.append(
-                        {"method": name, "language": language, "vector": vector, "layer": layer, "share": share}
-                    )
-    return pd.DataFrame(found)
+            picked = [pairs[best] for best in ranks.argmax(axis=0)]
+            shares += [{"method": name, "language": language} | row for row in _shares(study.design, picked)]
+    return pd.DataFrame(shares)
+
+
+def _shares(design: Design, picked: Sequence[tuple[int, int]]) -> Iterator[dict[str, object]]:
+    """Each vector's layers, and their shares of the picked cells of (EN, LOC)."""
+    for vector, cells in zip(("en", "loc"), zip(*picked, strict=True), strict=True):
+        layers = [design.cells[cell][0] for cell in cells if cell != NONE]
+        for layer, n in zip(*np.unique(layers, return_counts=True), strict=True):
+            yield {"vector": vector, "layer": layer, "share": n / len(picked)}
 
 
 def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[int, int], np.ndarray]:
     """Plan -> its mean gains over redrawn clusters, by axis; NaN on an axis without prompts."""
-    config, found = dev.study.config, dict[tuple[int, int], np.ndarray]()
+    config, gains = dev.study.config, dict[tuple[int, int], np.ndarray]()
     empty = np.full(config.bootstrap_draws, np.nan)
     for pair in sorted(set(zip(rows["en"].tolist(), rows["loc"].tolist(), strict=True))):
         own = rows[(rows["en"] == pair[0]) & (rows["loc"] == pair[1])]
@@ -125,8 +119,8 @@ def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[in
             sums = np.bincount(clusters, some["gain"], n), np.bincount(clusters, minlength=n)
             weights = cluster_weights(n, config.bootstrap_draws, config.seed + (axis == "cultural")).astype(float)
             means.append((weights @ sums[0]) / np.maximum(weights @ sums[1], 1))
-        found[pair] = np.stack(means)
-    return found
+        gains[pair] = np.stack(means)
+    return gains
 
 
 def smallest_effects(study: Study, rows: pd.DataFrame, chosen: ChosenPlans) -> dict[str, float]:
@@ -136,107 +130,82 @@ def smallest_effects(study: Study, rows: pd.DataFrame, chosen: ChosenPlans) -> d
     + 0.84) standard errors. Our definition. Without an entry where nothing was chosen on an axis, or the choice changes
     no answer on dev: then its variance is not known.
     """
-    dev, test, found = SplitTasks(study), SplitTasks(study, "test"), {}
+    dev, effects = SplitTasks(study), {}
     for axis, method in CONTROL_AXES.items():
         if method not in chosen:
             continue
         own, side = rows[(rows["search"] == method) & (rows["axis"] == axis)], "en" if axis == "universal" else "loc"
         sums: dict[str, list[float]] = {}
         for code, choice in chosen[method].items():
-            cell = study.design.cells.index(_layers(choice)[0])
-            here = own[(own["language"] == code) & (own[side] == cell)]
-            if not len(here):
+            cell = study.design.cells.index(choice.cells[0])
+            scored = own[(own["language"] == code) & (own[side] == cell)]
+            if not len(scored):
                 continue
-            mean = here["hit"].mean()
-            for place, hit in zip(here["prompt"], here["hit"], strict=True):
+            mean = scored["hit"].mean()
+            for place, hit in zip(scored["prompt"], scored["hit"], strict=True):
                 cluster = dev.tasks(axis, code)[place].cluster
-                sums.setdefault(cluster, []).append((hit - mean) / len(here))
+                sums.setdefault(cluster, []).append((hit - mean) / len(scored))
         if not sums:
             continue
         languages = len(chosen[method])
         error = np.sqrt(sum(sum(parts) ** 2 for parts in sums.values())) / languages
-        tested = {task.cluster for code in study.languages for task in test.made(axis, code)}
+        tested = {task.cluster for code in study.languages for task in study.tasks(axis, code, "test")}
         if error > 0:
-            found[METRIC[axis]] = POWER * float(error) * float(np.sqrt(len(sums) / len(tested)))
-    return found
+            effects[METRIC[axis]] = POWER * float(error) * float(np.sqrt(len(sums) / len(tested)))
+    return effects
 
 
 Cell = tuple[str, int, Strength]
 """(en or loc, layer, strength)."""
 
 
-def sweep_cells(study: Study, chosen: Container[str]) -> list[Cell]:
+def sweep_cells(design: Design, chosen: Container[str]) -> list[Cell]:
     """Every layer and strength of the grid, for EN and LOC where they were chosen."""
-    return [
-        (method, layer, strength)
-        for method in ("en", "loc")
-        if method in chosen
-        for layer, strength in study.design.cells
-        if study.design.swept
-    ]
+    methods = [method for method in ("en", "loc") if method in chosen and design.swept]
+    return [(method, layer, strength) for method in methods for layer, strength in design.cells]
 
 
-def sweep_in(
-    study: Study, dev: SplitTasks, vectors: Vectors, cells: Sequence[Cell], code: str, advance: Advance
-) -> pd.DataFrame:
-    """One row per cell, base included, and dev prompt in a language: the share of the choice that falls on
-    the right (local) option.
+def sweep_in(dev: SplitTasks, vectors: Vectors, cells: Sequence[Cell], code: str, advance: Advance) -> pd.DataFrame:
+    """One row per cell, base included, and dev prompt in a language: the choice's share on the right (local) option.
 
     Columns: method (`en@3@0.5`, or base), axis, language, item, cluster, hit.
     """
 
+    study = dev.study
+
     def make() -> pd.DataFrame:
-        steered = [
-            vectors[m][code].plan(layer, strength, positions=study.config.positions) for m, layer, strength in cells
-        ]
-        names = [BASE, *map(_name, cells)]
-        parts = []
-        for axis, role in AXES.items():
-            tasks = dev.tasks(axis, code)
-            scores = score_tasks(study, tasks, [Plan(), *steered], partial(halved, advance, f"sweep {axis} {code}"))
-            hits = choices(tasks, scores, role, study.config.normalisation)
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "method": np.repeat(names, len(tasks)),
-                        "axis": axis,
-                        "language": code,
-                        "item": [task.prompt.item for task in tasks] * len(names),
-                        "cluster": [task.cluster for task in tasks] * len(names),
-                        "hit": hits.ravel(),
-                    }
-                )
+        plans = {
+            _name((method, layer, strength)): vectors[method][code].plan(
+                layer, strength, positions=study.config.positions
             )
-        return pd.concat(parts, ignore_index=True)
+            for method, layer, strength in cells
+        }
+        table = gain_table(dev, code, plans, advance)
+        table["hit"] = table["transfer"].fillna(table["localization"])
+        return table[["method", "axis", "language", "item", "cluster", "hit"]]
 
     return study.parts.frame(f"sweep/{code}", make)
 
 
-def sweep_table(
-    found: pd.DataFrame,
-    cells: Sequence[Cell],
-    chosen: Mapping[str, Mapping[str, Chosen]],
-    resampling: Resampling,
-) -> pd.DataFrame:
+def sweep_table(hits: pd.DataFrame, cells: Sequence[Cell], chosen: ChosenPlans, resampling: Resampling) -> pd.DataFrame:
     """The rows of `sweep.csv`: change from base in accuracy and localization of every cell, per language and `macro`.
 
-    found: rows of `sweep_in`, all languages. chosen: 1 where the cell was chosen for the language, for `macro` how many
+    hits: rows of `sweep_in`, all languages. chosen: 1 where the cell was chosen for the language, for `macro` how many
     languages chose it.
     """
-    hit = found["hit"]
-    rated = {metric: hit.where(found["axis"] == axis) for axis, metric in METRIC.items()}
-    means = Cells(found.assign(**rated), resampling)
+    rated = {metric: hits["hit"].where(hits["axis"] == axis) for axis, metric in METRIC.items()}
+    means = Cells(hits.assign(**rated), resampling)
     picked = {(m, code, *choice.steers[0][1:]) for m, by in chosen.items() for code, choice in by.items()}
     rows: list[dict[str, object]] = []
     for cell in cells:
         method, layer, strength = cell
-        here = [code for code in means.languages if (method, code, layer, strength) in picked]
+        choosing = [code for code in means.languages if (method, code, layer, strength) in picked]
         for language in (*means.languages, MACRO):
             row: dict[str, object] = {"method": method, "layer": layer, "strength": strength, "language": language}
             for metric in METRIC.values():
                 change = estimate(means, [_name(cell)], language, metric, minus=BASE)
-                row |= {f"d_{metric}": change.estimate, f"d_{metric}_lo": change.lo, f"d_{metric}_hi": change.hi}
-            rows.append(row | {"chosen": len(here) if language == MACRO else int(language in here)})
+                row |= interval_columns(f"d_{metric}", change)
+            rows.append(row | {"chosen": len(choosing) if language == MACRO else int(language in choosing)})
     table = pd.DataFrame(rows)
     return table.assign(strength=strength_column(table["strength"])) if len(table) else table
 

@@ -10,18 +10,18 @@ import pandas as pd
 from interp.data import Axis
 from interp.plane import pareto
 from interp.progress import Advance
-from interp.steering import Plan, SteeringVectors
+from interp.steering import SteeringVectors, Strength
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
 from interp.study.search._chosen import Chosen, Pair, Sought
 from interp.study.search._design import FINALISTS, METHODS, Design
-from interp.study.search._rounds import AXES, SplitTasks, halve, score_candidates, searched, standing
+from interp.study.search._rounds import AXES, Batch, SplitTasks, halve, score_candidates, searched, standing
 
 CONTROL_AXES: dict[Axis, str] = {"universal": "en", "cultural": "loc"}
 """Axis -> the method whose norm (random) or pairs (shuffled) its control draws take."""
 
 
-def search_methods(study: Study, dev: SplitTasks, vectors: Vectors, methods: Sought, advance: Advance) -> pd.DataFrame:
+def search_methods(dev: SplitTasks, vectors: Vectors, methods: Sought, advance: Advance) -> pd.DataFrame:
     """The rows (`interp.study.search.COLUMNS`) of all methods and pairs."""
 
     def make() -> pd.DataFrame:
@@ -31,15 +31,16 @@ def search_methods(study: Study, dev: SplitTasks, vectors: Vectors, methods: Sou
             if names
         ]
         rows = pd.concat(parts, ignore_index=True)
-        return pd.concat([rows, *_pair_rows(study, dev, vectors, methods, rows, advance)], ignore_index=True)
+        return pd.concat([rows, *_pair_rows(dev, vectors, methods, rows, advance)], ignore_index=True)
 
-    return study.parts.frame(f"search/{METHODS}", make)
+    return dev.study.parts.frame(f"search/{METHODS}", make)
 
 
 def search_controls(
-    study: Study, dev: SplitTasks, fit: FitResiduals, vectors: Vectors, control: str, advance: Advance
+    dev: SplitTasks, fit: FitResiduals, vectors: Vectors, control: str, advance: Advance
 ) -> pd.DataFrame:
     """The rows of all draws of a control, on both axes: the same rounds over the same grid as a method's."""
+    study = dev.study
 
     def make() -> pd.DataFrame:
         parts = []
@@ -73,43 +74,42 @@ def choose(study: Study, methods: Sought, rows: pd.DataFrame) -> dict[str, dict[
     chosen: dict[str, dict[str, Chosen]] = {}
     for axis, names in methods.by_axis.items():
         for name in names:
-            chosen[name] = {code: choose_one(study, rows, name, axis, code, vector=name) for code in study.languages}
+            chosen[name] = {code: choose_one(study.design, rows, name, axis, code) for code in study.languages}
     for name, pair in methods.pairs.items():
         own = rows[rows["search"] == name]
         chosen[name] = {code: _chosen_pair(study, own, pair, code) for code in study.languages}
     return chosen
 
 
-def choose_one(study: Study, rows: pd.DataFrame, search: str, axis: Axis, code: str, vector: str = "") -> Chosen:
+def choose_one(design: Design, rows: pd.DataFrame, search: str, axis: Axis, code: str) -> Chosen:
     """A search's choice in a language: its own where the design refines, else that of all languages together."""
-    design, side = study.design, "en" if axis == "universal" else "loc"
+    side = "en" if axis == "universal" else "loc"
     own = rows[(rows["search"] == search) & (rows["axis"] == axis)]
     last = own[own["round"] == own["round"].max()]
     alive = own[own[side].isin(last[side].unique())]
     cell = standing(alive, search, axis, code if design.refined else None)[0]
     gain = alive[(alive[side] == cell) & (alive["language"] == code)]["gain"].mean()
-    return Chosen(((vector or search, *design.cells[cell]),), {axis: float(gain)})
+    return Chosen(((search, *design.cells[cell]),), {axis: float(gain)})
 
 
 def _pair_rows(
-    study: Study, dev: SplitTasks, vectors: Vectors, methods: Sought, rows: pd.DataFrame, advance: Advance
+    dev: SplitTasks, vectors: Vectors, methods: Sought, rows: pd.DataFrame, advance: Advance
 ) -> Iterator[pd.DataFrame]:
-    number, stop = len(study.design.rounds) - 1, searched(study)
+    design, positions = dev.study.design, dev.study.config.positions
+    number, stop = len(design.rounds) - 1, searched(dev.study)
     for name, pair in methods.pairs.items():
-        for code in study.languages:
-            where = code if study.design.refined else None
-            candidates = [
-                (name, en, loc, _joined(study, vectors, pair, en, loc, code))
-                for en, loc in finalists(study.design, pair, rows, where)
-            ]
+        for code in dev.study.languages:
+            cells = finalists(design, pair, rows, code if design.refined else None)
+            plans = [Chosen(_steers(design, pair, each), {}).plan(vectors, code, positions) for each in cells]
+            candidates = [(name, en, loc, plan) for (en, loc), plan in zip(cells, plans, strict=True)]
             for axis in AXES:
                 tasks = dev.tasks(axis, code)[:stop]
-                yield score_candidates(dev, axis, code, candidates, (number, 0, tasks), advance)
+                yield score_candidates(dev, axis, code, candidates, Batch(number, 0, tasks), advance)
 
 
-def _joined(study: Study, vectors: Vectors, pair: Pair, en: int, loc: int, code: str) -> Plan:
-    steers = ((pair.en, *study.design.cells[en]), (pair.loc, *study.design.cells[loc]))
-    return Chosen(steers, {}).plan(study, vectors, code)
+def _steers(design: Design, pair: Pair, cells: tuple[int, int]) -> tuple[tuple[str, int, Strength], ...]:
+    en, loc = cells
+    return (pair.en, *design.cells[en]), (pair.loc, *design.cells[loc])
 
 
 def finalists(design: Design, pair: Pair, rows: pd.DataFrame, language: str | None) -> list[tuple[int, int]]:
@@ -123,52 +123,50 @@ def finalists(design: Design, pair: Pair, rows: pd.DataFrame, language: str | No
     if not pair.deeper:
         return [(a, b) for a in en[:FINALISTS] for b in loc[:FINALISTS]]
     depth = [layer for layer, _ in design.cells]
-    found = []
+    pairs = []
     for a in en:
         deeper = [b for b in loc if depth[b] > depth[a]][:FINALISTS]
-        found += [(a, b) for b in deeper]
-        if len({first for first, _ in found}) == FINALISTS:
+        pairs += [(a, b) for b in deeper]
+        if len({first for first, _ in pairs}) == FINALISTS:
             break
-    return found or [(en[0], loc[0])]
+    return pairs or [(en[0], loc[0])]
 
 
 def _chosen_pair(study: Study, own: pd.DataFrame, pair: Pair, code: str) -> Chosen:
     """The pair that the run's goal prefers, by its gains over all languages or, where the design refines, in one."""
-    tried, gains = _pair_gains(study, own, code)
+    tried, gains = _pair_gains(study.design, own, code)
     best = int(np.argmax(study.config.rule.rank(gains[:, 0], gains[:, 1])))
-    return _as_chosen(study, own, pair, code, tried[best])
+    return _as_chosen(study.design, own, pair, code, tried[best])
 
 
 def fronts(study: Study, methods: Sought, rows: pd.DataFrame) -> dict[str, dict[str, Chosen]]:
     """`front_00`, `front_01`, ... -> language -> a pair of EN and LOC that no other beats on both axes, by transfer."""
     pair, own = methods.pairs["surgical"], rows[rows["search"] == "surgical"]
-    found: dict[str, dict[str, Chosen]] = {}
+    front: dict[str, dict[str, Chosen]] = {}
     for code in study.languages:
-        tried, gains = _pair_gains(study, own, code)
+        tried, gains = _pair_gains(study.design, own, code)
         order = np.argsort(gains[:, 0], kind="stable")
-        kept = pareto(gains)
-        for number, place in enumerate([place for place in order if kept[place]]):
-            chosen = _as_chosen(study, own, pair, code, tried[place])
-            found.setdefault(f"front_{number:02d}", {})[code] = chosen
-    return found
+        for number, place in enumerate(order[pareto(gains)[order]]):
+            chosen = _as_chosen(study.design, own, pair, code, tried[place])
+            front.setdefault(f"front_{number:02d}", {})[code] = chosen
+    return front
 
 
-def _pair_gains(study: Study, own: pd.DataFrame, code: str) -> tuple[list[tuple[int, int]], np.ndarray]:
+def _pair_gains(design: Design, own: pd.DataFrame, code: str) -> tuple[list[tuple[int, int]], np.ndarray]:
     """The pairs that were tried in a language, and what each gains on both axes, as choices go by it."""
     by_axis = own.groupby(["en", "loc", "axis", "language"])["gain"].mean().unstack("axis")
-    values = by_axis.xs(code, level="language") if study.design.refined else by_axis.groupby(["en", "loc"]).mean()
+    values = by_axis.xs(code, level="language") if design.refined else by_axis.groupby(["en", "loc"]).mean()
     # As they were tried, so that of equals the earlier one is taken.
     tried = own[own["language"] == code][["en", "loc"]].drop_duplicates()
     pairs = [(int(en), int(loc)) for en, loc in tried.itertuples(index=False)]
     return pairs, values.loc[pairs][list(AXES)].to_numpy()
 
 
-def _as_chosen(study: Study, own: pd.DataFrame, pair: Pair, code: str, cells: tuple[int, int]) -> Chosen:
+def _as_chosen(design: Design, own: pd.DataFrame, pair: Pair, code: str, cells: tuple[int, int]) -> Chosen:
     en, loc = cells
-    here = own[(own["language"] == code) & (own["en"] == en) & (own["loc"] == loc)]
-    gains: dict[str, float] = {axis: float(here[here["axis"] == axis]["gain"].mean()) for axis in AXES}
-    grid = study.design.cells
-    return Chosen(((pair.en, *grid[en]), (pair.loc, *grid[loc])), gains)
+    rows = own[(own["language"] == code) & (own["en"] == en) & (own["loc"] == loc)]
+    gains: dict[str, float] = {axis: float(rows[rows["axis"] == axis]["gain"].mean()) for axis in AXES}
+    return Chosen(_steers(design, pair, cells), gains)
 
 
 def plans_tried(design: Design, languages: int, searches: int) -> int:

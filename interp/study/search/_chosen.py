@@ -44,11 +44,11 @@ class Sought:
 
 def sought(study: Study) -> Sought:
     """The run's steering methods, with the controls that each is compared with."""
-    asked = study.config.compared.steering
-    universal = transfer_methods(study) if "en" in asked else ()
-    cultural = localization_methods(study) if "loc" in asked else ()
-    able = {name: pair for name, pair in PAIRS.items() if pair.en in universal and pair.loc in cultural}
-    return Sought(universal, cultural, able if "surgical" in asked else {})
+    steering = study.config.compared.steering
+    universal = transfer_methods(study) if "en" in steering else ()
+    cultural = localization_methods(study) if "loc" in steering else ()
+    pairs = {name: pair for name, pair in PAIRS.items() if pair.en in universal and pair.loc in cultural}
+    return Sought(universal, cultural, pairs if "surgical" in steering else {})
 
 
 def sought_on_top(study: Study) -> Sought:
@@ -71,11 +71,16 @@ class Chosen:
     steers: tuple[tuple[str, int, Strength], ...]
     gains: Mapping[str, float]
 
-    def plan(self, study: Study, vectors: Vectors, language: str) -> Plan:
+    @property
+    def cells(self) -> list[tuple[int, Strength]]:
+        """Layer and strength of every steer."""
+        return [(layer, strength) for _, layer, strength in self.steers]
+
+    def plan(self, vectors: Vectors, language: str, positions: Positions) -> Plan:
         """The plan that these steers make."""
         plan = Plan()
         for method, layer, strength in self.steers:
-            plan += vectors[method][language].plan(layer, strength, positions=study.config.positions)
+            plan += vectors[method][language].plan(layer, strength, positions=positions)
         return plan
 
     def described(self, vectors: Vectors, language: str, positions: Positions) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from interp.data import Task, unit
 from interp.errors import ConfigError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Name = Literal["auto", "small", "medium", "large", "exhaustive"]
 METHODS = "methods"
-"""The group of searches that are no control's."""
+"""The group of searches that are for methods, not for a control."""
 
 FINALISTS = 3
 """How many cells of each of a pair's two vectors are tried together."""
@@ -114,18 +114,13 @@ def design_of(config: RunConfig, n_layers: int) -> Design:
     Raises ConfigError for layers that the model doesn't have.
     """
     named = DESIGNS[DEFAULT if config.design == "auto" else config.design]
-    own: dict[str, object] = {
-        name: value
-        for name, value in (
-            ("strengths", tuple(config.strengths) or None),
-            ("draws", config.draws),
-            ("attribution_items", config.attribution_items),
-            ("damage_sentences", config.damage_sentences),
-        )
-        if value is not None
-    }
+    given = {
+        "strengths": tuple(config.strengths) or None, "draws": config.draws,
+        "attribution_items": config.attribution_items, "damage_sentences": config.damage_sentences,
+    }  # fmt: skip
+    own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     layers = chosen_layers(config.layers, n_layers) if config.layers else spread(n_layers - 1, named.depth)
-    return replace(named, **own, layers=layers)  # type: ignore[arg-type]
+    return replace(named, **own, layers=layers)
 
 
 def read_seconds(text: str) -> float:
@@ -151,18 +146,18 @@ def spread(n: int, count: int | None) -> tuple[int, ...]:
 
 def read_layers(text: str) -> tuple[tuple[int, int], ...]:
     """First and last layer of every part of a text such as `2-12` or `0,4,8-10`. Raises ConfigError for another."""
-    found = []
+    ranges = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         ends = (first, last) if dash else (first, first)
         if not all(end.strip().isdecimal() and end.isascii() for end in ends) or int(ends[0]) > int(ends[1]):
             raise ConfigError(f"layers {text!r} are not allowed", allowed="blocks from 0, such as 2-12 or 0,4,8")
-        found.append((int(ends[0]), int(ends[1])))
-    return tuple(found)
+        ranges.append((int(ends[0]), int(ends[1])))
+    return tuple(ranges)
 
 
 def chosen_layers(text: str, n_layers: int) -> tuple[int, ...]:
-    """The layers of `read_layers`, in order. Raises ConfigError for those that the model doesn't have, or its last."""
+    """The layers of `read_layers`, in order. Raises ConfigError for the model's last layer or one that it lacks."""
     layers = sorted({layer for first, last in read_layers(text) for layer in range(first, min(last, n_layers) + 1)})
     if layers[-1] > n_layers - 2:
         raise ConfigError(
@@ -189,8 +184,8 @@ def tested(design: Design, tasks: Sequence[Task], axis: int) -> tuple[list[int],
     """Places of the test tasks of an axis that a design looks at, and of these, of those that it compares."""
     ranks = [unit("tested", task.axis, task.prompt.item) for task in tasks]
     chosen = in_turn([task.cluster for task in tasks], ranks)[: design.tested[axis]]
-    kept = sorted(chosen)
-    if axis == 0:  # what is specific to a question is told from others of its relation: so relation by relation
+    places = sorted(chosen)
+    if axis == 0:  # transfer_specific compares a question with others of its relation, so whole relations come first
         relations = list(dict.fromkeys(tasks[place].relation for place in chosen))
         chosen = sorted(chosen, key=lambda place: relations.index(tasks[place].relation))
-    return kept, set(chosen[: design.compared[axis]])
+    return places, set(chosen[: design.compared[axis]])

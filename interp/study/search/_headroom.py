@@ -10,7 +10,7 @@ import pandas as pd
 from figures import Row, language_name, listed, number
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, chance_table, estimate, outcomes, with_neither
-from interp.study.score import own_options
+from interp.study.score import interval_columns, own_options
 from probes import Interval, expanded_level
 
 HEADROOM = {"transfer": "headroom_transfer", "localization": "headroom_localization"}
@@ -61,7 +61,7 @@ def headroom_table(cells: Cells) -> pd.DataFrame:
     for language in (*cells.languages, MACRO):
         row: dict[str, object] = {"language": language}
         for metric in METRICS:
-            row |= _bounded(metric, estimate(cells, [BASE], language, metric))
+            row |= interval_columns(metric, estimate(cells, [BASE], language, metric))
         counts = {"n_universal": "headroom_transfer", "n_cultural": "headroom_localization"}
         rows.append(row | {name: cells.count(language, metric) for name, metric in counts.items()})
     return pd.DataFrame(rows).merge(chance_table(cells), on="language", how="left")
@@ -102,9 +102,9 @@ def recovered_table(cells: Cells, methods: Sequence[str]) -> pd.DataFrame:
             for metric, headroom in HEADROOM.items():
                 share = recovered(cells, method, language, metric) or Interval(np.nan, np.nan, np.nan)
                 row = {"method": method, "language": language, "metric": metric}
-                row |= _bounded("gain", estimate(cells, [method], language, metric, minus=BASE))
-                row |= _bounded("headroom", estimate(cells, [BASE], language, headroom))
-                rows.append(row | _bounded("recovered", share))
+                row |= interval_columns("gain", estimate(cells, [method], language, metric, minus=BASE))
+                row |= interval_columns("headroom", estimate(cells, [BASE], language, headroom))
+                rows.append(row | interval_columns("recovered", share))
     return pd.DataFrame(rows)
 
 
@@ -134,14 +134,12 @@ def headroom_notes(shares: pd.DataFrame) -> dict[tuple[str, str, str], str]:
 def _note(row: Row) -> str:
     if pd.isna(row["headroom"]):
         return "The headroom was not measured."
-    asked, gain = (
-        "in English" if row["metric"] == "transfer" else "behind the cue",
-        number(row, "headroom", signed=True),
-    )
+    where = "in English" if row["metric"] == "transfer" else "behind the cue"
+    gain = number(row, "headroom", signed=True)
     if pd.isna(row["recovered"]):
-        return f"No headroom is shown: asked {asked}, the unsteered model gains {gain}."
+        return f"No headroom is shown: asked {where}, the unsteered model gains {gain}."
     return (
-        f"The headroom, what the unsteered model gains when asked {asked}, is {gain}; steering recovers "
+        f"The headroom, what the unsteered model gains when asked {where}, is {gain}; steering recovers "
         f"{number(row, 'recovered')} of it."
     )
 
@@ -163,7 +161,3 @@ def _where(languages: Sequence[Row], metric: str) -> str:
     if not by_shown[True] or not by_shown[False]:
         return ""
     return f" It is shown in {listed(by_shown[True])}, not in {listed(by_shown[False])}."
-
-
-def _bounded(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.estimate, f"{name}_lo": interval.lo, f"{name}_hi": interval.hi}

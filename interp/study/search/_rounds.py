@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect
 from interp.progress import Advance, halved
 from interp.steering import Plan, SteeringVectors
-from interp.steering.engine import BoundedNormaliser
+from interp.steering.engine import BoundedNormaliser, Scores
 from interp.study.ask import Study, bounded_for, choices, confidence, score_tasks
 from interp.study.search._design import in_turn
 
@@ -30,8 +31,8 @@ class SplitTasks:
 
     study: Study
     split: Split = "dev"
-    _tasks: dict[tuple[Axis, str], list[Task]] = field(default_factory=dict)
-    _normalisers: dict[tuple[Axis, str], BoundedNormaliser | None] = field(default_factory=dict)
+    _tasks: dict[tuple[Axis, str], list[Task]] = field(default_factory=dict, init=False, repr=False)
+    _normalisers: dict[tuple[Axis, str], BoundedNormaliser | None] = field(default_factory=dict, init=False, repr=False)
 
     def tasks(self, axis: Axis, code: str) -> list[Task]:
         """All prompts that count, those first that a round of few prompts takes: one per cluster, then a second.
@@ -39,16 +40,15 @@ class SplitTasks:
         Which items come first differs between languages, so that a round over several languages sees more of them.
         """
         if (axis, code) not in self._tasks:
-            made = self.made(axis, code)
+            tasks = self.made(axis, code)
             salt = ("search", str(self.study.config.seed), axis, code)
-            order = in_turn([task.cluster for task in made], [unit(*salt, task.prompt.item) for task in made])
-            self._tasks[axis, code] = [made[place] for place in order]
+            order = in_turn([task.cluster for task in tasks], [unit(*salt, task.prompt.item) for task in tasks])
+            self._tasks[axis, code] = [tasks[place] for place in order]
         return self._tasks[axis, code]
 
     def made(self, axis: Axis, code: str) -> list[Task]:
         """The prompts in the order of the dataset."""
-        make = self.study.universal_tasks if axis == "universal" else self.study.cultural_tasks
-        return make(code, self.split)
+        return self.study.tasks(axis, code, self.split)
 
     def normaliser(self, axis: Axis, code: str) -> BoundedNormaliser | None:
         """What stands in for the whole vocabulary where the design allows it: of the prompts that are searched over."""
@@ -63,13 +63,17 @@ class SplitTasks:
         self, axis: Axis, code: str, plans: Sequence[Plan], tasks: Sequence[Task], advance: Advance
     ) -> tuple[Float[np.ndarray, "plan task"], Float[np.ndarray, "plan task"]]:
         """What each plan adds, item by item, to the probability of the option that counts, and to its being chosen."""
-        study, role = self.study, AXES[axis]
-        normaliser = self.normaliser(axis, code)
-        step = partial(advance, f"{axis} {code}")
-        scores = score_tasks(study, tasks, [Plan(), *plans], step, normaliser=normaliser)
-        likely = confidence(tasks, scores, role, study.config.normalisation)
-        taken = choices(tasks, scores, role, study.config.normalisation)
-        return likely[1:] - likely[0], taken[1:] - taken[0]
+        step, normaliser = partial(advance, f"{axis} {code}"), self.normaliser(axis, code)
+        scores = score_tasks(self.study, tasks, [Plan(), *plans], step, normaliser=normaliser)
+        likely, chosen = self.rated(axis, tasks, scores)
+        return likely[1:] - likely[0], chosen[1:] - chosen[0]
+
+    def rated(
+        self, axis: Axis, tasks: Sequence[Task], scores: Scores
+    ) -> tuple[Float[np.ndarray, "plan task"], Float[np.ndarray, "plan task"]]:
+        """The probability of the option that counts on an axis, and the share of the choice that falls on it."""
+        role, normalisation = AXES[axis], self.study.config.normalisation
+        return confidence(tasks, scores, role, normalisation), choices(tasks, scores, role, normalisation)
 
 
 def searched(study: Study) -> int | None:
@@ -95,19 +99,16 @@ def gain_table(
     transfer and localization are those of `interp.plane.outcomes`. prompts: only those that a search looks at first, so
     many per axis.
     """
-    study, parts = items.study, []
-    for axis, role in AXES.items():
-        tasks = items.tasks(axis, code)[:prompts]
-        scores = score_tasks(study, tasks, [Plan(), *plans.values()], partial(halved, advance, f"{axis} {code}"))
-        right = choices(tasks, scores, role, study.config.normalisation)
-        likely = confidence(tasks, scores, role, study.config.normalisation)
-        names = [BASE, *plans]
+    names, parts = [BASE, *plans], []
+    for axis in AXES:
+        tasks, step = items.tasks(axis, code)[:prompts], partial(halved, advance, f"{axis} {code}")
+        likely, chosen = items.rated(axis, tasks, score_tasks(items.study, tasks, [Plan(), *plans.values()], step))
         rows = pd.DataFrame(
             [(axis, t.cue, code, t.prompt.item, t.cluster) for t in tasks], columns=list(GAIN_COLUMNS[1:6])
         )
         table = pd.concat([rows] * len(names), ignore_index=True)
         table.insert(0, "method", np.repeat(names, len(tasks)))
-        parts.append(table.assign(**{METRIC[axis]: right.ravel(), f"p_{METRIC[axis]}": likely.ravel()}))
+        parts.append(table.assign(**{METRIC[axis]: chosen.ravel(), f"p_{METRIC[axis]}": likely.ravel()}))
     return pd.concat(parts, ignore_index=True).reindex(columns=list(GAIN_COLUMNS))
 
 
@@ -136,6 +137,14 @@ Candidate = tuple[str, int, int, Plan]
 """(search, cell of EN, cell of LOC, plan)."""
 
 
+class Batch(NamedTuple):
+    """The prompts that a round adds in a language; start: the first one's place among the language's."""
+
+    number: int
+    start: int
+    tasks: Sequence[Task]
+
+
 def halve(
     dev: SplitTasks, axis: Axis, searches: Mapping[str, Mapping[str, SteeringVectors]], advance: Advance
 ) -> pd.DataFrame:
@@ -149,17 +158,17 @@ def halve(
     rows: list[pd.DataFrame] = []
     for number, each in enumerate(design.rounds):
         for code in languages:
-            tasks = dev.tasks(axis, code)
             start, stop = bounds(dev, number)
+            batch = Batch(number, start, dev.tasks(axis, code)[start:stop])
             candidates = [
-                (name, *_sides(axis, cell), _plan(dev, vectors[code], cell))
+                (name, *((cell, NONE) if axis == "universal" else (NONE, cell)), _plan(dev, vectors[code], cell))
                 for name, vectors in searches.items()
                 for cell in alive[name]
             ]
-            rows.append(score_candidates(dev, axis, code, candidates, (number, start, tasks[start:stop]), advance))
+            rows.append(score_candidates(dev, axis, code, candidates, batch, advance))
         if number < len(design.rounds) - 1:
-            sofar = pd.concat(rows, ignore_index=True)
-            alive = {name: standing(sofar, name, axis)[: each.kept] for name in searches}
+            scored = pd.concat(rows, ignore_index=True)
+            alive = {name: standing(scored, name, axis)[: each.kept] for name in searches}
     return pd.concat(rows, ignore_index=True)
 
 
@@ -170,30 +179,21 @@ def bounds(dev: SplitTasks, number: int) -> tuple[int, int | None]:
     return ends[number] or 0, ends[number + 1]
 
 
-def _sides(axis: Axis, cell: int) -> tuple[int, int]:
-    return (cell, NONE) if axis == "universal" else (NONE, cell)
-
-
 def _plan(dev: SplitTasks, vectors: SteeringVectors, cell: int) -> Plan:
     layer, strength = dev.study.design.cells[cell]
     return vectors.plan(layer, strength, positions=dev.study.config.positions)
 
 
 def score_candidates(
-    dev: SplitTasks,
-    axis: Axis,
-    code: str,
-    candidates: Sequence[Candidate],
-    asked: tuple[int, int, Sequence[Task]],
-    advance: Advance,
+    dev: SplitTasks, axis: Axis, code: str, candidates: Sequence[Candidate], batch: Batch, advance: Advance
 ) -> pd.DataFrame:
-    """Rows of candidates in a language. asked: the round's number, its first prompt's place, and its prompts."""
-    number, start, tasks = asked
+    """The rows of candidates on a batch of a language's prompts."""
+    number, start, tasks = batch
     if not tasks:
         return pd.DataFrame({name: pd.Series(dtype=KINDS.get(name, object)) for name in COLUMNS})
     gains, hits = dev.gains(axis, code, [plan for *_, plan in candidates], tasks, advance)
     n = len(tasks)
-    names, en, loc = (np.repeat([one[i] for one in candidates], n) for i in range(3))
+    names, en, loc = (np.repeat(column, n) for column in list(zip(*candidates, strict=True))[:3])
     return pd.DataFrame(
         {"search": names, "axis": axis, "language": code, "round": number, "en": en, "loc": loc,
          "prompt": np.tile(np.arange(start, start + n), len(candidates)), "gain": gains.ravel(), "hit": hits.ravel()}

@@ -102,7 +102,7 @@ def _shifts(
     """The shift at the prompts' last tokens after every block."""
     before, after = (
         read_residuals(
-            study.loaded.model, [base.tokens.prompt(task.prompt.text) for task in tasks],
+            study.loaded.model, base.ids(task.prompt.text for task in tasks),
             memory=study.config.memory, batch_size=study.config.batch_size,
         )[1:].double()
         for study in (base, trained)

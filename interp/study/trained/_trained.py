@@ -40,7 +40,7 @@ from interp.study.score import (
     generated_answers,
     generated_steps,
     plans_of,
-    score_methods,
+    score_plans,
     score_sentences,
 )
 from interp.study.search import ChosenPlans, SplitTasks, choose, method_steps, search_methods, sought_on_top
@@ -140,7 +140,8 @@ def twin(study: Study, model: Member) -> Study:
     _check_alike(study, loaded, model)
     loaded = replace(loaded, exposure=study.loaded.exposure)
     parts = PrefixedParts(study.parts, f"trained/{model.name}")
-    return replace(study, config=replace(config, attribution_items=0), loaded=loaded, parts=parts)
+    config = replace(config, attribution_items=0)
+    return replace(study, config=config, loaded=loaded, tokens=Tokens(loaded.model), parts=parts)
 
 
 def _check_alike(study: Study, loaded: LoadedModel, model: Member) -> None:
@@ -177,7 +178,8 @@ class OnTop:
 
     def scored(self, prompts: Prompts, advance: Callable[..., None]) -> Iterator[tuple[str, pd.DataFrame]]:
         """Scores on test of the model, then of every steering method on top of it: (row, table)."""
-        for steering, table in score_methods(self.study, prompts, self.vectors, self.chosen, advance):
+        own, plans = replace(prompts, study=self.study), plans_of(self.study, self.vectors, self.chosen)
+        for steering, table in score_plans(own, plans, advance):
             yield self.row(steering), table.assign(method=self.row(steering))
 
 
@@ -189,7 +191,7 @@ def steered(study: Study, model: Member, stages: Stages) -> OnTop:
         fit = read_fit(own)
         vectors = {name: by for name, by in study_vectors(own, fit).items() if name in ("en", "loc", "wrong_culture")}
         advance("fit")
-        rows = search_methods(own, SplitTasks(own), vectors, methods, advance)
+        rows = search_methods(SplitTasks(own), vectors, methods, advance)
     return OnTop(model, own, fit, vectors, choose(own, methods, rows))
 
 

@@ -35,3 +35,9 @@ def test_designs_that_share_their_rendering_look_at_what_they_would_alone(organi
             for cue in ("none", "explicit"):
                 assert together.cultural_tasks(code, "dev", cue) == alone.cultural_tasks(code, "dev", cue)
                 assert together.cultural_tasks(code, "test", cue) == alone.cultural_tasks(code, "test", cue)
+
+
+def test_a_copy_with_another_setting_encodes_no_text_again(organism: LoadedModel) -> None:
+    study = prepare(RunConfig(design="small"), organism)
+    plain = replace(study, config=replace(study.config, normalisation="sum"))
+    assert plain.tokens is study.tokens

@@ -32,7 +32,7 @@ def test_a_finished_run_is_read_back_and_not_redone(counted_run, monkeypatch: py
     def never(*given, **more):
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(experiment, "prepare", never)
+    monkeypatch.setattr("interp.study.stages.prepare", never)
     found = experiment.run(counted_run.config, Bars(quiet=True))
     assert found.again
     assert found.folder == counted_run.folder

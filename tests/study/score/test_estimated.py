@@ -10,11 +10,15 @@ import pytest
 import torch
 
 from interp.model import LoadedModel
+from interp.model.load import load_model
+from interp.model.read import Tokens
+from interp.progress import unsaid
 from interp.steering import Plan, Steer
 from interp.steering.engine import bounded_normaliser
 from interp.study.ask import ScoreTables, Study, estimated_line, estimated_table, prepare, score_tasks, scored_prompts
 from interp.study.ask._score import SAMPLE
 from interp.study.config import RunConfig
+from interp.study.score import Prompts, score_plans_in
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +82,18 @@ def test_a_prompt_that_exact_scores_lack_is_an_error(study: Study, plans: dict[s
 
 
 def test_a_study_that_sums_all_words_has_no_rows(study: Study) -> None:
-    from interp.study.score import Prompts
-
     assert not study.design.bounded  # the embedded model's vocabulary is small
-    assert Prompts.of(replace(study)).normaliser(study, "es") is None
+    assert Prompts.of(replace(study)).normaliser("es") is None
+
+
+def test_prompts_that_another_model_scores_have_a_normaliser_of_its_own(
+    study: Study, plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interp.study.ask._study.MANY_WORDS", 0)
+    prompts, other = Prompts.of(replace(study)), load_model(study.config.model, device="cpu")
+    assert prompts.normaliser("es") is not None
+    trained = replace(prompts, study=replace(prompts.study, loaded=other, tokens=Tokens(other.model)))
+    assert trained.normaliser("es") is not prompts.normaliser("es")
+    scored = {"loc": {"es": plans["loc"]}, "wrong_culture": {"es": plans["en"]}}  # the control is estimated
+    for own in (prompts, trained):
+        assert set(score_plans_in(own, scored, "es", unsaid)["method"]) == set(scored)

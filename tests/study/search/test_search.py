@@ -94,7 +94,7 @@ def test_halving_chooses_what_the_whole_grid_chooses_where_prompts_agree() -> No
         for one in (halved, whole):
             dev = Planted(one, by_layer)
             rows = halve(dev, "universal", vectors(name), unsaid)  # type: ignore[arg-type]
-            chosen.append(choose_one(dev.study, rows, name, "universal", "es").steers)
+            chosen.append(choose_one(dev.study.design, rows, name, "universal", "es").steers)
         assert chosen[0] == chosen[1] == ((name, 2, "0.4r"),)
 
 
@@ -118,7 +118,7 @@ def test_a_cell_that_only_few_prompts_prefer_is_overtaken() -> None:
     rows = halve(dev, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
     first = rows[rows["round"] == 0]
     assert dev.study.design.cells[standing(first, "en", "universal")[0]][0] == 0
-    assert choose_one(dev.study, rows, "en", "universal", "es").steers == (("en", 2, "0.4r"),)
+    assert choose_one(dev.study.design, rows, "en", "universal", "es").steers == (("en", 2, "0.4r"),)
 
 
 def test_controls_are_given_the_search_that_a_method_is_given() -> None:
@@ -149,7 +149,7 @@ def test_a_language_chooses_for_itself_only_where_the_design_refines() -> None:
     for refined, layers in ((True, {"es": 1, "ko": 3}), (False, {"es": 1, "ko": 1})):
         dev = Planted(design(Round(None, 3), refined=refined), differing)
         rows = halve(dev, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
-        found = {code: choose_one(dev.study, rows, "en", "universal", code).steers[0][1] for code in LANGUAGES}
+        found = {code: choose_one(dev.study.design, rows, "en", "universal", code).steers[0][1] for code in LANGUAGES}
         assert found == layers
 
 
@@ -157,7 +157,7 @@ def test_a_round_without_new_prompts_changes_nothing() -> None:
     dev = Planted(design(Round(80, 3), Round(160, 1)), by_layer, prompts=10)
     rows = halve(dev, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
     assert rows["en"].dtype == int
-    assert choose_one(dev.study, rows, "en", "universal", "ko").steers == (("en", 2, "0.4r"),)
+    assert choose_one(dev.study.design, rows, "en", "universal", "ko").steers == (("en", 2, "0.4r"),)
 
 
 def row(search: str, axis: str, en: int, loc: int, gain: float, code: str = "es") -> dict[str, object]:

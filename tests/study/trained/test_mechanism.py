@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from interp.model.load import load_model, organism_folder
-from interp.model.read import read_residuals
+from interp.model.read import Tokens, read_residuals
 from interp.steering.engine import Patch, score_patched
 from interp.study.ask import Study, prepare
 from interp.study.config import RunConfig
@@ -140,7 +140,8 @@ def trained(base: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
     model.save_pretrained(out)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(Path(organism_folder()) / name, out / name)
-    return replace(base, loaded=replace(load_model(str(out), device="cpu"), exposure=base.loaded.exposure))
+    loaded = replace(load_model(str(out), device="cpu"), exposure=base.loaded.exposure)
+    return replace(base, loaded=loaded, tokens=Tokens(loaded.model))
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +236,7 @@ def test_other_prompts_than_the_tasks_own_are_not_patched(
 def test_models_that_differ_are_refused(base: Study, vectors: Vectors, fit: FitResiduals, tmp_path: Path) -> None:
     from tests.conftest import write_tiny
 
-    other = replace(base, loaded=load_model(str(write_tiny("llama", tmp_path)), device="cpu"))
+    loaded = load_model(str(write_tiny("llama", tmp_path)), device="cpu")
+    other = replace(base, loaded=loaded, tokens=Tokens(loaded.model))
     with pytest.raises(ValueError, match="differ in blocks"):
         mechanism_table(base, other, vectors, "other", fit, lambda step, amount=1.0: None)
