@@ -93,6 +93,53 @@ def test_study_is_made_of_small_rooms() -> None:
         assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= LINES, path
 
 
+PARAMETERS = 8
+"""The most that a function takes, self not counted."""
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def test_functions_take_few_parameters() -> None:
+    for path in modules():
+        for function in functions(path):
+            taken = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+            own = [argument for argument in taken if argument.arg not in ("self", "cls")]
+            assert len(own) <= PARAMETERS, f"{path}: {function.name} takes {len(own)}"
+
+
+OPTIONAL = {"bitsandbytes", "peft", "ray", "submitit"}
+"""Packages of the optional extras."""
+
+LATE = {
+    ("interp/data/files/_records.py", "pyarrow"): "half a second, for Parquet files alone",
+    ("interp/data/files/_sources.py", "datasets"): "three seconds, for the Hub alone",
+    ("interp/model/attribution/_bridge.py", "transformer_lens"): "a dry run reads the room and needs no model",
+    ("interp/model/load/_gguf_support.py", "transformers"): "loads torch; the name of a file is checked without it",
+    ("interp/model/load/_sources.py", "torch"): "a mistake in the name of a device is told before torch is loaded",
+    ("interp/model/machine/_environment.py", "torch"): "`interp doctor` says why torch can't be imported",
+    ("interp/settings.py", "yaml"): "a tenth of the time in which `interp` starts",
+    ("interp/studies/executors/_sharing.py", "torch"): "a worker limits its threads before torch counts them",
+}
+"""What else is imported inside a function outside the command line, and why."""
+
+
+def test_modules_import_at_their_top() -> None:
+    late = set()
+    for path in modules():
+        if path.parts[:2] == ("interp", "cli"):
+            continue
+        for function in functions(path):
+            for node in ast.walk(function):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                late |= {(path.as_posix(), name.partition(".")[0]) for name in names}
+    assert {(path, package) for path, package in late if package not in OPTIONAL} == set(LATE)
+
+
 def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.load import processing_of
-from interp.model.read import Ids, Residuals, read_residuals
+from interp.model.read import Ids, Passes, Residuals, read_residuals
 from interp.steering._vectors import PerLayer, SteeringVectors, difference, median_norms, rescaled
 from probes import LinearProbe
 
@@ -83,18 +84,17 @@ def fit_vectors(
     *,
     fitter: str = "mean",
     name: str = "vectors",
-    memory: int | str | None = None,
-    batch_size: int | None = None,
+    **passes: Unpack[Passes],
 ) -> SteeringVectors:
     """Vectors from `source` towards `target`, parallel texts, read at their last tokens; with how they were made.
 
-    fitter: a name of FITTERS. memory, batch_size: as in `score`. Raises ValueError for texts that aren't as many.
+    fitter: a name of FITTERS. passes: as in `score`. Raises ValueError for texts that aren't as many.
     """
     if fitter not in FITTERS:
         raise ValueError(f"fitter {fitter!r} is unknown; allowed: {', '.join(FITTERS)}")
     if len(target) != len(source):
         raise ValueError(f"target and source must be parallel, got {len(target)} and {len(source)} texts")
-    read = partial(read_residuals, model, memory=memory, batch_size=batch_size)
+    read = partial(read_residuals, model, **passes)
     ends, starts = read(target), read(source)
     told: dict[str, str | int | float] = {"fitter": fitter, "n": len(target), "position": "last prompt token"}
     if isinstance(model, LoadedModel):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Int
 
 from interp.model import HookedModel, LoadedModel, before_unembedding, device_of, hooked
-from interp.model.read import Batch, Budget, Tokens, batches, switches_in, within_memory
+from interp.model.read import Batch, Budget, Passes, Tokens, batches, switches_in, within_memory
 from interp.steering._plans import Plan, check_plan
 from interp.steering.engine import Progress
 
@@ -38,27 +38,26 @@ def generate(
     *,
     max_new_tokens: int = 16,
     stop: str | None = "\n",
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     tokens: Tokens | None = None,
     progress: Progress | None = None,
+    **passes: Unpack[Passes],
 ) -> list[list[Generated]]:
     """Greedy continuation of every text under every plan: `[plan][text]`.
 
     It ends with an end-of-sequence token, before `stop`, after `max_new_tokens`, or with the model's context. A plan
     steers new tokens like any other: at positions `last`, the last prompt token and every later one. Every row is read
-    at its own end, so results do not depend on the batch. memory, batch_size, tokens and progress are those of `score`.
+    at its own end, so results do not depend on the batch. tokens, progress and passes are those of `score`.
     Raises ValueError for a plan that doesn't fit the model, and for less than one new token.
     """
     model = hooked(model)
     check_continuing(model, plans, max_new_tokens)
     encode = tokens or Tokens(model)
     prompts = [encode.prompt(text) for text in texts]
-    budget, finish = Budget(model, memory), Finish(model, stop)
+    budget, finish = Budget(model, **passes), Finish(model, stop)
     found = []
     for plan in plans:
         rows: list[list[int]] = []
-        for step in steps(model, prompts, plan, max_new_tokens, finish, budget, batch_size, progress):
+        for step in steps(model, prompts, plan, max_new_tokens, finish, budget, progress):
             rows = step
         found.append([finish.generated(new) for new in rows])
     return found
@@ -79,7 +78,6 @@ def steps(
     most: int,
     finish: Finish,
     budget: Budget,
-    batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[list[list[int]]]:
     """The new tokens of every prompt, one more at each step; a step reads whole sequences anew, of rows that go on."""
@@ -99,8 +97,8 @@ def steps(
             return
         sequences = [(*prompts[row], *new[row]) for row in going]
         lengths = [len(prompts[row]) for row in going]
-        size, fronted = batch_size or budget.rows, [fronts[row] for row in going]
-        whole = batches(sequences, lengths, size, device_of(model), fronted, switches_in(model))
+        fronted = [fronts[row] for row in going]
+        whole = batches(sequences, lengths, budget.rows, device_of(model), fronted, switches_in(model))
         with torch.inference_mode():
             for batch, found in within_memory(whole, run, budget):
                 for place, token in zip(batch.rows, found, strict=True):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from interp.model import HookedModel, LoadedModel, hooked
-from interp.model.read import Budget, Tokens
+from interp.model.read import Budget, Passes, Tokens
 from interp.steering._generation import Finish, Generated, check_continuing, steps
 from interp.steering._plans import Plan
 
@@ -30,8 +31,8 @@ def stream(
     *,
     max_new_tokens: int = 16,
     stop: str | None = "\n",
-    memory: int | str | None = None,
     tokens: Tokens | None = None,
+    **passes: Unpack[Passes],
 ) -> Iterator[Piece]:
     """Greedy continuations side by side, token by token: side i is `texts[i]` under `plans[i]`.
 
@@ -42,7 +43,7 @@ def stream(
     if len(texts) != len(plans):
         raise ValueError(f"every text needs its plan, got {len(texts)} texts and {len(plans)} plans")
     check_continuing(model, plans, max_new_tokens)
-    encode, finish, budget = tokens or Tokens(model), Finish(model, stop), Budget(model, memory)
+    encode, finish, budget = tokens or Tokens(model), Finish(model, stop), Budget(model, **passes)
     sides = [
         steps(model, [encode.prompt(text)], plan, max_new_tokens, finish, budget)
         for text, plan in zip(texts, plans, strict=True)

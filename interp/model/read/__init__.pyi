@@ -5,6 +5,7 @@ from ._batching import collate as collate
 from ._batching import one_batch as one_batch
 from ._batching import within_memory as within_memory
 from ._memory import Budget as Budget
+from ._memory import Passes as Passes
 from ._memory import out_of_memory as out_of_memory
 from ._residuals import Reading as Reading
 from ._residuals import Residuals as Residuals

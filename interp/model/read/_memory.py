@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
@@ -20,13 +20,24 @@ SMALLEST = 2**22
 """A budget below this is not halved."""
 
 
-class Budget:
-    """Bytes that the activations of a pass may take; the model's weights come on top.
+class Passes(TypedDict, total=False):
+    """How much goes through the model at once; results do not depend on it.
 
-    The default is 1 GiB on a CPU and a quarter of a GPU. It does not depend on what is free, so that a run repeats.
+    memory: bytes for activations, or a size such as `8GiB`; by default 1 GiB on a CPU and a quarter of a GPU.
+    batch_size: prompts in one pass, in place of as many as the memory holds.
     """
 
-    def __init__(self, model: HookedModel, memory: int | str | None = None) -> None:
+    memory: int | str | None
+    batch_size: int | None
+
+
+class Budget:
+    """Bytes that the activations of a pass may take; the model's weights come on top. Arguments as in `Passes`.
+
+    The default does not depend on what is free, so that a run repeats.
+    """
+
+    def __init__(self, model: HookedModel, memory: int | str | None = None, batch_size: int | None = None) -> None:
         if isinstance(memory, str):
             memory = parse_memory(memory)
         device = device_of(model)
@@ -35,7 +46,7 @@ class Budget:
         if memory is None:
             total = torch.cuda.get_device_properties(device).total_memory if self.cuda else 0
             memory = int(total * SHARE_OF_GPU) if self.cuda else ON_CPU
-        self.bytes = memory
+        self.bytes, self.batch_size = memory, batch_size
         self._cap = GPU_TOKENS if self.cuda else CPU_TOKENS
         width = torch.finfo(cfg.dtype).bits // 8 if isinstance(getattr(cfg, "dtype", None), torch.dtype) else 4
         self.stream_bytes = cfg.d_model * max(width, 4)
@@ -53,7 +64,7 @@ class Budget:
 
     def rows(self, length: int) -> int:
         """Rows of `length` tokens in one call."""
-        return max(1, self.tokens(length) // length)
+        return self.batch_size or max(1, self.tokens(length) // length)
 
     def halve(self, error: BaseException) -> None:
         """Take half from now on, with a notice; raises ModelError where there is nothing left to halve."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from interp.model import HookedModel, LoadedModel, NamedHook, device_of, hooked, resid_post, resid_pre
 from interp.model.read._batching import Batch, Tokens, batches, within_memory
-from interp.model.read._memory import Budget
+from interp.model.read._memory import Budget, Passes
 from interp.model.read._switches import switches_in
 from interp.model.read._tokenizer import Ids
 from interp.model.step import Forwards, Stop, lean, replaced
@@ -57,21 +57,18 @@ class Reading:
     def stream(
         self,
         sequences: Sequence[Sequence[int]],
-        *,
-        memory: int | str | None = None,
-        batch_size: int | None = None,
         progress: Callable[[float], None] | None = None,
+        **passes: Unpack[Passes],
     ) -> Iterator[tuple[tuple[int, ...], Residuals]]:
         """Batch by batch: the numbers of the sequences, and their residuals (float32, on the model's device).
 
         A forward ends at the last layer asked for. Batches hold similar lengths, so sequences come in another order.
         """
         _refuse_short(sequences, self.position)
-        budget = Budget(self.model, memory)
+        budget, switches = Budget(self.model, **passes), switches_in(self.model)
         lengths = [len(sequence) for sequence in sequences]
         fronts = list(map(Tokens(self.model).front, sequences)) if self.hooks else None
-        rows, switches = batch_size or budget.rows, switches_in(self.model)
-        whole = batches(sequences, lengths, rows, device_of(self.model), fronts, switches)
+        whole = batches(sequences, lengths, budget.rows, device_of(self.model), fronts, switches)
         for batch, residuals in within_memory(whole, partial(self._read, forwards=lean(self.model)), budget):
             yield batch.rows, residuals
             if progress:
@@ -106,23 +103,22 @@ def read_residuals(
     layers: Sequence[int] | None = None,
     position: Position = -1,
     hooks: Hooks | None = None,
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     progress: Callable[[float], None] | None = None,
+    **passes: Unpack[Passes],
 ) -> Residuals:
     """Residual stream at one position of each text, [layer, text, d_model], float32 on the CPU.
 
     texts: as texts or, where they are encoded already, as token ids. Rows are the `layers` asked for; by default the
     embedding output (row 0) and every block (row l + 1). position: -1 (the text's last token), another index from
     either end, or `mean` over the text's tokens. Padding is never read. hooks: such as a plan's (`Plan.hooks`): the
-    stream is read as they leave it. memory, batch_size, progress: as in `score`, progress with the number of texts
-    read. Hooks on the model stay in force. Raises ValueError for a layer that the model doesn't have and for a position
-    that a text doesn't have.
+    stream is read as they leave it. progress: called with the number of texts read, also in parts. passes: see
+    `Passes`. Hooks on the model stay in force. Raises ValueError for a layer that the model doesn't have and for a
+    position that a text doesn't have.
     """
     model = hooked(model)
     reading = Reading(model, layers, position, hooks)
     residuals = torch.empty(len(reading.names), len(texts), int(model.cfg.d_model))
-    batches = reading.stream(prompt_ids(model, texts), memory=memory, batch_size=batch_size, progress=progress)
+    batches = reading.stream(prompt_ids(model, texts), progress, **passes)
     for rows, part in batches:
         residuals[:, torch.tensor(rows)] = part.cpu()
     return residuals
@@ -196,9 +192,8 @@ def residual_moments(
     *,
     layers: Sequence[int] | None = None,
     position: Position = -1,
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     progress: Callable[[float], None] | None = None,
+    **passes: Unpack[Passes],
 ) -> Moments:
     """Mean and covariance of the residual stream over texts, in memory that does not grow with their number.
 
@@ -207,7 +202,7 @@ def residual_moments(
     model = hooked(model)
     reading = Reading(model, layers, position)
     fitter = MomentsFitter(reading.names, int(model.cfg.d_model))
-    batches = reading.stream(prompt_ids(model, texts), memory=memory, batch_size=batch_size, progress=progress)
+    batches = reading.stream(prompt_ids(model, texts), progress, **passes)
     for _, part in batches:
         fitter.update(part.cpu().numpy())
     return fitter.result()

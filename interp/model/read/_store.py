@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from interp.errors import DataError, OutputError
 from interp.files import differences, whole, write_json
 from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.load import fingerprint
+from interp.model.read._memory import Passes
 from interp.model.read._residuals import Position, Reading, prompt_ids
 from interp.model.read._tokenizer import Ids
 
@@ -67,8 +68,8 @@ def store_residuals(
     layers: Sequence[int] | None = None,
     position: Position = -1,
     shard_size: int = 4096,
-    memory: int | str | None = None,
     progress: Callable[[float], None] | None = None,
+    **passes: Unpack[Passes],
 ) -> ResidualStore:
     """Write residuals of `shard_size` texts a file, [layer, text, d_model] in float32, and open them.
 
@@ -99,7 +100,7 @@ def store_residuals(
                 progress(len(part))
             continue
         shard = np.empty((len(reading.names), len(part), int(model.cfg.d_model)), dtype=np.float32)
-        for rows, residuals in reading.stream(part, memory=memory, progress=progress):
+        for rows, residuals in reading.stream(part, progress, **passes):
             shard[:, list(rows)] = residuals.cpu().numpy()
         with whole(target) as working:
             save_file({KEY: shard}, working)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ import torch
 from interp.data import Prompt
 from interp.errors import Notice
 from interp.model import HookedModel, LoadedModel, device_of, dtype_of, hooked, hooks_on, resid_post
-from interp.model.read import Tokens
+from interp.model.read import Passes, Tokens
 from interp.model.step import Unsteppable
 from interp.steering import Plan, Steer, check_plan
 from interp.steering.engine._layout import Layout, Stem, tokenise
@@ -39,21 +39,20 @@ def score(
     plans: Sequence[Plan] = (Plan(),),
     *,
     engine: Engine = "replay",
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     compiled: bool = False,
     tokens: Tokens | None = None,
     progress: Progress | None = None,
     normaliser: BoundedNormaliser | None = None,
+    **passes: Unpack[Passes],
 ) -> Scores:
     """Log-likelihood (float32) of every continuation of every prompt under every plan.
 
     Results do not depend on the batch. engine: `replay` shares work between plans and falls back to `reference`, with
-    a notice, where the model can't be replayed safely. memory: bytes for activations, or a size such as `8GiB`;
-    batch_size overrides it with a number of prompts. compiled: replay runs norms and MLPs through `torch.compile`,
+    a notice, where the model can't be replayed safely. compiled: replay runs norms and MLPs through `torch.compile`,
     which costs time at first, pays on long sweeps and needs a C++ compiler. tokens: saves encoding the same texts
     again. progress: called with the number of plans done, also in parts. normaliser: estimates log Z
     (`bounded_normaliser`), which is several times as fast where the vocabulary is large; by default scores are exact.
+    passes: see `Passes`.
     Raises ValueError for a continuation that adds no token, a plan that doesn't fit the model, an unknown engine, or a
     normaliser made for another model or without some of the prompts.
     """
@@ -68,7 +67,7 @@ def score(
         replay.compiled = compiled
     logp = replay.logp if replay else partial(reference_logp, model)
     bound = normaliser.bound(model, layout) if normaliser else None
-    found = logp(layout, plans, memory=memory, batch_size=batch_size, progress=progress, bound=bound)
+    found = logp(layout, plans, progress=progress, bound=bound, **passes)
     return Scores(found, layout.tokens, layout.bytes, layout.starts, prompts=tuple(prompts))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from jaxtyping import Float, Int
 from interp.data import Prompt
 from interp.errors import ModelError
 from interp.model import HookedModel
-from interp.model.read import Ids, Switches, Tokens, side, switches_in
+from interp.model.read import Budget, Ids, Passes, Switches, Tokens, side, switches_in
 from interp.model.step import Unembedding
 from interp.steering import Plan
 from interp.steering.engine._bound import Bound
@@ -93,16 +94,15 @@ def bounded_normaliser(
     sample: int = SAMPLE,
     seed: int = SEED,
     also: Float[np.ndarray, "word"] | None = None,
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     tokens: Tokens | None = None,
+    **passes: Unpack[Passes],
 ) -> BoundedNormaliser:
     """A normaliser for prompts, any of which may then be scored with it under any plans.
 
     The words that are summed are the likeliest, unsteered, that together hold `mass` of the probability (mean over the
     positions that are read; at most `most_words`), and every token of every option. `sample` words are drawn from the
-    others. also: other prompts' `unsteered_mass`; the words are then the likeliest of the mean of both. memory,
-    batch_size, tokens: as in `score`. Raises ModelError for a model that replay can't score, where
+    others. also: other prompts' `unsteered_mass`; the words are then the likeliest of the mean of both. tokens,
+    passes: as in `score`. Raises ModelError for a model that replay can't score, where
     nothing would be saved; ValueError for a mass outside 0 to 1, or fewer than 1 sampled word.
     """
     if not 0 <= mass <= 1 or sample < 1 or most_words < 0:
@@ -112,7 +112,7 @@ def bounded_normaliser(
         )
     replay = _replayed(model)
     layout, switches = tokenise(prompts, tokens or Tokens(model)), switches_in(model)
-    known, streams = _read(replay, layout, _positions(layout, switches), memory, batch_size)
+    known, streams = _read(replay, layout, _positions(layout, switches), **passes)
     share, log_z = _unsteered(replay.unembedding, streams)
     ranked = share if also is None else (share + also) / 2
     options = {token for stem in layout.stems for _, ending in stem.endings for token in ending}
@@ -130,9 +130,8 @@ def unsteered_mass(
     model: HookedModel,
     prompts: Sequence[Prompt],
     *,
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     tokens: Tokens | None = None,
+    **passes: Unpack[Passes],
 ) -> Float[np.ndarray, "word"]:
     """Each word's unsteered probability, mean over the positions that are read of prompts: for `also`.
 
@@ -140,7 +139,7 @@ def unsteered_mass(
     """
     replay = _replayed(model)
     layout = tokenise(prompts, tokens or Tokens(model))
-    _, streams = _read(replay, layout, _positions(layout, switches_in(model)), memory, batch_size)
+    _, streams = _read(replay, layout, _positions(layout, switches_in(model)), **passes)
     return _unsteered(replay.unembedding, streams)[0]
 
 
@@ -154,7 +153,7 @@ def _replayed(model: HookedModel) -> Replay:
 
 
 def _read(
-    replay: Replay, layout: Layout, positions: Sequence[Position], memory: int | str | None, batch_size: int | None
+    replay: Replay, layout: Layout, positions: Sequence[Position], **passes: Unpack[Passes]
 ) -> tuple[list[Position], Float[torch.Tensor, "position d_model"]]:
     """The different positions of a layout, in order, and their unsteered streams behind the final norm."""
     streams: dict[Position, torch.Tensor] = {}
@@ -166,7 +165,7 @@ def _read(
         for number, stream in zip(forest.reads.numbers(layout.firsts), normed, strict=True):
             streams.setdefault(positions[number], stream)
 
-    replay.walk(layout, [Plan()], take, memory, batch_size)
+    replay.walk(layout, [Plan()], take, Budget(replay.model, **passes))
     if not streams:
         raise ValueError("a bounded normaliser needs at least one prompt with an option")
     known = sorted(streams)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from jaxtyping import Bool, Float
 from interp.data import Prompt
 from interp.model import HookedModel, device_of, resid_post
 from interp.model.load import processing_of
-from interp.model.read import Batch, Budget, Tokens, switches_in, within_memory
+from interp.model.read import Batch, Budget, Passes, Tokens, switches_in, within_memory
 from interp.model.step import lean, replaced
 from interp.steering.engine._engine import ENGINES, Engine, usable_replay
 from interp.steering.engine._forest import plant
 from interp.steering.engine._layout import Layout, Stem, tokenise
 from interp.steering.engine._replay import Replay
-from interp.steering.engine._schedule import passes
+from interp.steering.engine._schedule import in_passes
 from interp.steering.engine._scores import Scores
 from interp.steering.engine._scoring import Progress, Rows
 from interp.steering.engine._walk import Answers, Ends, Stream, Walk, chunks
@@ -107,16 +107,15 @@ def score_patched(
     patches: Sequence[Patch | None] = (None,),
     *,
     engine: Engine = "replay",
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     tokens: Tokens | None = None,
     progress: Progress | None = None,
+    **passes: Unpack[Passes],
 ) -> Scores:
     """Log-likelihood (float32) of every continuation of every prompt by `trained` under every patch.
 
     A patch takes the place of a plan in the scores; None leaves the trained model as it is. `Patch(l)` gives the model
     that has the base's blocks 0 to l and the trained one's later blocks and unembedding. Texts are encoded by the
-    base's tokenizer (tokens: saves encoding them again). engine, memory, batch_size, progress: as in `engine.score`.
+    base's tokenizer (tokens: saves encoding them again). engine, progress, passes: as in `engine.score`.
     Raises ValueError for models that differ in blocks, width, vocabulary or processing, a patch that doesn't fit, a
     continuation that adds no token, or an unknown engine.
     """
@@ -129,7 +128,7 @@ def score_patched(
     layout = tokenise(prompts, tokens or Tokens(base))
     fast = _replayed(base, trained) if engine == "replay" else None
     logp = fast or _Reference(base, trained)
-    found = logp(layout, patches, memory=memory, batch_size=batch_size, progress=progress)
+    found = logp(layout, patches, progress, Budget(trained, **passes))
     return Scores(found, layout.tokens, layout.bytes, layout.starts)
 
 
@@ -144,12 +143,10 @@ class _Reference:
         self,
         layout: Layout,
         patches: Sequence[Patch | None],
-        *,
-        memory: int | str | None,
-        batch_size: int | None,
         progress: Progress | None,
+        budget: Budget,
     ) -> Float[np.ndarray, "patch option"]:
-        rows, budget = Rows.of(layout), Budget(self.trained, memory)
+        rows = Rows.of(layout)
         layers = sorted({patch.layer for patch in patches if patch is not None})
 
         def run(batch: Batch) -> list[dict[int, float]]:
@@ -161,7 +158,7 @@ class _Reference:
             return [rows.logp(self.trained, batch, some) for some in hooks]
 
         found = np.zeros((len(patches), len(layout.tokens)), dtype=np.float32)
-        whole = rows.batches(batch_size or budget.rows, self.trained)
+        whole = rows.batches(budget, self.trained)
         for batch, parts in within_memory(whole, run, budget):
             for p, logp in enumerate(parts):
                 found[p, list(logp)] = list(logp.values())
@@ -202,14 +199,12 @@ class _Replayed:
         self,
         layout: Layout,
         patches: Sequence[Patch | None],
-        *,
-        memory: int | str | None,
-        batch_size: int | None,
         progress: Progress | None,
+        budget: Budget,
     ) -> Float[np.ndarray, "patch option"]:
         base, trained = self.base, self.trained
         answers = Answers(trained.unembedding, len(patches), len(layout.tokens))
-        budget, switches = Budget(trained.model, memory), switches_in(trained.model)
+        switches = switches_in(trained.model)
         placed = sorted(enumerate(patches), key=lambda each: -1 if each[1] is None else each[1].layer)
 
         def run(stems: Sequence[Stem], prefix: int, group: Sequence[Placed]) -> Ends:
@@ -217,7 +212,7 @@ class _Replayed:
             return _walked(walks[0], walks[1], group, budget)
 
         with replaced(lean(base.model) | lean(trained.model)):
-            for ends, done in passes(layout.stems, placed, budget, batch_size, run, switches):
+            for ends, done in in_passes(layout.stems, placed, budget, run, switches):
                 answers.take(ends)
                 if progress:
                     progress(done)

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
 from interp.model import HookedModel, device_of, dtype_of, hooks_on
-from interp.model.read import Budget, switches_in
+from interp.model.read import Budget, Passes, switches_in
 from interp.model.step import KeysValues, Stepper, Unembedding, blocks_of, lean, replaced
 from interp.steering import Plan, Steer
 from interp.steering.engine._bound import Bound
 from interp.steering.engine._forest import Forest, plant
 from interp.steering.engine._layout import Layout, Stem
-from interp.steering.engine._schedule import Key, Numbered, numbered, passes
+from interp.steering.engine._schedule import Key, Numbered, in_passes, numbered
 from interp.steering.engine._scoring import Progress
 from interp.steering.engine._walk import Answers, Ends, Stream, Walk, chunks, joined
 
@@ -49,16 +50,8 @@ class Replay:
         return _place(self.model) == self._place
 
     @torch.inference_mode()
-    def walk(
-        self,
-        layout: Layout,
-        plans: Sequence[Plan],
-        take: Callable[[Ends, float], None],
-        memory: int | str | None = None,
-        batch_size: int | None = None,
-    ) -> None:
+    def walk(self, layout: Layout, plans: Sequence[Plan], take: Callable[[Ends, float], None], budget: Budget) -> None:
         """Give `take` the streams that are read, pass by pass, with the plans done (in parts)."""
-        budget = Budget(self.model, memory)
 
         def run(stems: Sequence[Stem], prefix: int, group: Sequence[Numbered]) -> Ends:
             return _Pass(self.blocks, plant(stems, prefix, self.blocks.device), group, budget).run()
@@ -67,7 +60,7 @@ class Replay:
         steered = [plan.only_last for plan in every if plan.steers]
         only_tips = bool(steered) and all(steered)
         with replaced(lean(self.model, self.compiled)):
-            for ends, done in passes(layout.stems, every, budget, batch_size, run, self.switches, only_tips):
+            for ends, done in in_passes(layout.stems, every, budget, run, self.switches, only_tips):
                 take(ends, done)
 
     @torch.inference_mode()
@@ -76,16 +69,11 @@ class Replay:
         layout: Layout,
         plans: Sequence[Plan],
         *,
-        memory: int | str | None = None,
-        batch_size: int | None = None,
         progress: Progress | None = None,
         bound: Bound | None = None,
+        **passes: Unpack[Passes],
     ) -> Float[np.ndarray, "plan option"]:
-        """Summed log-likelihood of every option under every plan.
-
-        batch_size: prompts per pass; by default as many as `memory` (bytes, or a size such as `8GiB`) allows. bound:
-        log Z is estimated by it.
-        """
+        """Summed log-likelihood of every option under every plan. bound: log Z is estimated by it."""
         answers = Answers(self.unembedding, len(plans), len(layout.tokens), bound)
 
         def take(ends: Ends, done: float) -> None:
@@ -93,7 +81,7 @@ class Replay:
             if progress:
                 progress(done)
 
-        self.walk(layout, plans, take, memory, batch_size)
+        self.walk(layout, plans, take, Budget(self.model, **passes))
         answers.flush()
         return answers.logp.astype(np.float32)
 

@@ -111,9 +111,7 @@ def _size(stem: Stem) -> int:
     return len(stem.context) + tips(stem) - 1
 
 
-def sizes(
-    budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, batch_size: int | None, only_tips: bool = False
-) -> tuple[int, int]:
+def sizes(budget: Budget, stems: Sequence[Stem], prefix: int, plans: int, only_tips: bool = False) -> tuple[int, int]:
     """How many prompts and how many plans a pass takes.
 
     Rows of a pass are padded to the longest. So by default it takes no more prompts than fill its calls, where half of
@@ -121,19 +119,18 @@ def sizes(
     """
     nodes = max(_size(stem) for stem in stems) - prefix
     most = budget.tokens(nodes + prefix)
-    rows = batch_size or max(1, most // nodes)
+    rows = budget.batch_size or max(1, most // nodes)
     steered = float(np.mean([tips(stem) if only_tips else _size(stem) - prefix for stem in stems]))
-    if not batch_size:
+    if not budget.batch_size:
         rows = min(rows, max(FEWEST_ROWS, ceil(2 * most / (max(1, min(plans, MOST_PLANS)) * steered))))
     rows = min(rows, len(stems))
     return rows, min(plans, MOST_PLANS, budget.streams(rows * nodes + prefix))
 
 
-def passes(
+def in_passes(
     stems: Sequence[Stem],
     plans: Sequence[Each],
     budget: Budget,
-    batch_size: int | None,
     run: Callable[[Sequence[Stem], int, Sequence[Each]], Result],
     switches: Switches,
     only_tips: bool = False,
@@ -146,7 +143,7 @@ def passes(
     work = deque((part, prefix, list(plans)) for part, prefix in groups(stems, switches, only_tips))
     while work:
         some, prefix, group = work.popleft()
-        rows, versions = sizes(budget, some, prefix, len(group), batch_size, only_tips)
+        rows, versions = sizes(budget, some, prefix, len(group), only_tips)
         if len(some) > rows:
             work.extendleft((some[i : i + rows], prefix, group) for i in reversed(range(0, len(some), rows)))
             continue

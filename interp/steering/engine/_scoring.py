@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from interp.model import HookedModel, NamedHook, before_unembedding, device_of
-from interp.model.read import Batch, Budget, batches, switches_in, within_memory
+from interp.model.read import Batch, Budget, Passes, batches, switches_in, within_memory
 from interp.steering import Plan
 from interp.steering.engine._bound import Bound
 from interp.steering.engine._layout import Layout
@@ -25,21 +25,20 @@ def reference_logp(
     layout: Layout,
     plans: Sequence[Plan],
     *,
-    memory: int | str | None = None,
-    batch_size: int | None = None,
     progress: Progress | None = None,
     bound: Bound | None = None,
+    **passes: Unpack[Passes],
 ) -> Float[np.ndarray, "plan option"]:
     """Summed log-likelihood (float32) of every option under every plan. bound: log Z is estimated by it."""
     rows = Rows.of(layout)
-    budget = Budget(model, memory)
+    budget = Budget(model, **passes)
     found = np.zeros((len(plans), len(layout.tokens)), dtype=np.float32)
     for p, plan in enumerate(plans):
 
         def run(batch: Batch, plan: Plan = plan) -> dict[int, float]:
             return rows.logp(model, batch, plan.hooks(batch), bound)
 
-        for batch, logp in within_memory(rows.batches(batch_size or budget.rows, model), run, budget):
+        for batch, logp in within_memory(rows.batches(budget, model), run, budget):
             found[p, list(logp)] = list(logp.values())
             if progress:
                 progress(len(batch.rows) / len(rows.sequences))
@@ -71,9 +70,9 @@ class Rows:
         sequences, lengths, fronts = zip(*rows, strict=True) if rows else ((), (), ())
         return cls(sequences, lengths, fronts, tuple(map(tuple, rows.values())))
 
-    def batches(self, batch_size: int | Callable[[int], int], model: HookedModel) -> Iterator[Batch]:
+    def batches(self, budget: Budget, model: HookedModel) -> Iterator[Batch]:
         """All rows in batches for a model, on its device."""
-        return batches(self.sequences, self.lengths, batch_size, device_of(model), self.fronts, switches_in(model))
+        return batches(self.sequences, self.lengths, budget.rows, device_of(model), self.fronts, switches_in(model))
 
     def logp(
         self, model: HookedModel, batch: Batch, hooks: Sequence[NamedHook], bound: Bound | None = None

@@ -65,10 +65,9 @@ def score_prompts(
     normaliser: BoundedNormaliser | None = None,
 ) -> Scores:
     """Log-likelihoods of prompts' continuations under every plan, by the run's engine and memory."""
-    config = study.config
     return score(
-        study.loaded.model, prompts, plans, engine=config.engine, memory=config.memory, batch_size=config.batch_size,
-        tokens=study.tokens, progress=progress, normaliser=normaliser,
+        study.loaded.model, prompts, plans, engine=study.config.engine, tokens=study.tokens, progress=progress,
+        normaliser=normaliser, **study.passes,
     )  # fmt: skip
 
 
@@ -78,8 +77,8 @@ def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser | None
     if config.engine != "replay" or usable_replay(study.loaded.model) is None:
         return None
     return bounded_normaliser(
-        study.loaded.model, scored_prompts(study, tasks), mass=1.0, also=study.english_mass, memory=config.memory,
-        batch_size=config.batch_size, tokens=study.tokens,
+        study.loaded.model, scored_prompts(study, tasks), mass=1.0, also=study.english_mass, tokens=study.tokens,
+        **study.passes,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from interp.data import (
     worked_examples,
 )
 from interp.model import LoadedModel
-from interp.model.read import Ids, Residuals, Template, Tokens, find_template, read_residuals
+from interp.model.read import Ids, Passes, Residuals, Template, Tokens, find_template, read_residuals
 from interp.organism import counts_of
 from interp.plane import Resampling
 from interp.steering import Plan, check_plan
@@ -84,6 +84,11 @@ class Study:
         )  # fmt: skip
 
     @property
+    def passes(self) -> Passes:
+        """How much goes through the model at once."""
+        return {"memory": self.config.memory, "batch_size": self.config.batch_size}
+
+    @property
     def n_layers(self) -> int:
         """Number of the model's blocks."""
         return int(self.loaded.model.cfg.n_layers)
@@ -103,11 +108,9 @@ class Study:
 
     def wrong_culture(self, language: str) -> str | None:
         """The third language's culture or, if it is the same, another of the dataset's; None where there is none."""
-        own, third = self.culture(language), self.third_language(language)
-        others = [
-            c for c in self.cultural.cultures if c not in (own, self.cultural.reference) and c in self.cultural.cues
-        ]
-        lent = self.cultural.own_culture.get(third or "")
+        own, third, cultural = self.culture(language), self.third_language(language), self.cultural
+        others = [c for c in cultural.cultures if c not in (own, cultural.reference) and c in cultural.cues]
+        lent = cultural.own_culture.get(third or "")
         return lent if lent in others else next(iter(others), None)
 
     @cached_property
@@ -235,11 +238,8 @@ class Study:
     @cached_property
     def english_mass(self) -> Float[np.ndarray, "word"]:
         """The unsteered mass of words behind English dev prompts: EN-steering moves probability towards them."""
-        config = self.config
         prompts = [task.prompt for task in self.universal_tasks("en", "dev", everywhere=True)[:IN_ENGLISH]]
-        return unsteered_mass(
-            self.loaded.model, prompts, memory=config.memory, batch_size=config.batch_size, tokens=self.tokens
-        )
+        return unsteered_mass(self.loaded.model, prompts, tokens=self.tokens, **self.passes)
 
     @cached_property
     def resampling(self) -> Resampling:
@@ -268,10 +268,8 @@ class Study:
         """Residuals at each text's last token, the text put into the template, the model steered by `plan`."""
         if plan is not None:
             check_plan(self.loaded.model, plan)
-        return read_residuals(
-            self.loaded.model, self.ids([self.template.text(text) for text in texts]),
-            hooks=plan.hooks if plan else None, memory=self.config.memory, batch_size=self.config.batch_size,
-        )  # fmt: skip
+        ids = self.ids(self.template.text(text) for text in texts)
+        return read_residuals(self.loaded.model, ids, hooks=plan.hooks if plan else None, **self.passes)
 
     def ids(self, texts: Iterable[str]) -> list[Ids]:
         """Token ids of prompts that have been put into the template."""

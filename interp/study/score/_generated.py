@@ -60,8 +60,7 @@ def generated_in(study: Study, vectors: Vectors, chosen: ChosenPlans, code: str,
         config, rows = study.config, []
         responses = generate(
             study.loaded.model, [task.prompt.text for task in tasks], plans, max_new_tokens=config.max_new_tokens,
-            memory=config.memory, batch_size=config.batch_size, tokens=study.tokens,
-            progress=partial(advance, f"generating {code}"),
+            tokens=study.tokens, progress=partial(advance, f"generating {code}"), **study.passes,
         )  # fmt: skip
         for method, by_task in zip((BASE, *chosen), responses, strict=True):
             for task, said in zip(tasks, by_task, strict=True):

@@ -176,9 +176,7 @@ def option_texts(tasks: Sequence[Task]) -> list[str]:
 
 
 def _residuals(study: Study, tasks: Sequence[Task]) -> np.ndarray:
-    return read_residuals(
-        study.loaded.model, option_texts(tasks), memory=study.config.memory, batch_size=study.config.batch_size
-    ).numpy()
+    return read_residuals(study.loaded.model, option_texts(tasks), **study.passes).numpy()
 
 
 def _options(tasks: Sequence[Task], stack: np.ndarray) -> Options:

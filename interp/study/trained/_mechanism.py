@@ -101,12 +101,9 @@ def _shifts(
 ) -> list[Measured]:
     """The shift at the prompts' last tokens after every block."""
     before, after = (
-        read_residuals(
-            study.loaded.model, base.ids(task.prompt.text for task in tasks),
-            memory=study.config.memory, batch_size=study.config.batch_size,
-        )[1:].double()
+        read_residuals(study.loaded.model, base.ids(task.prompt.text for task in tasks), **study.passes)[1:].double()
         for study in (base, trained)
-    )  # fmt: skip
+    )
     places = {cluster: place for place, cluster in enumerate(base.resampling.clusters)}
     clusters = np.array([places["cultural", task.cluster] for task in tasks])
     return [
@@ -128,11 +125,9 @@ def _scores(
     patches: dict[str, Patch] = {}
     for layer, frame in enumerate(frames):
         patches |= {_name(part, layer): patch for part, patch in _patches(layer, frame).items()}
-    config = base.config
     patched = score_patched(
         base.loaded.model, trained.loaded.model, [task.prompt for task in tasks], list(patches.values()),
-        engine=config.engine, memory=config.memory, batch_size=config.batch_size, tokens=base.tokens,
-        progress=partial(advance, f"patches {code}"),
+        engine=base.config.engine, tokens=base.tokens, progress=partial(advance, f"patches {code}"), **base.passes,
     )  # fmt: skip
     tables = ScoreTables(tasks, patched)
     return [*parts, *(tables.table(number, name) for number, name in enumerate(patches))]

@@ -156,10 +156,10 @@ def test_patched_scores_do_not_depend_on_the_engine(longrope: LoadedModel, tmp_p
     fast = patching._replayed(longrope.model, model)
     assert fast is not None
     slow = patching._Reference(longrope.model, model)
-    more: dict = {"memory": None, "progress": None}
-    expected = slow(layout, patches, batch_size=1, **more)
-    assert np.abs(fast(layout, patches, batch_size=64, **more) - expected).max() <= LIMIT
-    assert np.abs(slow(layout, patches, batch_size=64, **more) - expected).max() <= LIMIT
+    alone, together = (Budget(model, batch_size=size) for size in (1, 64))
+    expected = slow(layout, patches, None, alone)
+    assert np.abs(fast(layout, patches, None, together) - expected).max() <= LIMIT
+    assert np.abs(slow(layout, patches, None, together) - expected).max() <= LIMIT
 
 
 def test_a_text_that_crosses_the_switch_while_it_grows(
