@@ -6,7 +6,7 @@ import hashlib
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,17 @@ from interp.study.folder import (
     write_csv,
 )
 from interp.study.methods import DEFAULT
-from interp.study.score import Plans, Prompts, base_contrasts, plane_table, score_plans
+from interp.study.score import (
+    NOT_SCORED,
+    UNDER,
+    Plans,
+    Prompts,
+    base_contrasts,
+    english_scores,
+    plane_table,
+    score_plans,
+)
+from interp.study.search import base_cells, headroom_table
 
 SETTINGS = (
     "model", "adapter", "revision", "quantization", "n_devices", "universal", "cultural", "data_dir", "languages",
@@ -69,11 +79,14 @@ STEERED = "steered"
 
 @dataclass(frozen=True)
 class Candidates:
-    """What is scored: method -> a language's plan; languages None: any. described: for the manifest."""
+    """What is scored beside the unsteered model: method -> a language's plan; nothing, by default.
 
-    plans: Mapping[str, Callable[[str], Plan]]
-    languages: tuple[str, ...] | None
-    described: Mapping[str, Any]
+    languages: None for any. described: for the manifest.
+    """
+
+    plans: Mapping[str, Callable[[str], Plan]] = field(default_factory=dict)
+    languages: tuple[str, ...] | None = None
+    described: Mapping[str, Any] = field(default_factory=dict)
     saved: SavedPlans | None = None
 
     @classmethod
@@ -119,11 +132,15 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Rescored:
-    """What scoring leaves behind. layers: of every method, each steer's layer in every language scored."""
+    """What scoring leaves behind. layers: of every method, each steer's layer in every language scored.
+
+    contrasts: None where nothing steers. headroom: where nothing steers, that of the model under each normalisation.
+    """
 
     folder: Path
     plane: pd.DataFrame
-    contrasts: pd.DataFrame
+    contrasts: pd.DataFrame | None
+    headroom: pd.DataFrame | None
     layers: Mapping[str, Sequence[Sequence[int]]]
 
 
@@ -138,6 +155,7 @@ def rescore(
 ) -> Rescored:
     """Score plans beside the unsteered model on a split, and write scores, plane, contrasts and manifest.
 
+    Without plans the unsteered model alone is scored, and its headroom is written in place of contrasts.
     Of the languages that the plans are for, those that the datasets score are scored; `config.languages` asks for some
     of them. Settings of `config` that are not in `SETTINGS` play no part. One that was stopped goes on where it was.
     model, overwrite: as in `run`. Raises a TranslocalError for what the user can mend.
@@ -166,7 +184,7 @@ def rescore(
             check_enough(inputs, study.counts, (split,), study.tokens)
             check_made_of(store, made_of(study))
             advance(loaded.name)
-        plane, contrasts = _scored(study, plans, split, folder, progress)
+        tables = _scored(study, plans, split, folder, progress)
         save_left_out(folder, study)
         manifest = described(study)
         settings = {key: value for key, value in manifest["config"].items() if key in SETTINGS}
@@ -176,24 +194,38 @@ def rescore(
         name: [[steer.layer for steer in plan.steers] for plan in by_language.values()]
         for name, by_language in plans.items()
     }
-    return Rescored(config.folder, plane, contrasts, layers)
+    return Rescored(config.folder, *tables, layers)
 
 
 def _scored(
     study: Study, plans: Plans, split: Split, folder: Path, progress: Stages
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Plane and contrasts of the plans, written into `folder` with the scores that they are read from."""
+) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
+    """Plane, contrasts and headroom, written into `folder` with the scores that they are read from."""
     outcomes, prompts = Outcomes(study, folder), Prompts.of(study, split)
-    with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans))) as advance:
+    contrasts = headroom = None
+    with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans)) + (not plans)) as advance:
         for method, table in score_plans(prompts, plans, advance):
             outcomes.add(method, table)
+            if not plans:
+                headroom = headroom_under(table, english_scores(study, advance, split), study, split)
+                write_csv(folder / "headroom.csv", headroom)
     cells = Cells(with_neither(pd.concat(outcomes.parts)), study.resampling_of(split))
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
     plane = plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
-    contrasts = base_contrasts(cells, study.config.seed)
     write_csv(folder / "plane.csv", plane)
-    write_csv(folder / "contrasts.csv", contrasts)
-    return plane, contrasts
+    if plans:
+        contrasts = base_contrasts(cells, study.config.seed)
+        write_csv(folder / "contrasts.csv", contrasts)
+    return plane, contrasts, headroom
+
+
+def headroom_under(scores: pd.DataFrame, english: pd.DataFrame, study: Study, split: Split) -> pd.DataFrame:
+    """`headroom_table` of the unsteered model's scores under each normalisation that they allow, the study's first."""
+    own = study.config.normalisation
+    others = [] if own in NOT_SCORED else [name for name in UNDER if name != own]
+    resampling = study.resampling_of(split)
+    tables = {name: headroom_table(base_cells(scores, english, name, resampling)) for name in (own, *others)}
+    return pd.concat([table.assign(normalisation=name) for name, table in tables.items()], ignore_index=True)
 
 
 def _check_asked(config: RunConfig, candidates: Candidates) -> None:

@@ -145,7 +145,7 @@ MISTAKES = {
     ("generate", "--language", "es", "--template", "absent.jinja", "x"): "template 'absent.jinja' can't be read",
     ("generate", "--language", "es", "--model", "./not/here", "x"): "folder './not/here' does not exist",
     ("generate", "--language", "es", "--device", "tpu", "x"): "device 'tpu' is unknown",
-    ("score",): "no plan or vectors are given; to do: pass --plan, or --vectors with --layer",
+    ("score", "--methods", "en"): "--methods en makes no sense without --plan",
     ("score", "--plan", PLAN, "--strength", "2"): "a plan has its own strengths",
     ("score", "--plan", PLAN, "--methods", "surgical,english"): "method 'english' is not in",
     ("score", "--plan", PLAN, "--split", "train"): "split 'train' is unknown; allowed: fit, dev, test",

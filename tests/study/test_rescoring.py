@@ -43,6 +43,23 @@ def test_a_runs_own_plans_give_the_runs_own_plane(counted_run: CountedRun, resco
     assert now["d_localization_lo"].notna().all()
 
 
+def test_the_unsteered_model_alone_has_the_runs_headroom(
+    counted_run: CountedRun, organism: LoadedModel, tmp_path: Path
+) -> None:
+    """Under the run's own normalisation; and a row for each other one, read from the same scores."""
+    alone = again(counted_run, Candidates(), tmp_path / "alone", organism, languages=counted_run.config.languages)
+    assert alone.contrasts is None and alone.headroom is not None
+    assert list(pd.read_csv(alone.folder / "plane.csv")["method"].unique()) == ["base"]
+    assert not (alone.folder / "contrasts.csv").exists()
+    written = pd.read_csv(alone.folder / "headroom.csv")
+    assert list(written["normalisation"].unique()) == ["bytes", "sum", "mean"]
+    before = pd.read_csv(counted_run.folder / "headroom.csv")
+    own = written[written["normalisation"] == "bytes"].drop(columns="normalisation").reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, before, rtol=1e-4, atol=1e-5, check_dtype=False)
+    numbers = written[written["language"] == "macro"].drop(columns=["language", "normalisation"])
+    assert len(numbers.drop_duplicates()) > 1
+
+
 def test_contrasts_are_against_base_and_the_runs_own(counted_run: CountedRun, rescored: Rescored) -> None:
     before, now = (pd.read_csv(folder / "contrasts.csv") for folder in (counted_run.folder, rescored.folder))
     assert set(now["against"]) == {"base"}

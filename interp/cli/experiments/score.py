@@ -1,4 +1,4 @@
-"""`interp score`: existing plans, on any model and datasets."""
+"""`interp score`: existing plans, or the unsteered model alone, on any model and datasets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from figures import number
 from interp.cli import options
 from interp.cli.planes import layer_range, show_plane
+from interp.cli.printing import wide_console
 from interp.cli.steering import AppliedVectors, SteeringOptions, read_steering
 from interp.data import SPLITS
 from interp.errors import ConfigError
@@ -15,12 +17,15 @@ from interp.settings import check_choice
 from interp.study.config import RunConfig
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from interp.study.rescoring import Rescored
 
 EXAMPLES = (
     "Examples:  interp score --plan runs/mine/plan.json --methods surgical,en --out runs/again  |  "
     "interp score --plan runs/mine --universal bmlama --cultural blend --data-dir data --out runs/elsewhere  |  "
-    "interp score --vectors mine.gguf --layer 3 --strength 1 --languages es --out runs/theirs"
+    "interp score --vectors mine.gguf --layer 3 --strength 1 --languages es --out runs/theirs  |  "
+    "interp score --model my.gguf --languages es,ko --shots 4 --split dev"
 )
 
 
@@ -35,6 +40,12 @@ HELPS = {
     "template": "As in `interp run`. Default: the plan's.",
     "out": options.out_in("-score"),
 }
+COLUMNS = (
+    "transfer_english", "transfer", "headroom_transfer", "localization", "explicit_localization",
+    "headroom_localization",
+)  # fmt: skip
+"""Of headroom.csv, on the console."""
+
 STRENGTH = {
     "strength": "With --vectors: what they are multiplied by or, such as 0.1r, a share of the layer's median residual "
     "norm. Default: 1."
@@ -57,19 +68,20 @@ def score(
     """Score existing plans, or vectors, beside the unsteered model; nothing is fitted or chosen.
 
     The plans of a run, or vectors made elsewhere, on any model and datasets. Writes plane.csv, contrasts.csv (every
-    method against base), scores/ and manifest.json.
+    method against base), scores/ and manifest.json. Without a plan and vectors the unsteered model alone is scored, and
+    headroom.csv says what there is to gain, under each normalisation.
     """
     scored = check_choice("split", split, SPLITS)
     if steering.plan is not None and steering.strength is not None:
         raise ConfigError("--strength makes no sense with --plan", remedy="leave it out: a plan has its own strengths")
     options.run_settings(None, given)  # before anything heavy is imported
     source = read_steering(steering, {"--methods": methods})
-    if source is None:
-        raise ConfigError("no plan or vectors are given", remedy="pass --plan, or --vectors with --layer")
     from interp.steering import template_choice
     from interp.study.rescoring import Candidates, rescore
 
-    if isinstance(source, AppliedVectors):
+    if source is None:
+        candidates = Candidates()
+    elif isinstance(source, AppliedVectors):
         candidates = Candidates.of_vectors(
             source.vectors, source.layer, source.strength, source.operator, source.positions
         )
@@ -85,8 +97,27 @@ def score(
     if quiet:
         print(result.folder)
     else:
+        if result.headroom is not None:
+            _show_headroom(result.headroom)
         show_plane(result.plane, split, {name: _layers(name, result) for name in result.layers})
         print(f"tables  {result.folder}")
+
+
+def _show_headroom(headroom: pd.DataFrame) -> None:
+    """What there is to gain, in words for the normalisation asked for, and in numbers for each."""
+    from rich.table import Table
+
+    from interp.names import MACRO
+    from interp.study.search import headroom_lines
+
+    for line in headroom_lines(headroom[headroom["normalisation"] == headroom["normalisation"].iloc[0]]):
+        print(line)
+    table = Table("normalisation", *COLUMNS, title="Headroom, mean over languages [95% interval]")
+    for row in headroom[headroom["language"] == MACRO].to_dict("records"):
+        signed = (column.startswith("headroom") for column in COLUMNS)
+        numbers = (number(row, column, signed=sign) for column, sign in zip(COLUMNS, signed, strict=True))
+        table.add_row(row["normalisation"], *numbers)
+    wide_console().print(table)
 
 
 def _layers(method: str, result: Rescored) -> str:

@@ -16,6 +16,7 @@ from ._report import is_control as is_control
 from ._report import plane_table as plane_table
 from ._report import with_effects as with_effects
 from ._robustness import NOT_SCORED as NOT_SCORED
+from ._robustness import UNDER as UNDER
 from ._robustness import english_scores as english_scores
 from ._robustness import own_options as own_options
 from ._testing import Plans as Plans

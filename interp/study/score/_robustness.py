@@ -139,14 +139,14 @@ RATIO = ("known_right", "known")
 """Numerator and denominator of transfer among the items known in English."""
 
 
-def english_scores(study: Study, advance: Advance) -> pd.DataFrame:
-    """Scores of the unsteered model on all universal test items in English, also those that its corpus states.
+def english_scores(study: Study, advance: Advance, split: Split = "test") -> pd.DataFrame:
+    """Scores of the unsteered model on all universal items of a split in English, also those that its corpus states.
 
     The columns are those of `interp.study.ask.COLUMNS`, the method is `base`.
     """
 
     def make() -> pd.DataFrame:
-        tasks = study.universal_tasks("en", "test", everywhere=True)
+        tasks = study.universal_tasks("en", split, everywhere=True)
         return scored_table(study, tasks, {BASE: Plan()}, partial(advance, "English"))
 
     return study.parts.frame("english", make)

@@ -169,7 +169,7 @@ def test_the_run_and_its_report_say_it(counted_run: CountedRun) -> None:
     assert told[0] in page
     section = page.partition('<section id="robustness"')[2].partition("</section>")[0]
     for row in table[(table["language"] == "macro") & (table["method"] == "loc")].to_dict("records"):
-        assert all(f"{row[name]:+.3f} [" in section for name in UNDER)
+        assert all(f'{row[name]:+.3f} <span class="interval">[' in section for name in UNDER)
     places = [
         page.index(f'<section id="{name}"') for name in ("plane", "robustness", "consistency", "damage", "repeat")
     ]
