@@ -3,6 +3,7 @@ from ._erasure import erasure
 from ._geometry import geometry
 from ._latex import TABLES, latex
 from ._layers import PANELS, layers
+from ._lens import lens
 from ._matrix import matrix
 from ._mechanism import mechanism
 from ._noise import noise
@@ -48,6 +49,7 @@ __all__ = [
     "language_name",
     "latex",
     "layers",
+    "lens",
     "listed",
     "matrix",
     "mechanism",

@@ -85,6 +85,21 @@ def geometry(table: pd.DataFrame) -> str:
     return f"{text}."
 
 
+def lens(table: pd.DataFrame, language: str) -> str:
+    """How often the local and the US answer lead after the last layer, and where the local one leads most."""
+    parts = []
+    for cue, label in (("none", "Without a cue"), ("explicit", "Behind the cue")):
+        rows = table[(table["language"] == language) & (table["cue"] == cue)]
+        if len(rows):
+            best, last = _most(rows, "local"), _most(rows, "layer")
+            parts.append(
+                f"{label} the local answer leads in {number(last, 'local')} of the prompts after the last layer, the "
+                f"US answer in {number(last, 'us')}; the local one most after layer {best['layer']:.0f}, "
+                f"{number(best, 'local')}"
+            )
+    return f"By the logit lens, {_of(language)}: {'. '.join(parts)}."
+
+
 def erasure(table: pd.DataFrame) -> str:
     """What each trained method lost, and what LOC gives back beyond base."""
     rows = table[table["language"] == MACRO]

@@ -15,6 +15,7 @@ from figures._erasure import erasure
 from figures._geometry import COLUMNS as GEOMETRY
 from figures._geometry import geometry
 from figures._layers import layers
+from figures._lens import lens
 from figures._matrix import matrix
 from figures._mechanism import mechanism
 from figures._noise import noise
@@ -79,6 +80,13 @@ FIGURES: Mapping[str, Drawing] = {
         lambda run, _: geometry(run.require("directions"), run.table("layers")),
         lambda run, _: alt.geometry(run.require("directions")),
         columns=GEOMETRY,
+    ),
+    "lens": Drawing(
+        ("lens",),
+        "Whose answer leads after every layer, read by the logit lens, on test",
+        lambda run, language: lens(run.require("lens"), language=language),
+        lambda run, language: alt.lens(run.require("lens"), language),
+        by_language=True,
     ),
     "erasure": _of_table(
         "erasure", "What training lost of localization, and what brings it back", erasure, alt.erasure

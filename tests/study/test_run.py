@@ -48,7 +48,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_promised_is_there(both: Path) -> None:
     for name in (
         "manifest.json", "plan.json", "plane.csv", "contrasts.csv", "controls.csv",
-        "probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv", "layers.csv",
+        "probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv", "lens.csv", "layers.csv",
         "sweep.csv", "items.parquet", "scores/base.parquet", "vectors/en.es.safetensors", "robustness.csv",
         "consistency.csv", "damage.csv", "scores/english.parquet", "scores/sentences.parquet",
         *(f"figures/{figure}.{suffix}" for figure in ("plane", "layers") for suffix in ("pdf", "svg", "png")),
@@ -192,7 +192,7 @@ def test_layers_table_has_every_layer_but_no_last_block_effects(both: Path) -> N
 
 def test_locating_alone_gives_the_tables_of_the_run(es: Path, tmp_path: Path) -> None:
     alone = run_locate(RunConfig(languages=("es",), out=str(tmp_path / "alone"), **SMALL), Bars(quiet=True))
-    for name in ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv"):
+    for name in ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "attribution.csv", "lens.csv"):
         assert (alone.folder / name).read_bytes() == (es / name).read_bytes(), name
     layers, whole = (pd.read_csv(folder / "layers.csv") for folder in (alone.folder, es))
     pd.testing.assert_frame_equal(layers, whole[layers.columns])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from interp.study.config import RunConfig
     from interp.study.cost import Estimate, Offer
 
-TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "layers.csv")
+TABLES = ("probes.csv", "alignment.csv", "directions.csv", "onsets.csv", "lens.csv", "layers.csv")
 RUN_TABLES = (
     "headroom.csv", "plane.csv", "contrasts.csv", "verdicts.csv", "controls.csv", "fronts.csv", "consistency.csv",
     "plan.json", "candidates.parquet", "layers_chosen.csv",

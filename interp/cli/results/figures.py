@@ -39,7 +39,7 @@ def figures(
     ] = None,
     folder: options.RunsFolder = None,
 ) -> None:
-    """Draw a run's figures from its tables: plane, layers, sweep, geometry, erasure, mechanism, matrix, ablations.
+    """Draw a run's figures from its tables: plane, layers, sweep, geometry, lens, erasure, mechanism, matrix, others.
 
     Figures whose tables the run doesn't have are left out, which is said. The same tables give the same bytes.
     """

@@ -5,5 +5,6 @@ from ._direct import Unit as Unit
 from ._direct import logit_attribution as logit_attribution
 from ._effects import Effects as Effects
 from ._folding import folded as folded
+from ._lens import option_lens as option_lens
 from ._patching import cue_attribution as cue_attribution
 from ._patching import patch_residuals as patch_residuals

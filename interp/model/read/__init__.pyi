@@ -7,6 +7,7 @@ from ._batching import within_memory as within_memory
 from ._memory import Budget as Budget
 from ._memory import Passes as Passes
 from ._memory import out_of_memory as out_of_memory
+from ._residuals import Hooks as Hooks
 from ._residuals import Reading as Reading
 from ._residuals import Residuals as Residuals
 from ._residuals import read_residuals as read_residuals

@@ -111,6 +111,9 @@ class Workload:
         counted = TextsRead.noting(study)
         read_residuals(counted, FitResiduals({}, {}, {}, {}, {}, {}), unsaid)
         yield from (self.read("locate", texts) for texts in counted.texts)
+        for code in study.languages:
+            cued = study.cultural_texts(code, "test", "explicit", study.culture(code))
+            yield self.read(f"lens {code}", [*study.cultural_texts(code, "test"), *cued])
         limit = study.design.attribution_items
         for code in study.languages if limit else ():
             facts = study.universal_texts(code, "test")[:limit]

@@ -1,4 +1,4 @@
-"""Which blocks and heads make the difference between right and default, local and US; which carry a cue."""
+"""Which blocks and heads make the difference between right and default, local and US; which option leads by layer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from interp.data import Role, Task
+from interp.data import Cue, Role, Task
 from interp.errors import ModelError, Notice
 from interp.model import HookedModel
 from interp.model.attribution import (
@@ -22,9 +23,12 @@ from interp.model.attribution import (
     cue_pairs,
     folded,
     logit_attribution,
+    option_lens,
     patch_residuals,
     require_bridge,
 )
+from interp.names import MACRO
+from interp.plane import Cells, chosen_share, estimate
 from interp.progress import Advance
 from interp.study.ask import Study
 
@@ -108,6 +112,56 @@ def _patched(study: Study, model: HookedModel, code: str, limit: int, add: Calla
     add(code, "right - wrong", [target.clusters[i] for i, _ in rows], make)
 
 
+LEADS: dict[str, Role] = {"local": "local", "us": "reference"}
+"""Column of `lens.csv` -> the role of the option that leads."""
+
+CUES: tuple[Cue, ...] = ("none", "explicit")
+
+
+def lens_table(study: Study, advance: Advance) -> pd.DataFrame:
+    """The rows of `lens.csv`: per layer (-1: embedding output), language and `macro`, and cue (none, explicit).
+
+    Columns: layer, language, cue, and local and us, each with a 95% interval over topics: the share of cultural test
+    prompts whose local (US) option leads where the layer's stream is read by the unembedding (`option_lens`). Options
+    that begin with the same token tie. Empty, with a notice, where the model can't be read so.
+    """
+    parts = []
+    for cue in CUES:
+        outcomes = []
+        for code in study.languages:
+            advance(f"lens {code}")
+            tasks = study.cultural_tasks(code, "test", cue)
+            make = partial(option_lens, study.loaded.model, [task.prompt for task in tasks], **study.passes)
+            logits = _allowed(make)
+            if logits is None:
+                return pd.DataFrame()
+            outcomes.append(_leading(tasks, logits))
+        cells = Cells(pd.concat(outcomes, ignore_index=True), study.resampling)
+        for number, layer in enumerate(cells.methods):
+            for language in (*cells.languages, MACRO):
+                row: dict[str, object] = {"layer": number - 1, "language": language, "cue": cue}
+                for name in LEADS:
+                    share = estimate(cells, [layer], language, name)
+                    row |= {name: share.estimate, f"{name}_lo": share.lo, f"{name}_hi": share.hi}
+                parts.append(row)
+    return pd.DataFrame(parts)
+
+
+def _leading(tasks: Sequence[Task], logits: Float[np.ndarray, "layer option"]) -> pd.DataFrame:
+    """One row per layer and task, with a column per entry of LEADS: the share of its leading options of that role."""
+    marks = [mark for task in tasks for mark in task.marks]
+    owners = np.repeat(np.arange(len(tasks)), [len(task.marks) for task in tasks])
+    own = np.array([mark.index >= 0 and mark.own for mark in marks])
+    values = np.where(own, logits, -np.inf)
+    shares = {
+        name: chosen_share(values, owners, own & np.array([mark.role == role for mark in marks])).ravel()
+        for name, role in LEADS.items()
+    }
+    rows = [(task.axis, task.prompt.language, task.prompt.item, task.cluster) for task in tasks]
+    table = pd.DataFrame(rows * len(logits), columns=["axis", "language", "item", "cluster"])
+    return table.assign(method=np.repeat([f"layer {layer}" for layer in range(len(logits))], len(tasks)), **shares)
+
+
 Result = TypeVar("Result")
 
 
@@ -116,5 +170,5 @@ def _allowed(make: Callable[[], Result]) -> Result | None:
     try:
         return make()
     except ModelError as error:
-        warnings.warn(f"left out of attribution: {error}", Notice, stacklevel=2)
+        warnings.warn(f"left out of the analysis: {error}", Notice, stacklevel=2)
         return None

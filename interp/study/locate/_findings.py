@@ -39,7 +39,22 @@ def findings(located: Located) -> list[str]:
         )
     else:
         lines.append("Onsets are left out: too few items share an answer for the answer probe (raise --limit).")
-    return [*lines, *_directions(located.directions), *_attribution(located.attribution)]
+    return [*lines, *_directions(located.directions), *_attribution(located.attribution), *_lens(located.lens)]
+
+
+def _lens(lens: pd.DataFrame) -> list[str]:
+    """From which layer on the local option leads the US one, behind the cue and without it, over all languages."""
+    if lens.empty:
+        return []
+    places = {}
+    for cue, rows in lens[lens["language"] == MACRO].groupby("cue"):
+        behind = rows.sort_values("layer", ascending=False)
+        leads = (behind["local"] > behind["us"]).cummin()
+        places[cue] = f"from {_layer(int(behind['layer'][leads].min()))} on" if leads.any() else "not at the end"
+    return [
+        "Read by the logit lens (first tokens of the options), the local answer leads the US answer "
+        f"{places['none']} without a cue, and {places['explicit']} behind the cue."
+    ]
 
 
 def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:

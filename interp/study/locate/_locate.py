@@ -17,7 +17,7 @@ from interp.progress import Advance
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals
 from interp.study.folder import write_csv
-from interp.study.locate._attribution import KINDS, attribution_table
+from interp.study.locate._attribution import CUES, KINDS, attribution_table, lens_table
 from interp.study.locate._probing import probe_table, run_probes
 from interp.study.locate._residuals import (
     Labels,
@@ -66,23 +66,25 @@ class Located:
     alignment: pd.DataFrame
     directions: pd.DataFrame
     attribution: pd.DataFrame
+    lens: pd.DataFrame
     layers: pd.DataFrame
     onsets: pd.DataFrame
     separations: Mapping[str, Separation]
     signals: Mapping[str, Mapping[str, Sequence[Signal]]]
 
     def write(self, folder: Path) -> None:
-        """Write every table but `layers`, which a run extends first; attribution only where there is any."""
+        """Write every table but `layers`, which a run extends first; attribution and lens only where there are any."""
         for name in ("probes", "alignment", "directions", "onsets"):
             write_csv(folder / f"{name}.csv", getattr(self, name))
-        if len(self.attribution):
-            write_csv(folder / "attribution.csv", self.attribution)
+        for name in ("attribution", "lens"):
+            if len(getattr(self, name)):
+                write_csv(folder / f"{name}.csv", getattr(self, name))
 
 
 def locate_steps(study: Study) -> int:
     """How many steps `locate` takes."""
     kinds = KINDS if study.design.attribution_items else 0
-    return _reading_steps(study) + 1 + len(study.languages) * (4 + kinds)
+    return _reading_steps(study) + 1 + len(study.languages) * (4 + kinds + len(CUES))
 
 
 def quick_steps(study: Study) -> int:
@@ -111,6 +113,7 @@ def locate(study: Study, fit: FitResiduals, advance: Advance) -> Located:
         alignment=alignment,
         directions=directions,
         attribution=frame("locate/attribution", lambda: attribution_table(study, advance)),
+        lens=frame("locate/lens", lambda: lens_table(study, advance)),
         layers=layer_table(study, probes, alignment, directions, separated),
         onsets=onset_table(study, fit, probes, directions, separated),
         separations=separated,

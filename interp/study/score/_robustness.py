@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from figures import number
+from interp.data import Split
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Effect, Resampling, estimate, normalise, outcomes
 from interp.progress import Advance
