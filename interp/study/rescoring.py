@@ -155,7 +155,8 @@ def rescore(
 ) -> Rescored:
     """Score plans beside the unsteered model on a split, and write scores, plane, contrasts and manifest.
 
-    Without plans the unsteered model alone is scored, and its headroom is written in place of contrasts.
+    Without plans the unsteered model alone is scored, on each language's own options, and its headroom is written in
+    place of contrasts.
     Of the languages that the plans are for, those that the datasets score are scored; `config.languages` asks for some
     of them. Settings of `config` that are not in `SETTINGS` play no part. One that was stopped goes on where it was.
     model, overwrite: as in `run`. Raises a TranslocalError for what the user can mend.
@@ -201,7 +202,7 @@ def _scored(
     study: Study, plans: Plans, split: Split, folder: Path, progress: Stages
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
     """Plane, contrasts and headroom, written into `folder` with the scores that they are read from."""
-    outcomes, prompts = Outcomes(study, folder), Prompts.of(study, split)
+    outcomes, prompts = Outcomes(study, folder), Prompts.of(study, split, others=bool(plans))
     contrasts = headroom = None
     with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans)) + (not plans)) as advance:
         for method, table in score_plans(prompts, plans, advance):

@@ -33,15 +33,15 @@ class Prompts:
     _normalisers: dict[str, BoundedNormaliser | None] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, study: Study, split: Split = "test") -> Prompts:
-        """All prompts of a study on a split."""
+    def of(cls, study: Study, split: Split = "test", *, others: bool = True) -> Prompts:
+        """All prompts of a study on a split. others: `full` has the options of other languages too."""
         return cls(
             study,
             full={
                 code: [
-                    *study.universal_tasks(code, split, full=True),
-                    *study.universal_tasks(code, split, full=True, sensitive=True),
-                    *study.cultural_tasks(code, split, full=True),
+                    *study.universal_tasks(code, split, full=others),
+                    *study.universal_tasks(code, split, full=others, sensitive=True),
+                    *study.cultural_tasks(code, split, full=others),
                     *study.cultural_tasks(code, split, "explicit"),
                 ]
                 for code in study.languages
