@@ -194,7 +194,7 @@ def test_ctrl_c_is_answered(interp: Callable[..., Done], monkeypatch: pytest.Mon
     monkeypatch.setattr("interp.cli.setup._selecting.load", stop)
     done = interp("fetch", "atlas")
     assert done.code == 130
-    assert done.err == "stopped: tables that were fetched whole stay in the cache\n"
+    assert done.err == "stopped: tables that were downloaded completely stay in the cache\n"
 
 
 def test_the_commands_need_nothing_heavy() -> None:

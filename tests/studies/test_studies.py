@@ -346,7 +346,7 @@ def test_run_says_what_finished_and_goes_on(executed: dict, tmp_path: Path, monk
     words = ("run", str(written(SMALL, tmp_path)))
     executed["failing"] = "interrupt"
     assert command(*words) == (130, command(*words)[1])
-    assert "the same command goes on from there" in command(*words)[1]
+    assert "give the same command again to continue" in command(*words)[1]
     executed["failing"] = "seed1:locate"
     code, output = command(*words, "--workers", "3", "--retries", "1")
     assert code == 1
