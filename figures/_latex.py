@@ -115,11 +115,11 @@ TABLES: Mapping[str, Tabular] = {
         {
             "Method": _label,
             "Lost": _signed("erasure"),
-            "Lost behind the cue": _signed("knowledge_lost"),
-            "Given back by LOC": _signed("recoverable"),
-            "By a wrong culture's": _signed("recoverable_wrong"),
+            "Lost with the cue": _signed("knowledge_lost"),
+            "Restored by LOC": _signed("recoverable"),
+            "By a wrong culture": _signed("recoverable_wrong"),
         },
-        "Localization that training lost, and what gives it back.",
+        "Localization lost in training, and what restores it.",
     ),
     "ablations": Tabular(
         "ablations",

@@ -75,16 +75,17 @@ FIGURES: Mapping[str, Drawing] = {
     ),
     "geometry": Drawing(
         ("directions",),
-        "How EN and LOC vectors lie to each other",
+        "Cosine, norms and angles of the EN and LOC vectors",
         lambda run, _: geometry(run.require("directions"), run.table("layers")),
         lambda run, _: alt.geometry(run.require("directions")),
         columns=GEOMETRY,
     ),
-    "erasure": _of_table(
-        "erasure", "What training lost of localization, and what brings it back", erasure, alt.erasure
-    ),
+    "erasure": _of_table("erasure", "Localization lost in training, and what restores it", erasure, alt.erasure),
     "mechanism": _of_table(
-        "mechanism", "What training moved, and the localization that undoing it restores", mechanism, alt.mechanism
+        "mechanism",
+        "The shift caused by training, and the localization that undoing it restores",
+        mechanism,
+        alt.mechanism,
     ),
     "matrix": _of_table("matrix", "Localization of every language to every culture", matrix, alt.matrix),
     "ablations": Drawing(
@@ -95,7 +96,7 @@ FIGURES: Mapping[str, Drawing] = {
     ),
     "noise": _of_table(
         "noise",
-        "Searches where there is nothing to find",
+        "Searches over random vectors or random labels",
         lambda table: noise(_of_mean(table)),
         lambda table: alt.noise(_of_mean(table)),
     ),

@@ -167,18 +167,18 @@ def sentences(regret: pd.DataFrame, ablated: pd.DataFrame) -> Iterator[str]:
         own = rows[plan]
         crossed = next(row for row in own if row["language"] == MACRO)["regret_crossed"]
         yield (
-            f"{plan}: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
-            f"{_mean(own, 'regret')} against the best on test, {estimate(crossed, signed=True)} against one chosen on "
-            "other items"
+            f"{plan} plan: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
+            f"{_mean(own, 'regret')} against the best plan on test, {estimate(crossed, signed=True)} against the best "
+            "plan chosen on other items"
         )
     own = rows[SEARCHED]
     yield (
-        f"dev flattered the searched plan by {_mean(own, 'optimism_transfer')} in transfer and "
-        f"{_mean(own, 'optimism_localization')} in localization (probability of the right and of the local option)"
+        f"dev overestimated the searched plan by {_mean(own, 'optimism_transfer')} in transfer and "
+        f"{_mean(own, 'optimism_localization')} in localization (in probability of the right and of the local option)"
     )
     better = better_rows(ablated)
     n = ablated["ablation"].nunique() - 1
-    yield f"of {n} ablations, better than the searched plan on both axes (Holm): {', '.join(better) or 'none'}"
+    yield f"ablations better than the searched plan on both axes, of {n} (Holm-adjusted): {', '.join(better) or 'none'}"
 
 
 def _mean(rows: Sequence[Mapping[Any, Any]], name: str) -> str:

@@ -161,7 +161,7 @@ def counted(table: pd.DataFrame) -> Mapping[str, dict[str, float]]:
 def counted_lines(table: pd.DataFrame) -> list[str]:
     """The counts in sentences."""
     return [
-        f"random {kind}: dev shows a gain in {n['dev']} of {n['searches']} searches; on test the lower bound is above "
-        f"0 in {n['either']} (transfer {n['transfer']}, localization {n['localization']})"
+        f"random {kind}: dev shows a gain in {n['dev']} of {n['searches']} searches; on test the lower bound of the "
+        f"gain is above 0 in {n['either']} (transfer {n['transfer']}, localization {n['localization']})"
         for kind, n in counted(table).items()
     ]

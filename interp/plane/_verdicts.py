@@ -60,16 +60,16 @@ CLAIMS = (
                 "question-specific accuracy does not clearly rise, so the model prefers some answers whatever is asked",
             ),
             Criterion(
-                "transfer", "third_language", "it beats a vector to a third language",
-                "it does not clearly beat a vector to a third language",
+                "transfer", "third_language", "it beats a vector towards a third language",
+                "it does not clearly beat a vector towards a third language",
             ),
             Criterion(
                 "transfer", "nonfactual_en", "it beats a vector fitted on sentences without facts",
                 "it does not clearly beat a vector fitted on sentences without facts",
             ),
             Criterion(
-                "answer_language", BASE, "the answers stay in the language asked",
-                "fewer answers are in the language asked", stays=True,
+                "answer_language", BASE, "the answers stay in the language of the question",
+                "fewer answers are in the language of the question", stays=True,
             ),
         ),
     ),
@@ -95,8 +95,8 @@ CLAIMS = (
                 "it does not clearly beat the vector of a wrong language",
             ),
             Criterion(
-                "localization", "random", f"it beats {DRAWS} random vectors", "some random vectors gain as much",
-                drawn=True,
+                "localization", "random", f"it beats {DRAWS} random vectors",
+                "some random vectors gain at least as much", drawn=True,
             ),
         ),
     ),
@@ -169,7 +169,7 @@ def _drawn(criterion: Criterion, method: str, language: str, controls: pd.DataFr
     same = (controls["control"] == criterion.against) & (controls["metric"] == criterion.metric)
     below = controls.loc[same & (controls["language"] == language), beaten].dropna()
     if len(below) and below.iloc[0] < len(below):
-        return False, f"{criterion.fails} ({int(below.iloc[0])} of {len(below)} lie below it)"
+        return False, f"{criterion.fails} ({int(below.iloc[0])} of {len(below)} gain less)"
     return (True if len(below) >= DRAWS else None), criterion.holds
 
 

@@ -139,7 +139,7 @@ class RunConfig(Checked):
         if not all(size(read_strength(value)) for value in self.strengths):
             raise ConfigError(
                 f"strengths {self.strengths!r} are not allowed",
-                allowed="numbers other than 0, or shares of the residual norm, such as 0.1r",
+                allowed="numbers other than 0, or shares of the residual norm such as 0.1r",
             )
         if self.layers:
             read_layers(self.layers)
@@ -147,8 +147,8 @@ class RunConfig(Checked):
             read_seconds(self.budget)
             if self.design != "auto":
                 raise ConfigError(
-                    f"design {self.design!r} and budget {self.budget!r} do not go together",
-                    allowed="a design, or a budget that picks one",
+                    f"design {self.design!r} and budget {self.budget!r} can't be combined",
+                    allowed="either a design, or a budget that picks the design",
                     remedy="leave one of them out",
                 )
         _ = self.rule  # its bounds are checked
@@ -202,7 +202,7 @@ class RunConfig(Checked):
 def _check_trained(config: RunConfig) -> None:
     seeds = config.training_seeds
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ConfigError(f"training_seeds {seeds!r} are not allowed", allowed="different whole numbers from 0")
+        raise ConfigError(f"training_seeds {seeds!r} are not allowed", allowed="different whole numbers, 0 or larger")
     to_train = [one for one in parse_methods(config.methods).trained if one.method]
     for method in [one.method for one in to_train] or ["midalign"]:
         training_settings(config.training, method, seeds[0])

@@ -180,7 +180,7 @@ def _manifest(study: Study, beside: TrainedModels, timings: Mapping[str, float])
         "controls": {
             "third_language": {code: study.third_language(code) for code in study.languages},
             "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
-            "search": "the same for methods and controls: the same grid, rounds and rule, on the same prompts of dev",
+            "search": "methods and controls are searched alike: the same grid, rounds, rule and dev prompts",
         },
         "design": asdict(study.design),
         "trained": beside.described(),

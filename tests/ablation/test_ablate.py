@@ -242,7 +242,7 @@ def test_a_run_made_otherwise_is_refused(change: Callable, problem: str, copied:
 def test_a_changed_or_unfinished_run_is_refused(copied: Path, organism: LoadedModel, tmp_path: Path) -> None:
     with (copied / "candidates.parquet").open("ab") as file:
         file.write(b"more")
-    with pytest.raises(OutputError, match=r"was changed: candidates\.parquet: not as it was written"):
+    with pytest.raises(OutputError, match=r"was changed: candidates\.parquet: changed since it was written"):
         ablate(copied, Bars(quiet=True), organism)
     (copied / "plan.json").unlink()
     with pytest.raises(OutputError, match="has no surgical plan"):

@@ -157,7 +157,7 @@ def test_verify_names_what_changed(tmp_path: Path) -> None:
     code, output = command("show", folder, "--verify", "--json")
     assert code == 1
     assert json.loads(output)["damaged"] == [
-        "scores/base.parquet: not as it was written", "other.csv: No such file or directory",
+        "scores/base.parquet: changed since it was written", "other.csv: No such file or directory",
     ]  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def ablate(
     if quiet:
         print(place)
         return
-    print("Differences from the unsteered model, test, mean over languages [95%]")
+    print("Differences from the unsteered model on test, mean over languages [95% interval]")
     for line in lines:
         print(f"- {line}")
     print(f"tables  {place}")

@@ -33,9 +33,9 @@ def study() -> None:
 
 @app.command(epilog="Examples:  interp study show study.yaml  |  interp study show study.yaml --json")
 def show(file: StudyPath, out: Out = Path("runs"), as_json: AsJson = False) -> None:
-    """Check a study, and print its runs, their units, and the time and disk that they take; nothing is run or written.
+    """Check a study and print its runs and units, with the time and disk space they need. Nothing is run or written.
 
-    Exit code 1 where a run would not fit.
+    The exit code is 1 if a run would not fit on this machine.
     """
     study, planned = _planned(file, out)
     with options.interruptible("nothing was written"):
@@ -166,7 +166,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     lines += [
         "",
         f"to do   {todo['runs']} of {n_runs} runs, {todo['units']} units (searches, languages, and locate)",
-        f"time    {_between(todo['seconds'])} in one process, as busy as this machine is now",
+        f"time    {_between(todo['seconds'])} in one process, measured on this machine as busy as it is now",
         f"disk    {bytes_text(todo['disk_bytes'])}" + ("" if free is None else f", {bytes_text(free)} free"),
         f"writes  {summary['folder']}",
     ]

@@ -34,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 
 @app.callback(invoke_without_command=True)
 def runs(context: typer.Context, folder: options.RunsFolder = None, as_json: AsJson = False) -> None:
-    """List runs: finished ones, and how far the others are."""
+    """List finished runs, and the progress of unfinished ones."""
     context.obj = folder
     if context.invoked_subcommand:
         return

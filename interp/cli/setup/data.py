@@ -52,7 +52,7 @@ def list_datasets(
     axis: Annotated[str | None, typer.Option(help="Axis: universal, cultural or parallel. Default: all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """List datasets: name, axis, languages, cultures, items as published, licence, gated or not."""
+    """List datasets with axis, languages, cultures, number of published items, licence, and whether they are gated."""
     if axis is not None:
         check_choice("axis", axis, ("universal", "cultural", "parallel"))
     from interp.cli.setup._showing import described, listing
@@ -134,7 +134,7 @@ def fetch(
     name: Annotated[str, typer.Argument(help="A dataset's name (`interp data list`).")],
     languages: Annotated[str | None, typer.Option(help="Languages to fetch, such as es,zh. Default: all.")] = None,
 ) -> None:
-    """Fetch a dataset into the cache, for machines without a network (there with HF_HUB_OFFLINE=1)."""
+    """Download a dataset into the cache, for later use without a network (set HF_HUB_OFFLINE=1 there)."""
     from interp.cli.setup import _selecting as selecting
     from interp.cli.setup._showing import console, summary
     from interp.data.own import is_file

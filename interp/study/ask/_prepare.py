@@ -70,13 +70,13 @@ def _missing(study: Study) -> Iterator[str]:
             f"{', '.join(lacking) or 'sentences of the fit split'}; pass --parallel, see `interp data list`"
         )
     if any(study.third_language(code) is None for code in study.languages):
-        yield "the third-language control is left out: the datasets share one language besides English"
+        yield "the third-language control is left out: the datasets share only one language besides English"
     if any(study.wrong_culture(code) is None for code in study.languages):
-        yield "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
+        yield "the wrong-culture control is left out: the dataset has only the own and the reference culture"
     if not study.target_language:
         lacking = [code for code in study.languages if not study.shared_places(code, "fit")[0]]
         yield (
-            "loc_language is left out: no cultural question of the fit split is asked both in English and in "
+            "loc_language is left out: no cultural question in the fit split is asked both in English and in "
             f"{', '.join(lacking)}"
         )
     elif not study.wrong_language:

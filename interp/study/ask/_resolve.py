@@ -136,7 +136,7 @@ def _scored_of(among: Sequence[str], scored: Sequence[str]) -> tuple[str, ...]:
     languages = tuple(code for code in scored if code in among)
     if not languages:
         raise DataError(
-            f"the datasets score none of the languages {', '.join(among)}",
+            f"the datasets can't score any of the languages {', '.join(among)}",
             allowed=", ".join(scored),
             remedy="choose other datasets, or name cultures with --cultures (es=MX)",
         )

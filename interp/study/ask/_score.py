@@ -245,9 +245,9 @@ def estimated_table(
 def estimated_line(table: pd.DataFrame) -> str:
     """The table in words."""
     return (
-        f"The search and the controls sum {table['words'].max():,} words of the vocabulary, which hold at least "
-        f"{table['share'].min():.1%} of the unsteered probability, and estimate the rest. On {table['prompts'].sum()} "
-        f"test prompts, under the {table['plans'].max()} plans of the methods, an option's log-likelihood is off by "
-        f"{np.sqrt((table['rms'] ** 2).mean()):.3f} nats in the root mean square, and {table['flips'].mean():.2%} of "
-        "the choices differ. What is reported of a method is exact."
+        f"To save time, the search and the controls sum the softmax over {table['words'].max():,} words of the "
+        f"vocabulary, which hold at least {table['share'].min():.1%} of the unsteered probability, and estimate the "
+        f"rest. On {table['prompts'].sum()} test prompts under the {table['plans'].max()} plans of the methods, the "
+        f"log-likelihood of an option has a root-mean-square error of {np.sqrt((table['rms'] ** 2).mean()):.3f} "
+        f"nats, and {table['flips'].mean():.2%} of the choices differ. The results reported for methods are exact."
     )

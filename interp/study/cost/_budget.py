@@ -66,7 +66,7 @@ def settle(
     if config.model == ORGANISM and not config.budget:
         return replace(config, design=DEFAULT)  # type: ignore[arg-type]
     if loaded is not None and not has_configuration(loaded) and not config.budget:
-        text = f"design {DEFAULT}: there is no estimate of how long this model takes (--design picks another)"
+        text = f"design {DEFAULT}, because the time for this model can't be estimated (--design picks another)"
         warnings.warn(text, Notice, stacklevel=2)
         return replace(config, design=DEFAULT)  # type: ignore[arg-type]
     asked = config.budget or BUDGET
@@ -75,12 +75,12 @@ def settle(
     if not fitting and config.budget:
         needed = _minutes(choices[0].cost.middle)
         raise ConfigError(
-            f"budget {config.budget} is too small: the smallest design takes about {needed} here",
+            f"budget {config.budget} is too small: the smallest design takes about {needed} on this machine",
             allowed=f"{needed} or more",
-            remedy="pass a larger --budget, fewer --languages, or --layers, --strengths and --draws of your own",
+            remedy="pass a larger --budget or fewer --languages, or set --layers, --strengths and --draws",
         )
     picked = fitting[-1] if fitting else choices[0]
-    message = f"design {picked.name}: about {_minutes(picked.cost.middle)} here"
+    message = f"design {picked.name}: about {_minutes(picked.cost.middle)} on this machine"
     if not fitting:
         message += f", more than {asked}, but no design is smaller"
     elif picked.name != choices[-1].name:

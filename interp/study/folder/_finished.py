@@ -44,7 +44,7 @@ from interp.study.search import Chosen, method_of
 ADDED = ("ablations.csv", "regret.csv", "noise.csv", "report.html")
 """Files that are written again when a run is added to; its figures are too."""
 
-REMEDY = "make the run again: `interp run --overwrite` with its settings"
+REMEDY = "repeat the run: `interp run --overwrite` with its settings"
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reop
     files = {line.partition(":")[0]: line for line in verify(folder, manifest)}
     if changed := [line for file, line in files.items() if file not in ADDED and not file.startswith("figures/")]:
         raise OutputError(
-            f"{folder} was changed: {'; '.join(changed)}", allowed="a run as it was written", remedy=REMEDY
+            f"{folder} was changed: {'; '.join(changed)}", allowed="a run whose files are unchanged", remedy=REMEDY
         )
     named: dict[str, Any] = {"methods": DEFAULT, "out": str(folder)}
     config, loaded = with_model(RunConfig(**as_settings(manifest["config"]) | named), model)
@@ -209,6 +209,6 @@ def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reop
 def _check(folder: Path, made_with: dict[str, Any], current: dict[str, Any]) -> None:
     if differ := differences(made_with, current):
         raise OutputError(
-            f"{folder} was made otherwise: {'; '.join(differ)}", allowed="the same data, model and versions",
+            f"{folder} was made in another way: {'; '.join(differ)}", allowed="the same data, model and versions",
             remedy=REMEDY,
         )  # fmt: skip

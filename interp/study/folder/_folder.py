@@ -40,7 +40,7 @@ def hold(folder: Path) -> FileLock:
         holder = path.read_text(errors="replace") if path.exists() else ""
         raise OutputError(
             f"{folder} is in use by {holder or 'another process'}",
-            allowed="one process per run",
+            allowed="one process per run at a time",
             remedy="wait until it ends, stop it, or pass another --out",
         ) from None
     path.write_text(f"process {os.getpid()} on {platform.node()}")
@@ -107,7 +107,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a finished run; raises OutputError where it can't be read or has no settings."""
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest.get("config"), dict):
-        raise OutputError(f"{folder / MANIFEST} has no settings of a run", allowed="a run's folder")
+        raise OutputError(f"{folder / MANIFEST} does not hold the settings of a run", allowed="a run's folder")
     return manifest
 
 
@@ -131,7 +131,7 @@ def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
         except OSError as error:
             problems.append(f"{name}: {error.strerror}")
         else:
-            problems += [] if same else [f"{name}: not as it was written"]
+            problems += [] if same else [f"{name}: changed since it was written"]
     return problems
 
 

@@ -81,7 +81,7 @@ def frame_bytes(key: str, frame: pd.DataFrame) -> bytes:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     categories = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     if categories:
-        raise ValueError(f"{key} has categories, which are not kept: {categories}")
+        raise ValueError(f"{key} has categorical columns, which can't be stored: {categories}")
     table = table.replace_schema_metadata(None)
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, table.schema, store_schema=False) as writer:

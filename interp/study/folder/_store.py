@@ -112,7 +112,7 @@ class Store(Parts):
             return value
         raise OutputError(
             f"{key} can't be read back from {self.folder}",
-            allowed="a disk that keeps what is written",
+            allowed="a disk that stores files reliably",
             remedy="check the disk, or pass another --out",
         )
 
@@ -141,7 +141,7 @@ class Store(Parts):
                 os.replace(path, target)
             except FileNotFoundError:
                 return
-        warnings.warn(f"{path} is damaged ({reason}): moved to {target}, made again", Notice, stacklevel=2)
+        warnings.warn(f"{path} is damaged ({reason}): moved to {target} and computed again", Notice, stacklevel=2)
 
     def _place(self, key: str) -> Path:
         segments = key.split("/")
@@ -155,8 +155,10 @@ class Store(Parts):
             if place == self.folder:
                 return path
             if place.is_symlink():
-                raise OutputError(f"{place} is a link", allowed="the run's own folders", remedy="remove the link")
-        raise ValueError(f"{path} is outside of {self.folder}")
+                raise OutputError(
+                    f"{place} is a symbolic link", allowed="the run's own folders", remedy="remove the link"
+                )
+        raise ValueError(f"{path} is outside {self.folder}")
 
     def _clear(self) -> None:
         for path in (self.folder / f".{IDENTITY}{PARTIAL}", *self._parts.rglob(f".*{PARTIAL}")):
@@ -176,6 +178,6 @@ class Store(Parts):
         if differ:
             raise ConfigError(
                 f"{self.folder} holds another run: {'; '.join(differ)}",
-                allowed="the same run, which goes on",
+                allowed="the same run, to continue it",
                 remedy="pass another --out, or --overwrite",
             )

@@ -85,8 +85,8 @@ def check_made_of(store: Store, made_of: Mapping[str, Any]) -> None:
     differ = differences(store.value("made_of", lambda: dict(made_of)), json.loads(json.dumps(made_of)))
     if differ:
         raise ConfigError(
-            f"{store.folder} holds parts of another run: {'; '.join(differ)}", allowed="the same model, which goes on",
-            remedy="pass another --out, or --overwrite",
+            f"{store.folder} holds parts of another run: {'; '.join(differ)}",
+            allowed="the same model, to continue the run", remedy="pass another --out, or --overwrite",
         )  # fmt: skip
 
 

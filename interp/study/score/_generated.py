@@ -165,7 +165,7 @@ def said_line(table: pd.DataFrame) -> str:
     row = table[(table["method"] == BASE) & (table["language"] == MACRO)].iloc[0]
     local = estimated(*(row[f"localization_generated{end}"] for end in ("", "_lo", "_hi")))
     return (
-        f"generated answers: base is local in {local}; it agrees with the chosen option in "
-        f"{estimated(row['agreement'], digits=2)} of {row['n']} (item, language) pairs "
+        f"generated answers: a share of {local} of the unsteered model's free answers is local; they agree with the "
+        f"option it chooses in {estimated(row['agreement'], digits=2)} of {row['n']} (item, language) pairs "
         f"(kappa {estimated(row['kappa'], digits=2)})"
     )

@@ -267,7 +267,7 @@ def consistency_line(table: pd.DataFrame) -> str:
     """How many of the facts that base knows in English it also gets right elsewhere, and how far its rankings agree."""
     row = table[(table["method"] == BASE) & (table["language"] == MACRO)].to_dict("records")[0]
     return (
-        f"Unsteered, the model gets {number(row, 'english')} of the facts right in English; of these it gets "
-        f"{number(row, 'transfer_given_en')} right in the other languages, and its rankings of the options agree with "
-        f"English by RankC {number(row, 'rankc')} (consistency.csv)."
+        f"The unsteered model answers {number(row, 'english')} of the facts correctly in English, and "
+        f"{number(row, 'transfer_given_en')} of those correctly in the other languages. Its rankings of the options "
+        f"agree with the English rankings with a RankC of {number(row, 'rankc')} (consistency.csv)."
     )
