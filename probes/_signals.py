@@ -158,7 +158,7 @@ def resample(
     without values or with values of a single cluster, or labels that are not of one kind.
     """
     if not signals:
-        raise ValueError("signals is empty; give at least one Signal")
+        raise ValueError("signals is empty; pass at least one Signal")
     values: dict[str, list[ClusterSums]] = {}
     baselines: dict[str, list[ClusterSums]] = {}
     for name, given in signals.items():

@@ -95,7 +95,7 @@ def load_training(
     if not names:
         raise DataError("no training data was given", allowed=_known(), remedy="pass --data with one of these")
     if len(set(names)) < len(names):
-        raise DataError(f"the training data {', '.join(names)} name one source twice", remedy="name each once")
+        raise DataError(f"the training data list a source twice: {', '.join(names)}", remedy="name each once")
     codes = tuple(dict.fromkeys(("en", *asked))) if asked else ()
     for code in codes:
         language(code)
@@ -141,12 +141,12 @@ def _whole(sources: dict[str, str], units: list[Unit], dev: list[Unit], asked: l
         if code not in available:
             raise DataError(
                 f"{', '.join(sources)}: no parallel data for language {code!r}",
-                allowed=f"languages that have texts beside the English ones: {', '.join(available) or 'none'}",
+                allowed=f"languages with texts besides English: {', '.join(available) or 'none'}",
                 remedy="leave it out, or add data for it",
             )
     if not available:
         raise DataError(
-            f"{', '.join(sources)}: no text is in English and in another language",
+            f"{', '.join(sources)}: no text is available both in English and in another language",
             allowed="parallel data",
             remedy="check the files and --languages",
         )

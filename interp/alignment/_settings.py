@@ -74,7 +74,7 @@ class Settings:
         _within("mix", self.mix, lambda x: 0 <= x <= 1, "0 to 1")
         _within("keep_weight", self.keep_weight, lambda x: 0 <= x < float("inf"), "numbers from 0")
         if self.method == "midalign" and self.batch < 2:
-            raise ConfigError(f"batch {self.batch} leaves midalign no negatives", allowed="whole numbers from 2")
+            raise ConfigError(f"with batch {self.batch}, midalign has no negatives", allowed="whole numbers from 2")
 
     @property
     def published_targets(self) -> tuple[Role, ...]:

@@ -121,9 +121,10 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     if not universal.items:
         reason = universal.left_out[0].reason if universal.left_out else "its files are empty"
         raise DataError(
-            f"dataset {universal.name!r} has no item to score here: {reason}",
+            f"dataset {universal.name!r} has no item that can be scored: {reason}",
             allowed="files from which at least one item can be made",
-            remedy=f"add the missing files, or choose another dataset; docs/data.md says what {universal.name} reads",
+            remedy="add the missing files, or choose another dataset; docs/data.md lists the files that "
+            f"{universal.name} reads",
         )
     if not able:
         raise DataError(
@@ -142,7 +143,7 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
             raise DataError(
                 f"language {code!r} has no culture of its own in dataset {cultural.name!r}",
                 allowed=", ".join(able),
-                remedy=f"leave it out: it has no localization axis{choice}",
+                remedy=f"leave it out: localization can't be scored for it{choice}",
             )
         if asked.count(code) > 1:
             raise DataError(f"--languages lists {code!r} twice", remedy="name each language once")

@@ -44,14 +44,14 @@ class Difference:
     def sentence(self) -> str:
         """In words."""
         return (
-            f"Every token is steered here, BOS too; the plan was chosen at positions {', '.join(self.chosen)}. On "
-            f"{self.questions} Atlas questions in {self.language} that moves an option's log-likelihood by "
+            f"This export steers every token, BOS too, but the plan was chosen at positions {', '.join(self.chosen)}. "
+            f"On {self.questions} Atlas questions in {self.language}, this shifts an option's log-likelihood by "
             f"{self.mean:.2g} on average and {self.largest:.2g} at most, and changes {self.changed:.1%} of the choices."
         )
 
 
 UNMEASURED = (
-    "Every token is steered here, BOS too; the plan was chosen at positions {}. How much that changes was not measured."
+    "This export steers every token, BOS too, but the plan was chosen at positions {}. The difference was not measured."
 )
 
 

@@ -11,7 +11,7 @@ from interp.files import whole
 
 GGUF_FORM = "a GGUF control vector"
 FIRST_LAYER = 1
-"""llama.cpp has no place for block 0: it adds `direction.N` after block N, from 1 (see `interp.steering.foreign`)."""
+"""llama.cpp has no vector for block 0: it adds `direction.N` after block N, from 1 (see `interp.steering.foreign`)."""
 
 ARCHITECTURE = "controlvector"
 

@@ -27,8 +27,8 @@ def upload(folder: Path, repository: str, *, private: bool = False) -> str:
     """
     if huggingface_hub.get_token() is None:
         raise OutputError(
-            "this machine has no token for the Hub",
-            allowed="a token that may write",
+            "no Hub token was found on this machine",
+            allowed="a token with write access",
             remedy="run `hf auth login`, or set HF_TOKEN",
         )
     api = huggingface_hub.HfApi()

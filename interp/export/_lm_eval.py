@@ -23,7 +23,7 @@ def export(tasks: Sequence[Task], name: str, folder: Path) -> tuple[Path, Path]:
     nothing to write, OutputError where it can't be written.
     """
     if not tasks:
-        raise DataError(f"no items for {name}", allowed="a split and a language that items count for")
+        raise DataError(f"no items for {name}", allowed="a split and a language with items")
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
     lines, description = folder / f"{name}.jsonl", folder / f"{name}.yaml"
     for path in (lines, description):

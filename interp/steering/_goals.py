@@ -35,7 +35,7 @@ class Goal:
             raise ConfigError(f"goal {self.kind!r} is unknown", allowed=", ".join(KINDS))
         for name in ("max_erasure", "max_loss"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name)!r} is not allowed", allowed="a share, 0 to 1")
+                raise ConfigError(f"{name} {getattr(self, name)!r} is not allowed", allowed="a share from 0 to 1")
 
     def objective(self, transfer: Gains, localization: Gains) -> Gains:
         """What is made large."""
@@ -64,9 +64,9 @@ class Goal:
         """The rule in words."""
         return {
             "balanced": "harmonic mean of both gains",
-            "transfer": f"gain in transfer, localization lost at most {self.max_erasure:g}",
-            "localization": f"gain in localization, transfer lost at most {self.max_loss:g}",
-            "pareto": "Pareto front; by the harmonic mean of both gains where one plan is named",
+            "transfer": f"gain in transfer, with a loss of localization of at most {self.max_erasure:g}",
+            "localization": f"gain in localization, with a loss of transfer of at most {self.max_loss:g}",
+            "pareto": "Pareto front; a single plan is picked by the harmonic mean of both gains",
         }[self.kind]
 
 

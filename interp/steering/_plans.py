@@ -78,7 +78,7 @@ class Plan:
 def _hook(steer: Steer, batch: Batch | None) -> Any:
     if batch is None and steer.positions != "all":
         raise ValueError(
-            f"positions {steer.positions!r} needs the batch, which says where each prompt begins and ends; pass "
+            f"positions {steer.positions!r} needs the batch, to know where each prompt begins and ends; pass "
             "one_batch(model, texts), or steer at positions 'all'"
         )
     mask = None if batch is None else _steered_positions(batch, steer.positions)
@@ -112,9 +112,9 @@ def check_plan(model: HookedModel, plan: Plan) -> None:
     for processing in {steer.processing for steer in plan.steers} - {""}:
         if processing != (here := processing_of(model)):
             raise ModelError(
-                f"the vector was fitted on a model with processing {processing!r}, and this one has {here!r}",
+                f"the vector was fitted on a model with processing {processing!r}, but this model has {here!r}",
                 allowed="the same folding and centring of weights for fitting and steering",
-                remedy="fit the vector again on this model, or load the model as it was then",
+                remedy="fit the vector again on this model, or load the model in the same way as for fitting",
             )
     for steer in plan.steers:
         if not 0 <= steer.layer < model.cfg.n_layers:
@@ -129,5 +129,5 @@ def check_fits(model: HookedModel, plan: Plan) -> None:
         check_plan(model, plan)
     except ValueError as error:
         raise ModelError(
-            f"the plan does not fit the model: {error}", remedy="pass the model that the vectors were made for"
+            f"the plan does not fit the model: {error}", remedy="pass the model that the plan was made for"
         ) from error

@@ -40,7 +40,7 @@ class SavedPlans:
         if method not in self.methods:
             raise DataError(
                 f"method {method!r} is not in {self.file}",
-                allowed=", ".join(self.methods) or "none: it holds no plans",
+                allowed=", ".join(self.methods) or "none, because the file holds no plans",
                 remedy=nearest(method, self.methods, "name one of these"),
             )
         return tuple(self.methods[method])
@@ -70,7 +70,7 @@ class SavedPlans:
                 raise DataError(
                     f"{steer.vectors} was fitted on a model with processing {own!r}; {self.file} states "
                     f"{self.model.processing!r}",
-                    remedy="put the right file there, or write plan.json anew",
+                    remedy="put the right file there, or write plan.json again",
                 )
             bound = replace(vectors, provenance={**vectors.provenance, "processing": self.model.processing})
             plan += bound.plan(steer.layer, steer.strength, operator=steer.operator, positions=steer.positions)
@@ -81,9 +81,9 @@ class SavedPlans:
         path = self.file.parent / name
         if not path.is_file():
             problem = f"vectors file {path} {not_a_file(path)}"
-            raise DataError(problem, remedy=f"keep it beside {PLANS}, as it was written")
+            raise DataError(problem, remedy=f"keep it in its place beside {PLANS}")
         if not path.resolve().is_relative_to(self.file.parent.resolve()):
-            raise DataError(f"vectors file {path} leads out of its folder", allowed=f"files below {self.file.parent}")
+            raise DataError(f"vectors file {path} is outside the folder", allowed=f"files inside {self.file.parent}")
         return path
 
 
@@ -142,7 +142,8 @@ def template_choice(saved: SavedPlans) -> str:
     known = {NONE: NONE, CHAT: AUTO}
     if saved.template not in known:
         raise ConfigError(
-            f"{saved.file} was made behind the template {saved.template!r}", remedy="pass that file with --template"
+            f"the plans of {saved.file} were made with the chat template {saved.template!r}",
+            remedy="pass that file with --template",
         )
     return known[saved.template]
 
@@ -150,7 +151,7 @@ def template_choice(saved: SavedPlans) -> str:
 def notice_other_template(saved: SavedPlans, template: Template) -> None:
     """Tell where prompts go through another template than those that the vectors were fitted on."""
     if template.name != saved.template:
-        text = f"the plans were made behind the template {saved.template!r}, and prompts go through {template.name!r}"
+        text = f"the plans were made with the chat template {saved.template!r}, but the prompts use {template.name!r}"
         warnings.warn(text, Notice, stacklevel=2)
 
 
@@ -158,8 +159,8 @@ def notice_other_model(saved: SavedPlans, loaded: LoadedModel) -> None:
     """Tell where a model is not the one that the plans were made for: other weights, or the same in another dtype."""
     if loaded.fingerprint != saved.model.fingerprint:
         text = (
-            f"the plans were made for {saved.model.name} ({saved.model.fingerprint}), and this is {loaded.name} "
-            f"({loaded.fingerprint}): other weights, or another dtype"
+            f"the plans were made for {saved.model.name} ({saved.model.fingerprint}), but the model is {loaded.name} "
+            f"({loaded.fingerprint}): it has other weights, or another dtype"
         )
         warnings.warn(text, Notice, stacklevel=2)
 
@@ -167,5 +168,5 @@ def notice_other_model(saved: SavedPlans, loaded: LoadedModel) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError(f"an object names one of {', '.join(found)} twice")
+        raise ValueError(f"an object repeats one of the keys {', '.join(found)}")
     return found

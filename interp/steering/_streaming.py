@@ -41,7 +41,7 @@ def stream(
     """
     model = hooked(model)
     if len(texts) != len(plans):
-        raise ValueError(f"every text needs its plan, got {len(texts)} texts and {len(plans)} plans")
+        raise ValueError(f"there must be one plan per text, got {len(texts)} texts and {len(plans)} plans")
     check_continuing(model, plans, max_new_tokens)
     encode, finish, budget = tokens or Tokens(model), Finish(model, stop), Budget(model, **passes)
     sides = [

@@ -71,8 +71,8 @@ class SteeringVectors:
         norms, norm = self.residual_norms, float(self.vectors[layer].double().norm())
         if norms is None or layer >= len(norms):
             raise DataError(
-                f"strength {strength!r} is a share of the residual norm, which {self.name} does not know",
-                allowed="vectors that were fitted and saved by translocal, or numbers: multiples of the vector",
+                f"strength {strength!r} needs residual norms, which are not known for {self.name}",
+                allowed="shares, with vectors that translocal fitted and saved; numbers, with any vectors",
                 remedy="pass a number, or set residual_norms (interp.steering.median_norms)",
             )
         if norm == 0:
@@ -112,7 +112,7 @@ class SteeringVectors:
                 return cls(told["name"], file.get_tensor("vectors"), told["provenance"], norms)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{path} holds no steering vectors: {error}",
+                f"{path} does not hold steering vectors: {error}",
                 allowed="files written by SteeringVectors.save",
                 remedy="fit the vectors again",
             ) from error

@@ -110,7 +110,7 @@ def _paired(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> 
         if not a or a != b:
             return f"their {axis} items are not the same", None
     if manifests[0].get("languages") != manifests[1].get("languages"):
-        return "they score other languages, or for other cultures", None
+        return "they score different languages or cultures", None
     tables = []
     for letter, folder, manifest in zip("ab", folders, manifests, strict=True):
         table = _outcomes(folder, str(manifest["config"].get("normalisation", "bytes")))
@@ -119,7 +119,7 @@ def _paired(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> 
         tables.append(table.assign(method=f"{letter}:" + table["method"].astype(str)))
     asked = [set(map(tuple, table[table["method"].str.endswith(f":{BASE}")][KEYS].to_numpy())) for table in tables]
     if asked[0] != asked[1]:
-        return f"they scored other items: {len(asked[0] ^ asked[1])} prompts are in one of them only", None
+        return f"they scored different items: {len(asked[0] ^ asked[1])} prompts are in only one of them", None
     both = pd.concat(tables, ignore_index=True)
     clusters = {axis: rows["cluster"].unique().tolist() for axis, rows in both.groupby("axis", sort=True)}
     return "", Cells(both, Resampling.over({str(axis): names for axis, names in clusters.items()}, N_DRAWS, 0))

@@ -89,7 +89,7 @@ def _load(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError(f"study file {path} has aliases (*name)", remedy="write values where they belong")
+            raise ConfigError(f"study file {path} uses YAML aliases (*name)", remedy="write out the values")
         _check_repeated(yaml.compose(text, Loader=yaml.SafeLoader), path)
         return yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -150,7 +150,7 @@ def _entry(value: Any, where: str, kind: str) -> dict[str, Any]:
 def _settings(value: Any, path: Path) -> dict[str, Any]:
     for key in value if isinstance(value, dict) else ():
         if key in ELSEWHERE:
-            raise ConfigError(f"{path}: settings may not hold {key!r}", remedy=f"say it in {ELSEWHERE[key]}")
+            raise ConfigError(f"{path}: settings may not hold {key!r}", remedy=f"set it in {ELSEWHERE[key]}")
     known = [field.name for field in fields(RunConfig) if field.name not in ELSEWHERE]
     return _mapping(value, f"{path}: settings", known)
 

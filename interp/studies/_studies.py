@@ -64,7 +64,9 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
     else, and for a finished run of other settings or data.
     """
     if (study.folder / MANIFEST).exists():
-        raise OutputError(f"{study.folder} is a run's folder", remedy="give the study another name or another --out")
+        raise OutputError(
+            f"{study.folder} is the folder of a run", remedy="give the study another name or another --out"
+        )
     read: dict[RunConfig, Inputs] = {}
     planned = []
     for run in study.runs:
@@ -91,7 +93,7 @@ def _finished(run: StudyRun, inputs: Inputs) -> bool:
     for axis, items in (("universal", inputs.universal.items), ("cultural", inputs.cultural.items)):
         if manifest.get("data", {}).get(axis, {}).get("fingerprint") != fingerprint(items):
             raise OutputError(
-                f"{run.config.folder} was made from other items of {getattr(inputs, axis).name}",
+                f"{run.config.folder} was made from different items of {getattr(inputs, axis).name}",
                 remedy="give the study another name, or move that folder away",
             )
     return True

@@ -151,7 +151,7 @@ MISTAKES = {
     ("score", "--plan", PLAN, "--split", "train"): "split 'train' is unknown; allowed: fit, dev, test",
     ("score", "--plan", PLAN, "--languages", "ko"): "there is no plan for language 'ko'; allowed: es",
     ("score", "--plan", PLAN, "--universal", "mmlu"): "universal dataset 'mmlu' is unknown",
-    ("score", "--plan", PLAN, "--out", "{plans}"): "is a run's folder, and its plans would be lost",
+    ("score", "--plan", PLAN, "--out", "{plans}"): "is the folder of a run, whose plans would be lost",
     ("score", "--vectors", THEIRS, "--layer", "3", "--methods", "en"): "--methods en makes no sense without --plan",
     ("score", "--vectors", THEIRS, "--layer", "3", "--limit", "3"): "limit 3 is not allowed",
 }  # fmt: skip

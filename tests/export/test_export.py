@@ -87,7 +87,7 @@ def test_steers_at_one_layer_add_up() -> None:
         (Plan((Steer(1, torch.ones(4), 1.0, "add", "last"),)), "positions 'last' at layer 1"),
         (Plan((Steer(1, torch.ones(4), processing="fold_ln"),)), "processing 'fold_ln'"),
         (Plan((Steer(0, torch.ones(4)),)), "a vector after block 0; allowed: layers from 1"),
-        (Plan(), "a plan without steers"),
+        (Plan(), "a plan that adds no vector"),
     ],
 )
 def test_what_can_not_be_expressed_is_refused_with_the_reason(plan: Plan, said: str) -> None:
@@ -256,7 +256,7 @@ def test_the_organism_is_baked_by_the_command(plans: Path, tmp_path: Path) -> No
     assert (tmp_path / "baked" / "exposure.csv").is_file()
 
 
-SAID = "Every token is steered here, BOS too; the plan was chosen at positions text."
+SAID = "This export steers every token, BOS too, but the plan was chosen at positions text."
 
 
 def by_hand(model: Any, plan: Plan, tasks: list[Task]) -> tuple[float, float, float]:
@@ -398,7 +398,7 @@ def test_upload_creates_the_repository_and_sends_the_folder(tmp_path: Path, monk
     assert calls[0] == ("me/plans", {"repo_type": "model", "private": True, "exist_ok": True})
     assert calls[1][1]["folder_path"] == str(tmp_path)
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    with pytest.raises(OutputError, match="no token for the Hub"):
+    with pytest.raises(OutputError, match="no Hub token was found"):
         upload(tmp_path, "me/plans")
     for wrong in (None, "plans", "a/b/c", "../x", "me/"):
         with pytest.raises(ConfigError, match="allowed: user/name"):

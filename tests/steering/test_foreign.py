@@ -104,7 +104,7 @@ UNCLEAR = {
 
 @pytest.mark.parametrize("case", UNCLEAR)
 def test_the_ambiguous_is_refused_with_the_names_found(tmp_path: Path, case: str) -> None:
-    with pytest.raises(DataError, match="not clear which vector is for which layer") as told:
+    with pytest.raises(DataError, match="does not say which vector belongs to which layer") as told:
         read_vectors(write_safetensors(tmp_path / "odd.safetensors", UNCLEAR[case]), layer=1)
     assert all(f"{name} {list(tensor.shape)}" in str(told.value) for name, tensor in UNCLEAR[case].items())
 

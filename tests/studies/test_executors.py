@@ -209,7 +209,7 @@ def test_settings_that_mean_nothing_are_refused(settings: dict, says: str) -> No
 
 
 def test_units_are_named_once(tmp_path: Path, work: ModuleType) -> None:
-    with pytest.raises(ValueError, match="named twice"):
+    with pytest.raises(ValueError, match="listed twice"):
         list(execute([*units_in(tmp_path), *units_in(tmp_path)], ExecutorOptions(), work.compute))
     assert list(execute([], ExecutorOptions(), work.compute)) == []
 

@@ -104,7 +104,7 @@ WRONG = [
     (STUDY.replace("limit: 60", "limt: 60"), "settings: key 'limt' is unknown; .*did you mean 'limit'"),
     (STUDY.replace("limit: 60", "limit: 3"), "models\\[0\\] with data\\[0\\]: limit 3 is not allowed"),
     (STUDY.replace("limit: 60", "limit: many"), "limit 'many' is not allowed; allowed: a whole number"),
-    (STUDY.replace("[es, ko]", "[es, no]"), "languages \\['es', False\\] is not allowed; .*quote what YAML reads"),
+    (STUDY.replace("[es, ko]", "[es, no]"), "languages \\['es', False\\] is not allowed; .*quote values that YAML reads"),
     (STUDY.replace("[es, ko]", "{es: MX}"), "languages {'es': 'MX'} is not allowed"),
     *[(STUDY.replace("name: sizes", f"name: {name}"), "name .* is not allowed")
       for name in ("../up", "/tmp/x", "a/b", ".hidden", "..", "''", "[a]", "a\\\\b", "x" * 300)],
@@ -171,7 +171,7 @@ def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"half-atlas-atlas-seed1: .*is not a run's folder"):
         plan_study(study)
     (study.folder / "manifest.json").write_text("{}")
-    with pytest.raises(OutputError, match="is a run's folder"):
+    with pytest.raises(OutputError, match="is the folder of a run"):
         plan_study(study)
 
 
@@ -249,7 +249,7 @@ def test_finished_runs_are_left_as_they_are(tmp_path: Path) -> None:
     ("key", "value", "message"),
     [
         ("config", {"limit": 40}, "config.limit: 40 there, 60 here"),
-        ("data", {"universal": {"fingerprint": "0"}}, "was made from other items of atlas"),
+        ("data", {"universal": {"fingerprint": "0"}}, "was made from different items of atlas"),
         ("versions", {"translocal": "0.0.0"}, "translocal: '0.0.0' there"),
     ],
 )

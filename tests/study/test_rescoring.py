@@ -165,8 +165,8 @@ def test_another_model_and_template_are_noticed(
     with pytest.warns(Notice) as told:
         again(counted_run, rewritten(plans, change), tmp_path / "out", organism)
     said = " ".join(str(one.message) for one in told)
-    assert "the plans were made for organism (other), and this is organism" in said
-    assert "made behind the template 'chat', and prompts go through 'none'" in said
+    assert "the plans were made for organism (other), but the model is organism" in said
+    assert "made with the chat template 'chat', but the prompts use 'none'" in said
 
 
 def test_mistakes_are_told_and_leave_nothing(
@@ -181,7 +181,7 @@ def test_mistakes_are_told_and_leave_nothing(
     for names in (["en", "en"], ["base", "en"]):
         with pytest.raises(ConfigError, match="are not allowed; allowed: each once, without base"):
             Candidates.of_plans(saved, names)
-    with pytest.raises(OutputError, match="is a run's folder, and its plans would be lost"):
+    with pytest.raises(OutputError, match="is the folder of a run, whose plans would be lost"):
         again(counted_run, whole, counted_run.folder, organism)
     narrow = SteeringVectors("narrow", torch.ones(2, 5))
     with pytest.raises(ModelError, match="the plan does not fit the model: the vector has width 5"):

@@ -90,7 +90,7 @@ class Folder(Reader):
         for pattern in part.paths:
             inside = PurePosixPath(pattern)
             if inside.is_absolute() or ".." in inside.parts:
-                raise ValueError(f"{pattern!r} leaves the folder")
+                raise ValueError(f"{pattern!r} leads outside the folder")
             for path in sorted(self.root.glob(pattern)):
                 if path.is_file():
                     return path

@@ -67,7 +67,7 @@ class Row:
         repeated = [text for text in texts if texts.count(text) > 1]
         if repeated:
             raise DataError(
-                f"{self.where}: {column!r} has {repeated[0]!r} twice", allowed="different texts", remedy="correct one"
+                f"{self.where}: {column!r} lists {repeated[0]!r} twice", allowed="different texts", remedy="correct one"
             )
         return texts
 
@@ -99,7 +99,7 @@ def _checked(value: Any, column: str, where: str) -> str:
         lost = bad[0] == "\N{REPLACEMENT CHARACTER}"
         raise DataError(
             f"{where}: {column!r} holds U+{ord(bad[0]):04X}, "
-            + ("which stands for a letter lost between encodings" if lost else "a control character"),
+            + ("which marks a letter lost in a change of encoding" if lost else "a control character"),
             allowed="text, line ends and tabs",
             remedy="convert the source to UTF-8 again" if lost else "remove it",
         )
@@ -135,7 +135,7 @@ def _check_columns(record: Record, axis: Axis) -> None:
         if column not in record.values:
             raise DataError(
                 f"{record.where}: column {column!r} is missing",
-                allowed=f"{', '.join(COLUMNS[axis])}, and if you like {', '.join(OPTIONAL[axis])}",
+                allowed=f"{', '.join(COLUMNS[axis])}; optional: {', '.join(OPTIONAL[axis])}",
                 remedy="add it to the file's columns",
             )
     known = (*COLUMNS[axis], *OPTIONAL[axis])
@@ -174,7 +174,7 @@ def splits_of(path: Path, groups: Mapping[str, str], column: str) -> dict[str, S
     if empty:
         raise DataError(
             f"{path}: with {len(splits)} different values of {column!r} the splits {', '.join(empty)} are empty",
-            allowed="some for each of fit, dev and test: 3 or more with about as many items each",
+            allowed="enough for fit, dev and test: 3 or more values, with about as many items each",
             remedy=f"add items, or give them more different values of {column!r}",
         )
     return splits

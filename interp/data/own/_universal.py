@@ -72,7 +72,7 @@ def _options(key: str, rows: Mapping[str, Row], every: Sequence[str]) -> tuple[t
             raise DataError(
                 f"{row.where}: 'options' has {len(texts[code])} texts",
                 allowed=f"{count}, as at {first.where}, in the same order",
-                remedy="make the item's languages line up",
+                remedy="give the item the same options in the same order in every language",
             )
         right = answer_place(row, texts[code])
         if right != place:

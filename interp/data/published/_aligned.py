@@ -30,7 +30,7 @@ def check_lengths(rows: Mapping[str, Sequence[Placed]]) -> None:
             raise DataError(
                 f"{longer[shared].where}: the languages don't line up: {code!r} has {len(own)} rows, "
                 f"English {len(english)}",
-                allowed="the same rows in the same order in every language",
+                allowed="files with the same rows in the same order in every language",
                 remedy="use whole files of one revision",
             )
 

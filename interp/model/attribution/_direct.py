@@ -113,7 +113,7 @@ def _check_heads(bridge: Any, cache: Any) -> None:
         if (written - summed).norm() > _HEADS_TOLERANCE * written.norm():
             raise ModelError(
                 f"block {layer} has a norm or a scale between its heads' sum and the residual stream, as Gemma 2 and 3 "
-                "have: no head has a direct share of the logits",
+                "have, so a head has no direct share of the logits",
                 allowed="unit 'block' or 'component'; or cue_attribution, which patches heads before that norm",
                 remedy="pass one of these units",
             )

@@ -36,7 +36,9 @@ class Folded:
         """The copy's numbers of words; raises ValueError for a word that it doesn't have."""
         places = np.searchsorted(self.words, ids)
         if len(ids) and not np.array_equal(self.words[np.minimum(places, len(self.words) - 1)], ids):
-            raise ValueError("the folded copy lacks words of these texts or options; name them when it is made")
+            raise ValueError(
+                "the folded copy lacks some words of these texts or options; pass all words when you make the copy"
+            )
         return [int(place) for place in places]
 
 
@@ -55,7 +57,7 @@ def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None)
     ids = np.arange(bridge.cfg.d_vocab) if words is None else np.unique(np.fromiter(words, dtype=np.int64))
     source, device = bridge.original_model, device_of(model)
     if len({parameter.device for parameter in source.parameters()}) > 1:
-        raise _unfoldable("the model is spread over several devices, and its folded copy would not fit one")
+        raise _unfoldable("the model is spread over several devices, and its folded copy must fit on one")
     dtype = next(source.parameters()).dtype
     try:
         with torch.random.fork_rng(devices=[]):  # an empty model draws its weights before it gets others

@@ -39,7 +39,7 @@ def cue_attribution(
         if len({len(sequence) for sequence in ids}) > 1:
             raise ValueError(
                 f"row {row}: cued, placebo and control prompt have {', '.join(str(len(i)) for i in ids)} tokens; "
-                "pass prompts of equal length, as cue_pairs finds them"
+                "pass prompts of equal length, such as those from cue_pairs"
             )
 
         def metric(logits: torch.Tensor, row: int = row) -> torch.Tensor:

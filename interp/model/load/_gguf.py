@@ -110,7 +110,7 @@ def _scaling(source: Path | Header, header: Header, name: str) -> dict[str, Any]
                 "original_max_position_embeddings": TRAINED,
             }  # fmt: skip
     raise ModelError(
-        f"model {name!r} scales its rotary angles in a way that Transformers does not read from GGUF files",
+        f"model {name!r} scales its rotary angles in a way that Transformers can't read from GGUF files",
         allowed="no scaling, linear scaling, and Llama 3's",
         remedy="pass the original checkpoint (safetensors)",
     )

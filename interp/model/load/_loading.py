@@ -58,8 +58,8 @@ def load_model(
     placement = place(device, dtype, n_devices, device_map, quantization)
     if adapter is not None and quantization is not None:
         raise ModelError(
-            f"an adapter can't be merged into {quantization} weights without loss",
-            allowed="one of adapter and quantization",
+            f"merging an adapter into {quantization} weights would lose precision",
+            allowed="either adapter or quantization",
             remedy="load without quantization",
         )
     lora = None if adapter is None else find_adapter(str(adapter))
@@ -93,7 +93,7 @@ def _taken(model: HookedModel, device: str, dtype: str, unusable: Mapping[str, A
     for setting, value in unusable.items():
         if value is not None:
             raise ModelError(
-                f"{setting} {value!r} makes no sense for a model that is loaded already",
+                f"{setting} {value!r} can't be applied to a model that is already loaded",
                 remedy="leave it out, or pass the model's name",
             )
     name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
@@ -104,7 +104,7 @@ def _taken(model: HookedModel, device: str, dtype: str, unusable: Mapping[str, A
     for setting, value in (("device", device), ("dtype", dtype)):
         if value not in ("auto", actual[setting], actual[setting].partition(":")[0]):
             raise ModelError(
-                f"{setting} {value!r} was asked for, and the model's is {actual[setting]}",
+                f"{setting} {value!r} was requested, but the model has {actual[setting]}",
                 remedy=f"leave {setting} out, or convert the model first",
             )
     notice_changed(model.tokenizer)

@@ -126,7 +126,7 @@ def outline_of(loaded: LoadedModel) -> Outline:
     model: Any = loaded.model
     if not has_configuration(loaded):
         raise ModelError(
-            "the time that this model takes can't be estimated: it has no Transformers configuration",
+            "the time for this model can't be estimated because it has no Transformers configuration",
             remedy="pass a design: small, medium, large or exhaustive",
         )
     original = model.original_model

@@ -112,14 +112,14 @@ def check_checkpoint(folder: Path, what: str) -> None:
         )
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
-            f"{what} holds no *.safetensors file",
+            f"{what} does not hold a *.safetensors file",
             allowed="weights in safetensors format; pickled ones (*.bin, *.pt) are never opened",
             remedy="convert the weights with Transformers' save_pretrained",
         )
     missing = [path.name for path in weight_files(folder) if not path.is_file()]
     if missing:
         raise ModelError(
-            f"{what} lacks {len(missing)} of its weight files, {missing[0]} first",
+            f"{what} lacks {len(missing)} of its weight files, such as {missing[0]}",
             remedy="copy or download it again",
         )
 

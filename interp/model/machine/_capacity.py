@@ -95,6 +95,6 @@ def check_fits(source: Source | Path, dtype: str, devices: Sequence[str], *, qua
         ways += ["--quantization 8bit or 4bit (on a GPU)"] if quantization is None else []
         raise ModelError(
             f"model {name!r} needs {needed / 2**30:.1f} GiB for its weights in {quantization or dtype}, "
-            f"and {free / 2**30:.1f} GiB are free on {', '.join(devices)}",
+            f"but only {free / 2**30:.1f} GiB are free on {', '.join(devices)}",
             remedy=", ".join([*ways, "--n-devices for several GPUs", "or a smaller model"]),
         )

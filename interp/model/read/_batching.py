@@ -44,7 +44,7 @@ class Batch:
     def text(self) -> Bool[torch.Tensor, "batch pos"]:
         """Every real token behind the special tokens in front; raises ValueError where these were not counted."""
         if self.front is None:
-            raise ValueError("this batch does not say how many special tokens stand in front of each text")
+            raise ValueError("this batch does not record how many special tokens precede each text")
         positions = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         return self.real & (positions[None, :] >= self.front[:, None])
 
@@ -173,7 +173,7 @@ class Tokens:
                 ids = ids[len(front) :]
             if len(ids) > self._longest:
                 raise ModelError(
-                    f"a text of {len(ids)} tokens does not fit the model's context: {text[:60]!r}...",
+                    f"a text of {len(ids)} tokens is longer than the model's context: {text[:60]!r}...",
                     allowed=f"{self._longest} tokens",
                     remedy="shorten it (--shots, a conversation), or choose another dataset or model",
                 )
@@ -207,10 +207,10 @@ class Tokens:
             return own[:shared], [whole[shared:] for whole in wholes]
         if not self._start():
             raise ModelError(
-                f"no token of the prompt {prompt[:60]!r} can stand in front of its options, and the tokenizer has no "
-                "BOS or EOS to put there",
+                f"the prompt {prompt[:60]!r} shares no token with its continuations, and the tokenizer has no "
+                "BOS or EOS to put in front",
                 allowed="prompts of more than one token",
-                remedy="choose another model, or another --normalisation than sentence",
+                remedy="choose another model, or a --normalisation other than sentence",
             )
         return self._start(), wholes
 

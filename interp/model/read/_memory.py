@@ -71,12 +71,12 @@ class Budget:
         if self.bytes < SMALLEST:
             raise ModelError(
                 "out of memory with a single prompt at a time",
-                remedy="free some memory, load the model in bfloat16, or take a device with more",
+                remedy="free some memory, load the model in bfloat16, or use a device with more memory",
             ) from error
         self.bytes //= 2
         self._cap = max(1, self._cap // 2)
         warnings.warn(
-            f"out of memory: going on with {self.bytes / 2**20:.0f} MiB per pass (--memory sets it)",
+            f"out of memory: continuing with {self.bytes / 2**20:.0f} MiB per pass (set by --memory)",
             Notice,
             stacklevel=2,
         )

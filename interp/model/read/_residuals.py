@@ -49,7 +49,9 @@ class Reading:
         names = tuple(range(EMBEDDING, n_layers)) if self.layers is None else tuple(self.layers)
         odd = [layer for layer in names if not EMBEDDING <= layer < n_layers]
         if odd or not names or len(set(names)) < len(names):
-            raise ValueError(f"layers {list(names)} are not allowed; allowed: different ones of -1 to {n_layers - 1}")
+            raise ValueError(
+                f"layers {list(names)} are not allowed; allowed: different layers from -1 to {n_layers - 1}"
+            )
         if self.position != "mean" and not isinstance(self.position, int):
             raise ValueError(f"position {self.position!r} is unknown; allowed: a whole number, or 'mean'")
         object.__setattr__(self, "names", names)

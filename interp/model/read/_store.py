@@ -36,14 +36,14 @@ class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
         self.folder = Path(folder)
         index = _index(self.folder)
         if index is None:
-            raise DataError(f"{folder} holds no residuals", allowed="a folder that store_residuals wrote")
+            raise DataError(f"{folder} does not hold residuals", allowed="a folder that store_residuals wrote")
         self.layers: tuple[int, ...] = tuple(index["layers"])
         self.texts = int(index["texts"])
         self._shards = [self.folder / _name(number) for number in range(_count(index))]
         missing = [path.name for path in self._shards if not path.is_file()]
         if missing:
             raise DataError(
-                f"{folder} is not finished: {missing[0]} is missing", remedy="run store_residuals again to go on"
+                f"{folder} is not finished: {missing[0]} is missing", remedy="run store_residuals again to continue"
             )
 
     def __len__(self) -> int:
@@ -112,7 +112,7 @@ def _claim(folder: Path, index: dict[str, Any]) -> None:
     earlier = _index(folder)
     if earlier is None:
         if any(folder.iterdir()):
-            raise OutputError(f"{folder} holds something else", allowed="a new or empty folder", remedy="pass another")
+            raise OutputError(f"{folder} holds other files", allowed="a new or empty folder", remedy="pass another")
         write_json(folder / INDEX, index)
         return
     differ = differences(earlier, index)

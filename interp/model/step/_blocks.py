@@ -328,7 +328,7 @@ def refuse_by_structure(model: HookedModel) -> None:
     """Raise Unsteppable for architectures whose blocks pass each other more than the residual stream."""
     config = model.original_model.config  # type: ignore[attr-defined]
     if getattr(config, "is_encoder_decoder", False):
-        raise Unsteppable("it has an encoder and a decoder")
+        raise Unsteppable("it is an encoder-decoder model")
     text = config.get_text_config()
     if getattr(text, "num_kv_shared_layers", 0):
         raise Unsteppable("its later blocks share the keys and values of earlier ones")
@@ -336,7 +336,7 @@ def refuse_by_structure(model: HookedModel) -> None:
     if kinds:
         raise Unsteppable(f"it has blocks of the kind {', '.join(sorted(kinds))}")
     if text._attn_implementation != "eager":
-        raise Unsteppable(f"its attention runs as {text._attn_implementation}, not as eager")
+        raise Unsteppable(f"it uses {text._attn_implementation} attention, not eager attention")
     for number, block in enumerate(model.blocks):  # type: ignore[attr-defined]
         if "attn" not in block.submodules:
             raise Unsteppable(f"block {number} has no attention")

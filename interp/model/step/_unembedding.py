@@ -38,7 +38,7 @@ class Unembedding:
             return
         linear = self._unembed.original_component
         if not isinstance(linear, torch.nn.Linear) or not linear.weight.is_floating_point():
-            raise Unsteppable(f"its unembedding is a {type(linear).__name__}, not a matrix of floats")
+            raise Unsteppable(f"its unembedding is a {type(linear).__name__}, not a matrix of floating-point numbers")
         if linear.weight.is_meta:
             raise Unsteppable("its unembedding is not in memory")
         text = model.original_model.config.get_text_config()  # type: ignore[attr-defined]

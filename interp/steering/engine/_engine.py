@@ -75,7 +75,7 @@ def usable_replay(model: HookedModel) -> Replay | None:
     """The model's replay; None, with a notice, where it can't be trusted or the model has hooks attached."""
     replay = replay_of(model)
     if replay and replay.hooks != hooks_on(model):
-        warnings.warn("the model has hooks attached, so scoring goes plan by plan (slow)", Notice, stacklevel=3)
+        warnings.warn("the model has hooks attached, so plans are scored one at a time (slow)", Notice, stacklevel=3)
         return None
     return replay
 
@@ -91,7 +91,7 @@ def replay_of(model: HookedModel) -> Replay | None:
             known = _Known(_checked(model))
         except Unsteppable as reason:
             known = _Known(None)
-            text = f"this model can't be replayed: {reason}; scoring goes plan by plan (slow)"
+            text = f"this model can't be replayed: {reason}; plans are scored one at a time (slow)"
             warnings.warn(text, Notice, stacklevel=2)
         object.__setattr__(model, _KEPT, known)
     return known.replay
@@ -115,7 +115,7 @@ def _checked(model: HookedModel) -> Replay:
         raise Unsteppable(f"stepping its blocks fails ({' '.join(str(error).split())[:200]})") from error
     apart = float(np.abs(found - reference_logp(model, layout, plans, batch_size=1)).max())
     if not apart <= BOUNDS.get(dtype_of(model), HALF_PRECISION_BOUND):
-        raise Unsteppable(f"stepping its blocks moves log-likelihoods by {apart:.2g}")
+        raise Unsteppable(f"stepping its blocks changes log-likelihoods by {apart:.2g}")
     return replay
 
 

@@ -74,7 +74,7 @@ class BoundedNormaliser:
             rest = [self.rest[position] for position in _positions(layout, switches_in(model))]
         except KeyError:
             raise ValueError(
-                "the normaliser was made without some of these prompts; make it with every prompt that it is to score"
+                "the normaliser was made without some of these prompts; make it with all prompts to be scored"
             ) from None
         return Bound(
             torch.from_numpy(self.words),
@@ -107,7 +107,7 @@ def bounded_normaliser(
     """
     if not 0 <= mass <= 1 or sample < 1 or most_words < 0:
         raise ValueError(
-            f"mass {mass:g}, sample {sample} and most_words {most_words} are not allowed together; allowed: a mass "
+            f"mass {mass:g}, sample {sample} and most_words {most_words} are not allowed; allowed: a mass "
             "from 0 to 1, a sample of at least 1, most_words of at least 0"
         )
     replay = _replayed(model)
@@ -147,7 +147,8 @@ def _replayed(model: HookedModel) -> Replay:
     replay = usable_replay(model)
     if replay is None:
         raise ModelError(
-            "a bounded normaliser saves nothing with this model: it can't be replayed", remedy="score without one"
+            "a bounded normaliser saves nothing with this model, because the model can't be replayed",
+            remedy="score without one",
         )
     return replay
 

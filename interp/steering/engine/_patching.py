@@ -41,14 +41,14 @@ class Patch:
     def __post_init__(self) -> None:
         if self.basis is None:
             if self.outside:
-                raise ValueError("a patch outside of a span needs the span's basis")
+                raise ValueError("a patch outside a span needs the basis of the span")
             return
         if self.basis.ndim != 2:
             raise ValueError(f"a basis has the shape [k, d_model], got {tuple(self.basis.shape)}")
         products = self.basis.double() @ self.basis.double().T
         apart = (products - torch.eye(len(products), device=products.device)).abs()
         if apart.numel() and not float(apart.max()) <= 1e-4:
-            raise ValueError(f"the rows of a basis must be orthonormal, these are {float(apart.max()):.2g} off")
+            raise ValueError(f"the rows of a basis must be orthonormal; these deviate by {float(apart.max()):.2g}")
 
     def undone(
         self, trained: Float[torch.Tensor, "*rows d_model"], base: Float[torch.Tensor, "*rows d_model"]

@@ -33,7 +33,7 @@ class Scores:
         Raises ValueError where the prompts are not at hand.
         """
         if len(self.prompts) != len(self.starts) - 1:
-            raise ValueError("the prompts of these scores are not at hand")
+            raise ValueError("these scores were made without their prompts")
         options = [
             (prompt.item, prompt.language, ending.strip()) for prompt in self.prompts for ending in prompt.continuations
         ]
@@ -57,6 +57,6 @@ class Scores:
             raise ValueError(f"normalisation {normalisation!r} is unknown; allowed: {', '.join(NORMALISATIONS)}")
         if normalisation == "pmi":
             if self.neutral is None:
-                raise ValueError("normalisation 'pmi' needs the options' scores behind the neutral prompt")
+                raise ValueError("normalisation 'pmi' needs the options' scores after the neutral prompt")
             return np.asarray(self.logp - self.neutral)
         return self.logp / lengths[normalisation] if normalisation in lengths else self.logp

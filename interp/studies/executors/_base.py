@@ -53,7 +53,7 @@ def attempt(unit: Unit, compute: Compute) -> Done:
 def lost(unit: Unit, seconds: float, host: str, attempts: int, why: str) -> Done:
     """A unit that no worker survived. why: what happened to the last one."""
     times = "once" if attempts == 1 else f"{attempts} times"
-    return Done(unit, round(seconds, 3), host, _line(f"{unit.key}: its worker died, tried {times}; last: {why}"))
+    return Done(unit, round(seconds, 3), host, _line(f"{unit.key}: its worker died ({times}); last: {why}"))
 
 
 def _line(text: str) -> str:

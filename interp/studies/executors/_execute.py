@@ -25,7 +25,7 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
     """
     keys = [unit.key for unit in units]
     if len(set(keys)) < len(keys):
-        raise ValueError(f"units are named twice: {sorted({key for key in keys if keys.count(key) > 1})}")
+        raise ValueError(f"units are listed twice: {sorted({key for key in keys if keys.count(key) > 1})}")
     if not units:
         return
     for done in EXECUTORS[options.executor](units, options, compute):

@@ -93,7 +93,7 @@ class _Worker:
         """What the worker tells; or, if it died, None where the unit waits again, else that it is lost."""
         unit, self.unit = self.unit, None
         if unit is None:
-            raise ValueError("the worker is at no unit")
+            raise ValueError("the worker has no unit")
         try:
             done = self.connection.recv()
         except (EOFError, ConnectionResetError):

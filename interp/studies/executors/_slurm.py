@@ -106,7 +106,8 @@ def _submitit() -> Any:
     for command in ("sbatch", "srun", "sacct", "scancel"):
         if shutil.which(command) is None:
             raise ConfigError(
-                f"the executor slurm needs {command}, which is not in PATH", remedy="start on a node of the cluster"
+                f"the executor slurm needs {command}, which is not in PATH",
+                remedy="run the command on a node of the cluster",
             )
     return submitit
 

@@ -71,7 +71,7 @@ class Waiting:
     def tell(self) -> None:
         """Issue a notice, for each run, of how long workers waited for its searches."""
         for run, seconds in self.waited.items():
-            text = f"{run}: workers were idle for {seconds:.0f} s in all, waiting for its search over languages"
+            text = f"{run}: workers were idle for {seconds:.0f} s in total, waiting for the search over languages"
             warnings.warn(text, Notice, stacklevel=2)
 
     def attempts(self, unit: Unit) -> int:

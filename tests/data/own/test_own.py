@@ -149,7 +149,7 @@ UNIVERSAL_MISTAKES = {
     "cluster differs": (lambda r: broken(r, 5, cluster="c7"), "row 5: 'cluster' is 'c7'; allowed: 'c1', as at"),
     "control": (lambda r: broken(r, 4, question="a\x1cb"), "row 4: 'question' holds U+001C, a control character"),
     "control in option": (lambda r: broken(r, 4, options="a1\x08|b1|c1"), "row 4: 'options' holds U+0008, a control character"),
-    "lost letter": (lambda r: broken(r, 4, question="a\ufffdb"), "row 4: 'question' holds U+FFFD, which stands for a letter lost between encodings"),
+    "lost letter": (lambda r: broken(r, 4, question="a\ufffdb"), "row 4: 'question' holds U+FFFD, which marks a letter lost in a change of encoding"),
     "sensitive": (lambda r: broken(broken(r, 4, sensitive="perhaps"), 5, sensitive="perhaps"), "'sensitive' is 'perhaps'; allowed: yes, no"),
     "no rows": (lambda r: r[:0], "has no rows"),
 }  # fmt: skip

@@ -38,10 +38,10 @@ def gpu(**more: object) -> tuple[Device, ...]:
 FAULTS = {
     "missing package": ({"versions": {**SOUND.versions, "transformers": None}}, "error", "not installed: transformers"),
     "broken torch": ({"torch": Torch(error="OSError: libcudart")}, "error", "torch can't be imported: OSError"),
-    "CPU build": ({"torch": Torch("CPU", ("cpu",)), "devices": ()}, "warning", "CPU build although there is Fake"),
+    "CPU build": ({"torch": Torch("CPU", ("cpu",)), "devices": ()}, "warning", "CPU build, but this machine has Fake"),
     "old driver": (
         {"driver": Driver("NVIDIA", "535.1", "12.2"), "torch": Torch("CUDA 13.0", ("cpu",)), "devices": ()},
-        "warning", "the driver (535.1) is older than torch's build: it serves CUDA 12.2",
+        "warning", "the driver (535.1) is too old for torch: it supports CUDA 12.2",
     ),
     "unusable": ({"torch": Torch("CUDA 12.8", ("cpu",)), "devices": ()}, "warning", "can't use Fake"),
     "other maker": ({"driver": Driver("AMD", "6")}, "warning", "the GPU is AMD's"),

@@ -148,5 +148,5 @@ def test_an_empty_prompt_is_bos_or_eos_alone(tokenizer) -> None:
 def test_a_text_longer_than_the_context_is_refused(tokenizer) -> None:
     tokens = Tokens(SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(n_ctx=3)))
     assert len(tokens("a")) <= 3
-    with pytest.raises(ModelError, match="does not fit the model's context: 'one two three four five'"):
+    with pytest.raises(ModelError, match="is longer than the model's context: 'one two three four five'"):
         tokens("one two three four five")
