@@ -19,7 +19,7 @@ ATTENTION: tuple[Role, ...] = ("q", "k", "v", "o")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training run does, but for model and data; raises ConfigError for values that aren't allowed.
+    """Settings of a training run, except model and data. Raises ConfigError for values that aren't allowed.
 
     Published for `midalign` (Liu and Niehues 2025, and its code): batch x accumulation (32 x 4), lr, schedule, warmup,
     rank, alpha, dropout, targets, temperature, layer. Published for `clo` (arXiv 2505.14297): its loss and targets.
@@ -89,7 +89,7 @@ def check_installed() -> None:
 
 
 def settings_for(method: str, **given: Any) -> Settings:
-    """A method's settings; those in `given` that are not None take the defaults' place.
+    """The settings of a method. Values in `given` that are not None replace the defaults.
 
     Raises ConfigError for an unknown method or setting, and for a value that isn't allowed.
     """

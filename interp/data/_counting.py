@@ -6,7 +6,7 @@ from interp.data._items import CulturalItem, CulturalSet, LeftOut
 
 
 def counted(dataset: CulturalSet, code: str, culture: str) -> tuple[tuple[CulturalItem, ...], tuple[LeftOut, ...]]:
-    """Items that are scored when asked in `code` for `culture`, and the others with the reason."""
+    """The items that can be scored in language `code` for `culture`, and the others, each with the reason."""
     scored, left_out = [], []
     for item in dataset.items:
         reason = _why_not(dataset, item, code, culture)

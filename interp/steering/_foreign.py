@@ -23,9 +23,9 @@ UNCLEAR = "it does not say which vector belongs to which layer"
 
 
 def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVectors:
-    """The vectors of a file, by what it holds:
+    """Read steering vectors from a file of one of these kinds:
 
-    - what `SteeringVectors.save` wrote: as it was, with its own provenance;
+    - a file from `SteeringVectors.save`, with its provenance;
     - safetensors with one tensor [layer, d_model], of any name without digits: row l is for layer l;
     - safetensors with one tensor [d_model] of such a name: for `layer`, which must be given;
     - safetensors with a tensor [d_model] per layer, all named in one of the ways of `FORMS`;
@@ -36,10 +36,10 @@ def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVecto
     src/llama-adapter.cpp; `common_control_vector_load` in common/common.cpp refuses direction.0), and repeng wraps
     block N (repeng/control.py) and reads `hidden_states[N + 1]` (repeng/extract.py).
 
-    Layers without a vector are zero and a plan for them is an error. provenance of other tools' files: `file`,
-    `format`, `sha256`, `layers`, and `model_hint` where a GGUF file has one; no `processing`, so that nothing is known
-    of the model's. Values are kept as they are, in float32. Raises DataError for a file that is missing, of another
-    kind or ambiguous (with the names found).
+    Layers without a vector are zero, and a plan for them is an error. The provenance of other tools' files has `file`,
+    `format`, `sha256`, `layers`, and `model_hint` if a GGUF file has one. It has no `processing`, because the file does
+    not say how the model was processed. Values are unchanged, in float32. Raises DataError for a file that is missing,
+    of another kind or ambiguous (with the names in it).
     """
     file = Path(path).expanduser()
     try:

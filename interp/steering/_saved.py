@@ -24,9 +24,9 @@ SURGICAL = "surgical"
 
 @dataclass(frozen=True)
 class SavedPlans:
-    """What `file`, a `plan.json`, says; `methods[method][language]`. The vectors are read by `plan`.
+    """The content of `file`, a `plan.json`: `methods[method][language]`. Vectors are read by `plan`.
 
-    template: name of the chat template that the vectors were fitted behind (`none`, `chat`, or a file's name).
+    template: name of the chat template that the vectors were fitted with (`none`, `chat`, or a file's name).
     """
 
     file: Path
@@ -36,7 +36,7 @@ class SavedPlans:
     notes: Mapping[str, Any]
 
     def languages(self, method: str = SURGICAL) -> tuple[str, ...]:
-        """The languages that a method has plans for; raises DataError for an unknown method."""
+        """The languages that a method has plans for. Raises DataError for an unknown method."""
         if method not in self.methods:
             raise DataError(
                 f"method {method!r} is not in {self.file}",
@@ -88,11 +88,11 @@ class SavedPlans:
 
 
 def load_plans(path: str | Path) -> SavedPlans:
-    """What a `plan.json` (or the folder that has one) says; the vectors are read when a plan is asked for.
+    """Load a `plan.json`, given its path or folder. The vectors are read when a plan is requested.
 
-    Raises DataError, which names the file and the place in it, for a file that is missing or no JSON, an unknown
-    schema, keys that are missing, unknown or given twice, values of another kind, an unknown operator or positions, and
-    names of vectors that lead out of the folder.
+    Raises DataError, which names the file and the place in it, for a missing file, invalid JSON, an unknown schema,
+    keys that are missing, unknown or repeated, values of the wrong type, an unknown operator or positions, and vector
+    files outside the folder.
     """
     file = Path(path).expanduser()
     file = file / PLANS if file.is_dir() else file
@@ -114,9 +114,9 @@ def write_plans(
     methods: Mapping[str, Mapping[str, Mapping[str, Any]]],
     notes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a `plan.json` from plain values, as the schema has them; the same bytes for the same values.
+    """Write a `plan.json` from plain values that follow the schema. Equal values give equal bytes.
 
-    Raises DataError for values that `load_plans` would refuse. The files of vectors need not be there yet.
+    Raises DataError for values that `load_plans` would refuse. The files of vectors need not exist yet.
     """
     document = {"schema": SCHEMA, "model": model, "template": template, "methods": methods}
     document |= {"notes": notes} if notes else {}

@@ -35,14 +35,14 @@ LEAST_LIMIT = 20
 
 @dataclass(frozen=True)
 class RunConfig(Checked):
-    """Settings of `interp run`: every field is a key of `--config`, and those with a help text are options.
+    """Settings of `interp run`. Every field is a key of `--config`; fields with a help text are also options.
 
-    adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out. parallel: sentences
-    that state no fact, for the non-factual control (fit) and for damage (test). methods: see `interp.study.methods`;
-    those that are trained go into trained_dir, one model per training seed, and are taken from there when they are
-    there already. layers, strengths, draws, attribution_items and damage_sentences stand in place of the design's own.
-    damage_sentences: how many parallel test sentences' likelihood is taken under every method; 0 leaves it out. goal,
-    max_erasure, max_loss: as `interp.steering.Goal`.
+    adapter, revision, quantization, n_devices: as in `load_model`; empty means none. parallel: sentences that state no
+    fact, for the non-factual control (fit) and for damage (test). methods: see `interp.study.methods`; trained models
+    are saved in trained_dir, one per training seed, and reused from there. layers, strengths, draws, attribution_items,
+    damage_sentences: replace the values of the design. damage_sentences: number of parallel test sentences whose
+    likelihood is measured under every method; 0 leaves this out. goal, max_erasure, max_loss: as in
+    `interp.steering.Goal`.
     """
 
     model: str = setting("organism", "Model: a Hub id, a checkpoint folder, a GGUF file, or 'organism' (embedded).")

@@ -25,10 +25,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """What each part of a model does to a logit difference, prompt by prompt, and the same for a control.
+    """Effects of each part of a model on a logit difference, prompt by prompt, with a control.
 
-    `parts` has the columns layer (-1: the embedding), component and head. `total` is what effects are shares of: the
-    logit difference itself for direct attribution, the source's minus the prompt's for patching.
+    `parts` has the columns layer (-1: the embedding), component and head. Shares are fractions of `total`: the logit
+    difference itself for direct attribution, the source's minus the prompt's for patching.
     """
 
     kind: str

@@ -33,17 +33,17 @@ def load_model(
     adapter: str | Path | None = None,
     revision: str | None = None,
 ) -> LoadedModel:
-    """A hooked model by Hub id, checkpoint folder or GGUF file, as a `TransformerBridge`; `organism` is embedded.
+    """Load a model with hooks by Hub id, checkpoint folder or GGUF file; `organism` is the embedded model.
 
-    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype.
-    Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
-    `HookedTransformer` object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed
-    that. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs,
-    device_map as Transformers understands it.
-    quantization: `4bit` or `8bit`, by bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA
-    adapter, merged into the weights. revision: branch, tag or commit on the Hub. Of a model of text and images the
-    language model is loaded. Raises ModelError for settings that don't go together, a model that can't be found, opened
-    or hooked, one that doesn't fit the free memory, and an adapter of another model.
+    A loaded model is a `TransformerBridge`. A GGUF file is given by its path or as `org/name:file.gguf`, and its
+    weights are dequantised to the dtype. Texts are encoded by the checkpoint's own tokenizer, as Transformers loads it.
+    A `TransformerBridge` or `HookedTransformer` object is used unchanged, with its tokenizer; a notice is given if
+    TransformerLens has changed that tokenizer. dtype: `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices:
+    number of GPUs that the blocks are spread over. device_map: as in Transformers. quantization: `4bit` or `8bit`, with
+    bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA adapter, which is merged into the
+    weights. revision: branch, tag or commit on the Hub. For a model of text and images, the language model is loaded.
+    Raises ModelError for settings that can't be combined, a model that can't be found, opened or hooked or that doesn't
+    fit into the free memory, and an adapter of another model.
     """
     if not isinstance(model, (str, Path)):
         unusable = {

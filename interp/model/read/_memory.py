@@ -21,10 +21,10 @@ SMALLEST = 2**22
 
 
 class Passes(TypedDict, total=False):
-    """How much goes through the model at once; results do not depend on it.
+    """How much goes through the model in one forward pass. Results do not depend on it.
 
-    memory: bytes for activations, or a size such as `8GiB`; by default 1 GiB on a CPU and a quarter of a GPU.
-    batch_size: prompts in one pass, in place of as many as the memory holds.
+    memory: bytes for activations, or a size such as `8GiB`; by default 1 GiB on a CPU and a quarter of a GPU's memory.
+    batch_size: prompts per pass; by default as many as the memory holds.
     """
 
     memory: int | str | None

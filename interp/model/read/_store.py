@@ -26,9 +26,9 @@ KEY = "residuals"
 
 
 class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
-    """Residuals in a folder, a sequence of layers: `store[i]` reads the i-th of `store.layers`, [text, d_model].
+    """Residuals on disk as a sequence of layers: `store[i]` reads the i-th of `store.layers`, [text, d_model].
 
-    What isn't read stays on disk, so a sequence of probes holds one layer at a time. Raises DataError for a folder
+    Only the requested layer is read, so probing layer by layer holds one layer in memory. Raises DataError for a folder
     that is not a finished store.
     """
 
@@ -71,10 +71,10 @@ def store_residuals(
     progress: Callable[[float], None] | None = None,
     **passes: Unpack[Passes],
 ) -> ResidualStore:
-    """Write residuals of `shard_size` texts a file, [layer, text, d_model] in float32, and open them.
+    """Write residuals to files of `shard_size` texts each, [layer, text, d_model] in float32, and open the store.
 
-    Called again after it was killed, it goes on with the first shard that is missing. Other arguments as in
-    `read_residuals`. Raises OutputError where the folder holds something else, naming the difference.
+    If the process was killed, the same call continues with the first missing shard. Other arguments as in
+    `read_residuals`. Raises OutputError, which names the difference, if the folder holds other residuals or files.
     """
     model = hooked(model)
     if shard_size < 1:

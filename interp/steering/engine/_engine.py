@@ -45,16 +45,15 @@ def score(
     normaliser: BoundedNormaliser | None = None,
     **passes: Unpack[Passes],
 ) -> Scores:
-    """Log-likelihood (float32) of every continuation of every prompt under every plan.
+    """Compute the log-likelihood (float32) of every continuation of every prompt under every plan.
 
-    Results do not depend on the batch. engine: `replay` shares work between plans and falls back to `reference`, with
-    a notice, where the model can't be replayed safely. compiled: replay runs norms and MLPs through `torch.compile`,
-    which costs time at first, pays on long sweeps and needs a C++ compiler. tokens: saves encoding the same texts
-    again. progress: called with the number of plans done, also in parts. normaliser: estimates log Z
-    (`bounded_normaliser`), which is several times as fast where the vocabulary is large; by default scores are exact.
-    passes: see `Passes`.
-    Raises ValueError for a continuation that adds no token, a plan that doesn't fit the model, an unknown engine, or a
-    normaliser made for another model or without some of the prompts.
+    Results do not depend on the batch. engine: `replay` shares work between plans; if the model can't be replayed
+    safely, it falls back to `reference` with a notice. compiled: replay runs norms and MLPs through `torch.compile`,
+    which costs time at first, pays off on long sweeps and needs a C++ compiler. tokens: reuses encoded texts. progress:
+    called with the number of plans done, also in parts. normaliser: estimates log Z (`bounded_normaliser`), which is
+    several times as fast with a large vocabulary; by default scores are exact. passes: see `Passes`. Raises ValueError
+    for a continuation that adds no token, a plan that doesn't fit the model, an unknown engine, and a normaliser made
+    for another model or without some of the prompts.
     """
     model = hooked(model)
     if engine not in ENGINES:
