@@ -169,7 +169,7 @@ def everything(axis: Axis, item: str, code: str) -> bool:
 
 
 def prompts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "dev") -> list[Prompt]:
-    """The prompts of a split in one language, each with its own options; cultural ones for the language's own culture."""
+    """The prompts of a split in one language, with their own options; cultural ones for the language's own culture."""
     if isinstance(dataset, UniversalSet):
         return [task.prompt for task in universal_tasks(dataset, code, split, everything)]
     return [task.prompt for task in cultural_tasks(dataset, code, dataset.own_culture[code], split, everything)]
