@@ -1,4 +1,4 @@
-"""How EN and LOC lie to each other at each layer: cosine, norms, principal angles, stability; each against chance."""
+"""Geometry of EN and LOC at each layer, compared with chance: cosine, norms, principal angles, stability."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def direction_layers(
     Columns, those marked * with _lo and _hi from a bootstrap over clusters (EN and LOC resampled independently):
 
     - layer; cosine*, cosine_null_lo and cosine_null_hi (its `level` interval for pairs of random directions with the
-      residuals' covariance), cosine_p (share of such pairs at least as parallel, in either sense: small says closer
-      than chance, near 1 says closer to orthogonal than chance)
+      residuals' covariance), cosine_p (share of such pairs that are at least as parallel, in either direction: a small
+      value means closer than chance, a value near 1 closer to orthogonal than chance)
     - en_norm*, loc_norm*: norm over the median norm of `residuals`; _null (its `level` quantile when the sign of each
       cluster is drawn at random) and _p (share of such draws at least as long)
     - en_stability, loc_stability: mean cosine of a refit on resampled clusters with the vector; _q05 (its 5% quantile);
       _null and _p as above, from refits of the sign-flipped vectors
     - n_en, n_loc: number of pairs
 
-    Refits hold the sampling noise twice, which lengthens vectors and turns them apart; intervals are moved so that the
-    draws' mean is the estimate. NaN where a vector is 0. Raises ValueError for unequal layers or widths, NaN or
+    Refits contain the sampling noise twice, which lengthens vectors and turns them apart; intervals are shifted so that
+    the mean of the draws is the estimate. NaN if a vector is 0. Raises ValueError for unequal layers or widths, NaN or
     infinity, fewer than two clusters, or residuals without variance.
     """
     stacks = _stacks({"en": en, "loc": loc, "residuals": residuals})

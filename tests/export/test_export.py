@@ -331,7 +331,7 @@ def test_a_text_plan_is_exported_with_the_size_of_the_difference(plans: Path, tm
     done = interp(plans, "--to", "lm-eval", "--language", "ko", "--out", tmp_path / "a.pt")
     assert json.loads((tmp_path / "a.pt.json").read_text()) == told
     done = interp(plans, "--to", "lm-eval", "--language", "ko", "--no-measure", "--out", tmp_path / "b.pt")
-    assert "How much that changes was not measured" in done.output
+    assert "The difference was not measured" in done.output
     assert json.loads((tmp_path / "b.pt.json").read_text()) == {"positions": "all", "chosen": ["text"]}
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
     for to, name in (("gguf", "c.gguf"), ("lm-eval", "c.pt")):
@@ -359,7 +359,7 @@ def test_the_card_says_what_is_known(plans: Path, tmp_path: Path) -> None:
     from huggingface_hub import ModelCard
 
     bare = model_card(load_plans(plans), ["surgical"], "ko")
-    assert "no numbers are known" in bare
+    assert "No measurements of these plans are available" in bare
     (plans / "plane.csv").write_text(
         "method,language,transfer,transfer_lo,transfer_hi,localization,localization_lo,localization_hi,d_transfer,"
         "d_transfer_lo,d_transfer_hi,d_localization,d_localization_lo,d_localization_hi\n"

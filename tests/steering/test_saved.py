@@ -170,10 +170,10 @@ def test_vectors_that_are_missing_foreign_or_too_few(folder: Path) -> None:
     with pytest.raises(DataError, match=r"vectors file .*en.ko.safetensors does not exist"):
         load_plans(folder).plan("ko")
     save_file({"other": VECTORS}, path)
-    with pytest.raises(DataError, match="holds no steering vectors"):
+    with pytest.raises(DataError, match="does not hold steering vectors"):
         load_plans(folder).plan("ko")
     path.write_bytes(b"PK\x03\x04")
-    with pytest.raises(DataError, match="holds no steering vectors"):
+    with pytest.raises(DataError, match="does not hold steering vectors"):
         load_plans(folder).plan("ko")
     SteeringVectors("en:ko", VECTORS[:4]).save(path)
     with pytest.raises(DataError, match="en:ko has no vector for layer 5; allowed: layers 0, 1, 2, 3"):

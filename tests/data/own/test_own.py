@@ -133,7 +133,7 @@ UNIVERSAL_MISTAKES = {
     "empty item": (lambda r: broken(r, 4, item=""), "row 4: 'item' is empty"),
     "language": (lambda r: broken(r, 4, language="klingon"), "row 4: language 'klingon' is unknown"),
     "script": (lambda r: broken(r, 4, language="zh-TW"), "row 4: language 'zh-TW' is written in Hant"),
-    "option twice": (lambda r: broken(r, 4, options="a|b|a"), "row 4: 'options' has 'a' twice"),
+    "option twice": (lambda r: broken(r, 4, options="a|b|a"), "row 4: 'options' lists 'a' twice"),
     "empty option": (lambda r: broken(r, 4, options="a||b"), "row 4: 'options' has an empty entry"),
     "one option": (lambda r: broken(r, 4, options="a", answer="a"), "row 4: 'options' has one text; allowed: two or more"),
     "no list": (lambda r: broken(r, 4, options="['a', 'b']"), "row 4: 'options' is not a JSON list"),
@@ -258,7 +258,7 @@ def test_cues_of_ones_own(tmp_path: Path) -> None:
     rows = [{**row, "cue": f"{row['language']}: {row['culture']}!"} for row in cultural_rows()]
     assert load_cultural(str(write(tmp_path, rows))).cues["GR"] == {"en": "en: GR!", "ko": "ko: GR!"}
     less = [{**row, "cue": ""} if (row["culture"], row["language"]) == ("GR", "ko") else row for row in rows]
-    with pytest.raises(DataError, match="no 'cue' for culture 'GR' in language 'ko'; allowed: one for each"):
+    with pytest.raises(DataError, match="no 'cue' for culture 'GR' in language 'ko'; allowed: a cue for each"):
         load_cultural(str(write(tmp_path, less)))
 
 

@@ -146,7 +146,7 @@ def test_the_run_folder_is_named_after_the_file() -> None:
 def test_settings_that_do_not_go_with_a_gguf_file(file: Path) -> None:
     with pytest.raises(ModelError, match="are already quantised: quantization 4bit would round them twice"):
         load_model(file, quantization="4bit")
-    with pytest.raises(ModelError, match="are quantised already"):
+    with pytest.raises(ModelError, match="are already quantised"):
         outline("org/name:a.gguf", "bfloat16", quantization="8bit")
     with pytest.raises(ModelError, match=r"can't be applied to the file .*tiny\.gguf"):
         load_model(file, revision="main")
@@ -168,7 +168,7 @@ def refused(path: Path | str) -> str:
 def test_a_file_that_is_cut_off(file: Path, tmp_path: Path) -> None:
     size = file.stat().st_size
     said = refused(cut(file, tmp_path / "a.gguf", size - 1))
-    assert f"is truncated: it has {size - 1:,} bytes of {size:,}; to do: copy or download it again" in said
+    assert f"is truncated: it has {size - 1:,} of {size:,} bytes; to do: copy or download it again" in said
     for inside in (5, 20, 100, header_of(file).begin - 40):
         assert "is truncated: it ends inside its header" in refused(cut(file, tmp_path / f"{inside}.gguf", inside))
 

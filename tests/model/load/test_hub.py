@@ -124,7 +124,7 @@ def test_the_commit_is_recorded_and_the_name_kept(hub: list, tmp_path: Path) -> 
 def test_a_repository_of_pickles_is_refused(hub: list, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     hub.append({"answer": tmp_path})
-    with pytest.raises(ModelError, match=r"model 'org/name' holds no \*\.safetensors file"):
+    with pytest.raises(ModelError, match=r"model 'org/name' does not hold a \*\.safetensors file"):
         load_model("org/name", device="cpu")
 
 

@@ -92,7 +92,7 @@ def test_a_tokenizer_larger_than_the_embedding(small: Path) -> None:
         lambda: load_trainable(str(small), device="cpu"),
     ):
         with pytest.raises(
-            ModelError, match=f"has id {rows + 39}, and the embedding has {rows} rows; allowed: ids from 0"
+            ModelError, match=f"has id {rows + 39}, but the embedding has {rows} rows; allowed: ids from 0"
         ):
             load()
 

@@ -69,7 +69,7 @@ def test_hooks_of_the_users_stay_in_force(organism: LoadedModel, texts: list[str
     [
         ({"layers": [8]}, r"layers \[8\] are not allowed; allowed: different layers from -1 to 7"),
         ({"layers": []}, "are not allowed"),
-        ({"layers": [1, 1]}, "different ones"),
+        ({"layers": [1, 1]}, "different layers"),
         ({"position": "first"}, "position 'first' is unknown"),
         ({"position": -99}, "so it has no position -99"),
         ({"position": 99}, "so it has no position 99"),

@@ -121,7 +121,7 @@ def test_what_cannot_be_used_is_refused(tokenizer, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         check_template(str(tmp_path / "nothing.jinja"))
     (tmp_path / "bad.jinja").write_text("{{ raise_exception('no system') }}")
-    with pytest.raises(ModelError, match="fails on a user's turn"):
+    with pytest.raises(ModelError, match="fails on a user message"):
         find_template(tokenizer, str(tmp_path / "bad.jinja"))
     (tmp_path / "mute.jinja").write_text("hello")
     with pytest.raises(ModelError, match="drops the user's text"):

@@ -64,7 +64,7 @@ def test_a_model_that_steps_wrongly_is_found_out(fresh: HookedModel, monkeypatch
     monkeypatch.setattr(
         Blocks, "_encoding", lambda self, plain, places, times: right(self, plain.roll(1, dims=1), places, times) * 0.5
     )
-    with pytest.warns(Notice, match="moves log-likelihoods by"):
+    with pytest.warns(Notice, match="changes log-likelihoods by"):
         found = score(fresh, PROMPTS, [PLAN])
     assert np.array_equal(found.logp, score(fresh, PROMPTS, [PLAN], engine="reference").logp)
 
