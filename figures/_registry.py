@@ -114,7 +114,7 @@ def usual_layers(run: RunTables) -> dict[str, int]:
 
 
 def lacking(run: RunTables) -> dict[str, list[str]]:
-    """Name -> tables that the run does not have, of every figure that can't be drawn from it."""
+    """Figures that can't be drawn from the run: name -> missing tables."""
     missing = {}
     for name, drawing in FIGURES.items():
         loaded = {table: run.table(table) for table in drawing.needs}
@@ -127,9 +127,10 @@ def lacking(run: RunTables) -> dict[str, list[str]]:
 
 
 def draw(run: RunTables, only: Sequence[str] = (), language: str = MACRO) -> Iterator[tuple[str, Figure]]:
-    """The figures of a run, those of `only` or all that its tables allow, one after another.
+    """Draw the figures in `only`, or all that the run's tables allow, one after another.
 
-    language: of those that can be drawn for one, which; others are left out where it is not `macro`, unless named.
+    language: for figures that can show a single language. If it is not `macro`, other figures are left out unless
+    named.
     Raises ValueError for an unknown name, and for a named figure whose tables are missing.
     """
     missing = lacking(run)

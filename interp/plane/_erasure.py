@@ -1,4 +1,4 @@
-"""Erased or inaccessible: what a trained model lost of its base's localization, and what brings it back."""
+"""Erased or inaccessible: the localization that a trained model lost against its base, and what restores it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHARES = ("returned", "returned_wrong", "returned_over_wrong", "returned_cue", "
 
 
 def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int) -> pd.DataFrame:
-    """One row per trained method and language, and `macro`; all but counts and p-values with _lo and _hi (95%).
+    """One row per trained method and language (and `macro`). Columns except counts and p-values have _lo and _hi (95%).
 
     `cells` holds outcomes of `base` and of every member m of `trained` (a method's name -> one model, or its seeds);
     also of `loc`, `wrong_culture`, m+loc and m+wrong_culture: columns of what is lacking, or not scored in a language,

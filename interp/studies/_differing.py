@@ -31,9 +31,9 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Difference:
-    """What two runs differ in: key -> their values. results: a row per method and metric of both, macro-averages.
+    """Differences of two runs: key -> both values. results: a row per shared method and metric (macro-averages).
 
-    unpaired: why differences have no intervals; empty where those of methods with scores have them.
+    unpaired: why differences have no intervals; empty if they have intervals.
     """
 
     config: Mapping[str, tuple[Any, Any]]
@@ -46,9 +46,10 @@ class Difference:
 
 
 def compare(a: Path, b: Path) -> Difference:
-    """Run folder `a` against `b`; differences of results are b minus a.
+    """Compare the run folders `a` and `b`. Differences of results are b minus a.
 
-    They are paired by item, and have intervals over clusters, where both runs scored the same items of the same data.
+    If both runs scored the same items of the same data, differences are paired by item and have intervals over
+    clusters.
     Raises OutputError where a manifest or a table can't be read.
     """
     manifests = [read_manifest(folder) for folder in (a, b)]

@@ -59,7 +59,7 @@ class StudyFile:
 
 
 def read_study(path: Path, out: Path) -> StudyFile:
-    """The study in a YAML file, with a folder of its own in `out` for every run.
+    """Read a study from a YAML file. Every run gets its own folder in `out`.
 
     Paths in the file are relative to where the command is run. Raises ConfigError, with the place in the file, for an
     unknown or repeated key, a value of the wrong kind, an empty list, a name that is no folder's, and for two runs that

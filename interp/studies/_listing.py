@@ -24,11 +24,10 @@ DEPTH = 3
 
 @dataclass(frozen=True)
 class Listed:
-    """A run that is on disk. folder: its own, or the working folder of one that isn't finished.
+    """A run on disk. folder: its own folder, or the working folder of an unfinished run.
 
-    Of one that isn't finished: parts: results that are kept; done of units: pieces that an executor says are whole
-    (units None where their number can't be known); left: seconds, if one unit follows another.
-    when: seconds since the epoch. problem: of a broken one, in words.
+    For an unfinished run: parts: number of stored results; done, units: finished units and all units (None if unknown);
+    left: seconds left, with one unit at a time. when: seconds since the epoch. problem: why a run is broken.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Listed:
 
 
 def find_runs(root: Path) -> list[Listed]:
-    """Finished runs in `root` and the working folders of others, by name: at most DEPTH folders down.
+    """Find finished and unfinished runs in `root`, by name, at most DEPTH folders down.
 
     Raises OutputError where `root` is not a folder.
     """

@@ -38,7 +38,7 @@ Gather = Callable[["PlannedRun"], None]
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that can start: its datasets are read and its names looked up. finished: its folder is there, whole."""
+    """A run that is ready to start: datasets are read and names looked up. finished: whether it is finished already."""
 
     run: StudyRun
     inputs: Inputs
@@ -48,7 +48,7 @@ class PlannedRun:
 
 @dataclass
 class Outcome:
-    """How a run ended, when (seconds after the start), and why it failed; trace: of an error that is our own."""
+    """How a run ended, when (seconds after the start), and why it failed. trace: traceback of an internal error."""
 
     run: StudyRun
     status: Literal["finished", "finished before", "failed"]
@@ -106,10 +106,10 @@ def run_study(
     gather: Gather,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
-    """Execute the units of all runs that aren't finished, gather each run when its units are whole, write plane.csv.
+    """Run a study: execute the units of all unfinished runs, gather each run when its units are done, write plane.csv.
 
-    A run that fails doesn't stop the others. tell: is told, in a line, of every unit and run that ends. Raises
-    OutputError where another process works on the study; an interrupted study goes on when it is called again.
+    A run that fails doesn't stop the others. tell: called with a line for every unit and run that ends. Raises
+    OutputError if another process works on the study. A call after an interruption continues the study.
     """
     with _alone(study.folder):
         work = _Work(gather, tell)

@@ -377,7 +377,7 @@ def test_the_card_says_what_is_known(plans: Path, tmp_path: Path) -> None:
     assert card.data.language == ["el", "ko"]
     assert "| `surgical` | 0.550 [0.450, 0.650] | 0.800 [0.700, 0.900] | +0.050 [-0.010, +0.100] |" in card.text
     assert "| `surgical` | `ko` | `vectors/loc.ko.safetensors` | 2 | 1.5 | add | text |" in card.text
-    assert "llama.cpp, lm-evaluation-harness and baked checkpoints know only `all`" in card.text
+    assert "llama.cpp, lm-evaluation-harness and baked checkpoints only have `all`" in card.text
     assert "`mine'/ <b>`, revision `r1`, 12 items, fingerprint `f00`" in card.text
 
 

@@ -16,7 +16,7 @@ DeviceMap = str | Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where weights go and in which form. `device` is the only one unless `n_devices` or `device_map` spreads them."""
+    """Devices and number format of the weights. All are on `device` unless `n_devices` or `device_map` spreads them."""
 
     device: str
     dtype: str
@@ -39,7 +39,7 @@ class Placement:
 def place(
     device: str, dtype: str, n_devices: int | None, device_map: DeviceMap | None, quantization: str | None
 ) -> Placement:
-    """Settings that go together; raises ModelError for others."""
+    """Check and combine the settings. Raises ModelError if they can't be combined."""
     if quantization is not None and quantization not in QUANTIZATIONS:
         raise ModelError(f"quantization {quantization!r} is unknown", allowed=", ".join(QUANTIZATIONS))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0

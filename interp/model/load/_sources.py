@@ -24,7 +24,7 @@ ALLOWED = "a checkpoint folder, a GGUF file, a Hub id such as org/name or org/na
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from: a name to show, where it is, and whether that is a path.
+    """The source of a model: the name to show, its location, and whether that is a path.
 
     location: a checkpoint's folder, a GGUF file, or on the Hub `org/name` or `org/name:file.gguf`.
     """
@@ -50,7 +50,7 @@ class Source:
 
 
 def organism_folder() -> Path:
-    """Folder of the embedded model; raises ModelError where the installation lacks it."""
+    """Folder of the embedded model. Raises ModelError if the installation lacks it."""
     folder = Path(str(files("interp.organism") / "checkpoint"))
     if not (folder / "config.json").is_file():
         raise ModelError(

@@ -20,7 +20,7 @@ LEAST = {"runs": 2**20 * 200, "Hub cache": 10 * GIB, "memory": 3 * GIB}
 
 @dataclass(frozen=True)
 class Advice:
-    """A finding with what to do. An `error` makes every run impossible; a `note` is harmless."""
+    """A problem with its remedy. An `error` makes every run impossible; a `note` is harmless."""
 
     level: Literal["error", "warning", "note"]
     text: str
@@ -28,7 +28,7 @@ class Advice:
 
 
 def advise(machine: Machine, hub: Hub) -> list[Advice]:
-    """All findings, the worst first."""
+    """All problems, the worst first."""
     order = ("error", "warning", "note")
     advice = [*_packages(machine), *_accelerator(machine), *_space(machine), *_network(hub)]
     return sorted(advice, key=lambda advice: order.index(advice.level))

@@ -71,7 +71,7 @@ def score(
 
 
 def usable_replay(model: HookedModel) -> Replay | None:
-    """The model's replay; None, with a notice, where it can't be trusted or the model has hooks attached."""
+    """The model's replay; None, with a notice, if it can't be trusted or the model has hooks attached."""
     replay = replay_of(model)
     if replay and replay.hooks != hooks_on(model):
         warnings.warn("the model has hooks attached, so plans are scored one at a time (slow)", Notice, stacklevel=3)
@@ -80,9 +80,9 @@ def usable_replay(model: HookedModel) -> Replay | None:
 
 
 def replay_of(model: HookedModel) -> Replay | None:
-    """The model's replay, checked once against the reference; None, with one notice, where it can't be trusted.
+    """The model's replay, checked once against the reference; None, with one notice, if it can't be trusted.
 
-    It is kept with the model, and made anew where the model has moved to another device or dtype.
+    It is stored with the model, and made again if the model has moved to another device or dtype.
     """
     known = vars(model).get(_KEPT)
     if known is None or (known.replay and not known.replay.fits):

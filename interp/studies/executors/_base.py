@@ -20,10 +20,10 @@ Compute = Callable[[Unit], None]
 
 @dataclass(frozen=True)
 class Done:
-    """A unit that is over. Its results are in the store; here is how it went.
+    """Report on a unit that ended. Its results are in the store.
 
-    seconds: of the last attempt. error: None, or one line. traceback: of an error that is not the user's.
-    notices: what the worker had to say.
+    seconds: duration of the last attempt. error: None, or one line. traceback: for internal errors. notices: notices of
+    the worker.
     """
 
     unit: Unit

@@ -24,7 +24,7 @@ BUDGET = "10m"
 
 @dataclass(frozen=True)
 class Offer:
-    """A design, and what it takes here."""
+    """A design, and its estimated cost on this machine."""
 
     study: Study
     cost: Estimate
@@ -36,7 +36,7 @@ class Offer:
 
 
 def offers(config: RunConfig, inputs: Inputs, model: Outline, spot: tuple[str, str]) -> Iterator[Offer]:
-    """Every design with its estimate, the smallest first; rates are measured once. spot: device and dtype."""
+    """Every design with its estimate, the smallest first. Rates are measured once. spot: device and dtype."""
     first = planned(replace(config, design=DEFAULT, budget=""), inputs, model, *spot)  # type: ignore[arg-type]
     first = replace(first, rendered={})
     rates, tokens = measured(first, model, *spot), None if model.tokenizer is None else first.tokens
@@ -53,7 +53,7 @@ def settle(
     overwrite: bool = False,
     offered: Sequence[Offer] = (),
 ) -> RunConfig:
-    """The settings with a named design in place of `auto`, and without a budget.
+    """Replace the design `auto`, or a budget, by a named design.
 
     A finished or partial run whose settings differ in the design alone keeps its design. The embedded model always gets
     DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises ConfigError where the

@@ -1,4 +1,4 @@
-"""Headroom: what English has over the other languages, and the cue over none, in the unsteered model."""
+"""Headroom: how much better the unsteered model is in English than in other languages, and with a cue than without."""
 
 from __future__ import annotations
 

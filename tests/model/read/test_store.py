@@ -78,7 +78,7 @@ def test_a_folder_with_something_else_is_kept(organism: LoadedModel, texts: list
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(OutputError, match="holds other files"):
         store_residuals(organism.model, texts, tmp_path)
-    with pytest.raises(DataError, match="holds no residuals"):
+    with pytest.raises(DataError, match="does not hold residuals"):
         ResidualStore(tmp_path)
 
 
