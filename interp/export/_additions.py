@@ -14,7 +14,7 @@ Additions = dict[int, Float[torch.Tensor, "d_model"]]
 
 
 def additions(plan: Plan, form: str, *, first: int = 0) -> Additions:
-    """The vectors that a plan adds, times their strengths; several at one layer are one.
+    """The vectors that a plan adds, times their strengths. Several at one layer are summed.
 
     They act on every token. A plan at positions `text` leaves the special tokens in front alone, and is taken all the
     same: `interp.export.everywhere` measures what that changes. first: the first layer that the form has a place for.

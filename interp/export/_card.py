@@ -30,10 +30,10 @@ POSITIONS = (
 
 
 def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None = None) -> str:
-    """A README.md with the Hub's metadata, in Markdown.
+    """A README.md in Markdown, with the Hub's metadata.
 
-    The numbers are those of `plane.csv` and `manifest.json` beside the plans; without them the card says that none are
-    known. Texts from files are put in code spans, without marks that could end them.
+    Numbers come from `plane.csv` and `manifest.json` beside the plans; without these files the card says that no
+    measurements are available. Texts from files are put in code spans, without marks that could end them.
     """
     folder = saved.file.parent
     manifest = _manifest(folder)

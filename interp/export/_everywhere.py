@@ -22,7 +22,7 @@ QUESTIONS = 32
 
 @dataclass(frozen=True)
 class Difference:
-    """What changes where a plan steers every token, BOS too.
+    """The differences when a plan steers every token, BOS too.
 
     mean, largest: absolute difference of an option's log-likelihood. changed: share of questions with another choice.
     chosen: the positions of the plan. language: of the questions, the plan's where the Atlas has it.
@@ -42,7 +42,7 @@ class Difference:
         return {"positions": "all"} | values | {"chosen": list(self.chosen)}
 
     def sentence(self) -> str:
-        """In words."""
+        """A sentence with the differences."""
         return (
             f"This export steers every token, BOS too, but the plan was chosen at positions {', '.join(self.chosen)}. "
             f"On {self.questions} Atlas questions in {self.language}, this shifts an option's log-likelihood by "
@@ -56,7 +56,7 @@ UNMEASURED = (
 
 
 def chosen_positions(plan: Plan) -> tuple[str, ...]:
-    """The positions of a plan's steers, where one differs from `all`; nothing where writing `all` changes nothing."""
+    """The positions of a plan's steers if any differs from `all`; empty if writing `all` changes nothing."""
     positions = tuple(dict.fromkeys(steer.positions for steer in plan.steers))
     return () if positions in ((), ("all",)) else positions
 

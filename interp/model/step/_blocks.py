@@ -25,7 +25,7 @@ PROBE_LENGTH = 7
 
 
 class Unsteppable(Exception):
-    """Why a model's blocks can't be stepped one at a time."""
+    """Raised with the reason why a model's blocks can't be stepped one at a time."""
 
 
 class KeysValues(NamedTuple):
@@ -277,7 +277,7 @@ def repeated(rows: torch.Tensor, times: int) -> torch.Tensor:
 
 @contextmanager
 def replaced(forwards: Forwards) -> Iterator[None]:
-    """Modules with another `forward` for a while; may be nested."""
+    """Context manager that replaces the `forward` of modules. It may be nested."""
     before = {module: vars(module).get("forward") for module in forwards}
     for module, forward in forwards.items():
         object.__setattr__(module, "forward", forward)

@@ -54,13 +54,13 @@ class Unembedding:
         return Words(self._unembed.W_U.T, self._unembed.b_U) if linear is None else Words(linear.weight, linear.bias)
 
     def words(self, chosen: Int[torch.Tensor, "word"]) -> Words:
-        """Some words, copied in float32."""
+        """The rows of some words, copied in float32."""
         weight, bias = self.every
         chosen = chosen.to(weight.device)
         return Words(weight[chosen].float(), None if bias is None else bias[chosen].float())
 
     def normed(self, hidden: Float[torch.Tensor, "row d_model"]) -> torch.Tensor:
-        """The stream behind the final norm."""
+        """The stream after the final norm."""
         return self._norm(hidden)
 
     def _finished(self, logits: torch.Tensor) -> torch.Tensor:

@@ -61,11 +61,11 @@ def check_enough(
     least: int = 1,
     locating: bool = False,
 ) -> None:
-    """Raise DataError where a stage has too few items, with the smallest limit from `least` that would do.
+    """Raise DataError if a stage has too few items, with the smallest sufficient limit (from `least` on).
 
-    Every language needs items of `CLUSTERS` clusters per axis and split; vectors are fitted on all items of fit, and
-    `counts` says which are scored on dev and test. tokens: with them, items whose options the model's vocabulary does
-    not tell apart are not counted. locating: parallel test items are compared with others of their relation, too.
+    Every language needs items from `CLUSTERS` clusters per axis and split. Vectors are fitted on all items of the fit
+    split; `counts` decides which items are scored on dev and test. tokens: if given, items whose options have the same
+    tokens are not counted. locating: also check that parallel test items can be compared within their relation.
     """
     scored = partial(_scored, counts=counts, splits=splits, tokens=tokens)
     problem = _problem(inputs, scored(inputs), locating)
@@ -194,7 +194,7 @@ def unknown_shares(study: Study) -> dict[str, float]:
 
 
 def notice_vocabulary(study: Study) -> None:
-    """Say which items are left out because of the model's vocabulary, and where many tokens are unknown."""
+    """Give notices about items left out because of the model's vocabulary, and about many unknown tokens."""
     counts = Counter((axis, left.where) for axis, left in study.indistinct_items)
     if counts:
         numbers = ", ".join(f"{n} {axis} items in {code}" for (axis, code), n in counts.items())

@@ -19,7 +19,7 @@ from interp.files import json_text
 
 
 class Parts:
-    """Results by name. This class keeps nothing, so every result is made; `Store` makes each once and keeps it."""
+    """Results by name. This class computes every result again; `Store` computes each once and stores it."""
 
     def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """The table of a name."""
