@@ -39,7 +39,7 @@ def layer_stack(X: Activations, name: str = "X") -> Float[np.ndarray, "layer exa
 
 
 def layer_names(layers: Sequence[object] | None, n_layers: int) -> list[object]:
-    """The names of the rows of a layer stack, 0.. unless given; ValueError where their number differs."""
+    """The names of the rows of a layer stack, 0.. unless given; ValueError if their number differs."""
     names: list[object] = list(range(n_layers) if layers is None else layers)
     if len(names) != n_layers:
         raise ValueError(f"layers must hold one name for each of {n_layers} layers, got {len(names)}")
@@ -47,7 +47,7 @@ def layer_names(layers: Sequence[object] | None, n_layers: int) -> list[object]:
 
 
 def cosine(a: Float[np.ndarray, "*cells d"], b: Float[np.ndarray, "*cells d"]) -> Float[np.ndarray, "*cells"]:
-    """Cosine along the last axis, leading axes broadcast; NaN where a vector is 0."""
+    """Cosine along the last axis, leading axes broadcast; NaN if a vector is 0."""
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.ndim == 0 or y.ndim == 0 or x.shape[-1] != y.shape[-1]:
         raise ValueError(f"a and b must have equal last axes, got shapes {x.shape} and {y.shape}")

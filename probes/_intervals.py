@@ -61,7 +61,7 @@ class ClusterSums:
 
     @property
     def mean(self) -> Float[np.ndarray, "*cells"]:
-        """Mean over all values; NaN where there are none."""
+        """Mean over all values; NaN if there are none."""
         return ratio(self.sums.sum(axis=0), self.counts.sum(axis=0))
 
     @property
@@ -71,7 +71,7 @@ class ClusterSums:
 
 
 def checked_labels(labels: Shaped[np.ndarray, " n"], n: int, name: str) -> Shaped[np.ndarray, " n"]:
-    """`labels` as an array of length `n`; ValueError where the length differs or a label is missing."""
+    """`labels` as an array of length `n`; ValueError if the length differs or a label is missing."""
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"{name} must hold one label for each of {n} rows, got shape {array.shape}")
@@ -109,7 +109,7 @@ def cluster_sums(values: Num[np.ndarray, " n *cells"], clusters: Shaped[np.ndarr
 
 
 def ratio(above: Float[np.ndarray, "*cells"], below: Float[np.ndarray, "*cells"]) -> Float[np.ndarray, "*cells"]:
-    """`above` over `below` in each cell; NaN where `below` is 0."""
+    """`above` over `below` in each cell; NaN if `below` is 0."""
     return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=np.asarray(below) != 0))
 
 
@@ -118,9 +118,9 @@ def ratio_draws(
     denominators: Num[np.ndarray, " cluster *cells"],
     weights: Int[np.ndarray, " draw cluster"],
 ) -> Float[np.ndarray, " draw *cells"]:
-    """Resampled ratio of sums for each draw; NaN where the resampled denominator is 0.
+    """Resampled ratio of sums for each draw; NaN if the resampled denominator is 0.
 
-    `denominators` may also be [cluster], shared by all cells. Raises ValueError where shapes disagree.
+    `denominators` may also be [cluster], shared by all cells. Raises ValueError if shapes disagree.
     """
     top = np.asarray(numerators, dtype=np.float64)
     bottom = np.asarray(denominators, dtype=np.float64)
@@ -206,7 +206,7 @@ def mean_intervals(
     """Mean over the rows for each cell, with its cluster bootstrap interval. All cells share the resampled clusters.
 
     Intervals are expanded for few clusters (`cluster_interval`, `ClusterSums.effective`). NaN is a missing value.
-    Bounds are NaN where fewer than two clusters have a value: one cluster has no spread.
+    Bounds are NaN if fewer than two clusters have a value: one cluster has no spread.
     """
     grouped = cluster_sums(values, clusters)
     draws = ratio_draws(grouped.sums, grouped.counts, cluster_weights(len(grouped.labels), n_draws, seed))

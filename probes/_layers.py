@@ -85,7 +85,7 @@ def probe_layers(
     ...).
     Columns, those marked * with _lo and _hi from a bootstrap over the clusters of `test`:
 
-    - layer, accuracy*, balanced_accuracy*, auc* (NaN where auc_note says why), brier* (see `probes.scores`)
+    - layer, accuracy*, balanced_accuracy*, auc* (NaN if auc_note says why), brier* (see `probes.scores`)
     - shuffled*, control_task*: accuracy after training on shuffled labels, and on labels that are random but fixed per
       type (Hewitt & Liang 2019; NaN without types), as the mean of `n_shuffles` draws; shuffled_q95, control_task_q95
       are their upper quantiles

@@ -131,7 +131,7 @@ def varies(x: Any) -> bool:
 
 
 def check_variation(varied: Sequence[bool], name: str) -> None:
-    """ValueError where no layer varies. A single layer may be constant: the embedding of a token all prompts share."""
+    """ValueError if no layer varies. A single layer may be constant: the embedding of a token all prompts share."""
     if not any(varied):
         raise ValueError(f"{name} is the same for all examples in every layer; were they read at the right position?")
 
@@ -147,7 +147,7 @@ def check_solver(C: float, max_iter: int) -> None:
 def checked_classes(
     y: Shaped[np.ndarray, " n"], n: int, name: str
 ) -> tuple[Shaped[np.ndarray, " class"], Int[np.ndarray, " n"]]:
-    """The sorted classes of `y` and the number of each label's class; ValueError where no probe can be fitted."""
+    """The sorted classes of `y` and the number of each label's class; ValueError if no probe can be fitted."""
     classes, codes = np.unique(checked_labels(y, n, name), return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"{name} must have at least two classes, got only {classes.tolist()}; add examples of another")

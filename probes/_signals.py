@@ -185,7 +185,7 @@ def resample(
 
 
 def n_layers(signals: Mapping[str, Resampled]) -> int:
-    """The number of layers of all signals; ValueError where they differ."""
+    """The number of layers of all signals; ValueError if they differ."""
     numbers = {name: len(signal.estimate) for name, signal in signals.items()}
     if len(set(numbers.values())) > 1:
         raise ValueError(f"all signals must have the same layers, got {numbers}")

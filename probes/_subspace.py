@@ -101,7 +101,7 @@ def angle_layers(
     first: angle_k, _lo and _hi (bootstrap over clusters, one label being one cluster in all vectors of a side; moved as
     in `direction_layers`), _null_lo and _null_hi (its `level` interval for random subspaces of the same ranks, with the
     residuals' covariance), _p (share of such subspaces whose angle is as small: small says closer than chance, near 1
-    says closer to orthogonal than chance). NaN where a layer has fewer angles. Every draw takes decompositions of all
+    says closer to orthogonal than chance). NaN if a layer has fewer angles. Every draw takes decompositions of all
     vectors, so there are 200 unless `resampling` is given.
     Raises ValueError as `direction_layers` does, or for no vectors.
     """
@@ -145,7 +145,7 @@ def angle_layers(
 def _stacks(
     inputs: Mapping[str, Float[np.ndarray, "layer _n d_model"]],
 ) -> dict[str, Float[np.ndarray, "layer _n d_model"]]:
-    """The inputs, checked; ValueError where they differ in layers or width."""
+    """The inputs, checked; ValueError if they differ in layers or width."""
     stacks = {name: layer_stack(x, name) for name, x in inputs.items()}
     shapes = {name: (stack.shape[0], stack.shape[2]) for name, stack in stacks.items()}
     if len(set(shapes.values())) > 1:

@@ -35,7 +35,7 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
 
 
 def smallest_seen(manifest: Mapping[str, Any]) -> str:
-    """The smallest effects that the run's design finds with 80% power; empty where it gives none."""
+    """The smallest effects that the run's design finds with 80% power; empty if it gives none."""
     effects = manifest.get("smallest_effects") or {}
     if not effects:
         return ""

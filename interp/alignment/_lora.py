@@ -41,7 +41,7 @@ class Decoder:
 
 
 def find_decoder(model: PreTrainedModel) -> Decoder:
-    """The text decoder's blocks; raises ModelError where they can't be told from other parts."""
+    """The text decoder's blocks; raises ModelError if they can't be told from other parts."""
     text = model.config.get_text_config(decoder=True)
     inside: Any = model if text is model.config else model.get_decoder()
     count = int(text.num_hidden_layers)

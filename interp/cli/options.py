@@ -18,7 +18,7 @@ from interp.study.config import RunConfig
 
 Command = Callable[..., None]
 Given = Mapping[str, Any]
-"""Values of a group of options by name; None where one was not given."""
+"""Values of a group of options by name; None if one was not given."""
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def check_reading(reading: ReadingOptions, raw: bool) -> None:
 
 
 def read_steering(given: SteeringOptions, for_plans: Mapping[str, Any]) -> Source:
-    """What steers; None where nothing steers. for_plans: options that only a plan.json can meet, by flag.
+    """What steers; None if nothing steers. for_plans: options that only a plan.json can meet, by flag.
 
     Raises ConfigError for options that don't go together and values that are not allowed, DataError for files that
     can't be read and a layer that there is no vector for.
@@ -154,7 +154,7 @@ def read_steering(given: SteeringOptions, for_plans: Mapping[str, Any]) -> Sourc
 
 
 def plan_of(source: Source, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:
-    """The plan of what steers, at `strength` where it is given; None where nothing steers.
+    """The plan of what steers, at `strength` where it is given; None if nothing steers.
 
     Raises ConfigError for saved plans without a language, DataError for a method or language that they don't have.
     """
@@ -179,7 +179,7 @@ def _factor(strength: Strength) -> float:
 
 
 def _saved(source: Source) -> SavedPlans | None:
-    """The plans that were read; None where vectors alone steer, or nothing does."""
+    """The plans that were read; None if vectors alone steer, or nothing does."""
     return None if isinstance(source, AppliedVectors) else source
 
 

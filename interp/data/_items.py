@@ -66,7 +66,7 @@ class UniversalItem:
 class CulturalOptions:
     """Options of a cultural item for one culture: keys of its `names`, all written in the language `written`.
 
-    `local` and `reference` are indices; `reference` is None where the source has no answer of the reference culture.
+    `local` and `reference` are indices; `reference` is None if the source has no answer of the reference culture.
     """
 
     keys: tuple[str, ...]

@@ -88,7 +88,7 @@ def languages() -> dict[str, Language]:
 
 
 def language(code: str) -> Language:
-    """The language of a code; raises DataError where it is unknown."""
+    """The language of a code; raises DataError if it is unknown."""
     known = languages()
     if code not in known:
         raise DataError(

@@ -20,7 +20,7 @@ def write_gguf(path: Path, added: Additions, model_hint: str, positions: str = "
     """Write one tensor `direction.N` [d_model] in float32 per layer, with the keys that repeng writes too.
 
     model_hint: Transformers' model type, such as llama. positions: what is known of the plan's positions, as JSON text
-    (key `translocal.positions`); empty where it was chosen at all of them. Raises ValueError for layer 0.
+    (key `translocal.positions`); empty if it was chosen at all of them. Raises ValueError for layer 0.
     """
     if min(added) < FIRST_LAYER:
         raise ValueError("a control vector has no direction.0")

@@ -127,7 +127,7 @@ class Cells:
     def by_item(self, metric: str) -> pd.DataFrame:
         """The metric item by item: rows (axis, cluster, language, item), sorted, a column per method of the table.
 
-        NaN where a method lacks it. Raises ValueError where two tasks of an item measure it in one language.
+        NaN if a method lacks it. Raises ValueError if two tasks of an item measure it in one language.
         """
         index = ["axis", "cluster", "language", "item", "method"]
         values = self._table.loc[self._table[metric].notna(), [*index, metric]].set_index(index)[metric]
@@ -148,7 +148,7 @@ class Effect:
         return _interval(self.estimate, self.draws, len(self.contributions))
 
     def p_value(self, seed: int) -> float:
-        """Sign-flip p over clusters; NaN where nothing is measured."""
+        """Sign-flip p over clusters; NaN if nothing is measured."""
         if not len(self.contributions) or np.isnan(self.contributions).any():
             return float("nan")
         return sign_flip_test(self.contributions, np.arange(len(self.contributions)), seed=seed)

@@ -107,7 +107,7 @@ def _cultural(rows: pd.DataFrame) -> pd.DataFrame:
 def _answer_language(rows: pd.DataFrame) -> pd.Series:
     """Whether the most likely option over all languages is written in the asked one: by the summed log-likelihood.
 
-    Per byte or per token, scripts can't be compared. NaN where it says nothing: options that look the same in every
+    Per byte or per token, scripts can't be compared. NaN if it says nothing: options that look the same in every
     language, or were scored in one only.
     """
     foreign = ~rows.groupby("task")["own"].all()

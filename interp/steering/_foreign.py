@@ -61,7 +61,7 @@ def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVecto
 
 
 def _named(file: Path, found: Mapping[int, torch.Tensor], story: dict[str, str | int | float]) -> SteeringVectors:
-    """Vectors per layer as one tensor; raises DataError where they differ in width or are not finite."""
+    """Vectors per layer as one tensor; raises DataError if they differ in width or are not finite."""
     widths = {vector.shape[0] for vector in found.values()}
     if len(widths) > 1:
         raise DataError(
@@ -77,7 +77,7 @@ def _named(file: Path, found: Mapping[int, torch.Tensor], story: dict[str, str |
 
 
 def _safetensors(file: Path) -> dict[str, torch.Tensor] | None:
-    """The tensors of a file by name; None where it is one of ours."""
+    """The tensors of a file by name; None if it is one of ours."""
     try:
         with safe_open(file, "pt") as opened:
             if STORY in (opened.metadata() or {}):

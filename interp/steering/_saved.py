@@ -77,7 +77,7 @@ class SavedPlans:
         return plan
 
     def vectors_file(self, name: str) -> Path:
-        """The file of vectors that a steer names; raises DataError where it is missing or leads out of the folder."""
+        """The file of vectors that a steer names; raises DataError if it is missing or leads out of the folder."""
         path = self.file.parent / name
         if not path.is_file():
             problem = f"vectors file {path} {not_a_file(path)}"

@@ -127,7 +127,7 @@ def median_norms(*residuals: Residuals) -> Float[torch.Tensor, "layer"]:
 def difference(target: Residuals, source: Residuals) -> PerLayer:
     """Mean over parallel texts of target minus source, after every block: [layer, d_model].
 
-    Raises ValueError where the two are not parallel.
+    Raises ValueError if the two are not parallel.
     """
     if target.shape != source.shape:
         raise ValueError(f"residuals are not parallel: {tuple(target.shape)} and {tuple(source.shape)}")

@@ -50,7 +50,7 @@ def compare(a: Path, b: Path) -> Difference:
 
     If both runs scored the same items of the same data, differences are paired by item and have intervals over
     clusters.
-    Raises OutputError where a manifest or a table can't be read.
+    Raises OutputError if a manifest or a table can't be read.
     """
     manifests = [read_manifest(folder) for folder in (a, b)]
     planes = [_macro(folder) for folder in (a, b)]
@@ -69,7 +69,7 @@ def compare(a: Path, b: Path) -> Difference:
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys with their two values, where these differ (None where one lacks the key)."""
+    """Keys with their two values, where these differ (None if one lacks the key)."""
     return {key: (a.get(key), b.get(key)) for key in dict.fromkeys((*a, *b)) if a.get(key) != b.get(key)}
 
 

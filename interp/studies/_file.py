@@ -99,7 +99,7 @@ def _load(path: Path) -> Any:
 
 
 def _check_repeated(root: Any, path: Path) -> None:
-    """Raise ConfigError where a mapping has a key twice: YAML's readers would keep the last, and say nothing."""
+    """Raise ConfigError if a mapping has a key twice: YAML's readers would keep the last, and say nothing."""
     nodes = [root]
     while nodes:
         node = nodes.pop()
@@ -187,7 +187,7 @@ def _run(
 
 
 def _check_new(run: StudyRun, where: str, runs: Mapping[str, tuple[str, StudyRun]], path: Path) -> None:
-    """Raise ConfigError where another run has the folder; capitals don't tell folders apart everywhere."""
+    """Raise ConfigError if another run has the folder; capitals don't tell folders apart everywhere."""
     if run.name.casefold() not in runs:
         return
     earlier, other = runs[run.name.casefold()]

@@ -53,7 +53,7 @@ class Listed:
 def find_runs(root: Path) -> list[Listed]:
     """Find finished and unfinished runs in `root`, by name, at most DEPTH folders down.
 
-    Raises OutputError where `root` is not a folder.
+    Raises OutputError if `root` is not a folder.
     """
     if not root.is_dir():
         raise OutputError(f"{root} {not_a_folder(root)}", remedy="pass --dir with the folder that holds runs")
@@ -61,7 +61,7 @@ def find_runs(root: Path) -> list[Listed]:
 
 
 def find_run(root: Path, name: str) -> Listed:
-    """The run of that name in `root`, or in a folder of that path; raises ConfigError where there is none."""
+    """The run of that name in `root`, or in a folder of that path; raises ConfigError if there is none."""
     runs = find_runs(root) if root.is_dir() else []
     folder = Path(name)
     run = next((run for run in runs if run.name == name), None)
@@ -90,7 +90,7 @@ def finished_folder(root: Path, name: str) -> Path:
 
 
 def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
-    """The rows of a run's plane.csv (text: as it writes them); raises OutputError where it isn't there or is broken."""
+    """The rows of a run's plane.csv (text: as it writes them); raises OutputError if it isn't there or is broken."""
     path = folder / PLANE
     try:
         table = read_table(path, text=text)
@@ -122,7 +122,7 @@ def _below(root: Path, folder: Path, depth: int) -> Iterator[Listed]:
 
 
 def _finished(name: str, folder: Path) -> Listed | None:
-    """A folder with a manifest; None where that is of something else than a run."""
+    """A folder with a manifest; None if that is of something else than a run."""
     when = (folder / MANIFEST).stat().st_mtime
     try:
         manifest = read_json(folder / MANIFEST)
@@ -143,7 +143,7 @@ def _finished(name: str, folder: Path) -> Listed | None:
 def _working(name: str, folder: Path) -> Listed | None:
     """A run that isn't finished: a process that holds its lock, or its study's, is at work on it.
 
-    None where it ended while we looked.
+    None if it ended while we looked.
     """
     try:
         when = max(path.stat().st_mtime for path in (folder / IDENTITY, *folder.glob(f"{PARTS}/**")))

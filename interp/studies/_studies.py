@@ -86,7 +86,7 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
 
 
 def _finished(run: StudyRun, inputs: Inputs) -> bool:
-    """Whether the run's folder is whole; OutputError where it has other settings or was made from other data."""
+    """Whether the run's folder is whole; OutputError if it has other settings or was made from other data."""
     manifest = finished_manifest(run.config)
     if manifest is None:
         return False

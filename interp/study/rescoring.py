@@ -136,7 +136,7 @@ class Candidates:
 class Rescored:
     """What scoring leaves behind. layers: of every method, each steer's layer in every language scored.
 
-    contrasts: None where nothing steers. headroom: where nothing steers, that of the model under each normalisation.
+    contrasts: None if nothing steers. headroom: where nothing steers, that of the model under each normalisation.
     """
 
     folder: Path

@@ -180,7 +180,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     (tmp_path / "sizes" / "plane.csv").write_text("a,b\n1,2\n")
     assert "plane.csv can't be read: no column" in command("show", "sizes", "--dir", tmp_path)[1]
     (tmp_path / "sizes" / "manifest.json").write_text("[]")
-    with pytest.raises(OutputError, match="does not contain any keys|holds no keys"):
+    with pytest.raises(OutputError, match=r"does not contain any keys|holds no keys"):
         compare(tmp_path / "sizes", tmp_path / "sizes")
     working(tmp_path / ".new.partial", [])
     assert "run new is stopped" in command("diff", "new", "sizes", "--dir", tmp_path)[1]

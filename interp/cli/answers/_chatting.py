@@ -81,7 +81,7 @@ class Chat:
     def answers(self, message: str, shown: bool) -> dict[str, Generated]:
         """The answers of the sides that are on; `shown` while they come. They enter the histories when all are whole.
 
-        Raises ModelError where a conversation no longer fits the model's context.
+        Raises ModelError if a conversation no longer fits the model's context.
         """
         from interp.steering import Plan, stream
 

@@ -53,7 +53,7 @@ class ExportOptions(Checked):
         super().__post_init__()
 
     def load(self, saved: SavedPlans, plan: Plan, **settings: str) -> LoadedModel:
-        """The model that is named, else the plans' own; raises ModelError where the plan does not fit it."""
+        """The model that is named, else the plans' own; raises ModelError if the plan does not fit it."""
         from interp.steering import check_fits
 
         loaded = ReadingOptions(model=self.model, **settings).load(saved)

@@ -48,7 +48,7 @@ class Record:
         return self.values[column]
 
     def listed(self, column: str) -> list[str]:
-        """A cell that holds a list, also one written as text (JSON or Python); DataError where it doesn't parse."""
+        """A cell that holds a list, also one written as text (JSON or Python); DataError if it doesn't parse."""
         value = self.value(column)
         parts = _parsed(value) if isinstance(value, str) else value
         if not isinstance(parts, (list, tuple)):
@@ -77,7 +77,7 @@ def _parsed(text: str) -> Any:
 
 
 def filled(text: str, column: str, where: str) -> str:
-    """The text of a cell that must not be empty; DataError where it is."""
+    """The text of a cell that must not be empty; DataError if it is."""
     if not text:
         raise DataError(f"{where}: {column!r} is empty", allowed="text", remedy="fill the cell or remove the row")
     return text

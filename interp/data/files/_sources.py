@@ -72,7 +72,7 @@ class Reader:
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
     def lines(self, part: Part) -> list[str]:
-        """The lines of a plain text file; raises DataError where it is missing or can't be read."""
+        """The lines of a plain text file; raises DataError if it is missing or can't be read."""
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
 

@@ -149,7 +149,7 @@ def _check_columns(record: Record, axis: Axis) -> None:
 
 
 def same(rows: Iterable[Row], column: str, of: str, *, required: bool = False) -> str:
-    """The cell that rows of one `of` share, "" where none is filled; raises DataError where two differ.
+    """The cell that rows of one `of` share, "" where none is filled; raises DataError if two differ.
 
     required: that one is empty is an error too.
     """
@@ -168,7 +168,7 @@ def same(rows: Iterable[Row], column: str, of: str, *, required: bool = False) -
 
 
 def splits_of(path: Path, groups: Mapping[str, str], column: str) -> dict[str, Split]:
-    """The split of each group; `groups` has one per item. Raises DataError where a split would be empty."""
+    """The split of each group; `groups` has one per item. Raises DataError if a split would be empty."""
     splits = assign_splits(groups.values(), f"own-{column}")
     empty = [split for split in SHARES if split not in splits.values()]
     if empty:

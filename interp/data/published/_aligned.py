@@ -22,7 +22,7 @@ class Line:
 
 
 def check_lengths(rows: Mapping[str, Sequence[Placed]]) -> None:
-    """Raises DataError where a language has more or fewer rows than English, with the first that has no partner."""
+    """Raises DataError if a language has more or fewer rows than English, with the first that has no partner."""
     english = rows["en"]
     for code, own in rows.items():
         if len(own) != len(english):

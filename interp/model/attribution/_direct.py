@@ -106,7 +106,7 @@ def _by_block(
 
 
 def _check_heads(bridge: Any, cache: Any) -> None:
-    """Raise ModelError where an attention output is not the sum of its heads' results and its bias."""
+    """Raise ModelError if an attention output is not the sum of its heads' results and its bias."""
     for layer in range(bridge.cfg.n_layers):
         written, bias = cache["attn_out", layer][:, -1].float(), bridge.blocks[layer].attn.b_O
         summed = cache["result", layer, "attn"][:, -1].float().sum(dim=1) + (0.0 if bias is None else bias.float())

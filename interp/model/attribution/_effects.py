@@ -77,7 +77,7 @@ def check_rows(**columns: Sequence[Any]) -> None:
 
 
 def partners_of(texts: Sequence[str | Ids], better: Sequence[int], worse: Sequence[int]) -> list[int | None]:
-    """For each text the next one, in an order drawn by hash, with two other tokens; None where there is none."""
+    """For each text the next one, in an order drawn by hash, with two other tokens; None if there is none."""
     pairs = list(zip(better, worse, strict=True))
     order = sorted(range(len(texts)), key=lambda i: (draw(2**53, "attribution control", str(texts[i])), pairs[i]))
     partners: list[int | None] = [None] * len(texts)

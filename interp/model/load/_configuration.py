@@ -19,7 +19,7 @@ ALLOWED = (
 
 
 def read_configuration(source: Source, name: str) -> Any:
-    """The checkpoint's configuration; raises ModelError where it can't be read or is not a causal language model's."""
+    """The checkpoint's configuration; raises ModelError if it can't be read or is not a causal language model's."""
     try:
         config = (
             gguf_configuration(Path(source.location), name)

@@ -83,7 +83,7 @@ def load_model(
 
 
 def _taken(model: HookedModel, device: str, dtype: str, unusable: Mapping[str, Any]) -> LoadedModel:
-    """An object as it is; raises ModelError where a setting of `unusable` is given: only loading could meet it."""
+    """An object as it is; raises ModelError if a setting of `unusable` is given: only loading could meet it."""
     if not (hasattr(model, "cfg") and hasattr(model, "hook_dict")):
         raise ModelError(
             f"a {type(model).__name__} is not a model with hooks",

@@ -122,7 +122,7 @@ def has_configuration(loaded: LoadedModel) -> bool:
 
 
 def outline_of(loaded: LoadedModel) -> Outline:
-    """The outline of a model that is there as an object; ModelError where it has no configuration of Transformers."""
+    """The outline of a model that is there as an object; ModelError if it has no configuration of Transformers."""
     model: Any = loaded.model
     if not has_configuration(loaded):
         raise ModelError(

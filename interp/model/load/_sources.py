@@ -144,7 +144,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` becomes cuda, mps or cpu, whichever is available first; raises ModelError where a named one isn't."""
+    """`auto` becomes cuda, mps or cpu, whichever is available first; raises ModelError if a named one isn't."""
     kind = device.partition(":")[0]
     if kind not in DEVICES:
         raise ModelError(f"device {device!r} is unknown", allowed=", ".join(DEVICES), remedy="pass one of these")

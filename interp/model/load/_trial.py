@@ -207,7 +207,7 @@ class _Trial:
 
 
 def _first_apart(streams: Sequence[Stream], hidden: Sequence[Stream], noise: float) -> int | None:
-    """The number of the first stream that is not its hidden state; None where all are."""
+    """The number of the first stream that is not its hidden state; None if all are."""
     for number, (stream, expected) in enumerate(zip(streams, hidden, strict=False)):
         ours, theirs = stream[PLAIN].float(), expected[PLAIN].float().to(stream.device)
         if ours.shape != theirs.shape or not (ours - theirs).norm() <= noise * theirs.norm():

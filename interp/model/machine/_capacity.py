@@ -61,7 +61,7 @@ def _loaded_bytes(path: Path, dtype: str, quantization: str | None) -> float:
 
 
 def local_place(source: Source, revision: str | None) -> Path | None:
-    """A source's folder, or GGUF file, without any network; None where the cache lacks some of it."""
+    """A source's folder, or GGUF file, without any network; None if the cache lacks some of it."""
     if source.local:
         return Path(source.location)
     if source.file:

@@ -112,7 +112,7 @@ def machine(folders: dict[str, Path]) -> Machine:
 
 
 def installed(package: str) -> str | None:
-    """A package's version, None where it is not installed."""
+    """A package's version, None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -67,7 +67,7 @@ class Budget:
         return self.batch_size or max(1, self.tokens(length) // length)
 
     def halve(self, error: BaseException) -> None:
-        """Take half from now on, with a notice; raises ModelError where there is nothing left to halve."""
+        """Take half from now on, with a notice; raises ModelError if there is nothing left to halve."""
         if self.bytes < SMALLEST:
             raise ModelError(
                 "out of memory with a single prompt at a time",

@@ -108,7 +108,7 @@ def store_residuals(
 
 
 def _claim(folder: Path, index: dict[str, Any]) -> None:
-    """Take a folder for these residuals; OutputError where it holds others."""
+    """Take a folder for these residuals; OutputError if it holds others."""
     earlier = _index(folder)
     if earlier is None:
         if any(folder.iterdir()):

@@ -50,7 +50,7 @@ class Template:
     def conversation(self, exchanges: Sequence[tuple[str, str]], text: str) -> str:
         """A text after exchanges of a user's text and an answer; the plain template knows no conversation.
 
-        Raises ModelError where the chat template fails on them.
+        Raises ModelError if the chat template fails on them.
         """
         if not self.render:
             return text

@@ -177,7 +177,7 @@ class Stepper(ABC):
 
 
 class Blocks(Stepper):
-    """The blocks of a `TransformerBridge`, stepped one by one. Raises Unsteppable where that would not be safe."""
+    """The blocks of a `TransformerBridge`, stepped one by one. Raises Unsteppable if that would not be safe."""
 
     def __init__(self, model: HookedModel) -> None:
         refuse_by_structure(model)

@@ -25,7 +25,7 @@ class Words(NamedTuple):
 class Unembedding:
     """Final norm, unembedding and a float32 log-softmax in chunks of the vocabulary.
 
-    Raises Unsteppable where the unembedding is no plain matrix.
+    Raises Unsteppable if the unembedding is no plain matrix.
     """
 
     def __init__(self, model: HookedModel) -> None:

@@ -32,7 +32,7 @@ def gpus_of(worker: int, each: float, devices: Sequence[str]) -> str:
 
 
 def shared_gpus(options: ExecutorOptions) -> list[str | None]:
-    """CUDA_VISIBLE_DEVICES per worker; None leaves it as it is. Raises ConfigError where there are too few GPUs."""
+    """CUDA_VISIBLE_DEVICES per worker; None leaves it as it is. Raises ConfigError if there are too few GPUs."""
     each, workers = options.gpus_per_worker, options.workers
     if not each:
         return [None] * workers

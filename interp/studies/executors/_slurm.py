@@ -52,7 +52,7 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
 
     A job that ends without telling of a unit costs that unit an attempt. Jobs that are left are cancelled when the
     caller stops or Ctrl-C comes. What the jobs wrote is removed in the end, and kept where a unit has an error. Raises
-    ConfigError where submitit or Slurm is not there or refuses.
+    ConfigError if submitit or Slurm is not there or refuses.
     """
     _submitit()
     folder = _own_folder(units, options)

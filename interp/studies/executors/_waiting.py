@@ -27,7 +27,7 @@ class Waiting:
         return len(self._units)
 
     def take(self, worker: int) -> Unit | None:
-        """The next unit of a worker, or None where none is ready; a language's is when its run's searches are over.
+        """The next unit of a worker, or None if none is ready; a language's is when its run's searches are over.
 
         A run that no other worker is at comes before one to be shared. How long workers had nothing to do for that
         reason is in `waited`, seconds by run.

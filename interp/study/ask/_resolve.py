@@ -173,7 +173,7 @@ def _to_load(config: RunConfig, languages: Sequence[str]) -> tuple[str, ...]:
 
 
 def following(languages: Sequence[str], language: str) -> str | None:
-    """The next of `languages` after `language` (the first after the last), English apart; None where it is alone."""
+    """The next of `languages` after `language` (the first after the last), English apart; None if it is alone."""
     others = [code for code in languages if code != "en"]
     after = others[(others.index(language) + 1) % len(others)] if language in others else language
     return after if after != language else None

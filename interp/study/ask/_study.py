@@ -135,7 +135,7 @@ class Study:
     def shared_places(self, language: str, split: Split) -> tuple[list[int], list[int]]:
         """Positions of the cultural items asked both in a language and in English, in each of the two lists.
 
-        Both lists name the same items in the same order. They are empty where the dataset asks nothing in English.
+        Both lists name the same items in the same order. They are empty if the dataset asks nothing in English.
         """
         own, english = (
             {number: place for place, (number, _) in enumerate(self.cultural_items(code, split))}

@@ -56,7 +56,7 @@ def settle(
     """Replace the design `auto`, or a budget, by a named design.
 
     A finished or partial run whose settings differ in the design alone keeps its design. The embedded model always gets
-    DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises ConfigError where the
+    DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises ConfigError if the
     budget is too small for the smallest design. offered: what `offers` gave for these settings.
     """
     if config.design != "auto":

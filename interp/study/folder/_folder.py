@@ -114,7 +114,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Files that don't match the manifest's checksums, with the reason.
 
-    Raises OutputError where the manifest has none, or names a file outside the folder.
+    Raises OutputError if the manifest has none, or names a file outside the folder.
     """
     files = manifest.get("files")
     if not isinstance(files, dict) or not files:
@@ -136,7 +136,7 @@ def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The keys of a JSON file; raises OutputError where it can't be read or holds none."""
+    """The keys of a JSON file; raises OutputError if it can't be read or holds none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -59,7 +59,7 @@ def part_name(name: str, data: bytes, suffix: str) -> str:
 
 
 def part_bytes(path: Path) -> bytes:
-    """The bytes of a part; ValueError where they don't match the name, or it is a link."""
+    """The bytes of a part; ValueError if they don't match the name, or it is a link."""
     if path.is_symlink():
         raise ValueError("it is a link")
     data, named = path.read_bytes(), _NAME.fullmatch(path.name)

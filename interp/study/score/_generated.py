@@ -120,7 +120,7 @@ def generated_table(answers: pd.DataFrame, outcomes: pd.DataFrame, resampling: R
 
 
 def _measured(answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """A column per metric, NaN where a prompt does not measure it, with the choice among options beside it."""
+    """A column per metric, NaN if a prompt does not measure it, with the choice among options beside it."""
     choices = outcomes.set_index(KEYS)["localization"].rename("option")
     table = answers.join(choices, on=KEYS)
     implicit = table["cue"] == "none"

@@ -235,7 +235,7 @@ def consistency_table(cells: Cells, methods: Mapping[str, Sequence[str]]) -> pd.
 def given_english(cells: Cells, methods: Sequence[str], language: str, minus: str | None = None) -> Interval:
     """Median over `methods` of transfer among the items known in English, optionally minus that of another method.
 
-    A ratio of sums over the same clusters; `macro` is the mean of the languages' ratios. NaN where nothing is known.
+    A ratio of sums over the same clusters; `macro` is the mean of the languages' ratios. NaN if nothing is known.
     """
     codes = cells.languages if language == MACRO else [language]
     values, draws = _ratios(cells, methods, codes)

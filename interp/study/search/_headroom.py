@@ -68,7 +68,7 @@ def headroom_table(cells: Cells) -> pd.DataFrame:
 
 
 def recovered(cells: Cells, method: str, language: str, metric: str) -> Interval | None:
-    """A method's gain over base as a share of the headroom, with a joint 95% interval; None where none is shown.
+    """A method's gain over base as a share of the headroom, with a joint 95% interval; None if none is shown.
 
     metric: `transfer` or `localization`. A headroom is shown where the lower bound of its interval is above 0. Gain and
     headroom are resampled together, and `macro` is the mean gain over the mean headroom. A draw without headroom counts
@@ -94,7 +94,7 @@ def recovered(cells: Cells, method: str, language: str, metric: str) -> Interval
 def recovered_table(cells: Cells, methods: Sequence[str]) -> pd.DataFrame:
     """The rows of `recovered.csv`: per method, language (and `macro`) and metric, gain, headroom and `recovered`.
 
-    Each with 95% intervals; `recovered` is empty where no headroom is shown.
+    Each with 95% intervals; `recovered` is empty if no headroom is shown.
     """
     rows = []
     for method in methods:

@@ -126,7 +126,7 @@ def test_a_special_token_that_nothing_writes_is_refused_in_a_text_alone(tmp_path
     outline(str(folder), "float32")
     tokens = Tokens(model)
     assert tokens("a plain text")
-    with pytest.raises(ModelError, match="'<image_soft_token>' .*, which the model's embedding does not cover"):
+    with pytest.raises(ModelError, match=r"'<image_soft_token>' .*, which the model's embedding does not cover"):
         tokens("a text with <image_soft_token> in it")
 
 
