@@ -155,7 +155,7 @@ def test_a_chat_model_keeps_a_history_for_each_side(talk: Talk, organism: Loaded
     first, second = zip(*lines, strict=True)
     auto = ("--plan", ".", "--language", "es", "--template", "auto")
     done = talk(QUESTION, OTHER, "/new", QUESTION, options=auto)
-    assert "prompts go through 'chat'" in done.err
+    assert "the prompts use 'chat'" in done.err
     assert done.out == "\n".join([*first, *second, "the conversation is forgotten", *first]) + "\n"
 
 

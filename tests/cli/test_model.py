@@ -68,7 +68,7 @@ def test_a_failure_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_pickles_alone_are_no_model(snapshot: Path) -> None:
     (snapshot / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"holds no \*\.safetensors"):
+    with pytest.raises(ModelError, match=r"does not hold a \*\.safetensors"):
         fetch("org/name")
 
 

@@ -1,4 +1,4 @@
-"""Loading of hooked models from checkpoint folders, GGUF files and the Hub, with adapters; checked before weights are read."""
+"""Loading of hooked models from folders, GGUF files and the Hub, with adapters. Checks run before weights are read."""
 
 import lazy_loader
 
