@@ -226,7 +226,7 @@ def change_manifest(folder: Path, change: Callable[[dict], None]) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda m: m["versions"].update(translocal="0.0.1"), "was made otherwise: translocal: '0.0.1' there"),
+        (lambda m: m["versions"].update(translocal="0.0.1"), "was made in another way: translocal: '0.0.1' there"),
         (lambda m: m["data"]["universal"].update(fingerprint="other"), "universal.fingerprint: 'other' there"),
         (lambda m: m["model"].update(fingerprint="other"), "model.fingerprint: 'other' there"),
         (lambda m: m["versions"].update(torch="1.0"), "versions.torch: '1.0' there"),

@@ -146,7 +146,7 @@ def test_languages_that_the_datasets_do_not_score_are_named(
         document["methods"]["loc"]["am"] = document["methods"]["loc"]["el"]
 
     candidates = rewritten(plans, add)
-    with pytest.warns(Notice, match="left out, as atlas and atlas do not both score them: am"):
+    with pytest.warns(Notice, match="left out because atlas and atlas do not both score them: am"):
         found = again(counted_run, candidates, tmp_path / "out", organism)
     assert set(found.plane["language"]) == {"el", "macro"}
 
@@ -180,7 +180,7 @@ def test_mistakes_are_told_and_leave_nothing(
     with pytest.raises(DataError, match="method 'locc' is not in"):
         Candidates.of_plans(saved, ["locc"])
     for names in (["en", "en"], ["base", "en"]):
-        with pytest.raises(ConfigError, match="are not allowed; allowed: each once, without base"):
+        with pytest.raises(ConfigError, match="are not allowed; allowed: each method once, and not base"):
             Candidates.of_plans(saved, names)
     with pytest.raises(OutputError, match="is the folder of a run, whose plans would be lost"):
         again(counted_run, whole, counted_run.folder, organism)
