@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from figures import number
 from interp.cli import options
 from interp.cli.planes import layer_range, show_plane
 from interp.cli.printing import wide_console
@@ -106,9 +105,10 @@ def score(
 
 
 def _show_headroom(headroom: pd.DataFrame) -> None:
-    """What there is to gain, in words for the normalisation asked for, and in numbers for each."""
+    """Print the headroom: sentences for the chosen normalisation, and a table with all of them."""
     from rich.table import Table
 
+    from figures import number
     from interp.names import MACRO
     from interp.study.search import headroom_lines
 
