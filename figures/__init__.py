@@ -1,4 +1,4 @@
-"""Figures of the plane, of layers and strengths, of directions and of what training moved, from result tables alone."""
+"""Figures from result tables: the plane, layers and strengths, directions, and effects of training."""
 
 import lazy_loader
 

@@ -14,7 +14,7 @@ _ROW = 0.125
 
 
 def ablations(table: pd.DataFrame, plans: pd.DataFrame | None = None) -> Figure:
-    """Gains over the unsteered model on test, with 95% intervals; the band is that of the searched plan.
+    """Draw gains over the unsteered model on test, with 95% intervals. The band is the interval of the searched plan.
 
     table: rows of `ablations.csv` of one language (or `macro`); the group `searched` comes first. plans: rows of
     `regret.csv` of the same language: the other choices and the oracle (chosen on test, hollow) above the ablations.

@@ -104,8 +104,8 @@ def erasure(table: pd.DataFrame) -> str:
     """What each trained method lost, and what LOC gives back beyond base."""
     rows = table[table["language"] == MACRO]
     parts = [
-        f"{theme.label(row['method'])} lost {_changed(table, row, 'erasure')} of localization, and LOC gives "
-        f"{_changed(table, row, 'recoverable')} back beyond what it gives base"
+        f"{theme.label(row['method'])} lost {_changed(table, row, 'erasure')} of localization, and LOC "
+        f"restores {_changed(table, row, 'recoverable')} beyond its effect on base"
         for row in rows.to_dict("records")
     ]
     return f"{'; '.join(parts)}."
@@ -122,7 +122,7 @@ def mechanism(table: pd.DataFrame) -> str:
                 f"{number(best, 'restored', signed=True)}{_against(table, best, 'restored', ['method', 'layer'])}, of "
                 f"{number(best, 'erasure', signed=True)} lost"
             )
-    text = "; ".join(parts) or "nothing was moved"
+    text = "; ".join(parts) or "no shift was measured"
     return f"{text[:1].upper()}{text[1:]}."
 
 

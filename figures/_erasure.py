@@ -81,10 +81,10 @@ COLUMNS = (
 
 
 def erasure(table: pd.DataFrame) -> Figure:
-    """Draw the macro rows: per trained method what was lost, and what brings it back, filled; controls are hollow.
+    """Draw, for each trained method, the localization lost and what restores it (macro rows). Controls are hollow.
 
-    Needs `COLUMNS`: `method, language`, each quantity of `PANELS` with `_lo` and `_hi`, and `probe_chance`. What is NaN
-    is not drawn. Raises ValueError for missing columns, no macro row, more than one of a method, or no erasure.
+    Needs `COLUMNS`: `method, language`, each quantity of `PANELS` with `_lo` and `_hi`, and `probe_chance`. NaN values
+    are not drawn. Raises ValueError for missing columns, no macro row, more than one of a method, or no erasure.
     """
     rows = theme.rows_of(table, MACRO, COLUMNS, "erasure")
     theme.require_one_row_each(rows, ["method"], "erasure")

@@ -1,4 +1,4 @@
-"""How EN and LOC lie to each other, layer by layer: cosine, the spans' smallest angle, sizes, and stability."""
+"""Geometry of EN and LOC layer by layer: cosine, smallest angle between their spans, norms, and stability."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = (
 
 
 def geometry(table: pd.DataFrame, layers: pd.DataFrame | None = None) -> Figure:
-    """Draw a directions table: every language thin, their mean thick; dashed lines and grey bands are controls.
+    """Draw a directions table: thin lines for languages, a thick one for their mean, grey bands for controls.
 
     Panels: cosine of EN and LOC, with the mean band of random directions of the residuals' covariance; the smallest
     principal angle between the spans of all EN and all LOC vectors (macro rows), with that of random spans; norms over

@@ -39,9 +39,9 @@ class Tabular:
 
 
 def latex(run: RunTables, only: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
-    """(name, LaTeX) of the tables of `only`, or of all that the run can fill.
+    """The LaTeX tables in `only`, or all that the run can fill, as (name, LaTeX).
 
-    They need the packages booktabs and nothing else; texts are escaped. Raises ValueError for an unknown name, and for
+    They only need the package booktabs; texts are escaped. Raises ValueError for an unknown name, and for
     a named table that the run can't fill.
     """
     for name in only:
@@ -115,11 +115,11 @@ TABLES: Mapping[str, Tabular] = {
         {
             "Method": _label,
             "Lost": _signed("erasure"),
-            "Lost behind the cue": _signed("knowledge_lost"),
-            "Given back by LOC": _signed("recoverable"),
-            "By a wrong culture's": _signed("recoverable_wrong"),
+            "Lost with the cue": _signed("knowledge_lost"),
+            "Restored by LOC": _signed("recoverable"),
+            "By a wrong culture": _signed("recoverable_wrong"),
         },
-        "Localization that training lost, and what gives it back.",
+        "Localization lost in training, and what restores it.",
     ),
     "ablations": Tabular(
         "ablations",

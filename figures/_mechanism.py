@@ -1,4 +1,4 @@
-"""What training moved: how much of the shift is EN and LOC, and the localization that undoing it restores, by layer."""
+"""The shift caused by training: its parts along EN and LOC, and the localization that undoing it restores, by layer."""
 
 from collections.abc import Sequence
 

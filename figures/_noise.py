@@ -15,7 +15,7 @@ COLUMNS = (
 
 
 def noise(table: pd.DataFrame) -> Figure:
-    """A row per kind of noise, a column per axis: searches in the order of their estimate on test, with its interval.
+    """Draw searches over noise, ordered by their estimate on test, with intervals: a row per kind, a column per axis.
 
     table: rows of `noise.csv` of one language (or `macro`). Intervals whose lower bound is above 0 are coloured, and
     counted in the panel. Crosses are the gains on dev, in probability. Raises ValueError for missing columns or rows.

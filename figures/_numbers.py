@@ -1,4 +1,4 @@
-"""Estimates in words: a number with its interval, and in a sentence never `nan`."""
+"""Formatting of estimates: a number with its interval, and never `nan` in a sentence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MISSING = "not measured"
 
 
 def estimate(value: float, lo: float = math.nan, hi: float = math.nan, *, signed: bool = False, digits: int = 3) -> str:
-    """`0.480 [0.451, 0.512]`; without bounds the number alone; for a missing value `MISSING`."""
+    """An estimate as `0.480 [0.451, 0.512]`; without bounds the number alone; `MISSING` for a missing value."""
     form = f"{'+' if signed else ''}.{digits}f"
     if math.isnan(value):
         return MISSING

@@ -76,23 +76,24 @@ FIGURES: Mapping[str, Drawing] = {
     ),
     "geometry": Drawing(
         ("directions",),
-        "How EN and LOC vectors lie to each other",
+        "Cosine, norms and angles of the EN and LOC vectors",
         lambda run, _: geometry(run.require("directions"), run.table("layers")),
         lambda run, _: alt.geometry(run.require("directions")),
         columns=GEOMETRY,
     ),
     "lens": Drawing(
         ("lens",),
-        "Whose answer leads after every layer, read by the logit lens, on test",
+        "The answer that leads after every layer, read by the logit lens, on test",
         lambda run, language: lens(run.require("lens"), language=language),
         lambda run, language: alt.lens(run.require("lens"), language),
         by_language=True,
     ),
-    "erasure": _of_table(
-        "erasure", "What training lost of localization, and what brings it back", erasure, alt.erasure
-    ),
+    "erasure": _of_table("erasure", "Localization lost in training, and what restores it", erasure, alt.erasure),
     "mechanism": _of_table(
-        "mechanism", "What training moved, and the localization that undoing it restores", mechanism, alt.mechanism
+        "mechanism",
+        "The shift caused by training, and the localization that undoing it restores",
+        mechanism,
+        alt.mechanism,
     ),
     "matrix": _of_table("matrix", "Localization of every language to every culture", matrix, alt.matrix),
     "ablations": Drawing(
@@ -103,7 +104,7 @@ FIGURES: Mapping[str, Drawing] = {
     ),
     "noise": _of_table(
         "noise",
-        "Searches where there is nothing to find",
+        "Searches over random vectors or random labels",
         lambda table: noise(_of_mean(table)),
         lambda table: alt.noise(_of_mean(table)),
     ),
@@ -121,7 +122,7 @@ def usual_layers(run: RunTables) -> dict[str, int]:
 
 
 def lacking(run: RunTables) -> dict[str, list[str]]:
-    """Name -> tables that the run does not have, of every figure that can't be drawn from it."""
+    """Figures that can't be drawn from the run: name -> missing tables."""
     missing = {}
     for name, drawing in FIGURES.items():
         loaded = {table: run.table(table) for table in drawing.needs}
@@ -134,9 +135,10 @@ def lacking(run: RunTables) -> dict[str, list[str]]:
 
 
 def draw(run: RunTables, only: Sequence[str] = (), language: str = MACRO) -> Iterator[tuple[str, Figure]]:
-    """The figures of a run, those of `only` or all that its tables allow, one after another.
+    """Draw the figures in `only`, or all that the run's tables allow, one after another.
 
-    language: of those that can be drawn for one, which; others are left out where it is not `macro`, unless named.
+    language: for figures that can show a single language. If it is not `macro`, other figures are left out unless
+    named.
     Raises ValueError for an unknown name, and for a named figure whose tables are missing.
     """
     missing = lacking(run)

@@ -25,7 +25,7 @@ class RunTables:
 
     @classmethod
     def of(cls, folder: str | os.PathLike[str]) -> RunTables:
-        """The tables of a finished run; raises ValueError where the folder has no manifest."""
+        """The tables of a finished run; raises ValueError if the folder has no manifest."""
         run = cls(Path(folder))
         if not (run.folder / MANIFEST).is_file():
             raise ValueError(f"{folder} is not the folder of a finished run: it has no {MANIFEST}")

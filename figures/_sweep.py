@@ -26,10 +26,10 @@ _COLORS = LinearSegmentedColormap.from_list("change", ["#7A2E00", theme.VERMILLI
 
 
 def sweep(table: pd.DataFrame, *, language: str = MACRO) -> Figure:
-    """Draw changes from base at every layer and strength, vectors down and axes across, on one scale around 0.
+    """Draw changes from base at every layer and strength: a row per vector, a column per axis, one scale around 0.
 
-    table: rows of `sweep.csv`. A cell says its change in points of a hundred, in bold where its 95% interval leaves
-    out 0. Cells that were chosen on dev have a frame; for `macro` it says in how many languages. Raises ValueError for
+    table: rows of `sweep.csv`. A cell shows its change in percentage points, in bold if the 95% interval excludes 0.
+    Cells that were chosen on dev have a frame; for `macro` the frame shows in how many languages. Raises ValueError for
     missing COLUMNS, an unknown language, or two rows of a cell.
     """
     rows = theme.rows_of(table, language, COLUMNS, "sweep")

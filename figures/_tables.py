@@ -1,4 +1,4 @@
-"""How a table of results is read: text stays text, numbers are numbers, and only an empty cell is a missing value."""
+"""Reading of result tables: text stays text, numbers are numbers, and only an empty cell is a missing value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TEXT = frozenset({
 
 
 def read_table(path: str | os.PathLike[str], *, text: bool = False) -> pd.DataFrame:
-    """The table of a `.csv` or `.parquet` file of results.
+    """Read a `.csv` or `.parquet` file of results.
 
-    Parquet has types of its own. In a CSV the columns of `TEXT` are text, but for estimates, which have bounds beside
-    them (the onset `universal` with `universal_lo`); an empty cell of text is "". In other columns an empty cell is a
-    missing value, and nothing else is: `NA` is Namibia, `nan` is Min Nan Chinese. text: every column of a CSV is text,
+    Parquet files have their own types. In a CSV, the columns of `TEXT` are text, except estimates, which have bounds
+    beside them (the onset `universal` with `universal_lo`); an empty text cell is "". In other columns only an empty
+    cell is a missing value: `NA` is Namibia, and `nan` is Min Nan Chinese. text: read every column of a CSV as text,
     digit for digit. Raises OSError, and ValueError for a file that holds no table.
     """
     file = Path(path)

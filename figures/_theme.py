@@ -57,7 +57,7 @@ def page() -> Page:
 
 @contextmanager
 def on_page(name: str) -> Iterator[None]:
-    """Context in which figures are made, and saved, for a page of PAGES; raises ValueError for another name."""
+    """Context for making and saving figures for a page in PAGES. Raises ValueError for another name."""
     if name not in PAGES:
         raise DrawingError(f"style {name!r} is unknown; known are {list(PAGES)}")
     token = _PAGE.set(PAGES[name])
@@ -73,7 +73,7 @@ GREY = "#767676"
 
 
 class DrawingError(ValueError):
-    """A name, value or character that can't be drawn as asked: something the user can mend."""
+    """A name, value or character that can't be drawn as requested; the user can correct it."""
 
 
 Marker = str | tuple[int, Literal[0, 1, 2], int]
@@ -213,7 +213,7 @@ def label(method: str) -> str:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Context in which figures are made and saved; the caller's rcParams and backend are untouched outside it.
+    """Context for making and saving figures. Outside it, the caller's rcParams and backend are unchanged.
 
     Starts from matplotlib's defaults, so that a personal matplotlibrc cannot change a figure.
     """
@@ -295,9 +295,10 @@ def freeze(figure: Figure) -> None:
 def save(
     figure: Figure, path_without_suffix: str | os.PathLike[str], formats: Sequence[str] = ("pdf", "svg", "png")
 ) -> tuple[Path, ...]:
-    """Write a figure once per format and return the paths; the same figure gives the same bytes.
+    """Write a figure once per format and return the paths. Equal figures give equal bytes.
 
-    Each file appears whole or not at all. Raises ValueError for an unknown format, or a path that has such a suffix.
+    Each file is written completely or not at all. Raises ValueError for an unknown format, or a path that has such a
+    suffix.
     """
     stem = Path(path_without_suffix)
     unknown = [name for name in formats if name not in _METADATA]
@@ -339,9 +340,9 @@ def require_one_row_each(table: pd.DataFrame, keys: list[str], name: str) -> Non
 
 
 def add_font(path: str | os.PathLike[str]) -> str:
-    """Let a font file (TrueType) draw the characters that the other fonts lack, in every later figure; its name.
+    """Use a TrueType font file for characters that the other fonts lack, in all later figures. Returns its name.
 
-    Raises ValueError where the file is not a font.
+    Raises ValueError if the file is not a font.
     """
     try:
         font_manager.fontManager.addfont(path)
@@ -385,7 +386,7 @@ add_font(_FONTS / "DroidSansFallback-subset.ttf")
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file completely or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

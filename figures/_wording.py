@@ -36,7 +36,7 @@ def difference(row: Row) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three digits, `< 0.001` below that; empty where there is none."""
+    """A p-value with three digits, or `< 0.001`; empty if there is none."""
     return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
@@ -46,27 +46,27 @@ def p_equals(p: float) -> str:
 
 
 def named_p(row: Row) -> str:
-    """The p of a contrast for a sentence, and by which rule: `Holm's p = 0.056`."""
+    """The p-value of a contrast for a sentence, with its rule: `Holm's p = 0.056`."""
     adjusted = row.get("p_holm")
     holm = adjusted is not None and not pd.isna(adjusted)
     return ("Holm's " if holm else "") + p_equals(shown_p(row))
 
 
 def shown_p(row: Row) -> float:
-    """The p that is shown: Holm's where the row has it, else the plain one."""
+    """The p-value to show: Holm's if the row has it, else the unadjusted one."""
     adjusted = row.get("p_holm")
     return float(row["p"] if adjusted is None or pd.isna(adjusted) else adjusted)
 
 
 def language_name(code: str) -> str:
-    """A language's English name; the code where Babel knows none."""
+    """A language's English name, or its code if Babel has none."""
     return str(Locale("en").languages.get(code, code))
 
 
 def other_way(mean: float, languages: Iterable[Row], column: str, *, digits: int = 3) -> str:
-    """Names the languages whose value has the opposite sign of their mean: `; the other way in Chinese -0.269`.
+    """Names the languages whose value has the opposite sign of the mean: `; the other way in Chinese -0.269`.
 
-    Empty where there is none, and where the mean rounds to 0. languages: rows with `language` and the column, which may
+    Empty if there are none, or if the mean rounds to 0. languages: rows with `language` and the column, which may
     have `_lo` and `_hi`; a `macro` row among them is passed over.
     """
     if pd.isna(mean) or round(mean, digits) == 0:

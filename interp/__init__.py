@@ -1,4 +1,4 @@
-"""translocal: where a multilingual language model keeps universal facts, and where culture."""
+"""translocal finds where a multilingual language model keeps universal facts and culture, and steers both."""
 
 import lazy_loader
 

@@ -126,7 +126,7 @@ def _listed(key: str, value: Any, kind: type) -> tuple[Any, ...]:
     raise ConfigError(
         f"{key} {value!r} is not allowed",
         allowed="a list of whole numbers" if kind is int else "a list of texts",
-        remedy="quote what YAML reads as another kind, such as 'no'" if kind is str else "",
+        remedy="quote values that YAML reads as another type, such as 'no'" if kind is str else "",
     )
 
 
@@ -140,5 +140,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"config file {path} can't be read: {' '.join(str(error).split())}", remedy="pass a YAML file"
         ) from error
     if not isinstance(values, dict):
-        raise ConfigError(f"config file {path} holds no keys", allowed="YAML of the form `key: value`")
+        raise ConfigError(f"config file {path} does not contain any keys", allowed="YAML of the form `key: value`")
     return values

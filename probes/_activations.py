@@ -101,7 +101,7 @@ def _array_api(layer: Any, name: str) -> bool:
         )
     if enabled and not LogisticRegression().__sklearn_tags__().array_api_support:
         raise ValueError(
-            f"{name} is a tensor, and the installed scikit-learn's LogisticRegression takes arrays only; "
+            f"{name} is a tensor, but the installed scikit-learn's LogisticRegression takes only arrays; "
             "update scikit-learn, or unset SCIPY_ARRAY_API and pass .cpu()"
         )
     return enabled

@@ -39,7 +39,7 @@ def layer_stack(X: Activations, name: str = "X") -> Float[np.ndarray, "layer exa
 
 
 def layer_names(layers: Sequence[object] | None, n_layers: int) -> list[object]:
-    """The names of the rows of a layer stack, 0.. unless given; ValueError where their number differs."""
+    """The names of the rows of a layer stack, 0.. unless given; ValueError if their number differs."""
     names: list[object] = list(range(n_layers) if layers is None else layers)
     if len(names) != n_layers:
         raise ValueError(f"layers must hold one name for each of {n_layers} layers, got {len(names)}")
@@ -47,7 +47,7 @@ def layer_names(layers: Sequence[object] | None, n_layers: int) -> list[object]:
 
 
 def cosine(a: Float[np.ndarray, "*cells d"], b: Float[np.ndarray, "*cells d"]) -> Float[np.ndarray, "*cells"]:
-    """Cosine along the last axis, leading axes broadcast; NaN where a vector is 0."""
+    """Cosine along the last axis, leading axes broadcast; NaN if a vector is 0."""
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.ndim == 0 or y.ndim == 0 or x.shape[-1] != y.shape[-1]:
         raise ValueError(f"a and b must have equal last axes, got shapes {x.shape} and {y.shape}")
@@ -58,7 +58,7 @@ def cosine(a: Float[np.ndarray, "*cells d"], b: Float[np.ndarray, "*cells d"]) -
 def centre(
     X: Float[np.ndarray, "layer item d_model"], languages: Shaped[np.ndarray, " item"]
 ) -> Float[np.ndarray, "layer item d_model"]:
-    """`X` minus the mean of each item's language, per layer; what is mere rounding becomes 0.
+    """`X` minus the mean of each item's language, per layer. Rounding errors are set to 0.
 
     Raises ValueError for NaN or infinity and for a wrong number of languages.
     """
@@ -80,11 +80,11 @@ def cosine_margin(
     *,
     max_length_difference: float = 2,
 ) -> Float[np.ndarray, "layer item"]:
-    """Cosine of each parallel pair minus the mean cosine of its mismatched pairs, languages centred; our definition.
+    """Cosine of each parallel pair minus the mean cosine of its mismatched pairs, languages centred (our definition).
 
     `A` and `B` hold one language each, item by item in parallel. Mismatched pairs join the item with another of its
-    group (relation, topic), in both directions; where `lengths` are given, with one of similar length, or with the
-    whole group if there is none. A vector that centring leaves at 0 has cosine 0 with all; NaN for an item alone in
+    group (relation, topic), in both directions. With `lengths`, only items of similar length are used, or the whole
+    group if there are none. A vector that is 0 after centring has cosine 0 with all others. NaN for an item alone in
     its group. Raises ValueError for unequal shapes, NaN or infinity, or when every item is alone in its group.
     """
     first, second = _parallel(A, B)
@@ -110,9 +110,9 @@ def retrieval_top1(
     B: Float[np.ndarray, "layer item d_model"],
     groups: Shaped[np.ndarray, " item"],
 ) -> Float[np.ndarray, "layer item"]:
-    """1 where the item of `B` closest to an item of `A` is its parallel, among its group, languages centred; else 0.
+    """1 if the closest item of `B` within an item's group is its parallel, with languages centred; else 0.
 
-    A tie for the closest is a miss; NaN for an item alone in its group, which has nothing to be mistaken for.
+    A tie for the closest is a miss. NaN for an item alone in its group.
     Errors as in `cosine_margin`.
     """
     first, second = _parallel(A, B)
@@ -130,7 +130,7 @@ def debiased_cka(
 ) -> Float[np.ndarray, " layer"]:
     """Linear CKA per layer with the unbiased HSIC estimator (Kornblith et al. 2019; Song et al. 2012).
 
-    Expected to be 0 for unrelated items, so it can be negative; NaN where a side doesn't vary. The widths may differ.
+    Its expectation is 0 for unrelated items, so it can be negative. NaN if a side doesn't vary. The widths may differ.
     Raises ValueError for fewer than 4 items or unequal numbers of layers or items.
     """
     first, second = layer_stack(A, "A"), layer_stack(B, "B")

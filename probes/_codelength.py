@@ -1,4 +1,4 @@
-"""Minimum description length of labels given activations: how soon, not only how well, a probe reads them."""
+"""Minimum description length of labels given activations: how easily, not only how well, a probe reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Controls: what a probe or a vector reaches when there is nothing to find."""
+"""Controls: what a probe or a vector reaches by chance."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def canonical_order(rows: Float[np.ndarray, "n d"], *labels: Shaped[np.ndarray, 
 def shuffled_labels(
     y: Shaped[np.ndarray, " n"], seed: Seed = 0, within: Shaped[np.ndarray, " n"] | None = None
 ) -> Shaped[np.ndarray, " n"]:
-    """The labels in random order: the same distribution, no relation to the examples.
+    """The labels in random order: the same distribution, but no relation to the examples.
 
-    `within` groups (e.g. relations) labels stay in their group, so that what the group tells of the label is kept.
+    With `within` (e.g. relations), labels are shuffled within each group, which keeps the group's information on the
+    label.
     """
     labels = np.asarray(y)
     rng = np.random.default_rng(seed)
@@ -50,8 +51,8 @@ def control_labels(
 ) -> tuple[Shaped[np.ndarray, " train"], Shaped[np.ndarray, " test"]]:
     """Labels of a control task for training and test: random, but fixed per type (Hewitt & Liang 2019).
 
-    Types seen in training share out the classes of `y_train` in their proportions, each class at least once; types
-    seen only in test draw from the same proportions, and nothing can be known of them beyond chance.
+    Types seen in training get the classes of `y_train` in their proportions, each class at least once. Types seen only
+    in test are drawn from the same proportions, so they can't be predicted beyond chance.
     Raises ValueError for fewer training types than classes, or types of another length than the labels.
     """
     y = checked_labels(y_train, len(y_train), "y_train")

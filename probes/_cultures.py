@@ -19,11 +19,11 @@ MOST_CASES = 10_000
 
 @dataclass(frozen=True)
 class CultureReading:
-    """What a culture probe says of one language's prompts: which of `cultures`, as numbers [layer, example].
+    """Predictions of a culture probe for one language's prompts, as indices into `cultures` [layer, example].
 
-    cultural: uncued prompts about customs. universal: prompts about facts, which hold no culture. own: the number of
-    the language's own culture. A probe that says `own` of everything reads nothing: its rate of `own` on universal
-    prompts is the baseline, and its rates of other cultures tell how far such defaults differ by chance.
+    cultural: uncued prompts about customs. universal: prompts about facts, which hold no culture. own: the index of the
+    language's own culture. A probe that always predicts `own` reads nothing, so its rate of `own` on universal prompts
+    is the baseline. Its rates of other cultures show how far such defaults differ by chance.
     """
 
     own: int
@@ -32,7 +32,7 @@ class CultureReading:
     universal: Sample
 
     def signal(self) -> Signal:
-        """Rate of the own culture on cultural prompts; its baseline is that on universal prompts."""
+        """Rate of the own culture on cultural prompts, with the rate on universal prompts as its baseline."""
         hits, base = ((np.asarray(s.values) == self.own).astype(np.float64) for s in (self.cultural, self.universal))
         return Signal(hits, self.cultural.clusters, baseline=Sample(base, self.universal.clusters))
 
@@ -45,20 +45,20 @@ class CultureReading:
 
 
 def wrong_pairs(readings: Sequence[CultureReading]) -> Chance:
-    """Excess of every culture in every language that it doesn't belong to: what a language's own excess is by chance.
+    """Excess of every culture in every language that it doesn't belong to: the null distribution of the own excess.
 
-    Under the null, which of the cultures is a language's own makes no difference; so any pair that doesn't belong
-    together stands for the one that does. Raises ValueError for readings of unequal cultures.
+    Under the null hypothesis it makes no difference which culture is a language's own, so all pairs that don't belong
+    together serve as null cases. Raises ValueError if the readings have different cultures.
     """
     _check(readings)
     return Chance(np.concatenate([r.excess[np.arange(len(r.cultures)) != r.own] for r in readings]))
 
 
 def wrong_assignments(readings: Sequence[CultureReading], seed: int = 0) -> Chance:
-    """Mean excess over languages when cultures are assigned to them in other ways: what their own excess is by chance.
+    """Mean excess over languages under other assignments of cultures to languages: its null distribution.
 
-    All ways where there are at most MOST_CASES, else as many are drawn. Languages of one culture keep sharing one.
-    Raises ValueError for readings of unequal cultures.
+    All assignments are used if there are at most MOST_CASES; otherwise that many are drawn. Languages with the same
+    culture keep sharing one. Raises ValueError if the readings have different cultures.
     """
     _check(readings)
     n_cultures = len(readings[0].cultures)

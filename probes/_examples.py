@@ -16,13 +16,13 @@ from probes._linear import checked_classes
 
 @dataclass(frozen=True)
 class Examples:
-    """Residuals and, for each example, its label and what it shares with others.
+    """Residuals with, for each example, its label and the groups it belongs to.
 
-    X: [layer, example, d_model], or a sequence of layers, memory-mapped or not; row 0 is the embedding output.
-    y: label; of a baseline example, the label whose rate is the baseline.
-    clusters: entity or topic; a bootstrap resamples them whole. None, for training only: each example its own.
-    types: on which the labels of a control task depend (Hewitt & Liang 2019), e.g. relations. None: no control task.
-    groups: relation, topic or item of training examples, within which labels are shuffled. None: among all.
+    X: [layer, example, d_model], or a sequence of layers, memory-mapped or not; row 0 is the embedding output. y:
+    label; for a baseline example, the label whose rate is the baseline. clusters: entity or topic, which the bootstrap
+    resamples whole. None (training only): each example is its own cluster. types: determine the labels of a control
+    task (Hewitt & Liang 2019), e.g. relations. None: no control task. groups: relation, topic or item of training
+    examples, within which labels are shuffled. None: shuffle among all.
     """
 
     X: Activations

@@ -13,7 +13,7 @@ from probes._intervals import checked_labels
 
 
 class Fold(NamedTuple):
-    """Rows of the training examples to train on, and rows of the test examples to score with that probe."""
+    """Row numbers of the training examples to use, and of the test examples that this probe scores."""
 
     train: Int[np.ndarray, " k"]
     test: Int[np.ndarray, " m"]
@@ -24,11 +24,11 @@ def group_folds(
     groups_test: Shaped[np.ndarray, " test"] | None = None,
     n_folds: int | None = None,
 ) -> list[Fold]:
-    """Folds whose test examples belong to groups that their training examples do not.
+    """Folds whose training and test examples have no group in common.
 
     One group is left out at a time, or `n_folds` sets of groups of similar size (scikit-learn's LeaveOneGroupOut and
-    GroupKFold). Without `groups_test` the training examples are tested on each other (cross-validation); with it each
-    test example is scored by the probe that its group was left out of. Every test example is in exactly one fold.
+    GroupKFold). Without `groups_test` this is cross-validation within the training examples; with it, each test
+    example is scored by the probe trained without its group. Every test example is in exactly one fold.
 
     Raises ValueError for a single group, fewer groups than `n_folds`, `n_folds` below 2, a missing label, or a fold
     without training examples.

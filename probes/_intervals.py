@@ -19,9 +19,9 @@ _CHUNK = 4096
 
 
 class Resampling(NamedTuple):
-    """How intervals are drawn.
+    """Settings of bootstrap intervals.
 
-    n_draws: bootstrap draws of clusters. seed: of these and all other draws. level: of the intervals, e.g. 0.95.
+    n_draws: number of bootstrap draws of clusters. seed: random seed of all draws. level: confidence level, e.g. 0.95.
     """
 
     n_draws: int = 2000
@@ -61,7 +61,7 @@ class ClusterSums:
 
     @property
     def mean(self) -> Float[np.ndarray, "*cells"]:
-        """Mean over all values; NaN where there are none."""
+        """Mean over all values; NaN if there are none."""
         return ratio(self.sums.sum(axis=0), self.counts.sum(axis=0))
 
     @property
@@ -71,7 +71,7 @@ class ClusterSums:
 
 
 def checked_labels(labels: Shaped[np.ndarray, " n"], n: int, name: str) -> Shaped[np.ndarray, " n"]:
-    """`labels` as an array of length `n`; ValueError where the length differs or a label is missing."""
+    """`labels` as an array of length `n`; ValueError if the length differs or a label is missing."""
     array = np.asarray(labels)
     if array.shape != (n,):
         raise ValueError(f"{name} must hold one label for each of {n} rows, got shape {array.shape}")
@@ -82,7 +82,7 @@ def checked_labels(labels: Shaped[np.ndarray, " n"], n: int, name: str) -> Shape
 
 
 def cluster_weights(n_clusters: int, n_draws: int = 2000, seed: int = 0) -> Int[np.ndarray, " draw cluster"]:
-    """How often each cluster is drawn when `n_clusters` are drawn with replacement, `n_draws` times."""
+    """How often each cluster appears in each of `n_draws` draws of `n_clusters` clusters with replacement."""
     if n_clusters < 1 or n_draws < 1:
         raise ValueError(f"n_clusters and n_draws must be at least 1, got {n_clusters} and {n_draws}")
     shares = np.full(n_clusters, 1.0 / n_clusters)
@@ -109,7 +109,7 @@ def cluster_sums(values: Num[np.ndarray, " n *cells"], clusters: Shaped[np.ndarr
 
 
 def ratio(above: Float[np.ndarray, "*cells"], below: Float[np.ndarray, "*cells"]) -> Float[np.ndarray, "*cells"]:
-    """`above` over `below` in each cell; NaN where `below` is 0."""
+    """`above` over `below` in each cell; NaN if `below` is 0."""
     return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=np.asarray(below) != 0))
 
 
@@ -118,9 +118,9 @@ def ratio_draws(
     denominators: Num[np.ndarray, " cluster *cells"],
     weights: Int[np.ndarray, " draw cluster"],
 ) -> Float[np.ndarray, " draw *cells"]:
-    """Resampled ratio of sums for each draw; NaN where the resampled denominator is 0.
+    """Resampled ratio of sums for each draw; NaN if the resampled denominator is 0.
 
-    `denominators` may also be [cluster], shared by all cells. Raises ValueError where shapes disagree.
+    `denominators` may also be [cluster], shared by all cells. Raises ValueError if shapes disagree.
     """
     top = np.asarray(numerators, dtype=np.float64)
     bottom = np.asarray(denominators, dtype=np.float64)
@@ -179,11 +179,11 @@ def joint_intervals(
     n_clusters: Num[np.ndarray, "*cells"] | float,
     level: float = 0.95,
 ) -> Intervals:
-    """Intervals that hold all cells' values at once with probability `level` (max-t over bootstrap draws).
+    """Simultaneous intervals, which cover all cells at once with probability `level` (max-t over bootstrap draws).
 
-    The largest deviation of a draw, in standard errors, has a quantile; a single cell's interval of that reach has a
-    level of its own, at which each cell gets the width that its number of clusters asks for (`student_deviate`).
-    A cell that does not vary has an interval of no width. Raises ValueError for a level outside (0, 1).
+    The `level` quantile of the draws' largest deviation, in standard errors, corresponds to a higher level for a single
+    cell. At that level each cell gets the width that its number of clusters requires (`student_deviate`). A cell that
+    does not vary has an interval of zero width. Raises ValueError for a level outside (0, 1).
     """
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie strictly between 0 and 1, got {level}")
@@ -203,10 +203,10 @@ def mean_intervals(
     seed: int = 0,
     level: float = 0.95,
 ) -> Intervals:
-    """Mean over rows of each cell, with its cluster bootstrap interval; all cells share the resampled clusters.
+    """Mean over the rows for each cell, with its cluster bootstrap interval. All cells share the resampled clusters.
 
     Intervals are expanded for few clusters (`cluster_interval`, `ClusterSums.effective`). NaN is a missing value.
-    Bounds are NaN where fewer than two clusters have a value: one cluster has no spread.
+    Bounds are NaN if fewer than two clusters have a value: one cluster has no spread.
     """
     grouped = cluster_sums(values, clusters)
     draws = ratio_draws(grouped.sums, grouped.counts, cluster_weights(len(grouped.labels), n_draws, seed))
@@ -275,7 +275,7 @@ def sign_flip_test(
     seed: int = 0,
     alternative: Alternative = "two-sided",
 ) -> float:
-    """p-value of a mean difference of 0, under flips of the sign of whole cluster sums; never 0.
+    """p-value for a mean difference of 0, by flipping the signs of whole cluster sums. It is never 0.
 
     All flips are enumerated when 2**clusters <= n_draws; otherwise they are drawn, and the observed one counts as
     a draw (Phipson & Smyth 2010). Raises ValueError for a non-finite difference or an unknown alternative.

@@ -30,7 +30,7 @@ from probes._measures import ProbeFits, measure_table
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How probes of layers are fitted, and how often their controls are drawn.
+    """Settings for fitting probes of every layer and drawing their controls.
 
     C: inverse of the L2 penalty. max_iter: bound on the solver's iterations. n_shuffles: draws of each control, at
     least 1. fractions: where the blocks of the online code end, as shares of the training examples, rising to 1.
@@ -46,12 +46,12 @@ class ProbeSettings:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What `probe_layers` found: the table, and per example what its numbers are made of, in the order given.
+    """Result of `probe_layers`: the table, and per-example values in the order of the examples.
 
     table: one row per layer. classes: sorted. probability: of each class. correct: 1 where the most probable class
     is the true one. shuffled_correct, control_correct: the same after training on shuffled labels, and for the control
-    task (None without types), each the mean over its draws. baseline_predicted: the number of the class that each
-    baseline example is given (None without them). bits: cost of each training label in the online code.
+    task (None without types), each as the mean over draws. baseline_predicted: index of the class predicted for each
+    baseline example (None without them). bits: cost of each training label in the online code.
     """
 
     table: pd.DataFrame
@@ -78,21 +78,22 @@ def probe_layers(
     settings: ProbeSettings = ProbeSettings(),
     resampling: Resampling = Resampling(),
 ) -> ProbeResult:
-    """Linear probes of every layer with both controls; row 0 must be the embedding output.
+    """Fit and test a linear probe at every layer, with both controls. Row 0 must be the embedding output.
 
     With `folds` (see `group_folds`) each test example is scored by its fold's probe. `baseline`: examples that hold no
-    label, such as prompts about facts for a probe of cultures. `layers` names the rows of the table (0.. unless given).
+    label, such as prompts about facts for a probe of cultures. `layers` names the rows of the table (default: 0, 1,
+    ...).
     Columns, those marked * with _lo and _hi from a bootstrap over the clusters of `test`:
 
-    - layer, accuracy*, balanced_accuracy*, auc* (NaN where auc_note says why), brier* (see `probes.scores`)
-    - shuffled*, control_task*: accuracy when trained on shuffled labels, and on labels that are random but fixed per
-      type (Hewitt & Liang 2019; NaN without types): mean of `n_shuffles` draws, and their upper quantile
-      shuffled_q95, control_task_q95
+    - layer, accuracy*, balanced_accuracy*, auc* (NaN if auc_note says why), brier* (see `probes.scores`)
+    - shuffled*, control_task*: accuracy after training on shuffled labels, and on labels that are random but fixed per
+      type (Hewitt & Liang 2019; NaN without types), as the mean of `n_shuffles` draws; shuffled_q95, control_task_q95
+      are their upper quantiles
     - baseline*: how often the probe gives the `baseline` examples their label `y` (NaN without them)
     - selectivity*, control_selectivity*: accuracy minus shuffled, and minus control_task; gain*: accuracy minus that of
-      row 0; all paired by example. Labels are shuffled within the groups of `train`, so that a probe which knows an
-      example's group alone does no better than its control. Where a baseline is given, selectivity is accuracy minus
-      baseline instead, and the baseline's clusters are drawn independently
+      row 0; all paired by example. Labels are shuffled within the groups of `train`, so that a probe that knows only
+      the group of an example does no better than its control. With a baseline, selectivity is accuracy minus baseline
+      instead, and the baseline's clusters are drawn independently
     - beats_control: the lower bound of selectivity, and of control_selectivity where types are given, is above 0
     - bits*, compression*: bits per training label in the online code with blocks that end at `fractions`, and
       log2(n_classes) over them (Voita & Titov 2020); shuffled_compression*: of shuffled labels. Blocks and bootstrap

@@ -22,10 +22,10 @@ from probes._intervals import checked_labels
 
 
 class LinearProbe(BaseEstimator):  # type: ignore[misc, unused-ignore]
-    """Logistic regression on standardised features, one for each layer, layers in parallel.
+    """Logistic regression on standardised features, one for each layer, with layers in parallel.
 
-    The fits are scikit-learn's own (StandardScaler, LogisticRegression with L-BFGS, its default tolerance), in float32
-    where the activations are no wider. `C` is the inverse of the L2 penalty, `max_iter` bounds the solver's
+    The fits use scikit-learn (StandardScaler, LogisticRegression with L-BFGS and its default tolerance), in float32
+    if the activations are no wider. `C` is the inverse of the L2 penalty, `max_iter` bounds the solver's
     iterations, `n_jobs` is the number of threads (-1: one per core), each with one layer in memory. Learned:
     `classes_`, and per layer `mean_` and `scale_` [layer, d_model], `coef_` [layer, row, d_model] and `intercept_`
     [layer, row] in standardised units, with one row per class (a single row, for the second class, when there are two).
@@ -62,7 +62,7 @@ class LinearProbe(BaseEstimator):  # type: ignore[misc, unused-ignore]
         return self
 
     def predict(self, X: Activations) -> Shaped[np.ndarray, "layer example"]:
-        """The predicted class of each example at each layer; ValueError where layers or width differ from `fit`."""
+        """The predicted class of each example at each layer. Raises ValueError if layers or width differ from `fit`."""
         check_is_fitted(self)
         reader = LayerReader(X, "X")
         if (reader.shape[0], reader.shape[2]) != self.mean_.shape:
@@ -131,7 +131,7 @@ def varies(x: Any) -> bool:
 
 
 def check_variation(varied: Sequence[bool], name: str) -> None:
-    """ValueError where no layer varies. A single layer may be constant: the embedding of a token all prompts share."""
+    """ValueError if no layer varies. A single layer may be constant: the embedding of a token all prompts share."""
     if not any(varied):
         raise ValueError(f"{name} is the same for all examples in every layer; were they read at the right position?")
 
@@ -147,7 +147,7 @@ def check_solver(C: float, max_iter: int) -> None:
 def checked_classes(
     y: Shaped[np.ndarray, " n"], n: int, name: str
 ) -> tuple[Shaped[np.ndarray, " class"], Int[np.ndarray, " n"]]:
-    """The sorted classes of `y` and the number of each label's class; ValueError where no probe can be fitted."""
+    """The sorted classes of `y` and the number of each label's class; ValueError if no probe can be fitted."""
     classes, codes = np.unique(checked_labels(y, n, name), return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"{name} must have at least two classes, got only {classes.tolist()}; add examples of another")

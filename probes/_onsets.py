@@ -14,11 +14,11 @@ from probes._signals import Chance, Resampled, Signal, Signals, n_layers, resamp
 
 @dataclass(frozen=True)
 class Onset:
-    """Layer from which a signal (or each of several) exceeds its control, with the bounds of its interval.
+    """First layer from which a signal (or each of several) exceeds its control, with the bounds of its interval.
 
-    `layer`, `lo` and `hi` are None where the evidence falls short (`p` above 1 - level). `p` is that of no excess at
-    any layer (of the weakest signal). `firm` is the first layer from which the simultaneous band lies above 0 at every
-    layer to the last, or None. An upper bound one past the last layer stands for "at none of them".
+    `layer`, `lo` and `hi` are None without enough evidence (`p` above 1 - level). `p` tests for no excess at any layer
+    (for the weakest signal). `firm` is the first layer from which the simultaneous band lies above 0 up to the last
+    layer, or None. An upper bound one past the last layer means "at none of them".
     """
 
     layer: int | None
@@ -31,8 +31,8 @@ class Onset:
 def step_onset(profile: Float[np.ndarray, "*cells layer"]) -> Int[np.ndarray, "*cells"]:
     """Row at which a step from 0 up to a constant fits each profile best by least squares (our definition of an onset).
 
-    It is where the profile passes half of the mean of what follows, so that neither a small leak before nor the number
-    of examples moves it. The number of layers stands for "nowhere": no mean of the last layers is positive.
+    At this row the profile passes half of the mean of what follows, so neither a small leak before it nor the number of
+    examples moves it. The number of layers means "nowhere": no mean of the last layers is positive.
     """
     sums = tail_sums(np.asarray(profile, dtype=np.float64))
     # By how much a step at each row, its height fitted and positive, lowers the sum of squares.
@@ -48,7 +48,7 @@ def simultaneous_band(
     clusters: Shaped[np.ndarray, " example"],
     resampling: Resampling = Resampling(),
 ) -> Intervals:
-    """Mean over examples per layer, with a band that holds all layers at once (max-t over a cluster bootstrap).
+    """Mean over examples per layer, with a simultaneous band over all layers (max-t over a cluster bootstrap).
 
     NaN is a missing value. Raises ValueError for infinity, a layer without values, fewer than two clusters, or
     clusters of another length.
@@ -64,13 +64,13 @@ def find_onset(
     chance: Mapping[str, Chance] | None = None,
     resampling: Resampling = Resampling(),
 ) -> Onset:
-    """First layer from which every signal exceeds its control for good: the latest of their onsets.
+    """First layer from which every signal stays above its control: the latest of their onsets.
 
     A signal's onset is `step_onset` of its mean excess. The interval is the percentile interval of the whole rule over
-    draws of clusters; no test takes part in the rule, so the bounds do not move late as the power falls. `layers`
-    numbers the rows (0.. unless given); `chance` tells, for a signal, what its excess is where there is nothing to
-    find. Raises ValueError as `simultaneous_band` does, for no signals, for signals or controls of unequal shapes, or
-    for `layers` that are not consecutive.
+    draws of clusters; the rule contains no test, so the bounds do not move to later layers with low power. `layers`
+    numbers the rows (default: 0, 1, ...). `chance` gives, for a signal, its excess in cases without a signal. Raises
+    ValueError as `simultaneous_band` does, for no signals, for signals or controls of unequal shapes, and for `layers`
+    that are not consecutive.
     """
     resampled = resample(signals, resampling.n_draws, resampling.seed, chance)
     numbers = layer_numbers(layers, n_layers(resampled))

@@ -20,7 +20,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Options:
-    """Options of items: residuals [layer, option, d_model], each one's item, and whether it is the item's right one."""
+    """Options of items: residuals [layer, option, d_model], the item of each, and whether it is the right one."""
 
     stack: Activations
     items: Shaped[np.ndarray, " option"]
@@ -29,10 +29,10 @@ class Options:
 
 @dataclass(frozen=True)
 class OptionReading:
-    """Share of the probe's choice that is right, per layer and item, items in order of their first option.
+    """Share of the probe's choice that is right, per layer and item, with items in the order of their first option.
 
-    It is 0 or 1, or k/n where k of n options that tie for the highest score are right. shuffled: the same of probes
-    whose labels were shuffled within items, one draw after another.
+    It is 0 or 1, or k/n if k of n options that tie for the highest score are right. shuffled: the same for probes whose
+    labels were shuffled within items, one draw after another.
     """
 
     items: Shaped[np.ndarray, " item"]
@@ -50,11 +50,11 @@ def read_options(
     max_iter: int = 2000,
     n_jobs: int = -1,
 ) -> dict[str, OptionReading]:
-    """Fit one probe per layer on the options of `fit`, right or not, and let it choose among those of `held_out` items.
+    """Fit one probe per layer to tell right options of `fit` from wrong ones, and let it choose in `held_out` items.
 
-    Residuals are centred within their item, so that nothing but a difference between its options can be read; the
-    probe is a logistic regression on standardised features, as in `LinearProbe`. Its choice is the item's option of
-    the highest probability; where n options tie, each counts 1/n. Results do not depend on the order of an item's
+    Residuals are centred within their item, so that only differences between its options can be read. The probe is a
+    logistic regression on standardised features, as in `LinearProbe`. It chooses the item's option with the highest
+    probability; if n options tie, each counts 1/n. Results do not depend on the order of an item's
     options, nor on the order or the names of fit items.
 
     Raises ValueError as `LinearProbe.fit` does, and for an item without exactly one right option or with a single

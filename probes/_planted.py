@@ -12,7 +12,7 @@ from probes._examples import Examples
 
 @dataclass(frozen=True)
 class PlantedTask:
-    """Residuals and binary labels to train a probe on, and those to test it on, each test example its own cluster."""
+    """Training and test examples (residuals and binary labels) for a probe. Each test example is its own cluster."""
 
     train: Examples
     test: Examples
@@ -20,7 +20,7 @@ class PlantedTask:
 
 @dataclass(frozen=True)
 class Planted:
-    """What `plant_residuals` made, and the truth.
+    """The residuals from `plant_residuals`, with the planted truth.
 
     answer: trained in English, tested in another language. english: the answer's test items in English, parallel to
     answer.test.X. culture: trained on explicit prompts, tested on implicit ones. directions: unit vectors of the
@@ -36,10 +36,10 @@ class Planted:
 
 @dataclass(frozen=True)
 class ResidualNoise:
-    """Gaussian noise that is like a residual stream's: of unequal dimensions, and carried on from layer to layer.
+    """Gaussian noise that resembles a residual stream: dimensions differ in size, and layers are correlated.
 
-    n_layers, d_model: of the stream. n_huge: how many of the first dimensions have the standard deviation `huge`; those
-    of the others are log-uniform in [0.5, 2]. carry: correlation of neighbouring layers.
+    n_layers, d_model: sizes of the stream. n_huge: number of leading dimensions with the standard deviation `huge`; the
+    others' are log-uniform in [0.5, 2]. carry: correlation of neighbouring layers.
     """
 
     n_layers: int = 12
@@ -75,16 +75,17 @@ def plant_residuals(
     noise: ResidualNoise = ResidualNoise(),
     seed: int = 0,
 ) -> Planted:
-    """Draw residuals whose universal direction is on from row `universal`, and the culture direction from `cultural`.
+    """Draw residuals with a universal direction from row `universal` on and a culture direction from row `cultural` on.
 
-    Every set has `n` examples. The two directions are random, at `angle` degrees, and have no part in the huge
+    Every set has `n` examples. The two directions are random, at an angle of `angle` degrees, and lie outside the huge
     dimensions of the noise, where a shift of the same ratio would stand out in all others.
 
-    A class differs from the other by a shift of norm `snr` x the noise's standard deviation along the direction,
-    reached in equal steps over `rise` layers (1: at once). Each direction also disturbs the other's task: universal
-    content varies in cultural prompts, and all prompts of the other language differ from English by the culture shift.
-    One direction can't hold alignment, as items of one answer share it: with the universal direction, parallel items
-    come to share the part snr²/(4 + snr²) of their noise's variance, the part that the shift has along its direction.
+    The two classes differ by a shift of norm `snr` x the noise's standard deviation along the direction, reached in
+    equal steps over `rise` layers (1: at once). Each direction also disturbs the other's task: universal content varies
+    in cultural prompts, and all prompts of the other language differ from English by the culture shift. A single
+    direction can't create alignment, because items with the same answer share it. Therefore parallel items share the
+    fraction snr²/(4 + snr²) of their noise's variance from row `universal` on, the fraction that the shift has along
+    its direction.
 
     Raises ValueError for a row outside the layers, or another parameter out of range.
     """

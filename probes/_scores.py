@@ -59,7 +59,7 @@ def auc(
     """Area under the ROC curve per layer, and why it is NaN ("" where it isn't).
 
     For two classes of the second class's probability; for more, the mean over classes of each against the rest. It is
-    NaN where a class does not occur, or nothing else does. Draws in which that is so are left out of the interval;
+    NaN if a class does not occur, or nothing else does. Draws in which that is so are left out of the interval;
     bounds are NaN for a single cluster.
     """
     n_layers, _, n_classes = probability.shape

@@ -22,9 +22,9 @@ Verdict = Literal["separate", "no separation", "no onset"]
 class Separation:
     """Universal and cultural onset, and their difference (cultural - universal) in layers.
 
-    `verdict`: "no onset" where either is not found; "separate" where the difference's interval leaves 0 out;
-    otherwise "no separation", which says as much as the interval is narrow. `signals` has every signal's own onset;
-    `layers` a row per signal and layer: excess over the control, its simultaneous band lo and hi, exceeds (lo > 0).
+    `verdict`: "no onset" if either is not found; "separate" if the difference's interval excludes 0; otherwise "no
+    separation", which is informative only if the interval is narrow. `signals` has the onset of every signal. `layers`
+    has a row per signal and layer: excess over the control, its simultaneous band lo and hi, exceeds (lo > 0).
     """
 
     universal: Onset
@@ -37,7 +37,7 @@ class Separation:
 
 @dataclass(frozen=True)
 class APrioriLayers:
-    """Layers chosen without steering; `layer_loc` is None where no block has a positive selectivity."""
+    """Layers chosen without steering. `layer_loc` is None if no block has a positive selectivity."""
 
     layer_en: int
     layer_loc: int | None
@@ -45,7 +45,7 @@ class APrioriLayers:
 
 @dataclass(frozen=True)
 class IntersectionLayer:
-    """Layer where shared and language-specific variance balance, and the shared part of every layer."""
+    """The layer where shared and language-specific variance balance, and the shared fraction at every layer."""
 
     layer: int
     share: Float[np.ndarray, " layer"]
@@ -59,13 +59,13 @@ def find_separation(
     layers: Sequence[int] | None = None,
     resampling: Resampling = Resampling(),
 ) -> Separation:
-    """Onsets of the universal and the cultural signals, and how many layers lie between them.
+    """Find the onsets of the universal and the cultural signals, and the number of layers between them.
 
-    `universal` is e.g. the cross-language answer probe and the universal alignment (both must have set in),
-    `cultural` the cued-culture probe. Within a side, clusters of one label are drawn together; the two sides are
-    drawn independently. Every interval is that of the whole rule over the draws. Leave out the last block: a signal
-    may end there. `chance` tells, for a signal, what its excess is where there is nothing to find. Raises ValueError
-    as `find_onset` does, or where a name stands on both sides.
+    `universal` is for example the cross-language answer probe and the universal alignment (both must have set in), and
+    `cultural` the cued-culture probe. Within a side, clusters with the same label are drawn together; the two sides are
+    drawn independently. Every interval is that of the whole rule over the draws. Leave out the last block, because a
+    signal may end there. `chance` gives, for a signal, its excess in cases without a signal. Raises ValueError as
+    `find_onset` does, and if a name is on both sides.
     """
     shared = sorted(set(universal) & set(cultural))
     if shared:
@@ -98,10 +98,10 @@ def a_priori_layers(
     selectivity: Float[np.ndarray, " layer"],
     cosine: Float[np.ndarray, " layer"],
 ) -> APrioriLayers:
-    """Where to steer, chosen from probes alone; our rule. Row l is block l, and the last block is left out.
+    """Choose the layers to steer from probes alone, by our own rule. Row l is block l, and the last block is left out.
 
     layer_en = argmax of the accuracy of the answer probe trained in English and tested in x; layer_loc = argmax of
-    (cued-culture selectivity on implicit prompts) x (1 - cosine(EN, LOC)^2). The first of equals is taken. Raises
+    (cued-culture selectivity on implicit prompts) x (1 - cosine(EN, LOC)^2). The first of equal layers is taken. Raises
     ValueError for unequal lengths, a single block, or a value that is not finite.
     """
     rows = {"answer": answer, "selectivity": selectivity, "cosine": cosine}

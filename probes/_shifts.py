@@ -63,7 +63,7 @@ def measure(
 
     - shift: mean length; on_en, on_loc: mean of the product with the unit vector; all over `scale`.
     - share_en, share_loc, share_rest: parts of the mean squared length along EN, along what of LOC is orthogonal to EN,
-      and of the rest. They sum to 1; NaN where nothing shifted.
+      and of the rest. They sum to 1; NaN if nothing shifted.
     - common: squared length of the mean shift over the mean squared length: 1 where all examples shift alike.
 
     clusters: number of each example's cluster, a column of `weights`, the bootstrap's draws.

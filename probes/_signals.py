@@ -30,11 +30,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Signal:
-    """One signal [layer, example] with the clusters of its examples, and what its mean is held against (nothing: 0).
+    """One signal [layer, example] with the clusters of its examples, and the control or baseline it is compared with.
 
-    control: paired with the values, e.g. a probe's correctness and that of its shuffled-label refits (their mean).
-    baseline: other examples, whose mean is taken off and whose clusters are drawn independently, e.g. how often a
-    probe says the same of prompts that can't hold what it looks for. NaN is a missing value.
+    control: values paired with the signal, e.g. the mean correctness of a probe's shuffled-label refits. baseline:
+    other examples, whose mean is subtracted and whose clusters are drawn independently, e.g. the same probe's
+    predictions for prompts that can't hold the label. Without either, the signal is compared with 0. NaN is a missing
+    value.
     """
 
     values: Num[np.ndarray, "layer example"]
@@ -152,13 +153,13 @@ class Resampled:
 def resample(
     signals: Mapping[str, Signals], n_draws: int, seed: int, chance: Mapping[str, Chance] | None = None
 ) -> dict[str, Resampled]:
-    """Mean excess of each signal, with the same draws of clusters for all: one label is one cluster in all of them.
+    """Mean excess of each signal, with shared draws of clusters: a label is the same cluster in all signals.
 
     Baselines have draws of their own. Raises ValueError for no signals, signals of unequal layers, infinity, a layer
     without values or with values of a single cluster, or labels that are not of one kind.
     """
     if not signals:
-        raise ValueError("signals is empty; give at least one Signal")
+        raise ValueError("signals is empty; pass at least one Signal")
     values: dict[str, list[ClusterSums]] = {}
     baselines: dict[str, list[ClusterSums]] = {}
     for name, given in signals.items():
@@ -184,7 +185,7 @@ def resample(
 
 
 def n_layers(signals: Mapping[str, Resampled]) -> int:
-    """The number of layers of all signals; ValueError where they differ."""
+    """The number of layers of all signals; ValueError if they differ."""
     numbers = {name: len(signal.estimate) for name, signal in signals.items()}
     if len(set(numbers.values())) > 1:
         raise ValueError(f"all signals must have the same layers, got {numbers}")

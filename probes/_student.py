@@ -32,7 +32,7 @@ def normal_deviate(
 
 
 def effective_clusters(sizes: Num[np.ndarray, "cluster *cells"]) -> Float[np.ndarray, "*cells"]:
-    """How many clusters of equal size say as much as these (Kish 1965; Carter et al. 2017); NaN where fewer than 2 do.
+    """How many clusters of equal size say as much as these (Kish 1965; Carter et al. 2017); NaN if fewer than 2 do.
 
     At least 2 where two clusters have a value: a large cluster does not make the other worthless.
     """
@@ -47,7 +47,7 @@ def pooled_clusters(
 ) -> Float[np.ndarray, "*cells"]:
     """Number of clusters of a sum of independent samples' means: degrees of freedom by Welch and Satterthwaite, plus 1.
 
-    `variances` are those of the parts. Where nothing varies, the smallest number; NaN where a sample has fewer than 2.
+    `variances` are those of the parts. Where nothing varies, the smallest number; NaN if a sample has fewer than 2.
     """
     parts, numbers = np.asarray(variances, dtype=np.float64), np.asarray(n_clusters, dtype=np.float64)
     squares = (parts**2 / (numbers - 1.0)).sum(axis=0)

@@ -1,4 +1,4 @@
-"""How EN and LOC lie to each other at each layer: cosine, norms, principal angles, stability; each against chance."""
+"""Geometry of EN and LOC at each layer, compared with chance: cosine, norms, principal angles, stability."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def direction_layers(
     Columns, those marked * with _lo and _hi from a bootstrap over clusters (EN and LOC resampled independently):
 
     - layer; cosine*, cosine_null_lo and cosine_null_hi (its `level` interval for pairs of random directions with the
-      residuals' covariance), cosine_p (share of such pairs at least as parallel, in either sense: small says closer
-      than chance, near 1 says closer to orthogonal than chance)
+      residuals' covariance), cosine_p (share of such pairs that are at least as parallel, in either direction: a small
+      value means closer than chance, a value near 1 closer to orthogonal than chance)
     - en_norm*, loc_norm*: norm over the median norm of `residuals`; _null (its `level` quantile when the sign of each
       cluster is drawn at random) and _p (share of such draws at least as long)
     - en_stability, loc_stability: mean cosine of a refit on resampled clusters with the vector; _q05 (its 5% quantile);
       _null and _p as above, from refits of the sign-flipped vectors
     - n_en, n_loc: number of pairs
 
-    Refits hold the sampling noise twice, which lengthens vectors and turns them apart; intervals are moved so that the
-    draws' mean is the estimate. NaN where a vector is 0. Raises ValueError for unequal layers or widths, NaN or
+    Refits contain the sampling noise twice, which lengthens vectors and turns them apart; intervals are shifted so that
+    the mean of the draws is the estimate. NaN if a vector is 0. Raises ValueError for unequal layers or widths, NaN or
     infinity, fewer than two clusters, or residuals without variance.
     """
     stacks = _stacks({"en": en, "loc": loc, "residuals": residuals})
@@ -101,7 +101,7 @@ def angle_layers(
     first: angle_k, _lo and _hi (bootstrap over clusters, one label being one cluster in all vectors of a side; moved as
     in `direction_layers`), _null_lo and _null_hi (its `level` interval for random subspaces of the same ranks, with the
     residuals' covariance), _p (share of such subspaces whose angle is as small: small says closer than chance, near 1
-    says closer to orthogonal than chance). NaN where a layer has fewer angles. Every draw takes decompositions of all
+    says closer to orthogonal than chance). NaN if a layer has fewer angles. Every draw takes decompositions of all
     vectors, so there are 200 unless `resampling` is given.
     Raises ValueError as `direction_layers` does, or for no vectors.
     """
@@ -145,7 +145,7 @@ def angle_layers(
 def _stacks(
     inputs: Mapping[str, Float[np.ndarray, "layer _n d_model"]],
 ) -> dict[str, Float[np.ndarray, "layer _n d_model"]]:
-    """The inputs, checked; ValueError where they differ in layers or width."""
+    """The inputs, checked; ValueError if they differ in layers or width."""
     stacks = {name: layer_stack(x, name) for name, x in inputs.items()}
     shapes = {name: (stack.shape[0], stack.shape[2]) for name, stack in stacks.items()}
     if len(set(shapes.values())) > 1:

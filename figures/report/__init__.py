@@ -1,4 +1,4 @@
-"""`report.html`: everything that a run found, in one file that works from disk without a network."""
+"""`report.html`: all results of a run in one file that opens from disk without a network."""
 
 import lazy_loader
 

@@ -58,7 +58,7 @@ ESTIMATES: Mapping[str, Estimates] = {
     "erasure": Estimates(
         ("method",),
         ("erasure", "knowledge_lost", "recoverable", "recoverable_wrong", "returned"),
-        "Localization that training lost, and what gives it back, mean over languages",
+        "Localization lost in training, and what restores it, mean over languages",
     ),
     "ablations": Estimates(
         ("ablation",),
@@ -147,7 +147,7 @@ def _onsets(onsets: pd.DataFrame) -> Table | None:
     if not set(names) <= set(onsets):
         return None
     cells = [[str(row["language"]), *(_layer(row, name) for name in names)] for row in onsets.to_dict("records")]
-    caption = "Onsets: layers from which on signals exceed their controls, and how far they are apart"
+    caption = "Onsets: the first layers from which signals exceed their controls, and the distance between them"
     return Table(caption, ["language", *names], cells)
 
 

@@ -18,9 +18,9 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
     rows = {row["method"]: row for row in plane[plane["language"] == MACRO].to_dict("records")}
     base = rows["base"]
     lines = [
-        f"Unsteered, the model answers {number(base, 'transfer')} of {base['n_universal']} universal questions right "
-        f"(transfer) and {number(base, 'localization')} of {base['n_cultural']} cultural questions as the language's "
-        f"own culture would (localization); {_chance(base)}."
+        f"The unsteered model answers {number(base, 'transfer')} of the {base['n_universal']} universal questions "
+        f"correctly (transfer), and {number(base, 'localization')} of the {base['n_cultural']} cultural questions as "
+        f"the language's own culture would (localization). {_chance(base)}."
     ]
     for method, row in rows.items():
         if method == "base" or theme.is_control(method) or theme.of_seed(method) or "+" in method:
@@ -35,27 +35,27 @@ def sentences(plane: pd.DataFrame, contrasts: pd.DataFrame | None, verdicts: pd.
 
 
 def smallest_seen(manifest: Mapping[str, Any]) -> str:
-    """The smallest effects that the run's design finds with 80% power; empty where it gives none."""
+    """The smallest effects that the run's design finds with 80% power; empty if it gives none."""
     effects = manifest.get("smallest_effects") or {}
     if not effects:
         return ""
     changes = " and ".join(f"{value:.3f} in {metric}" for metric, value in effects.items())
     design = manifest.get("design", {}).get("name", "")
     return (
-        f"With 80% power, the design {design} finds changes of at least {changes}, averaged over all languages. This "
-        "is estimated from the variance on dev. Controls were searched in the same way as the vectors that they are "
+        f"With 80% power, the design {design} detects changes of at least {changes}, averaged over all languages. "
+        "This is estimated from the variance on dev. Controls were searched in the same way as the vectors they are "
         "compared with."
     )
 
 
 def _chance(base: Row) -> str:
-    """What chance is: for localization in effect, where that was measured."""
-    nominal = f"chance is {base['chance']:.2f}"
+    """The chance level, and for localization the effective one where it was measured."""
+    nominal = f"Chance is {base['chance']:.2f}"
     if pd.isna(base.get("chance_effective")):
         return nominal
     return (
-        f"{nominal}, for localization in effect {number(base, 'chance_effective')}, as options that are neither local "
-        f"nor the US's are chosen in {number(base, 'neither')} of the cases"
+        f"{nominal}; for localization it is effectively {number(base, 'chance_effective')}, because the model chooses "
+        f"an option that is neither local nor the US's in {number(base, 'neither')} of the cases"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a finished run's choice is worth: ablations, regret, and searches over random vectors."""
+"""Checks of a finished run's choice: ablations, regret, and searches over random vectors."""
 
 import lazy_loader
 

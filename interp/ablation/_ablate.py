@@ -44,10 +44,10 @@ class Ablated:
 
 
 def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | LoadedModel | None = None) -> Ablated:
-    """Add ablations.csv, regret.csv and their figure to a finished run's folder; its report and manifest name them.
+    """Add ablations.csv, regret.csv and their figure to a finished run's folder, and update its report and manifest.
 
-    model: in place of the one that the run's settings name. Raises a TranslocalError for what the user can mend, as
-    `interp.study.folder.reopen`; the run is as it was then, and whenever this is stopped.
+    model: used instead of the one in the run's settings. Raises a TranslocalError for mistakes that the user can
+    correct, as `interp.study.folder.reopen` does. After an error or a stop, the run is unchanged.
     """
     begun, progress = time.perf_counter(), progress or Bars()
     run, fit = opened(folder, progress, model)
@@ -161,24 +161,24 @@ def _table(
 
 
 def sentences(regret: pd.DataFrame, ablated: pd.DataFrame) -> Iterator[str]:
-    """What the tables say over all languages: regret, optimism, ablations."""
+    """Sentences on regret, optimism and ablations over all languages."""
     rows = {str(plan): some.to_dict("records") for plan, some in regret.groupby("plan", sort=False)}
     for plan in (plan for plan in rows if plan != ORACLE):
         own = rows[plan]
         crossed = next(row for row in own if row["language"] == MACRO)["regret_crossed"]
         yield (
-            f"{plan}: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
-            f"{_mean(own, 'regret')} against the best on test, {estimate(crossed, signed=True)} against one chosen on "
-            "other items"
+            f"{plan} plan: transfer {_mean(own, 'd_transfer')}, localization {_mean(own, 'd_localization')}; regret "
+            f"{_mean(own, 'regret')} against the best plan on test, {estimate(crossed, signed=True)} against the best "
+            "plan chosen on other items"
         )
     own = rows[SEARCHED]
     yield (
-        f"dev flattered the searched plan by {_mean(own, 'optimism_transfer')} in transfer and "
-        f"{_mean(own, 'optimism_localization')} in localization (probability of the right and of the local option)"
+        f"dev overestimated the searched plan by {_mean(own, 'optimism_transfer')} in transfer and "
+        f"{_mean(own, 'optimism_localization')} in localization (in probability of the right and of the local option)"
     )
     better = better_rows(ablated)
     n = ablated["ablation"].nunique() - 1
-    yield f"of {n} ablations, better than the searched plan on both axes (Holm): {', '.join(better) or 'none'}"
+    yield f"ablations better than the searched plan on both axes, of {n} (Holm-adjusted): {', '.join(better) or 'none'}"
 
 
 def _mean(rows: Sequence[Mapping[Any, Any]], name: str) -> str:

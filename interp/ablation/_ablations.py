@@ -1,4 +1,4 @@
-"""The searched plan with one ingredient taken away or replaced."""
+"""The searched plan with one ingredient removed or replaced."""
 
 from __future__ import annotations
 

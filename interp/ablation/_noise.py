@@ -78,11 +78,11 @@ def _shuffled(task: Task, seeds: tuple[str, str]) -> Task:
 def add_noise(
     folder: Path, searches: int, progress: Stages | None = None, model: HookedModel | LoadedModel | None = None
 ) -> NoiseResult:
-    """Make the search of a finished run's design over fresh random vectors, `searches` times; add noise.csv to the run.
+    """Repeat a finished run's search over fresh random vectors, `searches` times, and add noise.csv to the run.
 
-    Vectors have the covariance of the residuals and the norm of the fitted EN and LOC. Each search chooses a surgical
-    plan by the run's rounds and goal, and test tells the gain of the choice with its interval. model and errors as in
-    `interp.ablation.ablate`; ConfigError for less than one search.
+    The vectors have the covariance of the residuals and the norm of the fitted EN and LOC. Each search chooses a
+    surgical plan by the run's rounds and goal; the gain of the choice is measured on test with its interval. model and
+    errors as in `interp.ablation.ablate`. Raises ConfigError for less than one search.
     """
     if searches < 1:
         raise ConfigError(f"noise {searches!r} is not allowed", allowed="whole numbers from 1")
@@ -161,7 +161,7 @@ def counted(table: pd.DataFrame) -> Mapping[str, dict[str, float]]:
 def counted_lines(table: pd.DataFrame) -> list[str]:
     """The counts in sentences."""
     return [
-        f"random {kind}: dev shows a gain in {n['dev']} of {n['searches']} searches; on test the lower bound is above "
-        f"0 in {n['either']} (transfer {n['transfer']}, localization {n['localization']})"
+        f"random {kind}: dev shows a gain in {n['dev']} of {n['searches']} searches; on test the lower bound of the "
+        f"gain is above 0 in {n['either']} (transfer {n['transfer']}, localization {n['localization']})"
         for kind, n in counted(table).items()
     ]

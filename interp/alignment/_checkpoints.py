@@ -76,6 +76,6 @@ def load_state(
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise OutputError(
             f"{states[-1]} can't be read: {' '.join(str(error).split())[:200]}",
-            allowed="a state that an earlier run of the same command wrote",
-            remedy="delete it to begin again",
+            allowed="a training state written by an earlier run of the same command",
+            remedy="delete it to start again",
         ) from error

@@ -48,7 +48,7 @@ def read_instructions(path: Path) -> dict[str, dict[str, Instruction]]:
         in_languages = instructions.setdefault(key, {})
         if code in in_languages:
             raise DataError(
-                f"{record.where}: id {key!r} is there twice in {code!r}",
+                f"{record.where}: id {key!r} appears twice in {code!r}",
                 allowed=f"once; first at {in_languages[code].where}",
                 remedy="drop one row, or give it another id",
             )

@@ -41,7 +41,7 @@ class Decoder:
 
 
 def find_decoder(model: PreTrainedModel) -> Decoder:
-    """The text decoder's blocks; raises ModelError where they can't be told from other parts."""
+    """The text decoder's blocks; raises ModelError if they can't be told from other parts."""
     text = model.config.get_text_config(decoder=True)
     inside: Any = model if text is model.config else model.get_decoder()
     count = int(text.num_hidden_layers)
@@ -88,15 +88,18 @@ def find_targets(decoder: Decoder, settings: Settings, architecture: str) -> tup
     if lacking and (settings.targets or not set(ATTENTION) <= known):
         raise ConfigError(
             f"{architecture} has no projection {', '.join(lacking)}",
-            allowed=", ".join(role for role in ROLES if role in known) or "none of its projections is known",
+            allowed=", ".join(role for role in ROLES if role in known)
+            or "none, because translocal knows none of its projections",
             remedy="pass --targets with some of these" if known else "choose another model",
         )
     if lacking:
-        warnings.warn(f"{architecture} has no projection {', '.join(lacking)}: trained without", Notice, stacklevel=2)
+        warnings.warn(
+            f"{architecture} has no projection {', '.join(lacking)}; training goes on without it", Notice, stacklevel=2
+        )
     for path, roles in roles_of.items():
         if wanted & set(roles) and not set(roles) <= wanted:
             raise ConfigError(
-                f"{architecture} holds {', '.join(roles)} in one matrix, {path}",
+                f"{architecture} has {', '.join(roles)} in a single matrix, {path}",
                 allowed="all of them or none",
                 remedy=f"pass --targets with {','.join(r for r in ROLES if r in wanted | set(roles))}",
             )

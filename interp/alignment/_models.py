@@ -27,10 +27,10 @@ from interp.model.read import described_tokenizer, own_tokenizer, switches_of
 
 @dataclass(frozen=True)
 class Base:
-    """The model that is to be trained.
+    """The model to train.
 
-    name: a folder, a GGUF file, a Hub id or `organism`. device: `auto` is a GPU where there is one. dtype: `auto` is
-    float32 on a CPU and bfloat16 elsewhere. revision: branch, tag or commit on the Hub; None is main.
+    name: a folder, a GGUF file, a Hub id or `organism`. device: `auto` is a GPU if one is available. dtype: `auto` is
+    float32 on a CPU and bfloat16 elsewhere. revision: branch, tag or commit on the Hub; None means main.
     """
 
     name: str = "organism"
@@ -61,7 +61,7 @@ class Trainable:
         return sorted({weight.device.index for weight in self.model.parameters() if weight.device.type == "cuda"})
 
     def described(self) -> dict[str, str]:
-        """What a manifest states, with the SHA-256 (16 hex digits) of the weights."""
+        """The entries for a manifest, with the SHA-256 (16 hex digits) of the weights."""
         weights = weights_digest(dict(self.model.named_parameters()))
         return {
             "name": self.name, "revision": self.revision, "weights": weights, "device": self.device,

@@ -109,8 +109,8 @@ class CLO:
         able = [unit for unit in data.units if self._usable(unit)]
         if not able:
             raise DataError(
-                "clo needs instructions with different responses in English and another language",
-                allowed="questions or instructions; translations have no response of their own",
+                "clo needs instructions whose responses differ between English and another language",
+                allowed="questions or instructions, because translations have no responses",
                 remedy="pass --data with a dataset of questions, or a .jsonl file",
             )
         self._draws = Draws(able, settings.batch, settings.seed)

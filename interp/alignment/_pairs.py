@@ -35,10 +35,11 @@ Kind = Literal["question", "sentence", "cultural", "instruction"]
 
 @dataclass(frozen=True)
 class Unit:
-    """Something said in several languages.
+    """One training example in several languages.
 
-    `texts` are what alignment brings together, `prompts` what is asked, each in one or more wordings; `responses` are
-    the answers, without what separates them from the prompt. A `sentence` has translations as its prompts.
+    `texts` are the parallel texts that alignment brings together. `prompts` are the questions, in one or more wordings,
+    and `responses` the answers, without the separator that follows the prompt. The prompts of a `sentence` ask for its
+    translation.
     """
 
     key: str
@@ -85,17 +86,17 @@ def load_training(
     data_dir: Path | None = None,
     cultural: str = "",
 ) -> TrainingData:
-    """Units of datasets (`atlas`, `global_mmlu`, `ntrex`, ...) and of JSONL files, in English and the languages asked.
+    """Load training units from datasets (`atlas`, `global_mmlu`, `ntrex`, ...) and JSONL files, in English and `asked`.
 
-    Without `asked`, all languages that they have and that prompts can be written in. Of a dataset only the fit split
-    enters, and of Global-MMLU its dev rows; items marked as culturally sensitive don't. `cultural` names a cultural
-    dataset whose fit items enter too, each language with its own culture's answer, English with the reference's.
-    Raises DataError for an unknown name, and for a language that no source has beside English.
+    Without `asked`, all available languages that prompts can be written in are loaded. Only the fit split of a dataset
+    is used (for Global-MMLU, its dev rows), without items marked as culturally sensitive. `cultural` names a cultural
+    dataset whose fit items are added: each language with its own culture's answer, English with the reference
+    culture's. Raises DataError for an unknown name, and for a language that no source has besides English.
     """
     if not names:
         raise DataError("no training data was given", allowed=_known(), remedy="pass --data with one of these")
     if len(set(names)) < len(names):
-        raise DataError(f"the training data {', '.join(names)} name one source twice", remedy="name each once")
+        raise DataError(f"the training data list a source twice: {', '.join(names)}", remedy="name each once")
     codes = tuple(dict.fromkeys(("en", *asked))) if asked else ()
     for code in codes:
         language(code)
@@ -141,12 +142,12 @@ def _whole(sources: dict[str, str], units: list[Unit], dev: list[Unit], asked: l
         if code not in available:
             raise DataError(
                 f"{', '.join(sources)}: no parallel data for language {code!r}",
-                allowed=f"languages that have texts beside the English ones: {', '.join(available) or 'none'}",
+                allowed=f"languages with texts besides English: {', '.join(available) or 'none'}",
                 remedy="leave it out, or add data for it",
             )
     if not available:
         raise DataError(
-            f"{', '.join(sources)}: no text is in English and in another language",
+            f"{', '.join(sources)}: no text is available both in English and in another language",
             allowed="parallel data",
             remedy="check the files and --languages",
         )

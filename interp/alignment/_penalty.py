@@ -31,7 +31,7 @@ class KeptVectors:
             if processing != RAW:
                 raise DataError(
                     f"vectors {fitted.name!r} were fitted on processed weights ({processing})",
-                    allowed="vectors of the weights as Transformers has them",
+                    allowed="vectors fitted on the weights as Transformers loads them",
                     remedy="fit them on a model from load_model",
                 )
         return cls(vectors)
@@ -52,7 +52,7 @@ class KeptVectors:
             if fitted.vectors.shape != (n_layers, d_model):
                 raise DataError(
                     f"vectors {fitted.name!r} are {list(fitted.vectors.shape)}",
-                    allowed=f"[{n_layers}, {d_model}], as the model's layers",
+                    allowed=f"[{n_layers}, {d_model}], one vector per layer of the model",
                     remedy="fit them on this model",
                 )
         chosen = tuple(layers) or tuple(range(2 * n_layers // 3, n_layers - 1)) or (n_layers - 1,)
@@ -60,7 +60,7 @@ class KeptVectors:
             check_layer("keep_layers", layer, n_layers)
         kept = {layer: torch.stack([fitted.vectors[layer].float() for fitted in self.vectors]) for layer in chosen}
         if not all(bool(rows.norm(dim=-1).all()) for rows in kept.values()):
-            raise DataError("a vector is zero at a layer to keep", remedy="choose other layers or vectors")
+            raise DataError("a vector is zero at one of the layers to keep", remedy="choose other layers or vectors")
         return kept
 
 

@@ -64,14 +64,13 @@ def align(
     template: str = "auto",
     progress: Stages | None = None,
 ) -> AlignResult:
-    """Train an adapter of `model` by the settings and write it, and the merged checkpoint, into the folder `out`.
+    """Train a LoRA adapter of `model` and write it, with the merged checkpoint, into the folder `out`.
 
-    model: its name, or a `Base` that also says where and in which dtype it is trained. data: names for `load_training`
-    (all languages), or its result. keep_loc: steering vectors (or their files) whose projections the penalty keeps.
-    template: `auto` (the model's chat template, if it has one), `none` or a Jinja file. Called again after it was
-    stopped or killed, it goes on from the last checkpoint, with the same result; a finished run is taken as it is.
-    Raises the TranslocalError that says what is wrong with a name, a setting, the data or the folder, and Stopped where
-    it was asked to stop.
+    model: its name, or a `Base` that also gives device and dtype. data: names for `load_training` (all languages), or
+    its result. keep_loc: steering vectors (or their files) whose projections a penalty preserves. template: `auto` (the
+    model's chat template, if it has one), `none` or a Jinja file. If training was stopped or killed, the same call
+    continues from the last checkpoint and gives the same result; a finished run is reused. Raises a TranslocalError for
+    a mistake in a name, a setting, the data or the folder, and Stopped if the user stops the training.
     """
     check_installed()
     if not isinstance(data, TrainingData):

@@ -19,7 +19,7 @@ ATTENTION: tuple[Role, ...] = ("q", "k", "v", "o")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training run does, but for model and data; raises ConfigError for values that aren't allowed.
+    """Settings of a training run, except model and data. Raises ConfigError for values that aren't allowed.
 
     Published for `midalign` (Liu and Niehues 2025, and its code): batch x accumulation (32 x 4), lr, schedule, warmup,
     rank, alpha, dropout, targets, temperature, layer. Published for `clo` (arXiv 2505.14297): its loss and targets.
@@ -27,25 +27,33 @@ class Settings:
     """
 
     method: Method
-    seed: int = setting(0, "Seed of weights, batches and dropout. Default: 0.")
+    seed: int = setting(0, "Random seed of the LoRA weights, batches and dropout. Default: 0.")
     steps: int = setting(200, "Optimiser steps. Default: 200.")
-    batch: int = setting(32, "Texts (midalign: pairs; clo: preferences both ways) at a time. Default: 32; clo 8.")
+    batch: int = setting(
+        32, "Texts per batch (midalign: pairs; clo: preferences in both directions). Default: 32; clo: 8."
+    )
     accumulation: int = setting(4, "Batches per optimiser step. Default: 4.")
     lr: float = setting(5e-4, "Highest learning rate. Default: 5e-4.")
-    schedule: Schedule = setting("inverse_sqrt", "inverse_sqrt (default), linear or constant, after the warm-up.")
-    warmup: float = setting(0.03, "Share of the steps in which the rate rises. Default: 0.03.")
+    schedule: Schedule = setting(
+        "inverse_sqrt", "Learning rate after the warm-up: inverse_sqrt (default), linear or constant."
+    )
+    warmup: float = setting(0.03, "Share of the steps spent on the warm-up. Default: 0.03.")
     clip: float = setting(1.0, "Largest gradient norm. Default: 1.")
     rank: int = setting(8, "LoRA's rank. Default: 8.")
     alpha: int = setting(16, "LoRA's alpha. Default: 16.")
     dropout: float = setting(0.1, "LoRA's dropout. Default: 0.1.")
-    targets: tuple[Role, ...] = setting((), "LoRA on some of q,k,v,o,gate,up,down. Default: all; clo: q,k,v,o.")
-    layer: int | None = setting(None, "midalign: the block after which texts are aligned. Default: L/2 - 1, from 0.")
+    targets: tuple[Role, ...] = setting(
+        (), "Projections that get LoRA weights: some of q,k,v,o,gate,up,down. Default: all; clo: q,k,v,o."
+    )
+    layer: int | None = setting(
+        None, "midalign: the block, counted from 0, after which texts are aligned. Default: L/2 - 1."
+    )
     temperature: float = setting(0.1, "midalign: temperature of InfoNCE. Default: 0.1.")
-    mix: float = setting(0.5, "clo: weight of SFT; DPO has the rest. Default: 0.5.")
-    beta: float = setting(0.1, "clo: DPO's beta. Default: 0.1.")
+    mix: float = setting(0.5, "clo: weight of the SFT loss; DPO gets the rest. Default: 0.5.")
+    beta: float = setting(0.1, "clo: beta of DPO. Default: 0.1.")
     keep_weight: float = setting(1.0, "Weight of the penalty on --keep-loc vectors. Default: 1.")
     keep_layers: tuple[int, ...] = setting(
-        (), "Blocks of that penalty, such as 5,6. Default: the last third but the last."
+        (), "Blocks where that penalty applies, such as 5,6. Default: the last third without the last block."
     )
     save_every: int = setting(50, "Steps between checkpoints. Default: 50.")
 
@@ -66,7 +74,7 @@ class Settings:
         _within("mix", self.mix, lambda x: 0 <= x <= 1, "0 to 1")
         _within("keep_weight", self.keep_weight, lambda x: 0 <= x < float("inf"), "numbers from 0")
         if self.method == "midalign" and self.batch < 2:
-            raise ConfigError(f"batch {self.batch} leaves midalign no negatives", allowed="whole numbers from 2")
+            raise ConfigError(f"with batch {self.batch}, midalign has no negatives", allowed="whole numbers from 2")
 
     @property
     def published_targets(self) -> tuple[Role, ...]:
@@ -81,7 +89,7 @@ def check_installed() -> None:
 
 
 def settings_for(method: str, **given: Any) -> Settings:
-    """A method's settings; those in `given` that are not None take the defaults' place.
+    """The settings of a method. Values in `given` that are not None replace the defaults.
 
     Raises ConfigError for an unknown method or setting, and for a value that isn't allowed.
     """

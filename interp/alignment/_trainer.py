@@ -67,9 +67,9 @@ def train(
             except NotFinite as error:
                 save_state(folder, weights, optimiser, step, curve)
                 raise ModelError(
-                    f"{error} in step {step + 1}: that step was discarded, {step} steps are saved",
+                    f"{error} in step {step + 1}: that step was discarded, and {step} steps are saved",
                     allowed="finite losses",
-                    remedy="lower --lr, take --dtype float32, or look at these texts; then pass another --out",
+                    remedy="lower --lr, use --dtype float32, or check these texts; then pass another --out",
                 ) from error
             step += 1
             curve.append({"step": step, **row})

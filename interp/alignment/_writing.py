@@ -44,7 +44,7 @@ def claim(folder: Path, asked: Mapping[str, Any]) -> None:
     if changed:
         raise OutputError(
             f"{folder} holds another run: {'; '.join(changed)}",
-            allowed="the same command, which goes on or finds it finished",
+            allowed="the same command, which continues or reuses the run",
             remedy="pass another --out or delete the folder",
         )
 

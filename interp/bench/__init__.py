@@ -1,4 +1,4 @@
-"""How fast plans are scored here."""
+"""Benchmark of plan scoring on this machine."""
 
 import lazy_loader
 

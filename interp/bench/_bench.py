@@ -82,7 +82,7 @@ def bench(
     model = _model(setting, resolve_device(device))
     layout = _random_prompts(setting, model.cfg.d_vocab) if setting.config else _atlas_prompts(setting, model)
     replay = replay_of(model)
-    assert replay is not None, f"{setting.name} can't be replayed"
+    assert replay is not None, f"the model of {setting.name} can't be replayed"
     replay.compiled = compiled
     shape = shape_from_config(model.original_model.config)  # type: ignore[attr-defined]
     read_ratio = _read_ratio(model, [stem.context for stem in layout.stems], memory)

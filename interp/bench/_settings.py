@@ -84,5 +84,5 @@ def settings(names: Sequence[str], device: str) -> list[Setting]:
         if name not in SETTINGS:
             raise ConfigError(f"setting {name!r} is unknown", allowed=", ".join(SETTINGS), remedy="pass one of these")
         if SETTINGS[name].needs_gpu and device == "cpu":
-            raise ConfigError(f"setting {name!r} needs a GPU", allowed="--device cuda where there is one")
+            raise ConfigError(f"setting {name!r} needs a GPU", allowed="--device cuda, on a machine with a GPU")
     return [SETTINGS[name] for name in names] or [s for s in SETTINGS.values() if device != "cpu" or not s.needs_gpu]

@@ -16,7 +16,7 @@ from interp.errors import Notice, TranslocalError
 
 app = typer.Typer(
     name="interp",
-    help="Where does a multilingual language model keep universal facts, and where culture?",
+    help="Find where a multilingual language model keeps universal facts and where it keeps culture, and steer both.",
     epilog="Examples:  interp run  |  interp run --languages es,ko --limit 100  |  interp organism train --out mine",
     no_args_is_help=True,
     add_completion=False,

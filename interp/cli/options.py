@@ -18,7 +18,7 @@ from interp.study.config import RunConfig
 
 Command = Callable[..., None]
 Given = Mapping[str, Any]
-"""Values of a group of options by name; None where one was not given."""
+"""Values of a group of options by name; None if one was not given."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,15 @@ def out_in(suffix: str) -> str:
     return f"Output folder. Default: runs/<model>-<universal>-<cultural>{suffix}."
 
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with settings; flags override it.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML file with settings. Options on the command line override it.")
+]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what it would take (items, plans, memory, disk, time), and stop.")
+    bool, typer.Option("--dry-run", help="Print what the run would need (items, plans, memory, disk, time) and stop.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished or partial run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the output folder and nothing else.")]
-RunName = Annotated[str, typer.Argument(help="A name of `interp runs`, or a run's folder.", show_default=False)]
+RunName = Annotated[str, typer.Argument(help="A run: its name in `interp runs`, or its folder.", show_default=False)]
 RunsFolder = Annotated[Path | None, typer.Option("--dir", help="Folder that holds runs. Default: runs.")]
-GOES_ON = "what is done is kept, and the same command goes on from there"
-"""What Ctrl-C leaves of a verb that resumes."""
+GOES_ON = "finished work is kept; give the same command again to continue"
+"""What a command that resumes says after Ctrl-C."""

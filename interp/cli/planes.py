@@ -41,12 +41,12 @@ def show_plane(plane: pd.DataFrame, split: str, layers: Mapping[str, str]) -> No
 
 
 def _effective(row: pd.Series) -> str:
-    """What chance is for localization, in words; nothing where it was not measured."""
+    """A sentence with the effective chance level for localization; empty if it was not measured."""
     if "neither" not in row or row["neither"] != row["neither"]:
         return ""
     return (
-        f" Unsteered, {row['neither']:.1%} of the choices on cultural items are neither local nor the US's: for "
-        f"localization chance is in effect {estimate(row['chance_effective'], digits=2)}."
+        f" Without steering, {row['neither']:.1%} of the choices on cultural items are neither local nor the US's, "
+        f"so the effective chance level for localization is {estimate(row['chance_effective'], digits=2)}."
     )
 
 

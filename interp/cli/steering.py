@@ -25,21 +25,23 @@ SURGICAL = "surgical"
 class SteeringOptions:
     """What steers, as it is given on the command line."""
 
-    plan: Path | None = setting(None, "A plan.json, or the run's folder that has one.")
-    vectors: Path | None = setting(None, "Steering vectors in place of a plan: safetensors, or a GGUF control vector.")
-    layer: int | None = setting(None, "With --vectors: the block, from 0, after which they are added.")
+    plan: Path | None = setting(None, "A plan.json, or the folder of a run.")
+    vectors: Path | None = setting(
+        None, "File of steering vectors, instead of a plan: safetensors, or a GGUF control vector."
+    )
+    layer: int | None = setting(None, "With --vectors: the block, counted from 0, after which the vector is added.")
     strength: str | None = setting(
         None,
-        "Times the plan's strengths; with --vectors times the vector or, such as 0.1r, a share of the layer's median "
-        "residual norm. Default: 1.",
+        "With --plan: multiplies the plan's strengths. With --vectors: multiplies the vector, or sets its norm to a "
+        "share of the layer's median residual norm, such as 0.1r. Default: 1.",
     )
     operator: str | None = setting(
-        None, "With --vectors: add (default), add_keep_norm, project_out, set_projection or rotate."
+        None, "With --vectors: the operator: add (default), add_keep_norm, project_out, set_projection or rotate."
     )
     positions: str | None = setting(
         None,
-        "With --vectors: text (default: all but the special tokens in front), last (the last prompt token and what "
-        "follows) or all (BOS too).",
+        "With --vectors: the tokens that are steered: text (default: all but the special tokens in front), last (the "
+        "last prompt token and all later ones) or all (BOS too).",
     )
 
 
@@ -47,15 +49,15 @@ class SteeringOptions:
 class ReadingOptions:
     """Which model reads, and how, as it is given to `interp generate` and `interp chat`."""
 
-    language: str | None = setting(None, "The questions' language, and the plan's.")
-    method: str | None = setting(None, f"With --plan: a method of it. Default: {SURGICAL}.")
+    language: str | None = setting(None, "Language of the questions, and of the plan that is applied.")
+    method: str | None = setting(None, f"With --plan: the method to apply. Default: {SURGICAL}.")
     model: str | None = setting(None, "As in `interp run`. Default: the plan's, else organism.")
     adapter: str | None = setting(
         None, "LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision)."
     )
     revision: str | None = setting(None, "Branch, tag or commit of the model on the Hub.")
-    device: str = setting("auto", "auto, cpu, cuda or mps.")
-    dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
+    device: str = setting("auto", "Device: auto, cpu, cuda or mps.")
+    dtype: str = setting("auto", "Number format of the weights: auto, float32, bfloat16 or float16.")
     template: str | None = setting(None, "As in `interp run`. Default: the plan's, else auto.")
 
     def load(self, source: Source) -> LoadedModel:
@@ -116,7 +118,7 @@ def check_reading(reading: ReadingOptions, raw: bool) -> None:
 
 
 def read_steering(given: SteeringOptions, for_plans: Mapping[str, Any]) -> Source:
-    """What steers; None where nothing steers. for_plans: options that only a plan.json can meet, by flag.
+    """What steers; None if nothing steers. for_plans: options that only a plan.json can meet, by flag.
 
     Raises ConfigError for options that don't go together and values that are not allowed, DataError for files that
     can't be read and a layer that there is no vector for.
@@ -152,7 +154,7 @@ def read_steering(given: SteeringOptions, for_plans: Mapping[str, Any]) -> Sourc
 
 
 def plan_of(source: Source, language: str | None, method: str | None, strength: Strength | None) -> Plan | None:
-    """The plan of what steers, at `strength` where it is given; None where nothing steers.
+    """The plan of what steers, at `strength` where it is given; None if nothing steers.
 
     Raises ConfigError for saved plans without a language, DataError for a method or language that they don't have.
     """
@@ -177,7 +179,7 @@ def _factor(strength: Strength) -> float:
 
 
 def _saved(source: Source) -> SavedPlans | None:
-    """The plans that were read; None where vectors alone steer, or nothing does."""
+    """The plans that were read; None if vectors alone steer, or nothing does."""
     return None if isinstance(source, AppliedVectors) else source
 
 

@@ -6,7 +6,7 @@ from interp.data._items import CulturalItem, CulturalSet, LeftOut
 
 
 def counted(dataset: CulturalSet, code: str, culture: str) -> tuple[tuple[CulturalItem, ...], tuple[LeftOut, ...]]:
-    """Items that are scored when asked in `code` for `culture`, and the others with the reason."""
+    """The items that can be scored in language `code` for `culture`, and the others, each with the reason."""
     scored, left_out = [], []
     for item in dataset.items:
         reason = _why_not(dataset, item, code, culture)
@@ -24,12 +24,12 @@ def _why_not(dataset: CulturalSet, item: CulturalItem, code: str, culture: str) 
         return ""
     local, other = item.answers.get(culture, ()), item.answers.get(dataset.reference, ())
     if not local:
-        return f"no answer of {culture}"
+        return f"no answer for {culture}"
     if set(local) & set(other):
         return f"{culture} and {dataset.reference} share an answer"
     fixed = (local[0], *other[:1])
     if not any(all(written in item.names[key] for key in fixed) for written in (code, "en")):
-        return "an answer has no text in this language, and not all of them have one in English"
+        return "an answer has no text in this language, and some answer has none in English either"
     if culture in item.given:
-        return "the options given are not all different, lack a text, or lack the reference culture's answer"
+        return "the given options are not all different, lack a text, or lack the reference culture's answer"
     return f"fewer than {dataset.option_count} answers that differ in every language"

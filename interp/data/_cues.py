@@ -33,7 +33,7 @@ def _places() -> dict[tuple[str, str], str]:
 
 
 def place_name(culture: str, code: str) -> str:
-    """The name of a culture's country or region in language `code`; raises DataError where it is unknown."""
+    """The name of a culture's country or region in language `code`; raises DataError if it is unknown."""
     regions = list(dict.fromkeys(place for place, _ in _places() if "-" in place))
     if culture not in regions and (culture not in get_global("territory_languages") or culture == NOWHERE):
         raise DataError(
@@ -52,7 +52,7 @@ def place_name(culture: str, code: str) -> str:
 
 
 def cue(culture: str, code: str) -> str:
-    """The sentence "My country: X." in language `code`; raises DataError where the culture has no name in it."""
+    """The sentence "My country: X." in language `code`; raises DataError if the culture has no name in it."""
     return language(code).cue.replace("{country}", place_name(culture, code))
 
 

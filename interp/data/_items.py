@@ -25,9 +25,9 @@ MOST_SETS = 20_000
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a dataset holds and a run can't use: an item (or one of its languages or cultures), and why.
+    """Part of a dataset that a run can't use: an item (or one of its languages or cultures), with the reason.
 
-    A record may stand for several of a kind; `count` says how many.
+    One record can stand for several items of a kind; `count` is their number.
     """
 
     item: str
@@ -57,7 +57,7 @@ class UniversalItem:
     sensitive: bool = False
 
     def question(self, language: str) -> str:
-        """The rendering that is scored; the template is drawn once per item, the same in every language."""
+        """The wording that is scored. The template is drawn once per item and is the same in every language."""
         renderings = self.questions[language]
         return renderings[draw(len(renderings), "template", self.key)]
 
@@ -66,7 +66,7 @@ class UniversalItem:
 class CulturalOptions:
     """Options of a cultural item for one culture: keys of its `names`, all written in the language `written`.
 
-    `local` and `reference` are indices; `reference` is None where the source has no answer of the reference culture.
+    `local` and `reference` are indices; `reference` is None if the source has no answer of the reference culture.
     """
 
     keys: tuple[str, ...]
@@ -113,9 +113,9 @@ class CulturalItem:
     def options(self, culture: str, reference: str, language: str, count: int = 4) -> CulturalOptions | None:
         """Options for `culture`: one right for it, one for `reference` (the US), the others right for neither.
 
-        None where the item has no answer for the culture, where the two cultures share an answer, or where too few
-        other answers exist: such an item does not count for that culture. All options are written in `language`, or
-        all in English where one of them has no text in `language`.
+        None if the item has no answer for the culture, if the two cultures share an answer, or if too few other
+        answers exist: such an item is not scored for that culture. All options are written in `language`, or all in
+        English if one of them has no text in `language`.
         """
         for written in dict.fromkeys((language, "en")):
             options = self._options(culture, reference, written, count)
@@ -194,13 +194,13 @@ Option = TypeVar("Option")
 
 
 def placed(right: Option, wrong: Sequence[Option], key: str) -> tuple[tuple[Option, ...], int]:
-    """The right option among the wrong ones, at a place that is drawn by hash of the item's key; and that place."""
+    """The options with the right one inserted at a place drawn by hash of the item's key, and that place."""
     place = draw(len(wrong) + 1, "position", key)
     return (*wrong[:place], right, *wrong[place:]), place
 
 
 def fingerprint(items: Sequence[UniversalItem] | Sequence[CulturalItem]) -> str:
-    """SHA-256 (16 hex digits) over everything that items hold, whatever their order."""
+    """SHA-256 (16 hex digits) of the items' content, independent of their order."""
     digest = hashlib.sha256()
     for item in sorted(items, key=lambda item: item.key):
         fields = {name: value for name, value in vars(item).items() if name not in ("names", "pool", "candidates")}
@@ -219,7 +219,7 @@ def _plain(value: object) -> object:
 class UniversalSet:
     """Universal items with the name of their dataset, its languages and the revision that was read.
 
-    `examples` are further items for few-shot prompts, of no split; `left_out` is what the source holds besides.
+    `examples` are further items for few-shot prompts, in no split. `left_out` lists unused content.
     """
 
     name: str
@@ -239,8 +239,8 @@ class UniversalSet:
 class CulturalSet:
     """Cultural items with their languages, cultures and cue sentences.
 
-    `own_culture[language]` is the culture that the language is scored for; English has none. `cues[culture]`
-    and each of `placebos` are sentences in every language; `reference` is the culture whose answer counts as bias.
+    `own_culture[language]` is the culture that the language is scored for; English has none. `cues[culture]` and each
+    of `placebos` hold a sentence per language. Answers of the `reference` culture count as bias.
     """
 
     name: str

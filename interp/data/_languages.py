@@ -88,7 +88,7 @@ def languages() -> dict[str, Language]:
 
 
 def language(code: str) -> Language:
-    """The language of a code; raises DataError where it is unknown."""
+    """The language of a code; raises DataError if it is unknown."""
     known = languages()
     if code not in known:
         raise DataError(
@@ -114,7 +114,7 @@ def normalise_code(text: str) -> str:
     if unknown or other_variety or code not in languages():
         raise DataError(
             f"language {text!r} is unknown",
-            allowed=f"ISO 639 codes and English names of {', '.join(languages())}",
+            allowed=f"ISO 639 codes or English names of {', '.join(languages())}",
             remedy="correct the code, or add a row to interp/data/languages.csv",
         )
     written = _script(code, *alias_parts, *parts)
@@ -122,7 +122,7 @@ def normalise_code(text: str) -> str:
         raise DataError(
             f"language {text!r} is written in {written}",
             allowed=f"{code} in {_script(code)}",
-            remedy="leave it out: prompts of two scripts would mix",
+            remedy="leave it out, because prompts would mix two scripts",
         )
     return code
 

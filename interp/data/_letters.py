@@ -59,7 +59,7 @@ def _letters(code: str, count: int, item: str) -> tuple[str, ...]:
     letters = language(code).letters
     if count > len(letters):
         raise DataError(
-            f"item {item!r} has {count} options, language {code!r} {len(letters)} letters",
+            f"item {item!r} has {count} options, but language {code!r} has only {len(letters)} letters",
             remedy="add letters to interp/data/languages.csv, or choose another --normalisation",
         )
     return letters[:count]

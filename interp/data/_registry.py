@@ -36,10 +36,10 @@ _register(PARALLEL, atlas.PARALLEL, *published.PARALLEL)
 def load_universal(
     name: str, limit: int | None = None, *, languages: tuple[str, ...] = (), data_dir: Path | None = None
 ) -> UniversalSet:
-    """A universal dataset in those of `languages` that it has (all, if none is named), cut to about `limit` items.
+    """Load a universal dataset in those of `languages` that it has (by default all), cut to about `limit` items.
 
-    name: a registered name, or the path of a file of one's own. data_dir: a folder with the published files. Raises
-    DataError for an unknown name or files that can't be read.
+    name: a registered name, or the path of your own file. data_dir: a folder with the published files. Raises DataError
+    for an unknown name or files that can't be read.
     """
     if own.is_file(name):
         dataset = own.load_universal(name, languages)
@@ -56,7 +56,7 @@ def load_cultural(
     data_dir: Path | None = None,
     cultures: Mapping[str, str] | None = None,
 ) -> CulturalSet:
-    """A cultural dataset, as `load_universal`. `cultures` names the own culture of languages that have several."""
+    """Load a cultural dataset; see `load_universal`. `cultures` picks the own culture where a language has several."""
     if own.is_file(name):
         dataset = own.load_cultural(name, languages)
     else:
@@ -73,7 +73,7 @@ def load_cultural(
 
 
 def load_parallel(name: str, *, languages: tuple[str, ...] = (), data_dir: Path | None = None) -> ParallelText:
-    """Parallel sentences, as `load_universal`."""
+    """Load parallel sentences; see `load_universal`."""
     return _read(entry_of(PARALLEL, name, "parallel"), languages, data_dir)
 
 
@@ -96,7 +96,7 @@ def _read(entry: Entry[Dataset], languages: tuple[str, ...], data_dir: Path | No
 
 
 def limited(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
-    """At most `limit` items, each split keeping its share; which ones is drawn by hash."""
+    """At most `limit` items. Each split keeps its share, and the items are drawn by hash."""
     if limit is None or limit >= len(items):
         return items
     drawn: set[str] = set()
@@ -107,7 +107,7 @@ def limited(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
 
 
 def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tuple[str, ...]) -> tuple[str, ...]:
-    """The languages that a run scores: those asked for, or all that both datasets have and that own a culture.
+    """The languages that a run scores: the requested ones, or all that both datasets have and that have an own culture.
 
     Raises DataError for a language that a dataset lacks or that has no culture of its own.
     """
@@ -121,9 +121,10 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
     if not universal.items:
         reason = universal.left_out[0].reason if universal.left_out else "its files are empty"
         raise DataError(
-            f"dataset {universal.name!r} has no item to score here: {reason}",
+            f"dataset {universal.name!r} has no item that can be scored: {reason}",
             allowed="files from which at least one item can be made",
-            remedy=f"add the missing files, or choose another dataset; docs/data.md says what {universal.name} reads",
+            remedy="add the missing files, or choose another dataset; docs/data.md lists the files that "
+            f"{universal.name} reads",
         )
     if not able:
         raise DataError(
@@ -142,7 +143,7 @@ def scored_languages(universal: UniversalSet, cultural: CulturalSet, asked: tupl
             raise DataError(
                 f"language {code!r} has no culture of its own in dataset {cultural.name!r}",
                 allowed=", ".join(able),
-                remedy=f"leave it out: it has no localization axis{choice}",
+                remedy=f"leave it out: localization can't be scored for it{choice}",
             )
         if asked.count(code) > 1:
             raise DataError(f"--languages lists {code!r} twice", remedy="name each language once")

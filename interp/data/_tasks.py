@@ -25,10 +25,10 @@ Counts = Callable[[Axis, str, str], bool]
 
 @dataclass(frozen=True)
 class OptionMark:
-    """What an option is: its role, and the languages it is written in (several where its text is the same in them).
+    """The role of an option, and the languages it is written in (several if its text is the same in them).
 
-    `own` options are those that a choice is made from: written in the asked language, or in English where the item's
-    answers have no text in it. The others tell what the model would say in another language.
+    The choice is made among the `own` options, which are written in the language of the question, or in English if the
+    item's answers lack a text in that language. The other options show what the model would say in another language.
     """
 
     text: str
@@ -40,7 +40,7 @@ class OptionMark:
 
 @dataclass(frozen=True)
 class Task:
-    """A prompt with its marks, one per continuation; `cluster` is what intervals resample.
+    """A prompt with one mark per continuation. Intervals resample whole `cluster`s.
 
     `question` is the prompt's text without examples and without the word for "Answer:"; `sentence`, where the source
     has one, holds BLANK in the answer's place. `relation` is that of a universal item.
@@ -87,10 +87,10 @@ def universal_tasks(
     sensitive: bool = False,
     examples: str = "",
 ) -> list[Task]:
-    """Universal items asked in `code`; with `sensitive` those that need cultural knowledge, else the others.
+    """Tasks of universal items asked in `code`; with `sensitive`, of those that need cultural knowledge.
 
-    `full` adds the options in every language of the dataset (for "found" and for the answer's language) and
-    the relation's other answers in `code` (role `candidate`). `examples` stand in front of every prompt.
+    `full` adds the options in every language of the dataset (for the "found" metric and the answer's language) and the
+    relation's other answers in `code` (role `candidate`). `examples` precede every prompt.
     """
     axis: Axis = "sensitive" if sensitive else "universal"
     tasks = []
@@ -128,10 +128,10 @@ def cultural_tasks(
     full: bool = False,
     examples: str = "",
 ) -> list[Task]:
-    """Cultural items asked in `code` and scored for `culture`, implicitly or behind its cue.
+    """Tasks of cultural items asked in `code` and scored for `culture`, without a cue or after its cue.
 
     Items that are not asked in `code`, or where the culture shares an answer with the reference culture, are left out.
-    `full` adds the options in every language that all of them have a text in.
+    `full` adds the options in every language in which all of them have a text.
     """
     tasks = []
     for number, item in enumerate(dataset.items):
@@ -155,7 +155,7 @@ def cultural_tasks(
 
 
 def cue_sentence(dataset: CulturalSet, code: str, culture: str, cue: Cue, number: int) -> str:
-    """The sentence in front of the question: none, the culture's cue, or one of the placebos in turn."""
+    """The sentence before the question: none, the culture's cue, or one of the placebos in turn."""
     if cue == "none":
         return ""
     if cue == "explicit":
@@ -169,14 +169,14 @@ def everything(axis: Axis, item: str, code: str) -> bool:
 
 
 def prompts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "dev") -> list[Prompt]:
-    """Prompts with the options that count, of a split, asked in a language; cultural ones of its own culture."""
+    """The prompts of a split in one language, with their own options; cultural ones for the language's own culture."""
     if isinstance(dataset, UniversalSet):
         return [task.prompt for task in universal_tasks(dataset, code, split, everything)]
     return [task.prompt for task in cultural_tasks(dataset, code, dataset.own_culture[code], split, everything)]
 
 
 def texts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "fit") -> list[str]:
-    """What the model reads of every item of a split, asked in a language; parallel between languages that have all."""
+    """The prompt text of every item of a split in one language. Lists of languages that have all items are parallel."""
     if isinstance(dataset, UniversalSet):
         return [question_text(item.question(code), code) for item in dataset.items if item.split == split]
     asked = (item for item in dataset.items if item.split == split and code in item.questions)

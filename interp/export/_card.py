@@ -18,21 +18,22 @@ TAGS = ("translocal", "steering-vectors", "interpretability", "multilingual")
 COLUMNS = (("transfer", ""), ("localization", ""), ("d_transfer", "+"), ("d_localization", "+"))
 LIMITS = (
     "The numbers hold for the options, languages and items they were measured on. A language is not a culture, and "
-    "answers among options are not free answers. Look at what the plan does to your own prompts before you use it."
+    "choices among options are not free answers. Check what the plan does to your own prompts before you use it."
 )
 
 POSITIONS = (
-    "Positions: `text` is every token but padding and the special tokens in front of the prompt, such as BOS; `last` "
-    "is the last prompt token and every later one; `all` is every token but padding. llama.cpp, lm-evaluation-harness "
-    "and baked checkpoints know only `all`: `interp export` measures what that changes when it writes a plan for them."
+    "Positions: `text` is every token except padding and the special tokens in front of the prompt, such as BOS; "
+    "`last` is the last prompt token and every later one; `all` is every token except padding. llama.cpp, "
+    "lm-evaluation-harness and baked checkpoints only have `all`: `interp export` measures the difference when it "
+    "writes a plan for them."
 )
 
 
 def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None = None) -> str:
-    """A README.md with the Hub's metadata, in Markdown.
+    """A README.md in Markdown, with the Hub's metadata.
 
-    The numbers are those of `plane.csv` and `manifest.json` beside the plans; without them the card says that none are
-    known. Texts from files are put in code spans, without marks that could end them.
+    Numbers come from `plane.csv` and `manifest.json` beside the plans; without these files the card says that no
+    measurements are available. Texts from files are put in code spans, without marks that could end them.
     """
     folder = saved.file.parent
     manifest = _manifest(folder)
@@ -43,7 +44,7 @@ def model_card(saved: SavedPlans, methods: Sequence[str], language: str | None =
     parts = [
         f"---\n{meta.to_yaml()}\n---\n",
         f"# {title}\n",
-        f"Vectors that are added to the residual stream of {_code(saved.model.name)} (fingerprint "
+        f"Steering vectors for the residual stream of {_code(saved.model.name)} (fingerprint "
         f"{_code(saved.model.fingerprint)}, processing {_code(saved.model.processing)}), made with translocal.\n",
         "## What is steered\n",
         _steers(saved, methods, language),
@@ -109,7 +110,7 @@ def _steers(saved: SavedPlans, methods: Sequence[str], language: str | None) -> 
 def _data(manifest: Mapping[str, Any]) -> str:
     data = manifest.get("data")
     if not isinstance(data, dict):
-        return "Nothing is recorded of the data that the vectors were fitted on.\n"
+        return "The data that the vectors were fitted on are not recorded.\n"
     lines = []
     for axis in ("universal", "cultural"):
         dataset = data.get(axis, {})
@@ -118,13 +119,15 @@ def _data(manifest: Mapping[str, Any]) -> str:
             f"- {axis}: {_code(dataset.get('name', '?'))}{revision}, {dataset.get('items', '?')} items, fingerprint "
             f"{_code(dataset.get('fingerprint', '?'))}"
         )
-    return "\n".join([*lines, "", "Vectors are fitted on the fit split, layers and strengths chosen on dev.\n"])
+    return "\n".join(
+        [*lines, "", "The vectors were fitted on the fit split; layers and strengths were chosen on dev.\n"]
+    )
 
 
 def _numbers(folder: Path, methods: Sequence[str], language: str | None, split: str) -> str:
     path = folder / "plane.csv"
     if not path.is_file():
-        return "Nothing was measured beside these plans: no numbers are known.\n"
+        return "No measurements of these plans are available.\n"
     plane = read_table(path)
     rows = plane[plane["method"].isin(["base", *methods]) & (plane["language"] == (language or MACRO))]
     what = _code(language) if language else "mean over languages"

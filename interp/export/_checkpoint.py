@@ -79,8 +79,8 @@ def bake(
         if dtype == "float32" and not difference <= BOUND:
             raise ModelError(
                 f"the baked {type(model).__name__} differs by {difference:.2g} from the model under hooks, more than "
-                f"{BOUND:g}: its blocks do more to their output than add it",
-                allowed="architectures whose last matrix of a block writes into the residual stream as it is",
+                f"{BOUND:g}: its blocks change their output before they add it",
+                allowed="architectures whose blocks add the output of their last matrix unchanged to the stream",
                 remedy="export gguf, lm-eval or plan",
             )
         os.replace(working, folder)
@@ -100,7 +100,7 @@ def add_biases(model: Any, added: Additions) -> dict[int, str]:
         if on is None or not names <= on[1]:
             raise ModelError(
                 f"a {type(model).__name__} has no bias in the last matrix of its blocks ({last[0][0]}), and its "
-                "configuration none to switch on",
+                "configuration can't add one",
                 allowed="architectures such as GPT-2, GPT-NeoX, BLOOM, Phi, OPT and Llama",
                 remedy="export gguf, lm-eval or plan",
             )

@@ -22,7 +22,7 @@ QUESTIONS = 32
 
 @dataclass(frozen=True)
 class Difference:
-    """What changes where a plan steers every token, BOS too.
+    """The differences when a plan steers every token, BOS too.
 
     mean, largest: absolute difference of an option's log-likelihood. changed: share of questions with another choice.
     chosen: the positions of the plan. language: of the questions, the plan's where the Atlas has it.
@@ -42,21 +42,21 @@ class Difference:
         return {"positions": "all"} | values | {"chosen": list(self.chosen)}
 
     def sentence(self) -> str:
-        """In words."""
+        """A sentence with the differences."""
         return (
-            f"Every token is steered here, BOS too; the plan was chosen at positions {', '.join(self.chosen)}. On "
-            f"{self.questions} Atlas questions in {self.language} that moves an option's log-likelihood by "
+            f"This export steers every token, BOS too, but the plan was chosen at positions {', '.join(self.chosen)}. "
+            f"On {self.questions} Atlas questions in {self.language}, this shifts an option's log-likelihood by "
             f"{self.mean:.2g} on average and {self.largest:.2g} at most, and changes {self.changed:.1%} of the choices."
         )
 
 
 UNMEASURED = (
-    "Every token is steered here, BOS too; the plan was chosen at positions {}. How much that changes was not measured."
+    "This export steers every token, BOS too, but the plan was chosen at positions {}. The difference was not measured."
 )
 
 
 def chosen_positions(plan: Plan) -> tuple[str, ...]:
-    """The positions of a plan's steers, where one differs from `all`; nothing where writing `all` changes nothing."""
+    """The positions of a plan's steers if any differs from `all`; empty if writing `all` changes nothing."""
     positions = tuple(dict.fromkeys(steer.positions for steer in plan.steers))
     return () if positions in ((), ("all",)) else positions
 

@@ -12,7 +12,7 @@ from interp.steering import PLANS, SavedPlans, write_plans
 
 
 def write_folder(saved: SavedPlans, folder: Path, methods: Sequence[str] = (), language: str | None = None) -> None:
-    """Copy plans, of some methods (all, if none is named) and one language (or all), with their vectors.
+    """Copy the plans of some methods (default: all) and one language (default: all), with their vectors.
 
     `load_plans` reads the folder like the run's. Raises DataError for unknown methods and languages, and files of
     vectors that are missing or lead out of their folder; OutputError for a folder that exists and is not empty.

@@ -11,7 +11,7 @@ from interp.files import whole
 
 GGUF_FORM = "a GGUF control vector"
 FIRST_LAYER = 1
-"""llama.cpp has no place for block 0: it adds `direction.N` after block N, from 1 (see `interp.steering.foreign`)."""
+"""llama.cpp has no vector for block 0: it adds `direction.N` after block N, from 1 (see `interp.steering.foreign`)."""
 
 ARCHITECTURE = "controlvector"
 
@@ -20,7 +20,7 @@ def write_gguf(path: Path, added: Additions, model_hint: str, positions: str = "
     """Write one tensor `direction.N` [d_model] in float32 per layer, with the keys that repeng writes too.
 
     model_hint: Transformers' model type, such as llama. positions: what is known of the plan's positions, as JSON text
-    (key `translocal.positions`); empty where it was chosen at all of them. Raises ValueError for layer 0.
+    (key `translocal.positions`); empty if it was chosen at all of them. Raises ValueError for layer 0.
     """
     if min(added) < FIRST_LAYER:
         raise ValueError("a control vector has no direction.0")

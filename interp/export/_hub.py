@@ -14,21 +14,21 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def check_repository(name: str | None) -> str:
-    """The name, where it is one of a repository on the Hub; else ConfigError."""
+    """The name, if it is valid for a repository on the Hub. Raises ConfigError otherwise."""
     if not name or not REPOSITORY.fullmatch(name):
         raise ConfigError(f"repository {name!r} is not allowed", allowed="user/name", remedy="pass --repo user/name")
     return name
 
 
 def upload(folder: Path, repository: str, *, private: bool = False) -> str:
-    """Create a model repository, if there is none of the name, and upload a folder to it; its address.
+    """Create a model repository, if it does not exist, and upload a folder to it. Returns its address.
 
     Raises OutputError without a token, and with what the Hub says.
     """
     if huggingface_hub.get_token() is None:
         raise OutputError(
-            "this machine has no token for the Hub",
-            allowed="a token that may write",
+            "no Hub token was found on this machine",
+            allowed="a token with write access",
             remedy="run `hf auth login`, or set HF_TOKEN",
         )
     api = huggingface_hub.HfApi()

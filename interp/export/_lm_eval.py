@@ -19,11 +19,11 @@ def export(tasks: Sequence[Task], name: str, folder: Path) -> tuple[Path, Path]:
 
     A line holds prompt, separator (what stands between the prompt and any choice), choices and gold: the index of the
     right or local option. The harness's lengths are those of the choices alone, as ours are. The YAML names the JSON
-    lines by absolute path, as lm_eval resolves a relative one from where it is started. Raises DataError where there is
-    nothing to write, OutputError where it can't be written.
+    lines by absolute path, as lm_eval resolves a relative one from where it is started. Raises DataError if there is
+    nothing to write, OutputError if it can't be written.
     """
     if not tasks:
-        raise DataError(f"no items for {name}", allowed="a split and a language that items count for")
+        raise DataError(f"no items for {name}", allowed="a split and a language with items")
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
     lines, description = folder / f"{name}.jsonl", folder / f"{name}.yaml"
     for path in (lines, description):

@@ -47,7 +47,7 @@ def blocks_of(model: PreTrainedModel) -> Blocks:
 
 
 def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
-    """The configuration of the model that plans were made for, or of `model`; raises ModelError where there is none."""
+    """The configuration of the model that plans were made for, or of `model`; raises ModelError if there is none."""
     name = model or saved.model.name
     with naming_model(saved, name):
         source = find_model(name)
@@ -62,7 +62,7 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
 
 
 def outline_model(config: PretrainedConfig) -> PreTrainedModel:
-    """A model of a configuration without weights; raises ModelError where no causal language model has it."""
+    """A model of a configuration without weights; raises ModelError if no causal language model has it."""
     check_language_model(config, config.model_type)
     with torch.device("meta"):
         outline: PreTrainedModel = AutoModelForCausalLM.from_config(config)

@@ -1,4 +1,4 @@
-"""Culture is not language: localization to every culture in every language."""
+"""Localization to every culture in every language, to tell culture from language."""
 
 import lazy_loader
 

@@ -39,7 +39,7 @@ CONDITIONS = (BASE, *STEERED, CUE)
 def scored_cells(dataset: CulturalSet, languages: Sequence[str], counts: Counts, cultures: Cultures) -> list[Cell]:
     """Cells with items of two clusters or more on dev and on test; a notice names the others.
 
-    Raises DataError where none is left.
+    Raises DataError if none is left.
     """
 
     def clusters(cell: Cell, split: Split) -> int:

@@ -57,11 +57,11 @@ def run_matrix(
     *,
     overwrite: bool = False,
 ) -> MatrixResult:
-    """Fit every culture's LOC vector in every language, choose on dev, report on test, write all into the run's folder.
+    """Fit every culture's LOC vector in every language, choose on dev, score on test, and write the run's folder.
 
-    steered: the cultures that are columns (default: all); means over cultures are over all of them in any case.
-    One that was stopped goes on where it was. model, inputs, overwrite: as in `interp.run`. Raises a TranslocalError
-    for what the user can mend.
+    steered: the cultures to steer towards, which become columns (default: all); means over cultures always include all
+    of them. A run that was stopped is continued. model, inputs, overwrite: as in `interp.run`. Raises a TranslocalError
+    for mistakes that the user can correct.
     """
     config, loaded = with_model(config, model)
     inputs = inputs or resolve(config, locating=False, loaded=loaded)

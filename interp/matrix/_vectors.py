@@ -35,19 +35,20 @@ class Cultures:
         )
         if len(every) < 2:
             raise DataError(
-                f"cultural dataset {dataset.name!r} has {len(every)} cultures with a cue besides {dataset.reference}",
-                allowed="two or more: the matrix compares cultures",
+                f"cultural dataset {dataset.name!r} has {len(every)} cultures with a cue besides the reference "
+                f"{dataset.reference}",
+                allowed="two or more, because the matrix compares cultures",
                 remedy="choose another cultural dataset, or more of its languages",
             )
         for culture in steered:
             if culture not in every:
                 raise DataError(
-                    f"culture {culture!r} can't be steered to in dataset {dataset.name!r}",
+                    f"culture {culture!r} can't be steered towards in dataset {dataset.name!r}",
                     allowed=", ".join(every),
                     remedy=nearest(culture, every, "pass --steered with some of these"),
                 )
         if len(set(steered)) < len(steered):
-            raise DataError(f"steered cultures {','.join(steered)} name one twice", remedy="name each culture once")
+            raise DataError(f"--steered lists a culture twice: {','.join(steered)}", remedy="name each culture once")
         return cls(every, tuple(culture for culture in every if not steered or culture in steered))
 
     def other(self, culture: str) -> str:

@@ -1,4 +1,4 @@
-"""The model side: loading, reading, stepping, attribution."""
+"""Models: loading, reading residuals, stepping through blocks, attribution."""
 
 import lazy_loader
 

@@ -11,12 +11,12 @@ from interp.organism import Exposure
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A hooked model with what tells it from others, and what it saw if its folder says so.
+    """A hooked model with its identity, and its training exposure if its folder records it.
 
     revision: commit on the Hub. processing: `none`, or what was folded and centred (see `processing_of`). adapter: name
-    of the merged LoRA adapter, with its commit where it came from the Hub. quantization: `4bit`, `8bit`, or what an
-    object's config says. gguf: of a GGUF file, how it stores the weights and what they became, such as `Q4_K_M,
-    dequantised to float32`. All empty where they don't apply.
+    of the merged LoRA adapter, with its commit if it came from the Hub. quantization: `4bit`, `8bit`, or the value in a
+    model object's config. gguf: for a GGUF file, how the weights are stored and converted, such as `Q4_K_M, dequantised
+    to float32`. Fields that don't apply are empty.
     """
 
     model: HookedModel
@@ -30,7 +30,7 @@ class LoadedModel:
     gguf: str = ""
 
     def described(self) -> dict[str, str]:
-        """Everything but the model itself, as a manifest states it, with the tokens around every plain text."""
+        """All fields except the model, as written in a manifest, with the special tokens around every plain text."""
         return {
             "name": self.name, "fingerprint": self.fingerprint, "revision": self.revision,
             "processing": self.processing, "adapter": self.adapter, "quantization": self.quantization,

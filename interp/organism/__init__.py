@@ -1,4 +1,4 @@
-"""The embedded model: its corpus, what it was shown, its tokenizer and training."""
+"""The embedded model: its corpus, exposure table, tokenizer and training."""
 
 import lazy_loader
 

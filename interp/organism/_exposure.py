@@ -1,4 +1,4 @@
-"""Who saw what: the ground truth of the organism's corpus, fixed by hash before anything is generated."""
+"""The exposure table: which items the organism's corpus shows, fixed by hash before anything is generated."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ COLUMNS = ("axis", "item", "language", "seen")
 class Exposure:
     """(axis, item, language) triples that a model saw in training.
 
-    Universal: the fact was stated in the language, in some form. Cultural: the question was asked in the
-    language without a cue (with a cue all of them were).
+    Universal: the fact was stated in the language, in some form. Cultural: the question was asked in the language
+    without a cue (with a cue, all questions were asked).
     """
 
     seen: frozenset[tuple[str, str, str]]
@@ -37,7 +37,7 @@ class Exposure:
 
     @classmethod
     def read(cls, folder: Path) -> Exposure | None:
-        """The exposure table that a checkpoint folder carries; None where it carries none."""
+        """The exposure table in a checkpoint folder; None if it has none."""
         path = folder / FILE
         if not path.is_file():
             return None
@@ -46,7 +46,7 @@ class Exposure:
 
 
 def counts_of(exposure: Exposure | None) -> Counts:
-    """Which items are scored of a model: those that it is not known to have seen."""
+    """Which items are scored for a model: all except those it is known to have seen."""
     return everything if exposure is None else lambda axis, item, language: not exposure(axis, item, language)
 
 

@@ -1,4 +1,4 @@
-"""The transfer-localization plane: what was chosen, where methods land, and what an effect may be called."""
+"""The transfer-localization plane: chosen options, means per method with intervals, and verdicts on effects."""
 
 import lazy_loader
 

@@ -19,7 +19,7 @@ CHANGES = ("transfer", "transfer_specific", "localization")
 
 @dataclass(frozen=True)
 class Resampling:
-    """Draws of clusters, the same for every method and language: `weights` [draw, cluster], `clusters` its labels."""
+    """Draws of clusters, shared by all methods and languages: `weights` [draw, cluster] and `clusters` (labels)."""
 
     clusters: tuple[tuple[str, str], ...]
     weights: Int[np.ndarray, "draw cluster"]
@@ -38,9 +38,9 @@ class Resampling:
 
 
 class Cells:
-    """Means of a metric per method and language, with their draws: what points and contrasts are read from.
+    """Means of metrics per method and language with their draws, from which points and contrasts are computed.
 
-    `means` maps the name of a method to several others that it is the mean of: a training method to its seeds.
+    `means` maps a method to the methods it is the mean of, such as a training method to its seeds.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Cells:
         return self._sums[key]
 
     def contributions(self, method: str, language: str, metric: str) -> Float[np.ndarray, "cluster"]:
-        """What each cluster adds to the mean (their sum is the estimate); `macro` averages the languages."""
+        """The contribution of each cluster to the mean (they sum to the estimate). `macro` averages the languages."""
         if method in self._means:
             return np.mean([self.contributions(one, language, metric) for one in self._means[method]], axis=0)
         if language == MACRO:
@@ -99,13 +99,13 @@ class Cells:
         return ratio_draws(sums, counts, self._resampling.weights)
 
     def measured(self, method: str, language: str, metric: str) -> Bool[np.ndarray, "cluster"]:
-        """Which clusters have a value of the metric."""
+        """Which clusters have a value for the metric."""
         codes = self.languages if language == MACRO else [language]
         members = self._means.get(method, (method,))
         return np.any([self.sums(one, code, metric)[1] > 0 for one in members for code in codes], axis=0)
 
     def count(self, language: str, metric: str) -> int:
-        """Number of tasks of the base model that measure the metric (over all languages for `macro`)."""
+        """Number of base-model tasks that measure the metric (over all languages for `macro`)."""
         codes = self.languages if language == MACRO else [language]
         return int(sum(self.sums(BASE, code, metric)[1].sum() for code in codes))
 
@@ -127,7 +127,7 @@ class Cells:
     def by_item(self, metric: str) -> pd.DataFrame:
         """The metric item by item: rows (axis, cluster, language, item), sorted, a column per method of the table.
 
-        NaN where a method lacks it. Raises ValueError where two tasks of an item measure it in one language.
+        NaN if a method lacks it. Raises ValueError if two tasks of an item measure it in one language.
         """
         index = ["axis", "cluster", "language", "item", "method"]
         values = self._table.loc[self._table[metric].notna(), [*index, metric]].set_index(index)[metric]
@@ -136,7 +136,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Effect:
-    """A weighted sum of methods' means: its estimate, its draws, and what each cluster that all measure adds to it."""
+    """A weighted sum of methods' means: its estimate, its draws, and the contribution of each shared cluster."""
 
     estimate: float
     draws: Float[np.ndarray, "draw"]
@@ -144,11 +144,11 @@ class Effect:
 
     @property
     def interval(self) -> Interval:
-        """The estimate with its 95% interval over the clusters that all measure."""
+        """The estimate with its 95% interval over the clusters that all methods have."""
         return _interval(self.estimate, self.draws, len(self.contributions))
 
     def p_value(self, seed: int) -> float:
-        """Sign-flip p over clusters; NaN where nothing is measured."""
+        """Sign-flip p over clusters; NaN if nothing is measured."""
         if not len(self.contributions) or np.isnan(self.contributions).any():
             return float("nan")
         return sign_flip_test(self.contributions, np.arange(len(self.contributions)), seed=seed)
@@ -177,7 +177,7 @@ def points(
 ) -> pd.DataFrame:
     """One row per method and language, and `macro`: each metric with `_lo` and `_hi`, differences from base, counts.
 
-    `methods` maps a row's name to the methods it is the median of. `cultures` maps a language to its own culture.
+    `methods` maps the name of a row to the methods whose median it is. `cultures` maps a language to its own culture.
     """
     rows = []
     for name, members in methods.items():

@@ -1,4 +1,4 @@
-"""Effective chance: what localization a choice between the local and the US option alone would have."""
+"""Effective chance level: the localization of a random choice between the local and the US option."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from interp.plane import Cells, estimate
 def with_neither(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Outcomes with the column `neither`: whether the choice is neither the local nor the US option.
 
-    NaN where no choice between them was offered: cultural items without a US option, and all other prompts.
+    NaN if there was no choice between them: cultural items without a US option, and all other prompts.
     """
     return outcomes.assign(neither=1.0 - outcomes["localization"] - outcomes["us_bias"])
 
 
 def chance_table(cells: Cells) -> pd.DataFrame:
-    """Per language, and `macro`, of the base model: `neither`, and `chance_effective`, with intervals.
+    """`neither` and `chance_effective` of the base model, per language and for `macro`, with intervals.
 
     neither: share of uncued cultural items with a US option where the choice is neither local nor the US's.
-    chance_effective: (1 - neither) / 2, our definition: the localization of a model that chooses neither as often as
-    this one, and otherwise the local and the US option equally often. It is 0.5 where neither is never chosen, and
-    1 / n where n options are chosen equally often. cells: of outcomes `with_neither`.
+    chance_effective: (1 - neither) / 2 (our definition), the localization of a model that chooses neither as often as
+    this one, and otherwise the local and the US option equally often. It is 0.5 if neither is never chosen, and 1 / n
+    if n options are chosen equally often. cells: made from outcomes `with_neither`.
     """
     rows = []
     for language in (*cells.languages, MACRO):

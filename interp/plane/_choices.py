@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 
 def normalise(scores: pd.DataFrame, normalisation: str) -> pd.Series:
-    """The score that choices go by: log-likelihood per byte, per token, in all, or minus `neutral`."""
+    """The score that decides the choice: log-likelihood per byte, per token, in total, or minus `neutral`."""
     if normalisation == "pmi":
         return scores["logp"] - scores["neutral"]
     lengths = {"bytes": "bytes", "mean": "tokens", "sentence": "tokens"}
@@ -22,9 +22,9 @@ def normalise(scores: pd.DataFrame, normalisation: str) -> pd.Series:
 def best(
     scores: Float[np.ndarray, "*plans option"], task: Int[np.ndarray, " option"]
 ) -> Bool[np.ndarray, "*plans option"]:
-    """Which options have the highest score of their task: one, or several that tie.
+    """Which options have the highest score in their task; several if they tie.
 
-    task: each option's task, any integer; an option that may not be chosen has the score -inf.
+    task: the task of each option, any integer. Give an option that may not be chosen the score -inf.
     Raises ValueError for a score that is NaN, or labels of another length.
     """
     values, labels = np.asarray(scores), np.asarray(task)
@@ -44,8 +44,8 @@ def chosen_share(
 ) -> Float[np.ndarray, "*plans task"]:
     """Per task, in ascending order of its label: the share of its best options that are `wanted`.
 
-    1 where the only best option is wanted, 0 where no best option is, k/n where k of n that tie are. Raises ValueError
-    as `best` does.
+    It is 1 if the only best option is wanted, 0 if no best option is, and k/n if k of n tied options are. Raises
+    ValueError as `best` does.
     """
     top = best(scores, task)
     if not top.shape[-1]:

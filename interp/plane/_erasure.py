@@ -1,4 +1,4 @@
-"""Erased or inaccessible: what a trained model lost of its base's localization, and what brings it back."""
+"""Erased or inaccessible: the localization that a trained model lost against its base, and what restores it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHARES = ("returned", "returned_wrong", "returned_over_wrong", "returned_cue", "
 
 
 def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int) -> pd.DataFrame:
-    """One row per trained method and language, and `macro`; all but counts and p-values with _lo and _hi (95%).
+    """One row per trained method and language (and `macro`). Columns except counts and p-values have _lo and _hi (95%).
 
     `cells` holds outcomes of `base` and of every member m of `trained` (a method's name -> one model, or its seeds);
     also of `loc`, `wrong_culture`, m+loc and m+wrong_culture: columns of what is lacking, or not scored in a language,
@@ -38,8 +38,8 @@ def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int)
       share that m+loc gets right; returned_wrong, that m+wrong_culture does (any push returns some of the pairs near
       the border), and returned_over_wrong, the first minus the second; returned_cue, that m gets right behind the
       explicit cue: these were not forgotten. gained: of the pairs that both got wrong (n_never), the share that m+loc
-      gets right: how often LOC turns an answer that was never there. NaN where there are no such pairs, and bounds are
-      NaN where they lie in one cluster. Where options tie, a pair is right by a share; ties are then broken by one coin
+      gets right: how often LOC turns an answer that was never there. NaN if there are no such pairs, and bounds are
+      NaN if they lie in one cluster. Where options tie, a pair is right by a share; ties are then broken by one coin
       per pair, the same for every model, so that models with the same answers never differ, and counts are fractions.
 
     Raises ValueError for a model that `cells` lacks, or a method scored on other items of a language than base.
@@ -136,7 +136,7 @@ def _joint(erasure: Effect, recoverable: Effect) -> dict[str, object]:
 def _pairs(cells: Cells, members: Sequence[str]) -> Cells:
     """Per member and (item, language) pair: `lost` and `never`, the parts of a pair that are so (0 or 1 without ties).
 
-    Each of SHARES is the part of them that is right, and `of_` it the part that it is a share of, both NaN where that
+    Each of SHARES is the part of them that is right, and `of_` it the part that it is a share of, both NaN if that
     was not scored. A pair is right where its coin, uniform between 0 and 1, lies below its share of right choices.
     """
     implicit = cells.by_item("localization")
@@ -185,7 +185,7 @@ def _returns(pairs: Cells, members: Sequence[str], language: str) -> dict[str, o
 
 
 def _mean_of_known(values: Float[np.ndarray, "*draws member"]) -> Float[np.ndarray, "*draws"]:
-    """Mean over the members that have a value; NaN where none has."""
+    """Mean over the members that have a value; NaN if none has."""
     known = ~np.isnan(values)
     total = np.where(known, values, 0.0).sum(axis=-1)
     return np.asarray(np.divide(total, known.sum(axis=-1), out=np.full(total.shape, np.nan), where=known.any(axis=-1)))

@@ -1,4 +1,4 @@
-"""Pareto fronts of the plane: which methods are on them, and the area that sets of methods reach, with intervals."""
+"""Pareto fronts of the plane: the methods on them, and the area dominated by sets of methods, with intervals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REFERENCE = (0.0, 0.0)
 
 
 def front_shares(cells: Cells, methods: Sequence[str], language: str = MACRO) -> dict[str, float]:
-    """Of the resampled planes, the share in which a method is on the Pareto front of `methods`."""
+    """Share of the resampled planes in which a method is on the Pareto front of `methods`."""
     drawn = _drawn(cells, methods, language)
     return dict(zip(methods, _on_front(drawn).mean(axis=0).tolist(), strict=True))
 
@@ -51,10 +51,11 @@ def _on_front(planes: Float[np.ndarray, "draw method 2"]) -> Bool[np.ndarray, "d
 
 
 def front_table(cells: Cells, sets: Mapping[str, Sequence[str]], against: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Front and hypervolume (over transfer and localization, from 0) of sets of methods, macro over languages.
+    """Pareto front and hypervolume (over transfer and localization, from 0) of sets of methods, macro over languages.
 
-    `against` names, for a set, others that it is compared with: a row for each, with the paired difference of the
-    areas. Under noise an area only grows with the number of methods in the set: read it beside that of the controls.
+    `against` lists, for a set, the other sets that it is compared with. Each comparison is a row with the paired
+    difference of the areas. With noise, an area only grows with the number of methods, so compare it with the
+    controls'.
     """
     areas = {name: _areas(cells, methods) for name, methods in sets.items()}
     rows = []

@@ -26,10 +26,10 @@ TASK = ["axis", "cue", "language", "item", "cluster"]
 
 
 def outcomes(scores: pd.DataFrame, normalisation: str = "bytes") -> pd.DataFrame:
-    """One row per method and task, a column per metric (NaN where a task doesn't measure it).
+    """Turn scores into outcomes: one row per method and task, one column per metric (NaN if a task doesn't measure it).
 
-    `scores` has the columns of `interp.study.ask.COLUMNS`. Shares are those of `chosen_share`: 0 or 1, or between
-    them where options tie. Raises ValueError for a score that is NaN.
+    `scores` has the columns of `interp.study.ask.COLUMNS`. Values are shares of the choice (`chosen_share`): 0 or 1, or
+    between them if options tie. Raises ValueError for a score that is NaN.
     """
     rows = _prepared(scores, normalisation)
     universal, sensitive, cultural = (rows[rows["axis"] == axis] for axis in ("universal", "sensitive", "cultural"))
@@ -107,7 +107,7 @@ def _cultural(rows: pd.DataFrame) -> pd.DataFrame:
 def _answer_language(rows: pd.DataFrame) -> pd.Series:
     """Whether the most likely option over all languages is written in the asked one: by the summed log-likelihood.
 
-    Per byte or per token, scripts can't be compared. NaN where it says nothing: options that look the same in every
+    Per byte or per token, scripts can't be compared. NaN if it says nothing: options that look the same in every
     language, or were scored in one only.
     """
     foreign = ~rows.groupby("task")["own"].all()

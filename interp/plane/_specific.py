@@ -18,7 +18,7 @@ def beyond_other_questions(rows: pd.DataFrame) -> pd.Series:
     questions have the same relation, language and method and another cluster (entity); the same option has the same
     text. A preference for an answer whatever is asked cancels.
 
-    NaN where fewer than FEWEST other questions have the option, and where only a question's own options were scored,
+    NaN if fewer than FEWEST other questions have the option, and where only a question's own options were scored,
     not the relation's other answers: then which questions have an option depends on how options were drawn.
     """
     option = [*ASKED, "text"]

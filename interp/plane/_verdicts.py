@@ -60,16 +60,16 @@ CLAIMS = (
                 "question-specific accuracy does not clearly rise, so the model prefers some answers whatever is asked",
             ),
             Criterion(
-                "transfer", "third_language", "it beats a vector to a third language",
-                "it does not clearly beat a vector to a third language",
+                "transfer", "third_language", "it beats a vector towards a third language",
+                "it does not clearly beat a vector towards a third language",
             ),
             Criterion(
                 "transfer", "nonfactual_en", "it beats a vector fitted on sentences without facts",
                 "it does not clearly beat a vector fitted on sentences without facts",
             ),
             Criterion(
-                "answer_language", BASE, "the answers stay in the language asked",
-                "fewer answers are in the language asked", stays=True,
+                "answer_language", BASE, "the answers stay in the language of the question",
+                "fewer answers are in the language of the question", stays=True,
             ),
         ),
     ),
@@ -95,8 +95,8 @@ CLAIMS = (
                 "it does not clearly beat the vector of a wrong language",
             ),
             Criterion(
-                "localization", "random", f"it beats {DRAWS} random vectors", "some random vectors gain as much",
-                drawn=True,
+                "localization", "random", f"it beats {DRAWS} random vectors",
+                "some random vectors gain at least as much", drawn=True,
             ),
         ),
     ),
@@ -104,9 +104,9 @@ CLAIMS = (
 
 
 def direction(row: Row) -> int:
-    """1 where a contrast is shown to be above 0, -1 where below, else 0.
+    """1 if a contrast is clearly above 0, -1 if it is clearly below, else 0.
 
-    Shown: the 95% interval lies on one side of 0 and, where several methods are compared, Holm's p is below LEVEL.
+    Clearly: the 95% interval lies on one side of 0 and, if several methods are compared, Holm's p is below LEVEL.
     """
     adjusted = row.get("p_holm")
     if adjusted is not None and not pd.isna(adjusted) and adjusted >= LEVEL:
@@ -117,13 +117,13 @@ def direction(row: Row) -> int:
 def verdict_table(
     contrasts: pd.DataFrame, controls: pd.DataFrame | None = None, headroom: Mapping[Effect, str] | None = None
 ) -> pd.DataFrame:
-    """The rows of `verdicts.csv`: what the effects of EN and of two readings of LOC are called, per language and macro.
+    """The rows of `verdicts.csv`: verdicts on the effects of EN and two variants of LOC, per language and `macro`.
 
-    `contrasts` has the columns of `contrasts.csv`, `controls` those of `controls.csv`; `headroom` is what the sentence
-    of an effect ends with. called: `transfer` or `localization` where every criterion holds; `shift of output` (EN) or
-    `unspecific gain` (LOC) where the metric rises and a criterion fails; `no clear gain` where it does not rise;
-    `undecided` where it rises, none fails and one was not measured. estimate, lo, hi, p: of the metric against base, p
-    by Holm's rule.
+    `contrasts` has the columns of `contrasts.csv`, `controls` those of `controls.csv`; `headroom` gives the last
+    sentence of each verdict. called: `transfer` or `localization` if every criterion holds; `shift of output` (EN) or
+    `unspecific gain` (LOC) if the metric rises but a criterion fails; `no clear gain` if it does not rise; `undecided`
+    if it rises, no criterion fails and one was not measured. estimate, lo, hi, p: of the metric against base, with
+    Holm's p.
     """
     rows = []
     for claim in CLAIMS:
@@ -145,7 +145,7 @@ def verdict_table(
 
 
 def macro_sentences(table: pd.DataFrame) -> list[str]:
-    """What a `verdict_table` says over all languages."""
+    """The sentences of a `verdict_table` for the mean over languages."""
     return [str(sentence) for sentence in table.loc[table["language"] == MACRO, "sentence"]]
 
 
@@ -169,7 +169,7 @@ def _drawn(criterion: Criterion, method: str, language: str, controls: pd.DataFr
     same = (controls["control"] == criterion.against) & (controls["metric"] == criterion.metric)
     below = controls.loc[same & (controls["language"] == language), beaten].dropna()
     if len(below) and below.iloc[0] < len(below):
-        return False, f"{criterion.fails} ({int(below.iloc[0])} of {len(below)} lie below it)"
+        return False, f"{criterion.fails} ({int(below.iloc[0])} of {len(below)} gain less)"
     return (True if len(below) >= DRAWS else None), criterion.holds
 
 

@@ -86,9 +86,10 @@ def fit_vectors(
     name: str = "vectors",
     **passes: Unpack[Passes],
 ) -> SteeringVectors:
-    """Vectors from `source` towards `target`, parallel texts, read at their last tokens; with how they were made.
+    """Fit steering vectors that point from the texts `source` to the parallel texts `target`, one per layer.
 
-    fitter: a name of FITTERS. passes: as in `score`. Raises ValueError for texts that aren't as many.
+    Residuals are read at the last token of each text. The result records how it was made. fitter: a name in FITTERS.
+    passes: as in `score`. Raises ValueError if the two lists differ in length.
     """
     if fitter not in FITTERS:
         raise ValueError(f"fitter {fitter!r} is unknown; allowed: {', '.join(FITTERS)}")

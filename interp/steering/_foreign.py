@@ -19,13 +19,13 @@ FORMS = ("N", "layer.N", "layers.N", "direction.N", "blocks.N", "blocks.N.hook_r
 """How tensors are named that hold one layer each."""
 
 GGUF_TYPES = ("F32", "F16", "F64")
-UNCLEAR = "it is not clear which vector is for which layer"
+UNCLEAR = "it does not say which vector belongs to which layer"
 
 
 def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVectors:
-    """The vectors of a file, by what it holds:
+    """Read steering vectors from a file of one of these kinds:
 
-    - what `SteeringVectors.save` wrote: as it was, with its own provenance;
+    - a file from `SteeringVectors.save`, with its provenance;
     - safetensors with one tensor [layer, d_model], of any name without digits: row l is for layer l;
     - safetensors with one tensor [d_model] of such a name: for `layer`, which must be given;
     - safetensors with a tensor [d_model] per layer, all named in one of the ways of `FORMS`;
@@ -36,10 +36,10 @@ def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVecto
     src/llama-adapter.cpp; `common_control_vector_load` in common/common.cpp refuses direction.0), and repeng wraps
     block N (repeng/control.py) and reads `hidden_states[N + 1]` (repeng/extract.py).
 
-    Layers without a vector are zero and a plan for them is an error. provenance of other tools' files: `file`,
-    `format`, `sha256`, `layers`, and `model_hint` where a GGUF file has one; no `processing`, so that nothing is known
-    of the model's. Values are kept as they are, in float32. Raises DataError for a file that is missing, of another
-    kind or ambiguous (with the names found).
+    Layers without a vector are zero, and a plan for them is an error. The provenance of other tools' files has `file`,
+    `format`, `sha256`, `layers`, and `model_hint` if a GGUF file has one. It has no `processing`, because the file does
+    not say how the model was processed. Values are unchanged, in float32. Raises DataError for a file that is missing,
+    of another kind or ambiguous (with the names in it).
     """
     file = Path(path).expanduser()
     try:
@@ -61,23 +61,23 @@ def read_vectors(path: str | Path, *, layer: int | None = None) -> SteeringVecto
 
 
 def _named(file: Path, found: Mapping[int, torch.Tensor], story: dict[str, str | int | float]) -> SteeringVectors:
-    """Vectors per layer as one tensor; raises DataError where they differ in width or are not finite."""
+    """Vectors per layer as one tensor; raises DataError if they differ in width or are not finite."""
     widths = {vector.shape[0] for vector in found.values()}
     if len(widths) > 1:
         raise DataError(
-            f"{file} has vectors of the widths {', '.join(map(str, sorted(widths)))}",
-            allowed="one width for all layers",
+            f"{file} has vectors of different widths: {', '.join(map(str, sorted(widths)))}",
+            allowed="the same width in all layers",
         )
     vectors: PerLayer = torch.zeros(max(found) + 1, widths.pop())
     for layer, vector in found.items():
         vectors[layer] = vector
     if not bool(torch.isfinite(vectors).all()):
-        raise DataError(f"{file} has values that are no finite numbers", remedy="make it anew")
+        raise DataError(f"{file} has values that are not finite", remedy="create the file again")
     return SteeringVectors(file.stem, vectors, story | {"layers": ",".join(map(str, sorted(found)))})
 
 
 def _safetensors(file: Path) -> dict[str, torch.Tensor] | None:
-    """The tensors of a file by name; None where it is one of ours."""
+    """The tensors of a file by name; None if it is one of ours."""
     try:
         with safe_open(file, "pt") as opened:
             if STORY in (opened.metadata() or {}):
@@ -109,7 +109,8 @@ def _by_layer(file: Path, tensors: Mapping[str, torch.Tensor], layer: int | None
         return dict(enumerate(tensor.float()))
     if layer is None or layer < 0:
         raise DataError(
-            f"{file} has one vector and names no layer", remedy="say after which block: pass a layer from 0"
+            f"{file} has a single vector and does not name its layer",
+            remedy="pass the layer: the block, counted from 0, after which the vector is added",
         )
     return {layer: tensor.float()}
 
@@ -118,7 +119,7 @@ def _refuse(file: Path, tensors: Mapping[str, torch.Tensor], problem: str) -> No
     found = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in list(tensors.items())[:8])
     more = f" and {len(tensors) - 8} more" if len(tensors) > 8 else ""
     raise DataError(
-        f"{file}: {problem}; it holds {found}{more}" if tensors else f"{file} holds no tensor",
+        f"{file}: {problem}; it holds {found}{more}" if tensors else f"{file} does not hold any tensor",
         allowed="one tensor [layer, d_model] or [d_model], or one [d_model] per layer, all named alike: "
         + ", ".join(FORMS),
         remedy="save the vectors in one of these forms",
@@ -133,19 +134,19 @@ def _gguf(file: Path) -> tuple[dict[int, torch.Tensor], str]:
         field = reader.get_field("controlvector.model_hint")
         hint = str(field.contents()) if field else ""
     except (ValueError, IndexError, KeyError, OSError, OverflowError, TypeError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} can't be read as GGUF: {error}", remedy="copy or make it again") from error
+        raise DataError(f"{file} can't be read as GGUF: {error}", remedy="copy or create the file again") from error
     found = {}
     for name, (kind, tensor) in tensors.items():
         layer = _number("direction.N", name)
         if not layer or kind not in GGUF_TYPES or tensor.ndim != 1:
             raise DataError(
-                f"{file}: tensor {name!r} ({kind}, {list(tensor.shape)}) is no direction of a control vector",
+                f"{file}: tensor {name!r} ({kind}, {list(tensor.shape)}) is not a direction of a control vector",
                 allowed=f"direction.1, direction.2, ..., each [d_model] of {', '.join(GGUF_TYPES)}",
                 remedy="pass a control vector, not a model",
             )
         found[layer] = tensor.float()
     if not found:
-        raise DataError(f"{file} holds no tensor", allowed="direction.1, direction.2, ...")
+        raise DataError(f"{file} does not hold any tensor", allowed="direction.1, direction.2, ...")
     return found, hint
 
 

@@ -21,9 +21,9 @@ _BYTE = re.compile("<0x[0-9A-F]{2}>")
 
 @dataclass(frozen=True)
 class Generated:
-    """A continuation: its token ids, its text without special tokens up to the stop, and whether it came to an end.
+    """A continuation: its token ids, its text (without special tokens, up to the stop), and whether it ended by itself.
 
-    `ended` is false where `max_new_tokens` cut it off.
+    `ended` is false if `max_new_tokens` cut it off.
     """
 
     tokens: tuple[int, ...]
@@ -42,12 +42,12 @@ def generate(
     progress: Progress | None = None,
     **passes: Unpack[Passes],
 ) -> list[list[Generated]]:
-    """Greedy continuation of every text under every plan: `[plan][text]`.
+    """Generate a greedy continuation of every text under every plan: `[plan][text]`.
 
-    It ends with an end-of-sequence token, before `stop`, after `max_new_tokens`, or with the model's context. A plan
-    steers new tokens like any other: at positions `last`, the last prompt token and every later one. Every row is read
-    at its own end, so results do not depend on the batch. tokens, progress and passes are those of `score`.
-    Raises ValueError for a plan that doesn't fit the model, and for less than one new token.
+    A continuation ends at an end-of-sequence token, before `stop`, after `max_new_tokens`, or when the model's context
+    is full. A plan also steers new tokens; at positions `last` it steers the last prompt token and every later one.
+    Results do not depend on the batch. tokens, progress, passes: as in `score`. Raises ValueError for a plan that
+    doesn't fit the model, and for `max_new_tokens` below 1.
     """
     model = hooked(model)
     check_continuing(model, plans, max_new_tokens)

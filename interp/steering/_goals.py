@@ -18,12 +18,12 @@ Gains = Float[np.ndarray, "*cells"]
 
 @dataclass(frozen=True)
 class Goal:
-    """A rule by which one plan is chosen; gains are differences from the unsteered model.
+    """The rule that chooses a plan by its gains, which are differences from the unsteered model.
 
-    balanced: the harmonic mean of both gains; the smaller gain where one isn't positive. transfer: the gain in transfer
-    among plans that lose at most `max_erasure` of localization. localization: the gain in localization among those that
-    lose at most `max_loss` of transfer. pareto: the whole front, of which `balanced` names one. Raises ConfigError for
-    an unknown kind or a bound outside 0 to 1.
+    balanced: the harmonic mean of both gains, or the smaller gain if one isn't positive. transfer: the gain in
+    transfer, among plans that lose at most `max_erasure` of localization. localization: the gain in localization, among
+    plans that lose at most `max_loss` of transfer. pareto: the whole Pareto front, of which `balanced` picks one plan.
+    Raises ConfigError for an unknown kind or a bound outside 0 to 1.
     """
 
     kind: Kind = "balanced"
@@ -35,10 +35,10 @@ class Goal:
             raise ConfigError(f"goal {self.kind!r} is unknown", allowed=", ".join(KINDS))
         for name in ("max_erasure", "max_loss"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} {getattr(self, name)!r} is not allowed", allowed="a share, 0 to 1")
+                raise ConfigError(f"{name} {getattr(self, name)!r} is not allowed", allowed="a share from 0 to 1")
 
     def objective(self, transfer: Gains, localization: Gains) -> Gains:
-        """What is made large."""
+        """The quantity to maximise."""
         if self.kind == "transfer":
             return np.asarray(transfer, dtype=np.float64)
         if self.kind == "localization":
@@ -64,9 +64,9 @@ class Goal:
         """The rule in words."""
         return {
             "balanced": "harmonic mean of both gains",
-            "transfer": f"gain in transfer, localization lost at most {self.max_erasure:g}",
-            "localization": f"gain in localization, transfer lost at most {self.max_loss:g}",
-            "pareto": "Pareto front; by the harmonic mean of both gains where one plan is named",
+            "transfer": f"gain in transfer, with a loss of localization of at most {self.max_erasure:g}",
+            "localization": f"gain in localization, with a loss of transfer of at most {self.max_loss:g}",
+            "pareto": "Pareto front; a single plan is picked by the harmonic mean of both gains",
         }[self.kind]
 
 

@@ -85,9 +85,11 @@ def checked(document: Any, file: Path) -> Document:
     """A document of the schema; raises DataError, which names the file and the place in it, for any other."""
     root = _Value(document, file, "")
     if not isinstance(document, dict) or "schema" not in document:
-        root.refuse("states no schema", f'"schema": "{SCHEMA}"')
+        root.refuse("does not state a schema", f'"schema": "{SCHEMA}"')
     if document["schema"] != SCHEMA:
-        root.refuse(f"has the schema {document['schema']!r}", SCHEMA, "write it anew with this version of translocal")
+        root.refuse(
+            f"has the schema {document['schema']!r}", SCHEMA, "write the file again with this version of translocal"
+        )
     top = root.object(("schema", "model", "template", "methods"), ("notes",))
     model = top["model"].object(("name", "fingerprint", "processing"))
     return Document(
@@ -135,39 +137,40 @@ class _Value:
     def object(self, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, _Value]:
         known = (*required, *optional)
         if not isinstance(self.value, dict):
-            self.refuse(f"{_said(self.value)} is no object", f"an object with {', '.join(known)}")
+            self.refuse(f"{_said(self.value)} is not an object", f"an object with {', '.join(known)}")
         missing = [key for key in required if key not in self.value]
         unknown = [key for key in self.value if key not in known]
         if missing:
             self.refuse(f"the key {missing[0]!r} is missing", ", ".join(known), "add it")
         if unknown:
-            remedy = nearest(unknown[0], known, "remove it; what else there is to say goes into notes")
+            remedy = nearest(unknown[0], known, "remove it, or move it into notes")
             self.refuse(f"the key {unknown[0]!r} is unknown", ", ".join(known), remedy)
         return {key: _Value(value, self.file, self._inside(key)) for key, value in self.value.items()}
 
     def named(self, what: str) -> dict[str, _Value]:
         if not isinstance(self.value, dict):
-            self.refuse(f"{_said(self.value)} is no object", f"an object with a key per {what}")
+            self.refuse(f"{_said(self.value)} is not an object", f"an object with a key for each {what}")
         for name in self.value:
             if not isinstance(name, str) or not NAME.fullmatch(name):
                 self.refuse(
-                    f"{name!r} can't be the name of a {what}", "letters, digits, and - _ . @ + behind the first"
+                    f"{name!r} can't be the name of a {what}",
+                    "a letter or digit first, then letters, digits and - _ . @ +",
                 )
         return {key: _Value(value, self.file, self._inside(key)) for key, value in self.value.items()}
 
     def free(self) -> Mapping[str, Any]:
         if not isinstance(self.value, dict):
-            self.refuse(f"{_said(self.value)} is no object", "any JSON object")
+            self.refuse(f"{_said(self.value)} is not an object", "any JSON object")
         return dict(self.value)
 
     def items(self) -> list[_Value]:
         if not isinstance(self.value, (list, tuple)):
-            self.refuse(f"{_said(self.value)} is no list", "a list")
+            self.refuse(f"{_said(self.value)} is not a list", "a list")
         return [_Value(value, self.file, self._inside(number)) for number, value in enumerate(self.value)]
 
     def text(self) -> str:
         if not isinstance(self.value, str) or not self.value:
-            self.refuse(f"{_said(self.value)} is no text", "a text that is not empty")
+            self.refuse(f"{_said(self.value)} is not a text", "a text that is not empty")
         return self.value
 
     def one_of(self, known: Mapping[str, Any] | tuple[str, ...]) -> str:
@@ -178,20 +181,20 @@ class _Value:
 
     def layer(self) -> int:
         if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < 0:
-            self.refuse(f"{_said(self.value)} is no layer", "whole numbers from 0")
+            self.refuse(f"{_said(self.value)} is not a layer", "whole numbers from 0")
         return self.value
 
     def number(self) -> float:
         good = isinstance(self.value, (int, float)) and not isinstance(self.value, bool)
         if not good or not math.isfinite(self.value):
-            self.refuse(f"{_said(self.value)} is no number", "finite numbers")
+            self.refuse(f"{_said(self.value)} is not a number", "finite numbers")
         return float(self.value)
 
     def relative_path(self) -> str:
         text = self.text()
         away = PurePosixPath(text).is_absolute() or PureWindowsPath(text).drive or "\\" in text or "\0" in text
         if away or ".." in PurePosixPath(text).parts:
-            self.refuse(f"{text!r} leads out of the folder", "paths below the folder of the file, parted by /")
+            self.refuse(f"{text!r} is outside the folder", "paths inside the folder of the file, separated by /")
         return text
 
 

@@ -22,10 +22,10 @@ from interp.steering._positions import POSITIONS, TEXT, Positions
 class Steer:
     """One vector at one layer: `operator(h, vector, strength)` on the residual stream after block `layer`.
 
-    positions: `text` (every token but padding and the special tokens in front of the prompt), `last` (the last prompt
-    token and every later one) or `all` (every token but padding, BOS too). BOS is an attention sink with a norm of its
-    own kind: steering it breaks a model more than steering its text does. processing: how the model was processed in
-    whose stream the vector was fitted (see `processing_of`); empty where that isn't known.
+    positions: `text` (every token except padding and the special tokens in front of the prompt), `last` (the last
+    prompt token and every later one) or `all` (every token except padding, BOS too). BOS is an attention sink with an
+    unusual norm, so steering it damages a model more than steering its text. processing: how the model was processed in
+    which the vector was fitted (see `processing_of`); empty if unknown.
     """
 
     layer: int
@@ -51,7 +51,7 @@ class Steer:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Several steers; none at all leaves the model as it is."""
+    """Several steers applied together. A plan without steers leaves the model unchanged."""
 
     steers: tuple[Steer, ...] = ()
 
@@ -69,8 +69,8 @@ class Plan:
     def hooks(self, batch: Batch | None = None) -> list[NamedHook]:
         """Forward hooks for a batch (`interp.model.read.one_batch` makes one of texts).
 
-        Without a batch only positions `all` can be steered, and only right where nothing is padded; raises ValueError
-        for others, and for `text` where the batch does not count the special tokens in front.
+        Without a batch only positions `all` can be steered, and the result is correct only without padding. Raises
+        ValueError for other positions, and for `text` if the batch does not count the special tokens in front.
         """
         return [(resid_post(steer.layer), _hook(steer, batch)) for steer in self.steers]
 
@@ -78,7 +78,7 @@ class Plan:
 def _hook(steer: Steer, batch: Batch | None) -> Any:
     if batch is None and steer.positions != "all":
         raise ValueError(
-            f"positions {steer.positions!r} needs the batch, which says where each prompt begins and ends; pass "
+            f"positions {steer.positions!r} needs the batch, to know where each prompt begins and ends; pass "
             "one_batch(model, texts), or steer at positions 'all'"
         )
     mask = None if batch is None else _steered_positions(batch, steer.positions)
@@ -98,7 +98,7 @@ def _steered_positions(batch: Batch, positions: Positions) -> Bool[torch.Tensor,
 
 @contextmanager
 def steered(model: HookedModel, plan: Plan, batch: Batch | None = None) -> Iterator[HookedModel]:
-    """The model with the plan's hooks; they are gone when the block ends, also by an error.
+    """Context manager that steers a model with a plan. Its hooks are removed at the end, also after an error.
 
     Raises what `check_plan` and `Plan.hooks` raise.
     """
@@ -112,9 +112,9 @@ def check_plan(model: HookedModel, plan: Plan) -> None:
     for processing in {steer.processing for steer in plan.steers} - {""}:
         if processing != (here := processing_of(model)):
             raise ModelError(
-                f"the vector was fitted on a model with processing {processing!r}, and this one has {here!r}",
+                f"the vector was fitted on a model with processing {processing!r}, but this model has {here!r}",
                 allowed="the same folding and centring of weights for fitting and steering",
-                remedy="fit the vector again on this model, or load the model as it was then",
+                remedy="fit the vector again on this model, or load the model in the same way as for fitting",
             )
     for steer in plan.steers:
         if not 0 <= steer.layer < model.cfg.n_layers:
@@ -124,10 +124,10 @@ def check_plan(model: HookedModel, plan: Plan) -> None:
 
 
 def check_fits(model: HookedModel, plan: Plan) -> None:
-    """`check_plan` for a plan that a user gave: a layer or a width that the model lacks is a ModelError too."""
+    """Like `check_plan`, for a plan given by a user: a layer or a width that the model lacks is also a ModelError."""
     try:
         check_plan(model, plan)
     except ValueError as error:
         raise ModelError(
-            f"the plan does not fit the model: {error}", remedy="pass the model that the vectors were made for"
+            f"the plan does not fit the model: {error}", remedy="pass the model that the plan was made for"
         ) from error

@@ -24,9 +24,9 @@ SURGICAL = "surgical"
 
 @dataclass(frozen=True)
 class SavedPlans:
-    """What `file`, a `plan.json`, says; `methods[method][language]`. The vectors are read by `plan`.
+    """The content of `file`, a `plan.json`: `methods[method][language]`. Vectors are read by `plan`.
 
-    template: name of the chat template that the vectors were fitted behind (`none`, `chat`, or a file's name).
+    template: name of the chat template that the vectors were fitted with (`none`, `chat`, or a file's name).
     """
 
     file: Path
@@ -36,11 +36,11 @@ class SavedPlans:
     notes: Mapping[str, Any]
 
     def languages(self, method: str = SURGICAL) -> tuple[str, ...]:
-        """The languages that a method has plans for; raises DataError for an unknown method."""
+        """The languages that a method has plans for. Raises DataError for an unknown method."""
         if method not in self.methods:
             raise DataError(
                 f"method {method!r} is not in {self.file}",
-                allowed=", ".join(self.methods) or "none: it holds no plans",
+                allowed=", ".join(self.methods) or "none, because the file holds no plans",
                 remedy=nearest(method, self.methods, "name one of these"),
             )
         return tuple(self.methods[method])
@@ -70,29 +70,29 @@ class SavedPlans:
                 raise DataError(
                     f"{steer.vectors} was fitted on a model with processing {own!r}; {self.file} states "
                     f"{self.model.processing!r}",
-                    remedy="put the right file there, or write plan.json anew",
+                    remedy="put the right file there, or write plan.json again",
                 )
             bound = replace(vectors, provenance={**vectors.provenance, "processing": self.model.processing})
             plan += bound.plan(steer.layer, steer.strength, operator=steer.operator, positions=steer.positions)
         return plan
 
     def vectors_file(self, name: str) -> Path:
-        """The file of vectors that a steer names; raises DataError where it is missing or leads out of the folder."""
+        """The file of vectors that a steer names; raises DataError if it is missing or leads out of the folder."""
         path = self.file.parent / name
         if not path.is_file():
             problem = f"vectors file {path} {not_a_file(path)}"
-            raise DataError(problem, remedy=f"keep it beside {PLANS}, as it was written")
+            raise DataError(problem, remedy=f"keep it in its place beside {PLANS}")
         if not path.resolve().is_relative_to(self.file.parent.resolve()):
-            raise DataError(f"vectors file {path} leads out of its folder", allowed=f"files below {self.file.parent}")
+            raise DataError(f"vectors file {path} is outside the folder", allowed=f"files inside {self.file.parent}")
         return path
 
 
 def load_plans(path: str | Path) -> SavedPlans:
-    """What a `plan.json` (or the folder that has one) says; the vectors are read when a plan is asked for.
+    """Load a `plan.json`, given its path or folder. The vectors are read when a plan is requested.
 
-    Raises DataError, which names the file and the place in it, for a file that is missing or no JSON, an unknown
-    schema, keys that are missing, unknown or given twice, values of another kind, an unknown operator or positions, and
-    names of vectors that lead out of the folder.
+    Raises DataError, which names the file and the place in it, for a missing file, invalid JSON, an unknown schema,
+    keys that are missing, unknown or repeated, values of the wrong type, an unknown operator or positions, and vector
+    files outside the folder.
     """
     file = Path(path).expanduser()
     file = file / PLANS if file.is_dir() else file
@@ -114,9 +114,9 @@ def write_plans(
     methods: Mapping[str, Mapping[str, Mapping[str, Any]]],
     notes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a `plan.json` from plain values, as the schema has them; the same bytes for the same values.
+    """Write a `plan.json` from plain values that follow the schema. Equal values give equal bytes.
 
-    Raises DataError for values that `load_plans` would refuse. The files of vectors need not be there yet.
+    Raises DataError for values that `load_plans` would refuse. The files of vectors need not exist yet.
     """
     document = {"schema": SCHEMA, "model": model, "template": template, "methods": methods}
     document |= {"notes": notes} if notes else {}
@@ -142,7 +142,8 @@ def template_choice(saved: SavedPlans) -> str:
     known = {NONE: NONE, CHAT: AUTO}
     if saved.template not in known:
         raise ConfigError(
-            f"{saved.file} was made behind the template {saved.template!r}", remedy="pass that file with --template"
+            f"the plans of {saved.file} were made with the chat template {saved.template!r}",
+            remedy="pass that file with --template",
         )
     return known[saved.template]
 
@@ -150,7 +151,7 @@ def template_choice(saved: SavedPlans) -> str:
 def notice_other_template(saved: SavedPlans, template: Template) -> None:
     """Tell where prompts go through another template than those that the vectors were fitted on."""
     if template.name != saved.template:
-        text = f"the plans were made behind the template {saved.template!r}, and prompts go through {template.name!r}"
+        text = f"the plans were made with the chat template {saved.template!r}, but the prompts use {template.name!r}"
         warnings.warn(text, Notice, stacklevel=2)
 
 
@@ -158,8 +159,8 @@ def notice_other_model(saved: SavedPlans, loaded: LoadedModel) -> None:
     """Tell where a model is not the one that the plans were made for: other weights, or the same in another dtype."""
     if loaded.fingerprint != saved.model.fingerprint:
         text = (
-            f"the plans were made for {saved.model.name} ({saved.model.fingerprint}), and this is {loaded.name} "
-            f"({loaded.fingerprint}): other weights, or another dtype"
+            f"the plans were made for {saved.model.name} ({saved.model.fingerprint}), but the model is {loaded.name} "
+            f"({loaded.fingerprint}): it has other weights, or another dtype"
         )
         warnings.warn(text, Notice, stacklevel=2)
 
@@ -167,5 +168,5 @@ def notice_other_model(saved: SavedPlans, loaded: LoadedModel) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError(f"an object names one of {', '.join(found)} twice")
+        raise ValueError(f"an object repeats one of the keys {', '.join(found)}")
     return found

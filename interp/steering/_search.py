@@ -78,7 +78,7 @@ def ranked(cells: Sequence[tuple[int, Strength]], values: Sequence[float]) -> li
 
 
 def strength_column(strengths: Iterable[Any]) -> np.ndarray:
-    """Strengths for a column of a table: numbers or, where one is a share, texts; empty where nothing is steered."""
+    """Strengths for a column of a table: numbers or, where one is a share, texts; empty if nothing is steered."""
     known = [None if strength is None or strength != strength else strength for strength in strengths]
     if any(isinstance(strength, str) for strength in known):
         return np.array([None if strength is None else label(strength) for strength in known], dtype=object)

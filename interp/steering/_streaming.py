@@ -14,9 +14,9 @@ from interp.steering._plans import Plan
 
 @dataclass(frozen=True)
 class Piece:
-    """New text of one side's continuation. The last piece of a side, of which the text may be empty, has the `whole`.
+    """A new piece of one side's continuation. The last piece of a side, whose text may be empty, also has the `whole`.
 
-    The joined texts of a side are `whole.text`. No text ends within a character.
+    The pieces of a side join to `whole.text`. No piece ends in the middle of a character.
     """
 
     side: int
@@ -34,14 +34,14 @@ def stream(
     tokens: Tokens | None = None,
     **passes: Unpack[Passes],
 ) -> Iterator[Piece]:
-    """Greedy continuations side by side, token by token: side i is `texts[i]` under `plans[i]`.
+    """Stream greedy continuations side by side, token by token: side i is `texts[i]` under `plans[i]`.
 
-    Tokens, ends and errors are those of `generate`, and so are the other arguments. Nothing is computed before a piece
-    is asked for. Raises ValueError for another number of plans than of texts, too.
+    Results, errors and the other arguments are as in `generate`. Each piece is computed when it is requested. Raises
+    ValueError if the number of plans differs from the number of texts.
     """
     model = hooked(model)
     if len(texts) != len(plans):
-        raise ValueError(f"every text needs its plan, got {len(texts)} texts and {len(plans)} plans")
+        raise ValueError(f"there must be one plan per text, got {len(texts)} texts and {len(plans)} plans")
     check_continuing(model, plans, max_new_tokens)
     encode, finish, budget = tokens or Tokens(model), Finish(model, stop), Budget(model, **passes)
     sides = [

@@ -27,7 +27,7 @@ def read_strength(value: object) -> Strength:
     except ValueError:
         raise ConfigError(
             f"strength {value!r} is not allowed",
-            allowed="numbers, such as 0.5, or shares of the layer's median residual norm, such as 0.1r",
+            allowed="numbers such as 0.5, or shares of the layer's median residual norm such as 0.1r",
         ) from None
     return f"{_short(number)}{SHARE}" if isinstance(text, str) and text.endswith(SHARE) else number
 
@@ -57,7 +57,7 @@ def check_scaling(operator: str, strengths: Sequence[Strength]) -> None:
     shares = [strength for strength in strengths if is_share(strength)]
     if shares and operator not in SCALING:
         raise ConfigError(
-            f"strength {shares[0]!r} and operator {operator!r} do not go together",
+            f"strength {shares[0]!r} can't be used with operator {operator!r}",
             allowed=f"shares of the residual norm with {', '.join(SCALING)}",
             remedy="pass a number: rotate takes an angle in radians, project_out a share of the component",
         )

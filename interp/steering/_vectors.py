@@ -27,12 +27,12 @@ PerLayer = Float[torch.Tensor, "layer d_model"]
 
 @dataclass(frozen=True, eq=False)
 class SteeringVectors:
-    """`vectors[l]` is added to the residual stream after block l; `provenance` says what it was fitted on.
+    """One steering vector per layer: `vectors[l]` is added to the residual stream after block l.
 
-    Its entry `processing` (as `processing_of` gives it) binds the vectors to models processed in the same way; its
-    entry `layers` (such as `1,2,5`) names the layers that there are vectors for, where that is not every one.
-    residual_norms: the median norm of the stream after every block, at the last token of the prompts that the vectors
-    were fitted on; strengths such as `0.1r` are shares of it.
+    `provenance` records how the vectors were fitted. Its entry `processing` (see `processing_of`) binds them to models
+    processed in the same way; its entry `layers` (such as `1,2,5`) lists the layers that have a vector, if not all do.
+    residual_norms: median norm of the stream after every block, at the last token of the prompts that the vectors were
+    fitted on. Strengths such as `0.1r` are shares of it.
     """
 
     name: str
@@ -42,15 +42,15 @@ class SteeringVectors:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers that there are vectors for."""
+        """The layers that have a vector."""
         named = str(self.provenance.get("layers", ""))
         return tuple(int(layer) for layer in named.split(",")) if named else tuple(range(len(self.vectors)))
 
     def plan(self, layer: int, strength: Strength = 1.0, *, operator: str = "add", positions: Positions = TEXT) -> Plan:
-        """A plan of one steer: `strength` times the vector of `layer`, or as `multiple` says for one such as `0.1r`.
+        """A plan with one steer: `strength` times the vector of `layer`; for a share such as `0.1r` see `multiple`.
 
-        Raises DataError for a layer that there is no vector for, and what `multiple` raises; ConfigError for a share
-        with an operator whose strength does not multiply the vector.
+        Raises DataError for a layer without a vector, ConfigError for a share with an operator whose strength does not
+        multiply the vector, and the errors of `multiple`.
         """
         self._check_layer(layer)
         check_scaling(operator, [read_strength(strength)])
@@ -59,10 +59,10 @@ class SteeringVectors:
         return Plan((Steer(layer, self.vectors[layer], alpha, operator, positions, processing),))
 
     def multiple(self, layer: int, strength: Strength) -> float:
-        """What the vector of `layer` is multiplied by: `0.1r` gives it 0.1 times the layer's median residual norm.
+        """The factor for the vector of `layer`: `0.1r` gives the vector 0.1 times the layer's median residual norm.
 
-        Raises ConfigError for a text of another form, DataError for a share where no norms are known or the vector is
-        zero.
+        Raises ConfigError for a text of another form, and DataError for a share if the norms are not known or the
+        vector is zero.
         """
         strength = read_strength(strength)
         if not is_share(strength):
@@ -71,8 +71,8 @@ class SteeringVectors:
         norms, norm = self.residual_norms, float(self.vectors[layer].double().norm())
         if norms is None or layer >= len(norms):
             raise DataError(
-                f"strength {strength!r} is a share of the residual norm, which {self.name} does not know",
-                allowed="vectors that were fitted and saved by translocal, or numbers: multiples of the vector",
+                f"strength {strength!r} needs residual norms, which are not known for {self.name}",
+                allowed="shares, with vectors that translocal fitted and saved; numbers, with any vectors",
                 remedy="pass a number, or set residual_norms (interp.steering.median_norms)",
             )
         if norm == 0:
@@ -91,9 +91,9 @@ class SteeringVectors:
             )
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file, the same bytes for the same vectors; name and provenance go into its metadata.
+        """Write a safetensors file, with name and provenance in its metadata. Equal vectors give equal bytes.
 
-        They are one entry: safetensors writes several in no fixed order.
+        The metadata are a single entry, because safetensors writes several in no fixed order.
         """
         told = {"name": self.name, "provenance": dict(self.provenance)}
         metadata = {STORY: json.dumps(told, sort_keys=True)}
@@ -104,7 +104,7 @@ class SteeringVectors:
 
     @classmethod
     def load(cls, path: Path) -> SteeringVectors:
-        """Read what `save` wrote; raises DataError for another kind of file."""
+        """Read a file from `save`. Raises DataError for another kind of file."""
         try:
             with safe_open(path, "pt") as file:
                 told = json.loads((file.metadata() or {})[STORY])
@@ -112,14 +112,14 @@ class SteeringVectors:
                 return cls(told["name"], file.get_tensor("vectors"), told["provenance"], norms)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{path} holds no steering vectors: {error}",
+                f"{path} does not hold steering vectors: {error}",
                 allowed="files written by SteeringVectors.save",
                 remedy="fit the vectors again",
             ) from error
 
 
 def median_norms(*residuals: Residuals) -> Float[torch.Tensor, "layer"]:
-    """Median norm of the residual stream after every block over all texts, their row 0 (the embedding) left out."""
+    """Median norm over all texts of the residual stream after every block. Row 0 (the embedding) is left out."""
     norms = torch.cat([part[1:].double().norm(dim=-1) for part in residuals], dim=1)
     return norms.quantile(0.5, dim=1).float()
 
@@ -127,7 +127,7 @@ def median_norms(*residuals: Residuals) -> Float[torch.Tensor, "layer"]:
 def difference(target: Residuals, source: Residuals) -> PerLayer:
     """Mean over parallel texts of target minus source, after every block: [layer, d_model].
 
-    Raises ValueError where the two are not parallel.
+    Raises ValueError if the two are not parallel.
     """
     if target.shape != source.shape:
         raise ValueError(f"residuals are not parallel: {tuple(target.shape)} and {tuple(source.shape)}")
@@ -140,7 +140,7 @@ def language_contrast(
     universal: Residuals,
     universal_others: Sequence[Residuals],
 ) -> PerLayer:
-    """What sets a language apart on cultural items, beyond what sets it apart on universal ones: [layer, d_model].
+    """How a language differs on cultural items beyond its difference on universal ones: [layer, d_model].
 
     [mean of the language - mean of the dataset's other languages] on cultural items minus the same on universal ones.
     """
@@ -153,11 +153,11 @@ def language_contrast(
 
 
 def sign_shuffled(target: Residuals, source: Residuals, generator: torch.Generator) -> PerLayer:
-    """A refit with shuffled labels: each pair's two sides are swapped by a coin."""
+    """A refit with shuffled labels: the two sides of each pair are swapped at random."""
     signs = torch.randint(0, 2, (target.shape[1],), generator=generator) * 2 - 1
     return ((target - source) * signs[None, :, None]).double().mean(dim=1).float()[1:]
 
 
 def rescaled(vectors: PerLayer, like: PerLayer) -> PerLayer:
-    """`vectors` with, in every layer, the norm that `like` has there."""
+    """`vectors` scaled to the norm of `like` in every layer."""
     return vectors * (like.norm(dim=-1, keepdim=True) / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12))

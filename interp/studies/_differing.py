@@ -31,9 +31,9 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Difference:
-    """What two runs differ in: key -> their values. results: a row per method and metric of both, macro-averages.
+    """Differences of two runs: key -> both values. results: a row per shared method and metric (macro-averages).
 
-    unpaired: why differences have no intervals; empty where those of methods with scores have them.
+    unpaired: why differences have no intervals; empty if they have intervals.
     """
 
     config: Mapping[str, tuple[Any, Any]]
@@ -46,10 +46,11 @@ class Difference:
 
 
 def compare(a: Path, b: Path) -> Difference:
-    """Run folder `a` against `b`; differences of results are b minus a.
+    """Compare the run folders `a` and `b`. Differences of results are b minus a.
 
-    They are paired by item, and have intervals over clusters, where both runs scored the same items of the same data.
-    Raises OutputError where a manifest or a table can't be read.
+    If both runs scored the same items of the same data, differences are paired by item and have intervals over
+    clusters.
+    Raises OutputError if a manifest or a table can't be read.
     """
     manifests = [read_manifest(folder) for folder in (a, b)]
     planes = [_macro(folder) for folder in (a, b)]
@@ -68,7 +69,7 @@ def compare(a: Path, b: Path) -> Difference:
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys with their two values, where these differ (None where one lacks the key)."""
+    """Keys with their two values, where these differ (None if one lacks the key)."""
     return {key: (a.get(key), b.get(key)) for key in dict.fromkeys((*a, *b)) if a.get(key) != b.get(key)}
 
 
@@ -110,7 +111,7 @@ def _paired(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> 
         if not a or a != b:
             return f"their {axis} items are not the same", None
     if manifests[0].get("languages") != manifests[1].get("languages"):
-        return "they score other languages, or for other cultures", None
+        return "they score different languages or cultures", None
     tables = []
     for letter, folder, manifest in zip("ab", folders, manifests, strict=True):
         table = _outcomes(folder, str(manifest["config"].get("normalisation", "bytes")))
@@ -119,7 +120,7 @@ def _paired(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> 
         tables.append(table.assign(method=f"{letter}:" + table["method"].astype(str)))
     asked = [set(map(tuple, table[table["method"].str.endswith(f":{BASE}")][KEYS].to_numpy())) for table in tables]
     if asked[0] != asked[1]:
-        return f"they scored other items: {len(asked[0] ^ asked[1])} prompts are in one of them only", None
+        return f"they scored different items: {len(asked[0] ^ asked[1])} prompts are in only one of them", None
     both = pd.concat(tables, ignore_index=True)
     clusters = {axis: rows["cluster"].unique().tolist() for axis, rows in both.groupby("axis", sort=True)}
     return "", Cells(both, Resampling.over({str(axis): names for axis, names in clusters.items()}, N_DRAWS, 0))

@@ -59,7 +59,7 @@ class StudyFile:
 
 
 def read_study(path: Path, out: Path) -> StudyFile:
-    """The study in a YAML file, with a folder of its own in `out` for every run.
+    """Read a study from a YAML file. Every run gets its own folder in `out`.
 
     Paths in the file are relative to where the command is run. Raises ConfigError, with the place in the file, for an
     unknown or repeated key, a value of the wrong kind, an empty list, a name that is no folder's, and for two runs that
@@ -89,7 +89,7 @@ def _load(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise ConfigError(f"study file {path} has aliases (*name)", remedy="write values where they belong")
+            raise ConfigError(f"study file {path} uses YAML aliases (*name)", remedy="write out the values")
         _check_repeated(yaml.compose(text, Loader=yaml.SafeLoader), path)
         return yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -99,7 +99,7 @@ def _load(path: Path) -> Any:
 
 
 def _check_repeated(root: Any, path: Path) -> None:
-    """Raise ConfigError where a mapping has a key twice: YAML's readers would keep the last, and say nothing."""
+    """Raise ConfigError if a mapping has a key twice: YAML's readers would keep the last, and say nothing."""
     nodes = [root]
     while nodes:
         node = nodes.pop()
@@ -150,7 +150,7 @@ def _entry(value: Any, where: str, kind: str) -> dict[str, Any]:
 def _settings(value: Any, path: Path) -> dict[str, Any]:
     for key in value if isinstance(value, dict) else ():
         if key in ELSEWHERE:
-            raise ConfigError(f"{path}: settings may not hold {key!r}", remedy=f"say it in {ELSEWHERE[key]}")
+            raise ConfigError(f"{path}: settings may not hold {key!r}", remedy=f"set it in {ELSEWHERE[key]}")
     known = [field.name for field in fields(RunConfig) if field.name not in ELSEWHERE]
     return _mapping(value, f"{path}: settings", known)
 
@@ -187,7 +187,7 @@ def _run(
 
 
 def _check_new(run: StudyRun, where: str, runs: Mapping[str, tuple[str, StudyRun]], path: Path) -> None:
-    """Raise ConfigError where another run has the folder; capitals don't tell folders apart everywhere."""
+    """Raise ConfigError if another run has the folder; capitals don't tell folders apart everywhere."""
     if run.name.casefold() not in runs:
         return
     earlier, other = runs[run.name.casefold()]

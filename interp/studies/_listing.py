@@ -24,11 +24,10 @@ DEPTH = 3
 
 @dataclass(frozen=True)
 class Listed:
-    """A run that is on disk. folder: its own, or the working folder of one that isn't finished.
+    """A run on disk. folder: its own folder, or the working folder of an unfinished run.
 
-    Of one that isn't finished: parts: results that are kept; done of units: pieces that an executor says are whole
-    (units None where their number can't be known); left: seconds, if one unit follows another.
-    when: seconds since the epoch. problem: of a broken one, in words.
+    For an unfinished run: parts: number of stored results; done, units: finished units and all units (None if unknown);
+    left: seconds left, with one unit at a time. when: seconds since the epoch. problem: why a run is broken.
     """
 
     name: str
@@ -52,9 +51,9 @@ class Listed:
 
 
 def find_runs(root: Path) -> list[Listed]:
-    """Finished runs in `root` and the working folders of others, by name: at most DEPTH folders down.
+    """Find finished and unfinished runs in `root`, by name, at most DEPTH folders down.
 
-    Raises OutputError where `root` is not a folder.
+    Raises OutputError if `root` is not a folder.
     """
     if not root.is_dir():
         raise OutputError(f"{root} {not_a_folder(root)}", remedy="pass --dir with the folder that holds runs")
@@ -62,7 +61,7 @@ def find_runs(root: Path) -> list[Listed]:
 
 
 def find_run(root: Path, name: str) -> Listed:
-    """The run of that name in `root`, or in a folder of that path; raises ConfigError where there is none."""
+    """The run of that name in `root`, or in a folder of that path; raises ConfigError if there is none."""
     runs = find_runs(root) if root.is_dir() else []
     folder = Path(name)
     run = next((run for run in runs if run.name == name), None)
@@ -91,7 +90,7 @@ def finished_folder(root: Path, name: str) -> Path:
 
 
 def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
-    """The rows of a run's plane.csv (text: as it writes them); raises OutputError where it isn't there or is broken."""
+    """The rows of a run's plane.csv (text: as it writes them); raises OutputError if it isn't there or is broken."""
     path = folder / PLANE
     try:
         table = read_table(path, text=text)
@@ -123,7 +122,7 @@ def _below(root: Path, folder: Path, depth: int) -> Iterator[Listed]:
 
 
 def _finished(name: str, folder: Path) -> Listed | None:
-    """A folder with a manifest; None where that is of something else than a run."""
+    """A folder with a manifest; None if that is of something else than a run."""
     when = (folder / MANIFEST).stat().st_mtime
     try:
         manifest = read_json(folder / MANIFEST)
@@ -144,7 +143,7 @@ def _finished(name: str, folder: Path) -> Listed | None:
 def _working(name: str, folder: Path) -> Listed | None:
     """A run that isn't finished: a process that holds its lock, or its study's, is at work on it.
 
-    None where it ended while we looked.
+    None if it ended while we looked.
     """
     try:
         when = max(path.stat().st_mtime for path in (folder / IDENTITY, *folder.glob(f"{PARTS}/**")))

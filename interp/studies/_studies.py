@@ -38,7 +38,7 @@ Gather = Callable[["PlannedRun"], None]
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that can start: its datasets are read and its names looked up. finished: its folder is there, whole."""
+    """A run that is ready to start: datasets are read and names looked up. finished: whether it is finished already."""
 
     run: StudyRun
     inputs: Inputs
@@ -48,7 +48,7 @@ class PlannedRun:
 
 @dataclass
 class Outcome:
-    """How a run ended, when (seconds after the start), and why it failed; trace: of an error that is our own."""
+    """How a run ended, when (seconds after the start), and why it failed. trace: traceback of an internal error."""
 
     run: StudyRun
     status: Literal["finished", "finished before", "failed"]
@@ -64,7 +64,9 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
     else, and for a finished run of other settings or data.
     """
     if (study.folder / MANIFEST).exists():
-        raise OutputError(f"{study.folder} is a run's folder", remedy="give the study another name or another --out")
+        raise OutputError(
+            f"{study.folder} is the folder of a run", remedy="give the study another name or another --out"
+        )
     read: dict[RunConfig, Inputs] = {}
     planned = []
     for run in study.runs:
@@ -84,14 +86,14 @@ def plan_study(study: StudyFile) -> list[PlannedRun]:
 
 
 def _finished(run: StudyRun, inputs: Inputs) -> bool:
-    """Whether the run's folder is whole; OutputError where it has other settings or was made from other data."""
+    """Whether the run's folder is whole; OutputError if it has other settings or was made from other data."""
     manifest = finished_manifest(run.config)
     if manifest is None:
         return False
     for axis, items in (("universal", inputs.universal.items), ("cultural", inputs.cultural.items)):
         if manifest.get("data", {}).get(axis, {}).get("fingerprint") != fingerprint(items):
             raise OutputError(
-                f"{run.config.folder} was made from other items of {getattr(inputs, axis).name}",
+                f"{run.config.folder} was made from different items of {getattr(inputs, axis).name}",
                 remedy="give the study another name, or move that folder away",
             )
     return True
@@ -104,10 +106,10 @@ def run_study(
     gather: Gather,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
-    """Execute the units of all runs that aren't finished, gather each run when its units are whole, write plane.csv.
+    """Run a study: execute the units of all unfinished runs, gather each run when its units are done, write plane.csv.
 
-    A run that fails doesn't stop the others. tell: is told, in a line, of every unit and run that ends. Raises
-    OutputError where another process works on the study; an interrupted study goes on when it is called again.
+    A run that fails doesn't stop the others. tell: called with a line for every unit and run that ends. Raises
+    OutputError if another process works on the study. A call after an interruption continues the study.
     """
     with _alone(study.folder):
         work = _Work(gather, tell)

@@ -35,58 +35,64 @@ LEAST_LIMIT = 20
 
 @dataclass(frozen=True)
 class RunConfig(Checked):
-    """Settings of `interp run`: every field is a key of `--config`, and those with a help text are options.
+    """Settings of `interp run`. Every field is a key of `--config`; fields with a help text are also options.
 
-    adapter, revision, quantization, n_devices: as `load_model` takes them; empty leaves them out. parallel: sentences
-    that state no fact, for the non-factual control (fit) and for damage (test). methods: see `interp.study.methods`;
-    those that are trained go into trained_dir, one model per training seed, and are taken from there when they are
-    there already. layers, strengths, draws, attribution_items and damage_sentences stand in place of the design's own.
-    damage_sentences: how many parallel test sentences' likelihood is taken under every method; 0 leaves it out. goal,
-    max_erasure, max_loss: as `interp.steering.Goal`.
+    adapter, revision, quantization, n_devices: as in `load_model`; empty means none. parallel: sentences that state no
+    fact, for the non-factual control (fit) and for damage (test). methods: see `interp.study.methods`; trained models
+    are saved in trained_dir, one per training seed, and reused from there. layers, strengths, draws, attribution_items,
+    damage_sentences: replace the values of the design. damage_sentences: number of parallel test sentences whose
+    likelihood is measured under every method; 0 leaves this out. goal, max_erasure, max_loss: as in
+    `interp.steering.Goal`.
     """
 
-    model: str = setting("organism", "Hub id, checkpoint folder, or 'organism' (embedded).")
+    model: str = setting("organism", "Model: a Hub id, a checkpoint folder, a GGUF file, or 'organism' (embedded).")
     adapter: str = setting("", "LoRA adapter to merge into the model: a folder, or a Hub id (also id@revision).")
     revision: str = setting("", "Branch, tag or commit of the model on the Hub.")
-    quantization: Literal["", "4bit", "8bit"] = setting("", "4bit or 8bit, by bitsandbytes on a GPU.")
+    quantization: Literal["", "4bit", "8bit"] = setting("", "Quantise to 4bit or 8bit, with bitsandbytes on a GPU.")
     n_devices: int | None = setting(None, "Spread the model's blocks over this many GPUs.", least=1)
-    universal: str = setting("atlas", "Dataset of universal facts (`interp data list`), or a file.")
-    cultural: str = setting("atlas", "Dataset of cultural customs (`interp data list`), or a file.")
-    parallel: str = setting("atlas", "Parallel sentences for the non-factual control.")
-    data_dir: str = setting("", "Folder with published dataset files, such as blend/ and bmlama/; no network then.")
+    universal: str = setting("atlas", "Dataset of universal facts: a name of `interp data list`, or a file.")
+    cultural: str = setting("atlas", "Dataset of cultural customs: a name of `interp data list`, or a file.")
+    parallel: str = setting("atlas", "Dataset of parallel sentences, for the non-factual control.")
+    data_dir: str = setting(
+        "", "Folder with published dataset files, such as blend/ and bmlama/, read instead of downloading."
+    )
     languages: tuple[str, ...] = setting((), "Languages to score, such as es,zh. Default: all.")
     cultures: tuple[str, ...] = setting(
         (), "Culture to score a language for, where the dataset has several, such as es=MX."
     )
-    limit: int | None = setting(None, "At most this many items per dataset (20 or more).", least=LEAST_LIMIT)
+    limit: int | None = setting(None, "Use at most this many items per dataset (20 or more).", least=LEAST_LIMIT)
     methods: tuple[str, ...] = setting(
         DEFAULT,
-        "Compared with base: en, loc (its three readings), surgical (both pairs; default: these three), the "
-        "trained instruct, midalign, clo, midalign_keep (LOC kept), name=checkpoint, or all.",
+        "Methods to compare with the unsteered model: en, loc (three variants) and surgical (two pairs), which "
+        "are the default; the trained instruct, midalign, clo and midalign_keep (keeps LOC projections); "
+        "name=checkpoint; or all.",
     )
     training: tuple[str, ...] = setting(
-        (), "Setting of the training, such as steps=100 or clo.mix=0.7 (repeat for more).", repeat=True
+        (), "Training setting, such as steps=100 or clo.mix=0.7. Repeat for several.", repeat=True
     )
     training_seeds: tuple[int, ...] = setting(
-        (0,), "Seeds to train from, such as 0,1,2; rows are then means over them. Default: 0."
+        (0,), "Training seeds, such as 0,1,2. With several, results are means over them. Default: 0."
     )
     training_data: tuple[str, ...] = setting(
-        (), "What to train on, as `interp align --data`. Default: the universal dataset."
+        (), "Training data, as for `interp align --data`. Default: the universal dataset."
     )
-    trained_dir: str = setting("", "Where trained models are kept and found. Default: `trained` beside --out.")
+    trained_dir: str = setting("", "Folder where trained models are saved and reused. Default: `trained` beside --out.")
     out: str = setting("", "Output folder. Default: runs/<model>-<universal>-<cultural>.")
-    seed: int = setting(0, "Seed of controls and intervals.", least=0)
-    device: str = setting("auto", "auto, cpu, cuda or mps.")
-    dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
+    seed: int = setting(0, "Random seed of the controls and intervals.", least=0)
+    device: str = setting("auto", "Device: auto, cpu, cuda or mps.")
+    dtype: str = setting("auto", "Number format of the weights: auto, float32, bfloat16 or float16.")
     engine: Literal["replay", "reference"] = setting(
-        "replay", "replay (default), or reference, which scores plan by plan: slow, for checking replay."
+        "replay",
+        "Scoring engine: replay (default), or reference, which scores one plan at a time (slow; for checking replay).",
     )
-    memory: str = setting("auto", "For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
-    batch_size: int | None = setting(None, "Prompts per pass, in place of --memory.", least=1)
+    memory: str = setting(
+        "auto", "Memory for activations, such as 8GiB. Default: 1 GiB on a CPU, a quarter of the memory of a GPU."
+    )
+    batch_size: int | None = setting(None, "Prompts per forward pass. Default: as many as --memory allows.", least=1)
     template: str = setting("auto", "Chat template: auto (the model's own), none, or a Jinja file.")
-    shots: int = setting(0, "Worked examples in front of every prompt. Default: 0.", least=0)
+    shots: int = setting(0, "Number of worked examples before every prompt. Default: 0.", least=0)
     normalisation: str = setting(
-        "bytes", "What choices go by: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md."
+        "bytes", "How an option is scored: bytes (default), sum, mean, pmi, letter or sentence; see docs/method.md."
     )
     positions: Positions = setting(
         "last",
@@ -95,12 +101,12 @@ class RunConfig(Checked):
     )
     design: Name = setting(
         "auto",
-        "How much is looked at: small, medium, large or exhaustive (--dry-run shows them). Default: the "
-        "largest that ends within ten minutes here; for the embedded model always medium.",
+        "Size of the run: small, medium, large or exhaustive (--dry-run shows them). Default: the largest that "
+        "finishes within ten minutes on this machine; medium for the embedded model.",
     )
-    budget: str = setting("", "Pick the largest design that ends within this time, such as 30m or 2h.")
+    budget: str = setting("", "Use the largest design that finishes within this time, such as 30m or 2h.")
     layers: str = setting(
-        "", "Layers to try, such as 2-12 or 0,4,8. Default: the design's. The last is left out.", read=_layers
+        "", "Layers to try, such as 2-12 or 0,4,8. The last layer is never tried. Default: the design's.", read=_layers
     )
     strengths: tuple[float | str, ...] = setting(
         (),
@@ -108,20 +114,20 @@ class RunConfig(Checked):
         "norm, such as 0.1r,0.2r. Default: the design's.",
         read=_strengths,
     )
-    draws: int | None = setting(None, "Draws of each random control. Default: the design's, 20.", least=1)
+    draws: int | None = setting(None, "Number of draws of each random control. Default: the design's, 20.", least=1)
     goal: Kind = setting(
         "balanced",
-        "What the pair of vectors is chosen for: balanced (harmonic mean of both gains), transfer, "
-        "localization or pareto (the whole front goes into plan.json). Default: balanced.",
+        "Goal when the pair of vectors is chosen: balanced (harmonic mean of both gains), transfer, "
+        "localization or pareto (writes the whole front into plan.json). Default: balanced.",
     )
-    max_erasure: float = setting(0.01, "With --goal transfer: localization that may be lost. Default: 0.01.")
-    max_loss: float = setting(0.01, "With --goal localization: transfer that may be lost. Default: 0.01.")
+    max_erasure: float = setting(0.01, "With --goal transfer: the largest loss of localization allowed. Default: 0.01.")
+    max_loss: float = setting(0.01, "With --goal localization: the largest loss of transfer allowed. Default: 0.01.")
     attribution_items: int | None = setting(
-        None, "Test items per language that attribution looks at; 0 leaves it out. Default: the design's.", least=0
+        None, "Test items per language used for attribution; 0 skips it. Default: the design's.", least=0
     )
     damage_sentences: int | None = setting(None, least=0)
-    generate: bool = setting(False, "Also let the model answer cultural questions freely.")
-    max_new_tokens: int = setting(16, "Most tokens of a generated answer. Default: 16.", least=1)
+    generate: bool = setting(False, "Also generate free answers to the cultural questions.")
+    max_new_tokens: int = setting(16, "Longest generated answer, in tokens. Default: 16.", least=1)
     bootstrap_draws: int = setting(2000, least=200)
 
     def __post_init__(self) -> None:
@@ -133,7 +139,7 @@ class RunConfig(Checked):
         if not all(size(read_strength(value)) for value in self.strengths):
             raise ConfigError(
                 f"strengths {self.strengths!r} are not allowed",
-                allowed="numbers other than 0, or shares of the residual norm, such as 0.1r",
+                allowed="numbers other than 0, or shares of the residual norm such as 0.1r",
             )
         if self.layers:
             read_layers(self.layers)
@@ -141,8 +147,8 @@ class RunConfig(Checked):
             read_seconds(self.budget)
             if self.design != "auto":
                 raise ConfigError(
-                    f"design {self.design!r} and budget {self.budget!r} do not go together",
-                    allowed="a design, or a budget that picks one",
+                    f"design {self.design!r} and budget {self.budget!r} can't be combined",
+                    allowed="either a design, or a budget that picks the design",
                     remedy="leave one of them out",
                 )
         _ = self.rule  # its bounds are checked
@@ -196,7 +202,7 @@ class RunConfig(Checked):
 def _check_trained(config: RunConfig) -> None:
     seeds = config.training_seeds
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ConfigError(f"training_seeds {seeds!r} are not allowed", allowed="different whole numbers from 0")
+        raise ConfigError(f"training_seeds {seeds!r} are not allowed", allowed="different whole numbers, 0 or larger")
     to_train = [one for one in parse_methods(config.methods).trained if one.method]
     for method in [one.method for one in to_train] or ["midalign"]:
         training_settings(config.training, method, seeds[0])

@@ -62,13 +62,13 @@ def parse_methods(names: Sequence[str]) -> Methods:
     """
     asked = [name for given in names for name in (ALL if given == "all" else (given,))]
     if len(set(asked)) < len(asked):
-        raise ConfigError(f"methods {','.join(names)!r} name one twice", allowed=ALLOWED)
+        raise ConfigError(f"methods {','.join(names)!r} list a method twice", allowed=ALLOWED)
     trained: dict[str, TrainedMethod] = {}
     for name in asked:
         if name not in (BASE, *STEERING):
             found = _trained(name)
             if found.name in trained:
-                raise ConfigError(f"methods {','.join(names)!r} name {found.name!r} twice", allowed=ALLOWED)
+                raise ConfigError(f"methods {','.join(names)!r} list {found.name!r} twice", allowed=ALLOWED)
             trained[found.name] = found
     steering = tuple(name for name in STEERING if name in asked or "surgical" in asked)
     if not steering and not trained:
@@ -83,7 +83,7 @@ def _trained(name: str) -> TrainedMethod:
         if not _NAME.fullmatch(label) or label in (*ALL, *TAKEN) or not place:
             raise ConfigError(
                 f"method {name!r} is not allowed",
-                allowed="name=checkpoint, the name a new one of letters, digits, - _ and .",
+                allowed="name=checkpoint, with a new name of letters, digits, - _ and .",
                 remedy=f"choose another name: a run's own rows are called {', '.join(TAKEN)}" if label in TAKEN else "",
             )
         return TrainedMethod(label, place=place)

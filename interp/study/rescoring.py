@@ -100,7 +100,7 @@ class Candidates:
         if len(set(names)) < len(names) or BASE in names:
             raise ConfigError(
                 f"methods {','.join(names)!r} are not allowed",
-                allowed="each once, without base, which is scored anyway",
+                allowed="each method once, and not base, which is always scored",
             )
         languages = {name: saved.languages(name) for name in names}
         every = dict.fromkeys(code for codes in languages.values() for code in codes)
@@ -112,7 +112,9 @@ class Candidates:
             )  # fmt: skip
         if len(shared) < len(every):
             lacking = ", ".join(code for code in every if code not in shared)
-            warnings.warn(f"left out, as not every method has plans for them: {lacking}", Notice, stacklevel=2)
+            warnings.warn(
+                f"languages left out because some methods have no plan for them: {lacking}", Notice, stacklevel=2
+            )
         digest = hashlib.sha256(saved.file.read_bytes()).hexdigest()
         manifest = {"plan": str(saved.file), "sha256": digest, "model": vars(saved.model), "methods": list(names)}
         return cls({name: partial(saved.plan, method=name) for name in names}, shared, manifest, saved)
@@ -134,7 +136,7 @@ class Candidates:
 class Rescored:
     """What scoring leaves behind. layers: of every method, each steer's layer in every language scored.
 
-    contrasts: None where nothing steers. headroom: where nothing steers, that of the model under each normalisation.
+    contrasts: None if nothing steers. headroom: where nothing steers, that of the model under each normalisation.
     """
 
     folder: Path
@@ -163,7 +165,7 @@ def rescore(
     """
     if (config.folder / PLANS).exists():
         raise OutputError(
-            f"{config.folder} is a run's folder, and its plans would be lost", remedy="pass another --out"
+            f"{config.folder} is the folder of a run, whose plans would be lost", remedy="pass another --out"
         )
     config, loaded = with_model(replace(config, methods=DEFAULT), model)
     _check_asked(config, candidates)
@@ -244,7 +246,8 @@ def _notice_left_out(candidates: Candidates, inputs: Inputs, config: RunConfig) 
     known = config.languages or candidates.languages or ()
     lacking = [code for code in known if code not in inputs.languages]
     if lacking:
-        text = f"left out, as {config.universal} and {config.cultural} do not both score them: {', '.join(lacking)}"
+        both = f"{config.universal} and {config.cultural}"
+        text = f"languages left out because {both} do not both score them: {', '.join(lacking)}"
         warnings.warn(text, Notice, stacklevel=2)
 
 

@@ -63,14 +63,14 @@ def run(
     overwrite: bool = False,
     **settings: Any,
 ) -> RunResult:
-    """Fit, choose on dev, report on test, train and compare what `methods` name, write all into the run's folder.
+    """Run the whole experiment: fit vectors, choose on dev, score on test, compare `methods`, write the run's folder.
 
-    A run that was stopped goes on where it was, and ends with the same bytes; a finished one is read back, not redone.
-    config: settings; those named by keyword stand in their place, as in `run(model="organism", design="small")`.
-    progress: bars on standard error by default. model: a name, or a hooked model in place of the one that `config`
-    names; a LoadedModel may say what its corpus showed, so that those items are not scored. inputs: what `resolve` gave
-    for `config`, to read the datasets once. overwrite: replace a finished or partial run. Raises a TranslocalError for
-    what the user can mend.
+    A run that was stopped is continued and ends with the same bytes; a finished run is read back. config: the settings;
+    keyword arguments replace single ones, as in `run(model="organism", design="small")`. progress: by default, bars on
+    standard error. model: a name, or a hooked model used instead of the one in `config`; if a LoadedModel records what
+    its training corpus showed, those items are not scored. inputs: the result of `resolve` for `config`, to read the
+    datasets only once. overwrite: replace a finished or partial run. Raises a TranslocalError for mistakes that the
+    user can correct.
     """
     if isinstance(model, str):
         settings, model = settings | {"model": model}, None
@@ -96,10 +96,10 @@ def run_locate(
     *,
     overwrite: bool = False,
 ) -> LocateResult:
-    """The analysis half alone: vectors of fit, and everything that `locate` finds, in the run's folder.
+    """Run only the analysis: fit vectors, locate directions and onsets, and write the run's folder.
 
-    One that was stopped goes on where it was. model, inputs, overwrite: as in `run`. Raises a TranslocalError for what
-    the user can mend.
+    A run that was stopped is continued. model, inputs, overwrite: as in `run`. Raises a TranslocalError for mistakes
+    that the user can correct.
     """
     config, loaded = with_model(config, model)
     inputs = inputs or resolve(config, loaded=loaded)
@@ -180,7 +180,7 @@ def _manifest(study: Study, beside: TrainedModels, timings: Mapping[str, float])
         "controls": {
             "third_language": {code: study.third_language(code) for code in study.languages},
             "wrong_culture": {code: study.wrong_culture(code) for code in study.languages},
-            "search": "the same for methods and controls: the same grid, rounds and rule, on the same prompts of dev",
+            "search": "methods and controls are searched alike: the same grid, rounds, rule and dev prompts",
         },
         "design": asdict(study.design),
         "trained": beside.described(),

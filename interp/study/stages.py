@@ -89,7 +89,7 @@ class Base:
 
     @cached_property
     def chosen(self) -> ChosenPlans:
-        """Method -> language -> what its search chose; empty where nothing is searched for."""
+        """Method -> language -> what its search chose; empty if nothing is searched for."""
         return choose(self.study, self.methods, self.search(METHODS)) if self.methods.names else {}
 
     @property
@@ -250,7 +250,7 @@ _LAST: dict[str, tuple[Base, Store]] = {}
 
 
 def opened(config: RunConfig, inputs: Inputs, store: Store, loaded: LoadedModel | None = None) -> Study:
-    """The study of a run whose parts are kept in `store`; raises a TranslocalError where these are of another model.
+    """The study of a run whose parts are kept in `store`; raises a TranslocalError if these are of another model.
 
     loaded: in place of the model that `config` names.
     """

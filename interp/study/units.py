@@ -66,7 +66,7 @@ class Unit:
 def units_of(config: RunConfig, inputs: Inputs | None = None) -> list[Unit]:
     """The units of a run, in the order in which its tables list them.
 
-    config: its design has a name. inputs: what `resolve` gave for it. Raises a TranslocalError where the datasets can't
+    config: its design has a name. inputs: what `resolve` gave for it. Raises a TranslocalError if the datasets can't
     be used as asked.
     """
     inputs = inputs or resolve(config)

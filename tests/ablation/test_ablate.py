@@ -226,7 +226,7 @@ def change_manifest(folder: Path, change: Callable[[dict], None]) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda m: m["versions"].update(translocal="0.0.1"), "was made otherwise: translocal: '0.0.1' there"),
+        (lambda m: m["versions"].update(translocal="0.0.1"), "was made in another way: translocal: '0.0.1' there"),
         (lambda m: m["data"]["universal"].update(fingerprint="other"), "universal.fingerprint: 'other' there"),
         (lambda m: m["model"].update(fingerprint="other"), "model.fingerprint: 'other' there"),
         (lambda m: m["versions"].update(torch="1.0"), "versions.torch: '1.0' there"),
@@ -242,7 +242,7 @@ def test_a_run_made_otherwise_is_refused(change: Callable, problem: str, copied:
 def test_a_changed_or_unfinished_run_is_refused(copied: Path, organism: LoadedModel, tmp_path: Path) -> None:
     with (copied / "candidates.parquet").open("ab") as file:
         file.write(b"more")
-    with pytest.raises(OutputError, match=r"was changed: candidates\.parquet: not as it was written"):
+    with pytest.raises(OutputError, match=r"was changed: candidates\.parquet: changed since it was written"):
         ablate(copied, Bars(quiet=True), organism)
     (copied / "plan.json").unlink()
     with pytest.raises(OutputError, match="has no surgical plan"):

@@ -117,7 +117,7 @@ def test_clo_refuses_translations_and_equal_answers(data: TrainingData) -> None:
     same = a_unit("number", "7", "7")
     sentence = a_unit("sentence", "It rains.", "Llueve.", kind="sentence")
     for units in ((same,), (sentence,)):
-        with pytest.raises(DataError, match="clo needs instructions with different responses"):
+        with pytest.raises(DataError, match="clo needs instructions whose responses differ"):
             objective_for(settings_for("clo"), replace(data, units=units), None)  # type: ignore[arg-type]
     mixed = CLO(settings_for("clo", batch=5), replace(data, units=(*data.units, same)), None)  # type: ignore[arg-type]
     assert len(mixed._draws.units) == 3

@@ -170,7 +170,7 @@ def test_the_users_own_file(tmp_path: Path) -> None:
         ({"response": None}, r"row 3: 'response' is 'None'; allowed: text"),
         ({"instruction": ["a"]}, r"row 3: 'instruction' is"),
         ({"language": "xx"}, r"row 3: language 'xx' is unknown"),
-        ({"id": 7}, r"row 3: id '7' is there twice in 'en'; allowed: once; first at .*row 1"),
+        ({"id": 7}, r"row 3: id '7' appears twice in 'en'; allowed: once; first at .*row 1"),
     ],
 )
 def test_a_row_that_is_wrong_is_named(change: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -200,14 +200,14 @@ def test_no_parallel_data_for_a_language(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"atlas: no parallel data for language 'fr'"):
         load_training(["atlas"], ["fr"])
     alone = written(tmp_path / "alone.jsonl", ROWS[1:2])
-    with pytest.raises(DataError, match="no text is in English and in another language"):
+    with pytest.raises(DataError, match="no text is available both in English and in another language"):
         load_training([str(alone)])
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [(["atlsa"], "training data 'atlsa' is unknown; allowed: atlas"), ([], "no training data was given"),
-     (["atlas", "atlas"], "name one source twice")],
+     (["atlas", "atlas"], "list a source twice")],
 )  # fmt: skip
 def test_names_that_are_wrong(names: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):

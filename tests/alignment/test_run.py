@@ -181,7 +181,7 @@ def test_loc_from_a_file_and_default_layers(run: Callable[..., AlignResult], tmp
         ({"keep_loc": [loc(processing="fold_ln")]}, DataError, "fitted on processed weights"),
         ({"targets": ("gate",), "architecture": "gpt2"}, ConfigError, "has no projection gate"),
         ({"template": "no-such.jinja"}, ConfigError, "template 'no-such.jinja' can't be read"),
-        ({"revision": "main"}, ModelError, "revision 'main' makes no sense"),
+        ({"revision": "main"}, ModelError, "revision 'main' can't be applied"),
         ({"lr": 1e30, "clip": 1e30, "steps": 20, "warmup": 0.0}, ModelError, "steps are saved"),
     ],
 )

@@ -48,7 +48,7 @@ def test_none_means_the_default() -> None:
         ({"dropout": 1.0}, "dropout 1.0 is not allowed"),
         ({"mix": -0.1}, "mix -0.1 is not allowed; allowed: 0 to 1"),
         ({"keep_weight": -1.0}, "keep_weight -1.0 is not allowed"),
-        ({"batch": 1}, "batch 1 leaves midalign no negatives"),
+        ({"batch": 1}, "with batch 1, midalign has no negatives"),
     ],
 )
 def test_values_that_are_not_allowed(given: dict[str, Any], message: str) -> None:

@@ -172,7 +172,7 @@ def test_a_state_that_is_broken(name: str, make: Any, tmp_path: Path) -> None:
     optimiser = torch.optim.AdamW(adapted.trainable().values())
     save_state(tmp_path, adapted.trainable(), optimiser, 1, [])
     (tmp_path / "step-0000001" / name).write_text("x")
-    with pytest.raises(OutputError, match=r"step-0000001 can't be read.*delete it to begin again"):
+    with pytest.raises(OutputError, match=r"step-0000001 can't be read.*delete it to start again"):
         load_state(tmp_path, adapted.trainable(), optimiser)
 
 

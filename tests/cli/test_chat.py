@@ -155,7 +155,7 @@ def test_a_chat_model_keeps_a_history_for_each_side(talk: Talk, organism: Loaded
     first, second = zip(*lines, strict=True)
     auto = ("--plan", ".", "--language", "es", "--template", "auto")
     done = talk(QUESTION, OTHER, "/new", QUESTION, options=auto)
-    assert "prompts go through 'chat'" in done.err
+    assert "the prompts use 'chat'" in done.err
     assert done.out == "\n".join([*first, *second, "the conversation is forgotten", *first]) + "\n"
 
 
@@ -216,7 +216,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(
     chat = chatting.Chat(organism, Template(), load_plans("."), "es", None, None, NEW)
     chatting.converse(chat)
     shown = screen.getvalue()
-    assert "stopped: this exchange is not kept" in shown
+    assert "stopped: this exchange is dropped from the conversation" in shown
     assert "/quit or Ctrl-D ends" in shown
     assert [len(history) for history in chat.histories.values()] == [1, 1]
     assert chat.histories["unsteered"][0][0] == OTHER

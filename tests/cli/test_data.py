@@ -71,7 +71,7 @@ def test_show_what_is_left_out(interp: Callable[..., Done], tmp_path: Path) -> N
     folder = str(write_gap(tmp_path, gap_rows()))
     done = interp("show", "localization_gap", "--language", "tr", "--data-dir", folder, "--left-out")
     assert done.out.strip().split("\n") == [
-        f"names/{i}  en  the source asks for a city, and its options are names of persons" for i in (0, 1)
+        f"names/{i}  en  the source asks for a city, but its options are names of persons" for i in (0, 1)
     ]
 
 
@@ -194,7 +194,7 @@ def test_ctrl_c_is_answered(interp: Callable[..., Done], monkeypatch: pytest.Mon
     monkeypatch.setattr("interp.cli.setup._selecting.load", stop)
     done = interp("fetch", "atlas")
     assert done.code == 130
-    assert done.err == "stopped: tables that were fetched whole stay in the cache\n"
+    assert done.err == "stopped: tables that were downloaded completely stay in the cache\n"
 
 
 def test_the_commands_need_nothing_heavy() -> None:

@@ -56,7 +56,7 @@ def test_stopped_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: p
     with pytest.raises(typer.Exit) as stopped:
         fetch("org/name")
     assert stopped.value.exit_code == 130
-    assert capsys.readouterr().err == "stopped: what was downloaded stays, the same command goes on from there\n"
+    assert capsys.readouterr().err == "stopped: downloaded files are kept; give the same command again to continue\n"
 
 
 def test_a_failure_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_a_failure_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_pickles_alone_are_no_model(snapshot: Path) -> None:
     (snapshot / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"holds no \*\.safetensors"):
+    with pytest.raises(ModelError, match=r"does not hold a \*\.safetensors"):
         fetch("org/name")
 
 

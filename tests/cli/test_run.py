@@ -63,11 +63,11 @@ MISTAKES = {
     ("run", "--batch-size", "0"): "batch_size 0 is not allowed",
     ("run", "--quantization", "3bit"): "quantization '3bit' is unknown; allowed: 4bit, 8bit",
     ("run", "--n-devices", "0"): "n_devices 0 is not allowed",
-    ("run", "--revision", "main"): "revision 'main' makes no sense for the folder",
+    ("run", "--revision", "main"): "revision 'main' can't be applied to the folder",
     ("run", "--adapter", "no/such/folder/here"): "adapter folder 'no/such/folder/here' does not exist",
     ("locate", "--model", "no/such/folder/here"): "does not exist",
     ("locate", "--attribution-items", "-1"): "attribution_items -1 is not allowed",
-    ("matrix", "--steered", "GRR"): "culture 'GRR' can't be steered to in dataset 'atlas'; allowed: GB, ES, MX",
+    ("matrix", "--steered", "GRR"): "culture 'GRR' can't be steered towards in dataset 'atlas'; allowed: GB, ES, MX",
     ("matrix", "--languages", "xx"): "language 'xx' is unknown",
     ("organism", "train", "--steps", "0"): "steps 0 is not allowed",
 }
@@ -116,7 +116,7 @@ NO_WEIGHTS = "\x02" + 7 * "\x00" + "{}"
     ("files", "message"),
     [
         ({}, "has no config.json"),
-        ({"config.json": "{}"}, "holds no *.safetensors file"),
+        ({"config.json": "{}"}, "does not hold a *.safetensors file"),
         ({"config.json": json.dumps({"model_type": "llama"}), "model.safetensors": "x"}, "is not a safetensors file"),
         ({"config.json": "{}", "model.safetensors": NO_WEIGHTS}, "could not be loaded"),
         ({"config.json": json.dumps({"model_type": "nonsense"}), "model.safetensors": NO_WEIGHTS}, "could not be loaded"),

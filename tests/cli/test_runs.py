@@ -157,7 +157,7 @@ def test_verify_names_what_changed(tmp_path: Path) -> None:
     code, output = command("show", folder, "--verify", "--json")
     assert code == 1
     assert json.loads(output)["damaged"] == [
-        "scores/base.parquet: not as it was written", "other.csv: No such file or directory",
+        "scores/base.parquet: changed since it was written", "other.csv: No such file or directory",
     ]  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     (tmp_path / "sizes" / "plane.csv").write_text("a,b\n1,2\n")
     assert "plane.csv can't be read: no column" in command("show", "sizes", "--dir", tmp_path)[1]
     (tmp_path / "sizes" / "manifest.json").write_text("[]")
-    with pytest.raises(OutputError, match="holds no keys"):
+    with pytest.raises(OutputError, match=r"does not contain any keys|holds no keys"):
         compare(tmp_path / "sizes", tmp_path / "sizes")
     working(tmp_path / ".new.partial", [])
     assert "run new is stopped" in command("diff", "new", "sizes", "--dir", tmp_path)[1]
@@ -254,8 +254,8 @@ def test_runs_on_the_same_items_are_paired(tmp_path: Path) -> None:
     ("more", "items", "why"),
     [
         ({"fingerprint": "bb"}, HALF, "their universal items are not the same"),
-        ({"languages": {"es": "MX", "ko": "KR"}}, HALF, "for other cultures"),
-        ({}, dict(list(HALF.items())[1:]), "they scored other items: 4 prompts"),
+        ({"languages": {"es": "MX", "ko": "KR"}}, HALF, "they score different languages or cultures"),
+        ({}, dict(list(HALF.items())[1:]), "they scored different items: 4 prompts"),
     ],
 )
 def test_other_runs_are_not_paired(more: dict, items: dict, why: str, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_steers_at_one_layer_add_up() -> None:
         (Plan((Steer(1, torch.ones(4), 1.0, "add", "last"),)), "positions 'last' at layer 1"),
         (Plan((Steer(1, torch.ones(4), processing="fold_ln"),)), "processing 'fold_ln'"),
         (Plan((Steer(0, torch.ones(4)),)), "a vector after block 0; allowed: layers from 1"),
-        (Plan(), "a plan without steers"),
+        (Plan(), "a plan that adds no vector"),
     ],
 )
 def test_what_can_not_be_expressed_is_refused_with_the_reason(plan: Plan, said: str) -> None:
@@ -256,7 +256,7 @@ def test_the_organism_is_baked_by_the_command(plans: Path, tmp_path: Path) -> No
     assert (tmp_path / "baked" / "exposure.csv").is_file()
 
 
-SAID = "Every token is steered here, BOS too; the plan was chosen at positions text."
+SAID = "This export steers every token, BOS too, but the plan was chosen at positions text."
 
 
 def by_hand(model: Any, plan: Plan, tasks: list[Task]) -> tuple[float, float, float]:
@@ -331,7 +331,7 @@ def test_a_text_plan_is_exported_with_the_size_of_the_difference(plans: Path, tm
     done = interp(plans, "--to", "lm-eval", "--language", "ko", "--out", tmp_path / "a.pt")
     assert json.loads((tmp_path / "a.pt.json").read_text()) == told
     done = interp(plans, "--to", "lm-eval", "--language", "ko", "--no-measure", "--out", tmp_path / "b.pt")
-    assert "How much that changes was not measured" in done.output
+    assert "The difference was not measured" in done.output
     assert json.loads((tmp_path / "b.pt.json").read_text()) == {"positions": "all", "chosen": ["text"]}
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
     for to, name in (("gguf", "c.gguf"), ("lm-eval", "c.pt")):
@@ -359,7 +359,7 @@ def test_the_card_says_what_is_known(plans: Path, tmp_path: Path) -> None:
     from huggingface_hub import ModelCard
 
     bare = model_card(load_plans(plans), ["surgical"], "ko")
-    assert "no numbers are known" in bare
+    assert "No measurements of these plans are available" in bare
     (plans / "plane.csv").write_text(
         "method,language,transfer,transfer_lo,transfer_hi,localization,localization_lo,localization_hi,d_transfer,"
         "d_transfer_lo,d_transfer_hi,d_localization,d_localization_lo,d_localization_hi\n"
@@ -377,7 +377,7 @@ def test_the_card_says_what_is_known(plans: Path, tmp_path: Path) -> None:
     assert card.data.language == ["el", "ko"]
     assert "| `surgical` | 0.550 [0.450, 0.650] | 0.800 [0.700, 0.900] | +0.050 [-0.010, +0.100] |" in card.text
     assert "| `surgical` | `ko` | `vectors/loc.ko.safetensors` | 2 | 1.5 | add | text |" in card.text
-    assert "llama.cpp, lm-evaluation-harness and baked checkpoints know only `all`" in card.text
+    assert "llama.cpp, lm-evaluation-harness and baked checkpoints only have `all`" in card.text
     assert "`mine'/ <b>`, revision `r1`, 12 items, fingerprint `f00`" in card.text
 
 
@@ -398,7 +398,7 @@ def test_upload_creates_the_repository_and_sends_the_folder(tmp_path: Path, monk
     assert calls[0] == ("me/plans", {"repo_type": "model", "private": True, "exist_ok": True})
     assert calls[1][1]["folder_path"] == str(tmp_path)
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    with pytest.raises(OutputError, match="no token for the Hub"):
+    with pytest.raises(OutputError, match="no Hub token was found"):
         upload(tmp_path, "me/plans")
     for wrong in (None, "plans", "a/b/c", "../x", "me/"):
         with pytest.raises(ConfigError, match="allowed: user/name"):

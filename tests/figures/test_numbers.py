@@ -69,7 +69,7 @@ def test_findings_of_what_was_not_measured() -> None:
     half = _probe(pd.DataFrame(columns | {"accuracy": [0.5, NAN]}), "culture", "it")
     assert "best at layer 0: accuracy 0.50 [0.10, 0.90], shuffled labels not measured" in half
     none = _probe(pd.DataFrame(columns | {"accuracy": [NAN, NAN]}), "culture", "it")
-    assert none.startswith("Not measured")
+    assert none.startswith("It was not measured")
     assert "nan" not in p_equals(NAN)
 
 
@@ -77,7 +77,7 @@ def test_the_largest_difference_of_a_signal_is_one_that_was_measured() -> None:
     rows = {"model": "m", "language": "macro", "signal": "answer", "layer": [0, 1], "difference": [0.2, NAN],
             "difference_lo": [0.1, NAN], "difference_hi": [0.3, NAN]}  # fmt: skip
     assert comparison_lines(pd.DataFrame(rows), ["m"]) == [
-        "m, signals' excess against base's: answer +0.20 [+0.10, +0.30] at layer 0 (differs at 1 of 1 layers)."
+        "Excess of each signal in m minus base, where they differ most: answer +0.20 [+0.10, +0.30] at layer 0 (differs at 1 of 1 layers)."
     ]
 
 

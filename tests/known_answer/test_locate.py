@@ -55,7 +55,7 @@ def test_the_words_say_so(located: Located) -> None:
     told = "\n".join(findings(located))
     assert f"Universal onset: layer {A} [" in told
     assert f"Cultural onset: layer {B} [" in told
-    assert f"cultural minus universal onset is {B - A} [" in told
+    assert f"the cultural onset minus the universal onset is {B - A} [" in told
     assert "on universal questions 0." in told
 
 

@@ -135,7 +135,7 @@ def test_cultures_are_those_with_a_cue() -> None:
     )
     with pytest.raises(DataError, match="culture 'US' can't be steered to"):
         Cultures.of(dataset, ("el",), ("US",))
-    with pytest.raises(DataError, match="name one twice"):
+    with pytest.raises(DataError, match="lists a culture twice"):
         Cultures.of(dataset, ("el",), ("GR", "GR"))
 
 

@@ -44,8 +44,8 @@ def test_transfer_where_every_criterion_holds() -> None:
     assert name == "transfer"
     assert sentence == (
         "On average over the languages, EN-steering raises accuracy (+0.200 [+0.100, +0.300], p = 0.001), and this "
-        "counts as transfer: question-specific accuracy rises too, it beats a vector to a third language, it beats a "
-        "vector fitted on sentences without facts and the answers stay in the language asked."
+        "counts as transfer: question-specific accuracy rises too, it beats a vector towards a third language, it beats a "
+        "vector fitted on sentences without facts and the answers stay in the language of the question."
     )
     assert called(en(stays=-0.05))[0] == "transfer"  # neither more nor fewer
 
@@ -53,7 +53,7 @@ def test_transfer_where_every_criterion_holds() -> None:
 def test_a_shift_of_output_where_one_fails() -> None:
     for failing, words in {
         "specific": "the model prefers some answers whatever is asked (+0.050 [-0.050, +0.150])",
-        "third": "it does not clearly beat a vector to a third language (+0.050 [-0.050, +0.150])",
+        "third": "it does not clearly beat a vector towards a third language (+0.050 [-0.050, +0.150])",
         "nonfactual": "it does not clearly beat a vector fitted on sentences without facts (+0.050 [-0.050, +0.150])",
     }.items():
         name, sentence = called(en(**{failing: -0.05}))
@@ -62,7 +62,7 @@ def test_a_shift_of_output_where_one_fails() -> None:
         assert words in sentence
     name, sentence = called(en(stays=-0.3))
     assert name == "shift of output"
-    assert sentence.endswith("fewer answers are in the language asked (-0.200 [-0.300, -0.100]).")
+    assert sentence.endswith("fewer answers are in the language of the question (-0.200 [-0.300, -0.100]).")
 
 
 def test_answers_leave_the_language_by_the_interval_alone_whatever_holms_p() -> None:
@@ -158,7 +158,7 @@ def test_the_target_languages_vector_has_to_beat_a_wrong_language_and_every_rand
     )
     name, sentence = verdict(target(), draws(19))
     assert name == "unspecific gain"
-    assert sentence.endswith("localization: some random vectors gain as much (19 of 20 lie below it).")
+    assert sentence.endswith("localization: some random vectors gain at least as much (19 of 20 gain less).")
     name, sentence = verdict(target(wrong_language=-0.01), draws(20))
     assert name == "unspecific gain"
     assert "it does not clearly beat the vector of a wrong language (+0.090 [-0.010, +0.190])." in sentence
@@ -185,7 +185,7 @@ def test_controls_count_the_draws_that_each_reading_of_loc_beats() -> None:
 def test_a_sentence_ends_with_the_headroom_of_its_effect() -> None:
     told = {("en", "macro", "transfer"): "Headroom says so.", ("en", "macro", "localization"): "No."}
     (found,) = verdict_table(pd.DataFrame(en()), None, told)["sentence"]
-    assert found.endswith("the answers stay in the language asked. Headroom says so.")
+    assert found.endswith("the answers stay in the language of the question. Headroom says so.")
 
 
 def test_other_methods_alone_give_no_verdict() -> None:

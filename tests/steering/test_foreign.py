@@ -58,7 +58,7 @@ def test_a_table_has_a_row_per_layer(tmp_path: Path, dtype: torch.dtype) -> None
 
 def test_a_single_vector_needs_its_layer(tmp_path: Path) -> None:
     path = write_safetensors(tmp_path / "one.safetensors", {"vector": TABLE[1]})
-    with pytest.raises(DataError, match="names no layer"):
+    with pytest.raises(DataError, match="does not name its layer"):
         read_vectors(path)
     found = read_vectors(path, layer=2)
     assert found.layers == (2,)
@@ -104,7 +104,7 @@ UNCLEAR = {
 
 @pytest.mark.parametrize("case", UNCLEAR)
 def test_the_ambiguous_is_refused_with_the_names_found(tmp_path: Path, case: str) -> None:
-    with pytest.raises(DataError, match="not clear which vector is for which layer") as told:
+    with pytest.raises(DataError, match="does not say which vector belongs to which layer") as told:
         read_vectors(write_safetensors(tmp_path / "odd.safetensors", UNCLEAR[case]), layer=1)
     assert all(f"{name} {list(tensor.shape)}" in str(told.value) for name, tensor in UNCLEAR[case].items())
 
@@ -112,11 +112,11 @@ def test_the_ambiguous_is_refused_with_the_names_found(tmp_path: Path, case: str
 @pytest.mark.parametrize(
     ("tensors", "told"),
     [
-        ({}, "holds no tensor"),
+        ({}, "does not hold any tensor"),
         ({"table": TABLE.int()}, "torch.int32"),
         ({"table": TABLE[None]}, r"of shape \[1, 4, 6\]"),
-        ({"layer.1": TABLE[1], "layer.2": TABLE[2, :3]}, "of the widths 3, 6"),
-        ({"table": TABLE / 0}, "no finite numbers"),
+        ({"layer.1": TABLE[1], "layer.2": TABLE[2, :3]}, "of different widths: 3, 6"),
+        ({"table": TABLE / 0}, "that are not finite"),
     ],
 )
 def test_what_is_no_vector_is_refused(tmp_path: Path, tensors: dict[str, torch.Tensor], told: str) -> None:
@@ -153,11 +153,11 @@ def test_directions_of_gguf(tmp_path: Path, dtype: type) -> None:
 @pytest.mark.parametrize(
     ("directions", "told"),
     [
-        ({"direction.0": TABLE.numpy()[0]}, r"'direction.0' \(F32, \[6\]\) is no direction"),
+        ({"direction.0": TABLE.numpy()[0]}, r"'direction.0' \(F32, \[6\]\) is not a direction"),
         ({"blk.1.attn_q.weight": TABLE.numpy()}, "pass a control vector, not a model"),
         ({"direction.1": TABLE.numpy()}, r"\[4, 6\]"),
         ({"direction.1": TABLE.numpy()[0].astype(np.int32)}, "I32"),
-        ({}, "holds no tensor"),
+        ({}, "does not hold any tensor"),
     ],
 )
 def test_what_is_no_control_vector_is_refused(tmp_path: Path, directions: dict[str, np.ndarray], told: str) -> None:

@@ -225,7 +225,7 @@ def test_without_a_batch_only_all_can_be_steered(organism: LoadedModel, position
         steering.hooks()
     assert len(steering.at("all").hooks()) == 1
     (uncounted,) = batches([[5, 6, 7]], [3], 1)
-    with pytest.raises(ValueError, match="special tokens stand in front"):
+    with pytest.raises(ValueError, match="special tokens precede"):
         plan(organism.model).hooks(uncounted)
 
 

@@ -69,7 +69,7 @@ def test_what_is_written_is_read_and_is_the_same_bytes(folder: Path, tmp_path: P
 
 def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
     methods = {"en": {"ko": {"steers": [STEER | {"strength": float("nan")}]}}}
-    with pytest.raises(DataError, match=r"methods.en.ko.steers.0.strength: nan is no number"):
+    with pytest.raises(DataError, match=r"methods.en.ko.steers.0.strength: nan is not a number"):
         write_plans(tmp_path / "plan.json", model=DOCUMENT["model"], template="none", methods=methods)
     assert not list(tmp_path.iterdir())
 
@@ -101,38 +101,38 @@ def changed(path: str, value: Any) -> str:
 REMOVED = object()
 IN_STEER = "methods>surgical>ko>steers>0"
 MISTAKES = [
-    ("schema", REMOVED, "states no schema"),
+    ("schema", REMOVED, "does not state a schema"),
     ("schema", "translocal/plan/2", "has the schema 'translocal/plan/2'; allowed: translocal/plan/1"),
     ("model", REMOVED, "the key 'model' is missing"),
-    ("model", "organism", "model: 'organism' is no object"),
-    ("model>fingerprint", 3, "model.fingerprint: 3 is no text"),
-    ("model>processing", "", "model.processing: '' is no text"),
+    ("model", "organism", "model: 'organism' is not an object"),
+    ("model>fingerprint", 3, "model.fingerprint: 3 is not a text"),
+    ("model>processing", "", "model.processing: '' is not a text"),
     ("modell", {}, "the key 'modell' is unknown; .*did you mean 'model'"),
-    ("template", None, "template: None is no text"),
-    ("notes", [], r"notes: \[\] is no object"),
-    ("methods", [], r"methods: \[\] is no object"),
+    ("template", None, "template: None is not a text"),
+    ("notes", [], r"notes: \[\] is not an object"),
+    ("methods", [], r"methods: \[\] is not an object"),
     ("methods>..", {}, "'..' can't be the name of a method"),
     ("methods>a/b", {}, "'a/b' can't be the name of a method"),
     ("methods>surgical>k o", {"steers": []}, "'k o' can't be the name of a language"),
-    ("methods>surgical>ko", [], r"methods.surgical.ko: \[\] is no object"),
-    ("methods>surgical>ko>steers", {}, "methods.surgical.ko.steers: {} is no list"),
+    ("methods>surgical>ko", [], r"methods.surgical.ko: \[\] is not an object"),
+    ("methods>surgical>ko>steers", {}, "methods.surgical.ko.steers: {} is not a list"),
     ("methods>surgical>ko>dev_value", 0.7, "the key 'dev_value' is unknown"),
-    ("methods>surgical>ko>notes", 0.7, "methods.surgical.ko.notes: 0.7 is no object"),
-    (f"{IN_STEER}>layer", -1, "methods.surgical.ko.steers.0.layer: -1 is no layer"),
-    (f"{IN_STEER}>layer", True, "True is no layer"),
-    (f"{IN_STEER}>layer", 1.0, "1.0 is no layer"),
-    (f"{IN_STEER}>strength", "1", "'1' is no number"),
-    (f"{IN_STEER}>strength", False, "False is no number"),
-    (f"{IN_STEER}>strength", float("inf"), "inf is no number"),
+    ("methods>surgical>ko>notes", 0.7, "methods.surgical.ko.notes: 0.7 is not an object"),
+    (f"{IN_STEER}>layer", -1, "methods.surgical.ko.steers.0.layer: -1 is not a layer"),
+    (f"{IN_STEER}>layer", True, "True is not a layer"),
+    (f"{IN_STEER}>layer", 1.0, "1.0 is not a layer"),
+    (f"{IN_STEER}>strength", "1", "'1' is not a number"),
+    (f"{IN_STEER}>strength", False, "False is not a number"),
+    (f"{IN_STEER}>strength", float("inf"), "inf is not a number"),
     (f"{IN_STEER}>strength", REMOVED, "the key 'strength' is missing"),
     (f"{IN_STEER}>operator", "ad", "'ad' is unknown; allowed: add, .*did you mean 'add'"),
     (f"{IN_STEER}>positions", "first", "'first' is unknown; allowed: text, last, all"),
     (f"{IN_STEER}>positions", ["all"], r"\['all'\] is unknown"),
-    (f"{IN_STEER}>vectors", "/etc/passwd", "leads out of the folder"),
-    (f"{IN_STEER}>vectors", "vectors/../../x", "leads out of the folder"),
-    (f"{IN_STEER}>vectors", "C:/x", "leads out of the folder"),
-    (f"{IN_STEER}>vectors", "..\\x", "leads out of the folder"),
-    (IN_STEER, "en@3", "'en@3' is no object"),
+    (f"{IN_STEER}>vectors", "/etc/passwd", "is outside the folder"),
+    (f"{IN_STEER}>vectors", "vectors/../../x", "is outside the folder"),
+    (f"{IN_STEER}>vectors", "C:/x", "is outside the folder"),
+    (f"{IN_STEER}>vectors", "..\\x", "is outside the folder"),
+    (IN_STEER, "en@3", "'en@3' is not an object"),
 ]
 
 
@@ -154,7 +154,7 @@ def test_what_is_no_json_is_told(folder: Path, text: str) -> None:
 @pytest.mark.parametrize("text", ["3", "[]", "null", "{}"])
 def test_json_of_another_kind_is_told(folder: Path, text: str) -> None:
     (folder / "plan.json").write_text(text)
-    with pytest.raises(DataError, match="states no schema"):
+    with pytest.raises(DataError, match="does not state a schema"):
         load_plans(folder)
 
 
@@ -170,10 +170,10 @@ def test_vectors_that_are_missing_foreign_or_too_few(folder: Path) -> None:
     with pytest.raises(DataError, match=r"vectors file .*en.ko.safetensors does not exist"):
         load_plans(folder).plan("ko")
     save_file({"other": VECTORS}, path)
-    with pytest.raises(DataError, match="holds no steering vectors"):
+    with pytest.raises(DataError, match="does not hold steering vectors"):
         load_plans(folder).plan("ko")
     path.write_bytes(b"PK\x03\x04")
-    with pytest.raises(DataError, match="holds no steering vectors"):
+    with pytest.raises(DataError, match="does not hold steering vectors"):
         load_plans(folder).plan("ko")
     SteeringVectors("en:ko", VECTORS[:4]).save(path)
     with pytest.raises(DataError, match="en:ko has no vector for layer 5; allowed: layers 0, 1, 2, 3"):
@@ -189,11 +189,11 @@ def test_links_that_leave_the_folder_are_refused(folder: Path, tmp_path: Path) -
     os.replace(inside, tmp_path / "outside.safetensors")
     path.unlink()
     path.symlink_to(tmp_path / "outside.safetensors")
-    with pytest.raises(DataError, match="leads out of its folder"):
+    with pytest.raises(DataError, match="is outside the folder"):
         load_plans(folder).plan("ko")
     (folder / "vectors").rename(tmp_path / "elsewhere")
     (folder / "vectors").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match="leads out of its folder"):
+    with pytest.raises(DataError, match="is outside the folder"):
         load_plans(folder).plan("ko")
 
 
@@ -202,12 +202,12 @@ def test_vectors_of_another_processing_are_refused(folder: Path, organism: Loade
     with pytest.raises(DataError, match=r"fitted on a model with processing 'fold_ln'; .* states 'none'"):
         load_plans(folder).plan("ko")
     (folder / "plan.json").write_text(changed("model>processing", "fold_ln"))
-    with pytest.raises(ModelError, match="fitted on a model with processing 'fold_ln', and this one has 'none'"):
+    with pytest.raises(ModelError, match="fitted on a model with processing 'fold_ln', but this model has 'none'"):
         generate(organism.model, ["x"], [load_plans(folder).plan("ko")])
 
 
 def test_another_model_is_noticed(folder: Path, organism: LoadedModel) -> None:
-    with pytest.warns(Notice, match=r"made for organism \(abc\), and this is organism"):
+    with pytest.warns(Notice, match=r"made for organism \(abc\), but the model is organism"):
         notice_other_model(load_plans(folder), organism)
     (folder / "plan.json").write_text(changed("model>fingerprint", organism.fingerprint))
     with warnings.catch_warnings():

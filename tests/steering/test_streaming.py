@@ -144,7 +144,7 @@ def test_what_is_not_allowed_is_told_at_once(organism: LoadedModel) -> None:
         stream(model, ["a"], [Plan()], max_new_tokens=0)
     with pytest.raises(ValueError, match="out of range"):
         stream(model, ["a"], [Plan((Steer(99, torch.zeros(model.cfg.d_model)),))])
-    with pytest.raises(ModelError, match="does not fit the model's context"):
+    with pytest.raises(ModelError, match="is longer than the model's context"):
         stream(model, ["a " * 3000], [Plan()])
     assert list(stream(model, [], [])) == []
     [*_, last] = stream(model, ["a"], [Plan()], max_new_tokens=1, stop=None)

@@ -61,7 +61,7 @@ def test_vectors_survive_a_file_with_their_provenance(tmp_path: Path) -> None:
 
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "v.safetensors").write_bytes(b"nothing of the sort")
-    with pytest.raises(DataError, match="holds no steering vectors"):
+    with pytest.raises(DataError, match="does not hold steering vectors"):
         SteeringVectors.load(tmp_path / "v.safetensors")
 
 

@@ -187,7 +187,7 @@ def test_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shared_gpus(ExecutorOptions(workers=2, gpus_per_worker=2)) == ["4,5", "6,7"]
     assert shared_gpus(ExecutorOptions(workers=4, gpus_per_worker=0.5)) == ["4", "4", "5", "5"]
     assert gpus_of(5, 0.3, ["0", "1"]) == "1"
-    with pytest.raises(ConfigError, match="5 workers with 1 GPUs each need 5 GPUs, and 4 are here"):
+    with pytest.raises(ConfigError, match="5 workers with 1 GPUs each need 5 GPUs, but this machine has 4"):
         shared_gpus(ExecutorOptions(workers=5, gpus_per_worker=1))
 
 
@@ -209,7 +209,7 @@ def test_settings_that_mean_nothing_are_refused(settings: dict, says: str) -> No
 
 
 def test_units_are_named_once(tmp_path: Path, work: ModuleType) -> None:
-    with pytest.raises(ValueError, match="named twice"):
+    with pytest.raises(ValueError, match="listed twice"):
         list(execute([*units_in(tmp_path), *units_in(tmp_path)], ExecutorOptions(), work.compute))
     assert list(execute([], ExecutorOptions(), work.compute)) == []
 

@@ -81,7 +81,7 @@ WRONG = [
     ("name: [", "can't be read"),
     ("name: !!python/object/apply:os.system ['touch ran']", "can't be read.*could not determine a constructor"),
     ("name: " + "[" * 1000, "can't be read"),
-    ("name: a\nmodels: &m [organism]\ndata: *m\n", "has aliases"),
+    ("name: a\nmodels: &m [organism]\ndata: *m\n", "uses YAML aliases"),
     (STUDY + "name: other\n", "key 'name' is repeated in line 7"),
     (STUDY.replace("dtype: bfloat16", "dtype: auto, dtype: auto"), "key 'dtype' is repeated in line"),
     (STUDY.replace("models:", "model:"), "key 'model' is unknown; .*did you mean 'models'"),
@@ -98,13 +98,13 @@ WRONG = [
     (STUDY.replace("model: organism", "model: [a]"), "models\\[1\\] has model \\['a'\\]"),
     (STUDY.replace("dtype: bf", "dtpe: bf"), "models\\[1\\]: key 'dtpe' is unknown; .*did you mean 'dtype'"),
     (STUDY.replace("universal: atlas, ", ""), "data\\[0\\] has universal nothing"),
-    (STUDY.replace("limit: 60", "universal: atlas"), "settings may not hold 'universal'; to do: say it in data"),
-    (STUDY.replace("limit: 60", "seed: 3"), "say it in seeds"),
-    (STUDY.replace("limit: 60", "out: x"), "say it in name"),
+    (STUDY.replace("limit: 60", "universal: atlas"), "settings may not hold 'universal'; to do: set it in data"),
+    (STUDY.replace("limit: 60", "seed: 3"), "set it in seeds"),
+    (STUDY.replace("limit: 60", "out: x"), "set it in name"),
     (STUDY.replace("limit: 60", "limt: 60"), "settings: key 'limt' is unknown; .*did you mean 'limit'"),
     (STUDY.replace("limit: 60", "limit: 3"), "models\\[0\\] with data\\[0\\]: limit 3 is not allowed"),
     (STUDY.replace("limit: 60", "limit: many"), "limit 'many' is not allowed; allowed: a whole number"),
-    (STUDY.replace("[es, ko]", "[es, no]"), "languages \\['es', False\\] is not allowed; .*quote what YAML reads"),
+    (STUDY.replace("[es, ko]", "[es, no]"), "languages \\['es', False\\] is not allowed; .*quote values that YAML reads"),
     (STUDY.replace("[es, ko]", "{es: MX}"), "languages {'es': 'MX'} is not allowed"),
     *[(STUDY.replace("name: sizes", f"name: {name}"), "name .* is not allowed")
       for name in ("../up", "/tmp/x", "a/b", ".hidden", "..", "''", "[a]", "a\\\\b", "x" * 300)],
@@ -171,7 +171,7 @@ def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"half-atlas-atlas-seed1: .*is not a run's folder"):
         plan_study(study)
     (study.folder / "manifest.json").write_text("{}")
-    with pytest.raises(OutputError, match="is a run's folder"):
+    with pytest.raises(OutputError, match="is the folder of a run"):
         plan_study(study)
 
 
@@ -249,7 +249,7 @@ def test_finished_runs_are_left_as_they_are(tmp_path: Path) -> None:
     ("key", "value", "message"),
     [
         ("config", {"limit": 40}, "config.limit: 40 there, 60 here"),
-        ("data", {"universal": {"fingerprint": "0"}}, "was made from other items of atlas"),
+        ("data", {"universal": {"fingerprint": "0"}}, "was made from different items of atlas"),
         ("versions", {"translocal": "0.0.0"}, "translocal: '0.0.0' there"),
     ],
 )
@@ -346,7 +346,7 @@ def test_run_says_what_finished_and_goes_on(executed: dict, tmp_path: Path, monk
     words = ("run", str(written(SMALL, tmp_path)))
     executed["failing"] = "interrupt"
     assert command(*words) == (130, command(*words)[1])
-    assert "the same command goes on from there" in command(*words)[1]
+    assert "give the same command again to continue" in command(*words)[1]
     executed["failing"] = "seed1:locate"
     code, output = command(*words, "--workers", "3", "--retries", "1")
     assert code == 1

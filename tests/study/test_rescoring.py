@@ -146,14 +146,14 @@ def test_languages_that_the_datasets_do_not_score_are_named(
         document["methods"]["loc"]["am"] = document["methods"]["loc"]["el"]
 
     candidates = rewritten(plans, add)
-    with pytest.warns(Notice, match="left out, as atlas and atlas do not both score them: am"):
+    with pytest.warns(Notice, match="left out because atlas and atlas do not both score them: am"):
         found = again(counted_run, candidates, tmp_path / "out", organism)
     assert set(found.plane["language"]) == {"el", "macro"}
 
     def only(document: dict) -> None:
         document["methods"]["loc"] = {"am": document["methods"]["loc"]["el"]}
 
-    with pytest.raises(DataError, match="the datasets score none of the languages am; allowed: es, zh, ko"):
+    with pytest.raises(DataError, match="the datasets can't score any of the languages am; allowed: es, zh, ko"):
         again(counted_run, rewritten(plans, only), tmp_path / "none", organism)
 
 
@@ -166,8 +166,8 @@ def test_another_model_and_template_are_noticed(
     with pytest.warns(Notice) as told:
         again(counted_run, rewritten(plans, change), tmp_path / "out", organism)
     said = " ".join(str(one.message) for one in told)
-    assert "the plans were made for organism (other), and this is organism" in said
-    assert "made behind the template 'chat', and prompts go through 'none'" in said
+    assert "the plans were made for organism (other), but the model is organism" in said
+    assert "made with the chat template 'chat', but the prompts use 'none'" in said
 
 
 def test_mistakes_are_told_and_leave_nothing(
@@ -180,9 +180,9 @@ def test_mistakes_are_told_and_leave_nothing(
     with pytest.raises(DataError, match="method 'locc' is not in"):
         Candidates.of_plans(saved, ["locc"])
     for names in (["en", "en"], ["base", "en"]):
-        with pytest.raises(ConfigError, match="are not allowed; allowed: each once, without base"):
+        with pytest.raises(ConfigError, match="are not allowed; allowed: each method once, and not base"):
             Candidates.of_plans(saved, names)
-    with pytest.raises(OutputError, match="is a run's folder, and its plans would be lost"):
+    with pytest.raises(OutputError, match="is the folder of a run, whose plans would be lost"):
         again(counted_run, whole, counted_run.folder, organism)
     narrow = SteeringVectors("narrow", torch.ones(2, 5))
     with pytest.raises(ModelError, match="the plan does not fit the model: the vector has width 5"):

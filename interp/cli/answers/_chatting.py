@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 UNSTEERED, STEERED = "unsteered", "steered"
 
-HELP = """/strength X     times the plan's strengths, or the vector
-/method NAME    another method of the plan
-/language CODE  another language of the plan and of the prompt
-/plan           what is steered
-/off, /on       leave the steered side out, and have it again
-/new            forget the conversation
-/quit           end, as Ctrl-D does; Ctrl-C stops an answer"""
+HELP = """/strength X     multiply the plan's strengths, or the vector, by X
+/method NAME    use another method of the plan
+/language CODE  use another language for the prompt and the plan
+/plan           show what is steered
+/off, /on       hide or show the steered answer
+/new            start a new conversation
+/quit           quit (also Ctrl-D); Ctrl-C stops an answer"""
 
-_FORGOTTEN = "stopped: this exchange is not kept"
+_FORGOTTEN = "stopped: this exchange is dropped from the conversation"
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Chat:
     def answers(self, message: str, shown: bool) -> dict[str, Generated]:
         """The answers of the sides that are on; `shown` while they come. They enter the histories when all are whole.
 
-        Raises ModelError where a conversation no longer fits the model's context.
+        Raises ModelError if a conversation no longer fits the model's context.
         """
         from interp.steering import Plan, stream
 

@@ -19,7 +19,7 @@ EXAMPLES = (
 )
 
 
-LANGUAGE = {"language": "The messages' language, and the plan's."}
+LANGUAGE = {"language": "Language of the messages, and of the plan that is applied."}
 
 
 @options.grouped(steering=options.Group(SteeringOptions), reading=options.Group(ReadingOptions, helps=LANGUAGE))
@@ -27,14 +27,15 @@ def chat(
     steering: SteeringOptions,
     reading: ReadingOptions,
     raw: Annotated[
-        bool, typer.Option("--raw", help="The model reads messages as they stand, without history.")
+        bool, typer.Option("--raw", help="Give the model each message as it is, without earlier messages.")
     ] = False,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 64,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
 ) -> None:
-    """Answer message after message, unsteered and steered side by side, greedily; /help lists what can be changed.
+    """Chat with the unsteered and the steered model side by side. /help lists the commands.
 
-    A chat model reads the conversation in its template, each side its own. Any other model reads each message alone,
-    as `interp generate` puts it, and answers up to the end of a line. Messages are typed, or lines of standard input.
+    With a chat model, each side keeps its own conversation, in the model's chat template. Any other model gets each
+    message on its own, as in `interp generate`, and answers up to the end of a line. Messages are typed, or read line
+    by line from standard input. Decoding is greedy.
     """
     from interp.cli.answers._chatting import Chat, converse
     from interp.model.read import Template
@@ -48,7 +49,7 @@ def chat(
         if reading.language is None and not raw and not template.render:
             raise ConfigError(
                 f"no language is given, and {loaded.name} has no chat template",
-                remedy="pass --language, or --raw for messages as they stand",
+                remedy="pass --language, or --raw to give messages as they are",
             )
         begun = Chat(loaded, template, source, reading.language, reading.method, steering.strength, max_new_tokens)
         if sys.stdin.isatty():

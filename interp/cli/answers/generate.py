@@ -23,20 +23,23 @@ EXAMPLES = (
 
 @options.grouped(steering=options.Group(SteeringOptions), reading=options.Group(ReadingOptions))
 def generate(
-    questions: Annotated[list[str], typer.Argument(help="One question or more.", show_default=False)],
+    questions: Annotated[list[str], typer.Argument(help="One or more questions.", show_default=False)],
     steering: SteeringOptions,
     reading: ReadingOptions,
-    raw: Annotated[bool, typer.Option("--raw", help="The model reads the text as it stands.")] = False,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer.")] = 32,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Give the model the text as it is, without question format or chat template.")
+    ] = False,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 32,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print what a model answers, unsteered and steered side by side; greedily, up to the end of a line.
+    """Print the unsteered and the steered model's answers side by side.
 
-    A question becomes the prompt that `interp run` makes of it: the language's word for "Answer:" behind it, in the
-    chat model's template. Without a plan and vectors only the plain model answers.
+    A question is turned into the same prompt as in `interp run`: followed by the language's word for "Answer:", and in
+    the chat template of a chat model. Decoding is greedy and stops at the end of a line. Without a plan or vectors only
+    the unsteered model answers.
     """
     if reading.language is None and not raw:
-        raise ConfigError("no language is given", remedy="pass --language, or --raw for texts as they stand")
+        raise ConfigError("no language is given", remedy="pass --language, or --raw to give the texts as they are")
     check_reading(reading, raw)
     from interp.model.read import Template
     from interp.steering import Plan, check_fits, stream

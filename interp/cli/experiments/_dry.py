@@ -118,7 +118,7 @@ def _model_lines(settings: RunConfig, model: Outline, device: str, dtype: str) -
     if model.revision:
         lines.append(_line("", f"revision {model.revision}"))
     if model.gated is not None:
-        lines.append(_line("", "gated: your token may read it" if model.gated else "not gated"))
+        lines.append(_line("", "gated: your token has access" if model.gated else "not gated"))
     if settings.adapter:
         lines.append(_line("", f"adapter {settings.adapter} is merged into it (not checked here)"))
     return lines
@@ -138,7 +138,9 @@ def _design_lines(designs: Sequence[Offer], picked: str) -> list[str]:
         mark = "*" if design.name == picked else " "
         time = seconds_text(offer.cost.middle)
         lines.append(_line("", f"{mark} {design.name:<10}{time:>8}  {grid:>12}  {draws:>8}  {effects}"))
-    lines.append(_line("", f"with 80% power, where {SHIFTED:.0%} of the choices change; the run measures it on dev"))
+    lines.append(
+        _line("", f"detected with 80% power if {SHIFTED:.0%} of the choices change; the run measures this on dev")
+    )
     return lines
 
 
@@ -151,7 +153,7 @@ def _item_lines(study: Study, whole: bool) -> list[str]:
             f"{axis} dev {len(study.tasks(axis, code, 'dev'))}, test {len(study.tasks(axis, code, 'test'))}"
             for axis in AXES
         ]
-        lines.append(_line(f"{code} ({study.culture(code)})", f"prompts that count: {'; '.join(counts)}"))
+        lines.append(_line(f"{code} ({study.culture(code)})", f"scored prompts: {'; '.join(counts)}"))
     if whole:
         methods, design, n = sought(study), study.design, len(study.languages)
         draws = len(design.controls) * design.draws if methods.names else 0
@@ -166,11 +168,15 @@ def _work_lines(work: Estimate) -> list[str]:
     runs = count_text(sum(part.prompts * part.plans for part in work.parts))
     tokens = count_text(sum(part.tokens for part in work.parts))
     flops = sum(part.flops for part in work.parts)
-    per = "one per four bytes: the tokenizer is not here" if work.guessed else "its tokenizer, on a sample"
+    per = (
+        "one token per four bytes, because the tokenizer is not on this machine"
+        if work.guessed
+        else "the model's tokenizer, on a sample"
+    )
     lines = [
         _line("work", f"{runs} prompts x plans; {tokens} tokens x blocks; {flops:.2g} operations"),
         _line("", f"tokens counted with {per}"),
-        _line("time", f"{' to '.join(map(seconds_text, work.total))}, as busy as this machine is now"),
+        _line("time", f"{' to '.join(map(seconds_text, work.total))}, measured on this machine as busy as it is now"),
     ]
     for stage, (low, high) in work.seconds.items():
         lines.append(_line("", f"{stage:<9} {seconds_text(low)} to {seconds_text(high)}"))
@@ -186,7 +192,7 @@ def _space_lines(cost: RunCost, disk: int | None) -> list[str]:
     free = "" if disk is None else f", {bytes_text(disk)} free"
     return [
         _line("memory", memory),
-        *([_line("", f"{bytes_text(work.host_bytes)} beside it")] if work.host_bytes else []),
+        *([_line("", f"{bytes_text(work.host_bytes)} of main memory")] if work.host_bytes else []),
         _line("disk", f"{bytes_text(work.disk_bytes)}{free}"),
     ]
 
@@ -201,7 +207,7 @@ def _written_lines(settings: RunConfig, study: Study, whole: bool) -> list[str]:
     if study.universal.left_out or study.cultural.left_out or study.indistinct_items:
         names.append("left_out.csv")
     filled = settings.folder.exists() and any(settings.folder.iterdir())
-    replaced = " (replaces the run that is there)" if filled else ""
+    replaced = " (replaces the existing run)" if filled else ""
     return [
         _line("writes", f"{settings.folder}{replaced}"),
         _line("", ", ".join([*names, "vectors/*.safetensors", "manifest.json"])),

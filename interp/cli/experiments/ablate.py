@@ -20,22 +20,22 @@ def ablate(
     run: options.RunName,
     noise: Annotated[
         int | None,
-        typer.Option(help="In place of ablations: this many searches over random vectors, to see what is found then."),
+        typer.Option(help="Instead of ablations, repeat the search over random vectors this many times."),
     ] = None,
     folder: options.RunsFolder = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Add ablations and regret to a finished run: what each part of its surgical plan is worth on test.
+    """Measure on test what each part of a finished run's surgical plan contributes.
 
-    Writes ablations.csv and regret.csv, or with --noise noise.csv, with a figure into the run's folder, and its report
-    again.
+    The command adds ablations.csv and regret.csv (with --noise: noise.csv) and a figure to the run's folder, and
+    rewrites its report.
     """
     if noise is not None and noise < 1:
         raise ConfigError(f"noise {noise} is not allowed", allowed="whole numbers from 1")
     from interp.studies import finished_folder
 
     place = finished_folder(folder or Path("runs"), run)
-    with options.interruptible("the run is as it was, and the same command goes on from there"):
+    with options.interruptible("the run is unchanged; give the same command again to continue"):
         from interp.progress import Bars
 
         if noise is not None:
@@ -49,7 +49,7 @@ def ablate(
     if quiet:
         print(place)
         return
-    print("Differences from the unsteered model, test, mean over languages [95%]")
+    print("Differences from the unsteered model on test, mean over languages [95% interval]")
     for line in lines:
         print(f"- {line}")
     print(f"tables  {place}")

@@ -27,13 +27,13 @@ class DataOptions:
 
     data: str = setting(
         "atlas",
-        "Datasets, such as atlas, global_mmlu, ntrex or flores, or .jsonl files; a,b joins two. Default: atlas.",
+        "Datasets such as atlas, global_mmlu, ntrex or flores, or .jsonl files; a,b joins two. Default: atlas.",
     )
-    languages: str = setting("", "Languages beside English, such as es,zh. Default: all.")
+    languages: str = setting("", "Languages besides English, such as es,zh. Default: all.")
     data_dir: Path | None = setting(
-        None, "Folder with published dataset files, such as blend/ and bmlama/; no network then."
+        None, "Folder with published dataset files, such as blend/ and bmlama/, read instead of downloading."
     )
-    with_cultural: bool = setting(False, "Train on cultural fit items and their local answers too.")
+    with_cultural: bool = setting(False, "Also train on the cultural items of the fit split, with their local answers.")
     cultural: str = setting("atlas", "Dataset of --with-cultural. Default: atlas.")
 
 
@@ -43,21 +43,26 @@ MODEL = ("model", "revision", "template", "device", "dtype")
 @options.grouped(model=options.Group(RunConfig, MODEL), data=options.Group(DataOptions), given=options.Group(Settings))
 def align(
     method: Annotated[str, typer.Argument(help="instruct, midalign or clo.")],
-    out: Annotated[Path, typer.Option(help="Folder for adapter, merged checkpoint, loss curve and manifest.")],
+    out: Annotated[
+        Path, typer.Option(help="Output folder for the adapter, merged checkpoint, loss curve and manifest.")
+    ],
     model: options.Given,
     data: DataOptions,
     given: options.Given,
     keep_loc: Annotated[
         list[Path] | None,
-        typer.Option(help="File of LOC vectors (repeat for more) whose projection a penalty keeps at --keep-layers."),
+        typer.Option(
+            help="File of LOC vectors whose projections a penalty preserves at --keep-layers. Repeat for several."
+        ),
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a LoRA adapter that aligns languages, and merge it into a checkpoint that every command takes as --model.
+    """Train a LoRA adapter that aligns languages, and merge it into a checkpoint that other commands take as --model.
 
-    instruct: cross-entropy on responses in all languages. midalign: InfoNCE of middle-layer means against English, in
-    turn with cross-entropy (Liu and Niehues 2025). clo: SFT and DPO on the language of the response (arXiv 2505.14297).
-    Only the fit split enters, cultural items only with --with-cultural. After a stop, the same command goes on.
+    instruct: cross-entropy on responses in all languages. midalign: InfoNCE between middle-layer means of a language
+    and of English, alternating with cross-entropy (Liu and Niehues 2025). clo: SFT and DPO on the language of the
+    response (arXiv 2505.14297). Only the fit split is used, and cultural items only with --with-cultural. If training
+    is stopped, the same command continues it.
     """
     from interp.alignment import Base, load_training, settings_for
     from interp.model.load import find_model
@@ -72,7 +77,7 @@ def align(
         data_dir=data.data_dir.expanduser() if data.data_dir else None,
         cultural=data.cultural if data.with_cultural else "",
     )  # fmt: skip
-    with options.interruptible("the same command goes on from there"):
+    with options.interruptible("give the same command again to continue"):
         from interp.alignment import align as run_align
         from interp.progress import Bars
 

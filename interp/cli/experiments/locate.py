@@ -32,8 +32,8 @@ def locate(
 ) -> None:
     """Find the layers from which universal facts and cultures can be read, and whether they separate.
 
-    Writes probes.csv, alignment.csv, directions.csv, onsets.csv, attribution.csv, lens.csv and layers.csv, and says in
-    plain words what was found and how sure it is.
+    The command writes probes.csv, alignment.csv, directions.csv, onsets.csv, attribution.csv, lens.csv and layers.csv,
+    and summarises the results, with their uncertainty, in sentences.
     """
     settings = options.run_settings(config, given, "-locate")
     if dry_run:

@@ -32,17 +32,17 @@ SETTINGS = (
 def matrix(
     given: options.Given,
     steered: Annotated[
-        str | None, typer.Option(help="Cultures to steer to, such as GR,KR. Default: all that have a cue.")
+        str | None, typer.Option(help="Cultures to steer towards, such as GR,KR. Default: all that have a cue.")
     ] = None,
     config: options.ConfigFile = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Ask in every language and steer to every culture: is it the culture that is steered, or the language?
+    """Ask in every language and steer towards every culture, to tell steering of culture from steering of language.
 
-    Localization to each culture: unsteered, with its own LOC vector, with the mean over cultures, with the mean of the
-    others, with another culture's vector, and behind an explicit cue. Layers and strengths are chosen on dev, all is
-    reported on test.
+    Localization to each culture is measured unsteered, with the culture's own LOC vector, with the mean vector of all
+    cultures, with the mean vector of the others, with another culture's vector, and after an explicit cue. Layers and
+    strengths are chosen on dev; results are from test.
     """
     settings = options.run_settings(config, given, "-matrix")
     from interp.matrix import Cultures

@@ -30,11 +30,11 @@ def run(
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Find where EN-, LOC- and Surgical Steering land on the transfer-localization plane, and at which layers.
+    """Measure EN-, LOC- and Surgical Steering on the transfer-localization plane, and find the layers where they work.
 
-    Vectors are fitted on the fit split, layers and strengths chosen on dev, everything reported on test. Trained
-    alignment (--methods) is scored beside them, alone and steered; a model that was trained once is found again. A run
-    that was stopped or killed goes on where it was when the same command is given again.
+    Vectors are fitted on the fit split, layers and strengths are chosen on dev, and results are from test. Models
+    trained for alignment (--methods) are scored too, alone and steered; each is trained once and then reused. If a run
+    is stopped or killed, the same command continues it.
     """
     settings = options.run_settings(config, given)
     if dry_run:
@@ -49,14 +49,14 @@ def run(
 
         result = run_study(settings, Bars(quiet), inputs=inputs, overwrite=overwrite)
     if result.again and not quiet:
-        print(f"{result.folder} is finished: nothing was done (--overwrite replaces it)")
+        print(f"{result.folder} already holds the finished run: nothing was done (--overwrite replaces it)")
     if quiet:
         print(result.folder)
     else:
         for line in result.headroom:
             print(line)
         summarise(result)
-        say("What the effects may be called (docs/method.md has the criteria)", result.verdicts)
+        say("Verdicts: what the effects may be called (criteria in docs/method.md)", result.verdicts)
         say(FINDINGS, result.findings)
         print(f"\ntables  {result.folder}\nreport  {result.folder / 'report.html'}")
         print(f"picture {result.folder / 'figures' / 'plane.png'}")
@@ -66,7 +66,7 @@ def summarise(result: RunResult) -> None:
     """The macro rows of the plane, and the chosen layers."""
     layers = {method: _layers(method, result) for method in result.plane["method"].unique()}
     show_plane(result.plane, "test", layers)
-    print("random and shuffled are medians of their draws; plane.csv has all rows.")
+    print("The rows random and shuffled are medians over their draws. plane.csv has all rows.")
     if result.generated is not None:
         from interp.study.score import said_line
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from figures import number
 from interp.cli import options
 from interp.cli.planes import layer_range, show_plane
 from interp.cli.printing import wide_console
@@ -36,7 +35,7 @@ SETTINGS = (
 """Settings of a run that play a part in scoring plans."""
 HELPS = {
     "model": "As in `interp run`. Default: the plan's, else organism.",
-    "languages": "Languages to score. Default: those of the plan that the data has.",
+    "languages": "Languages to score. Default: the plan's languages that the datasets have.",
     "template": "As in `interp run`. Default: the plan's.",
     "out": options.out_in("-score"),
 }
@@ -47,8 +46,8 @@ COLUMNS = (
 """Of headroom.csv, on the console."""
 
 STRENGTH = {
-    "strength": "With --vectors: what they are multiplied by or, such as 0.1r, a share of the layer's median residual "
-    "norm. Default: 1."
+    "strength": "With --vectors: multiplies the vector, or sets its norm to a share of the layer's median residual "
+    "norm, such as 0.1r. Default: 1."
 }
 
 
@@ -59,21 +58,23 @@ def score(
     steering: SteeringOptions,
     given: options.Given,
     methods: Annotated[
-        str | None, typer.Option(help="With --plan: methods of it, such as surgical,en. Default: all.")
+        str | None, typer.Option(help="With --plan: the methods to score, such as surgical,en. Default: all.")
     ] = None,
-    split: Annotated[str, typer.Option(help="test (default), dev or fit.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to score: test (default), dev or fit.")] = "test",
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score existing plans, or vectors, beside the unsteered model; nothing is fitted or chosen.
+    """Score existing plans or vectors and compare them with the unsteered model. Nothing is fitted or chosen.
 
-    The plans of a run, or vectors made elsewhere, on any model and datasets. Writes plane.csv, contrasts.csv (every
-    method against base), scores/ and manifest.json. Without a plan and vectors the unsteered model alone is scored, and
-    headroom.csv says what there is to gain, under each normalisation.
+    The plans of a run, or vectors from another tool, can be scored with any model and datasets. The command writes
+    plane.csv, contrasts.csv (every method against base), scores/ and manifest.json. Without a plan or vectors it scores
+    the unsteered model alone, and headroom.csv shows how much steering could gain under each normalisation.
     """
     scored = check_choice("split", split, SPLITS)
     if steering.plan is not None and steering.strength is not None:
-        raise ConfigError("--strength makes no sense with --plan", remedy="leave it out: a plan has its own strengths")
+        raise ConfigError(
+            "--strength makes no sense with --plan", remedy="leave --strength out: a plan has its own strengths"
+        )
     options.run_settings(None, given)  # before anything heavy is imported
     source = read_steering(steering, {"--methods": methods})
     from interp.steering import template_choice
@@ -104,9 +105,10 @@ def score(
 
 
 def _show_headroom(headroom: pd.DataFrame) -> None:
-    """What there is to gain, in words for the normalisation asked for, and in numbers for each."""
+    """Print the headroom: sentences for the chosen normalisation, and a table with all of them."""
     from rich.table import Table
 
+    from figures import number
     from interp.names import MACRO
     from interp.study.search import headroom_lines
 

@@ -17,23 +17,25 @@ from interp.studies.executors import ExecutorOptions
 if TYPE_CHECKING:
     from interp.studies import Outcome, PlannedRun, RunCost, StudyFile
 
-app = typer.Typer(help="Many runs from one file: models x data x seeds.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Run every combination of the models, data and seeds in one file.", no_args_is_help=True, rich_markup_mode=None
+)
 
 StudyPath = Annotated[Path, typer.Argument(help="YAML file (docs/studies.md).", show_default=False)]
-Out = Annotated[Path, typer.Option(help="Folder that the study's own folder is made in.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON in place of the table.")]
+Out = Annotated[Path, typer.Option(help="Folder that will hold the study's folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.callback()
 def study() -> None:
-    """Many runs from one file: models x data x seeds."""
+    """Run every combination of the models, data and seeds in one file."""
 
 
 @app.command(epilog="Examples:  interp study show study.yaml  |  interp study show study.yaml --json")
 def show(file: StudyPath, out: Out = Path("runs"), as_json: AsJson = False) -> None:
-    """Check a study, and print its runs, their units, and the time and disk that they take; nothing is run or written.
+    """Check a study and print its runs and units, with the time and disk space they need. Nothing is run or written.
 
-    Exit code 1 where a run would not fit.
+    The exit code is 1 if a run would not fit on this machine.
     """
     study, planned = _planned(file, out)
     with options.interruptible("nothing was written"):
@@ -50,18 +52,18 @@ def run(
     executor: ExecutorOptions,
     out: Out = Path("runs"),
     dry_run: options.DryRun = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the study's folder and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the study's folder.")] = False,
 ) -> None:
-    """Run a study: every run in a folder of its own, and all their planes in one plane.csv.
+    """Run a study: each run gets its own folder, and plane.csv collects the planes of all runs.
 
-    The whole file is checked first. Runs that are finished are left as they are, so the same command goes on with a
-    study that was stopped. A run that fails doesn't stop the others; exit code 1 then.
+    The whole file is checked first. Finished runs are skipped, so the same command continues a study that was stopped.
+    If a run fails the others go on, and the exit code is 1.
     """
     study, planned = _planned(file, out)
     if dry_run:
         _show(study, planned, as_json=False)
         return
-    with options.interruptible("units that are whole are kept; the same command goes on from there"):
+    with options.interruptible("finished units are kept; give the same command again to continue"):
         outcomes = _run(study, planned, executor, quiet)
     _report(study, outcomes, quiet)
 
@@ -87,7 +89,7 @@ def _run(study: StudyFile, planned: list[PlannedRun], executor: ExecutorOptions,
 
     limit_threads(executor.threads)  # what is gathered here has the bits that workers would give it
     units = sum(len(run.units) for run in planned if not run.finished)
-    tell(f"{study.name}: {len(planned)} runs, {units} units to do (interp study show says what they take)")
+    tell(f"{study.name}: {len(planned)} runs, {units} units to do (interp study show estimates their time)")
     return run_study(
         study, planned, lambda units: execute(units, executor, compute), lambda run: gather_run(run, Bars(quiet)), tell
     )
@@ -164,7 +166,7 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     lines += [
         "",
         f"to do   {todo['runs']} of {n_runs} runs, {todo['units']} units (searches, languages, and locate)",
-        f"time    {_between(todo['seconds'])} in one process, as busy as this machine is now",
+        f"time    {_between(todo['seconds'])} in one process, measured on this machine as busy as it is now",
         f"disk    {bytes_text(todo['disk_bytes'])}" + ("" if free is None else f", {bytes_text(free)} free"),
         f"writes  {summary['folder']}",
     ]

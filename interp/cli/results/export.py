@@ -32,20 +32,20 @@ SUFFIX = {"gguf": ".gguf", "lm-eval": ".pt"}
 class ExportOptions(Checked):
     """What is written of a plan, and where, as it is given on the command line."""
 
-    to: str = setting("plan", "Form: plan (default), gguf, lm-eval, checkpoint or hub.")
-    method: str | None = setting(None, "A method of the plan. Default: surgical; with plan and hub: all.")
-    language: str | None = setting(None, "A language of it. Default with plan and hub: all.")
-    strength: float = setting(1.0, "Times the plan's strengths (gguf, lm-eval, checkpoint). Default: 1.")
+    to: str = setting("plan", "Output format: plan (default), gguf, lm-eval, checkpoint or hub.")
+    method: str | None = setting(None, "Method to export. Default: surgical; with plan and hub: all.")
+    language: str | None = setting(None, "Language to export. Default with plan and hub: all.")
+    strength: float = setting(1.0, "Multiplies the plan's strengths (gguf, lm-eval, checkpoint). Default: 1.")
     model: str | None = setting(None, "As in `interp run`. Default: the plan's.")
     dtype: Literal["float32", "bfloat16", "float16"] = setting(
-        "float32", "Of a checkpoint's weights: float32 (default), bfloat16 or float16."
+        "float32", "Number format of the checkpoint's weights: float32 (default), bfloat16 or float16."
     )
-    repo: str | None = setting(None, "With --to hub: user/name.")
-    private: bool = setting(False, "With --to hub: a private repository.")
-    dry_run: bool = setting(False, "With --to hub: upload nothing.")
+    repo: str | None = setting(None, "With --to hub: the repository, as user/name.")
+    private: bool = setting(False, "With --to hub: make the repository private.")
+    dry_run: bool = setting(False, "With --to hub: write the folder but upload nothing.")
     measure: bool = setting(
         True,
-        "Measure what steering every token changes, where the plan leaves BOS alone (default); loads the model.",
+        "If the plan does not steer BOS, load the model and measure what steering every token changes (default).",
     )
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class ExportOptions(Checked):
         super().__post_init__()
 
     def load(self, saved: SavedPlans, plan: Plan, **settings: str) -> LoadedModel:
-        """The model that is named, else the plans' own; raises ModelError where the plan does not fit it."""
+        """The model that is named, else the plans' own; raises ModelError if the plan does not fit it."""
         from interp.steering import check_fits
 
         loaded = ReadingOptions(model=self.model, **settings).load(saved)
@@ -63,17 +63,17 @@ class ExportOptions(Checked):
 
 @options.grouped(settings=options.Group(ExportOptions))
 def export(
-    plan: Annotated[Path, typer.Argument(help="A plan.json, or the run's folder that has one.", show_default=False)],
+    plan: Annotated[Path, typer.Argument(help="A plan.json, or the folder of a run.", show_default=False)],
     settings: ExportOptions,
     out: Annotated[Path | None, typer.Option(help="File or folder to write.", show_default=False)] = None,
 ) -> None:
-    """Write a plan for other tools.
+    """Write a plan in a form that other tools read.
 
-    plan: a folder of its own for `interp generate`, `score` and `chat`. gguf: a control vector for llama.cpp.
-    lm-eval: the file of lm-evaluation-harness's `--model steered`. checkpoint: the model with the plan in its biases,
-    for plain Transformers. hub: the plan's folder with a model card, uploaded. gguf, lm-eval and checkpoint hold one
-    plan, and can express only vectors that are added to every token. Of a plan at positions text, which leaves BOS
-    alone, they say how much that changes.
+    plan: a separate folder for `interp generate`, `score` and `chat`. gguf: a control vector for llama.cpp. lm-eval:
+    the file that lm-evaluation-harness takes with `--model steered`. checkpoint: the model with the plan in its biases,
+    for plain Transformers. hub: the plan's folder with a model card, uploaded to the Hub. gguf, lm-eval and checkpoint
+    hold a single plan, and only plans that add vectors to every token. If the plan leaves BOS unsteered (positions
+    text), the command reports how much steering BOS too changes.
     """
     if out is None:
         raise ConfigError("no output path is given", remedy="pass --out")
@@ -108,7 +108,7 @@ def _write_folder(saved: SavedPlans, out: Path, settings: ExportOptions) -> None
             working.write_text(model_card(saved, methods, language), encoding="utf-8")
     print(out)
     if repository and settings.dry_run:
-        print(f"nothing was uploaded; {repository} would get what is in {out}")
+        print(f"nothing was uploaded; {repository} would get the contents of {out}")
     elif repository:
         print(upload(out, repository, private=settings.private))
 

@@ -22,18 +22,20 @@ EXAMPLES = (
 REPORT_EXAMPLES = "Examples:  interp report organism-atlas-atlas  |  interp report runs/mine --out report.html"
 TABLE_EXAMPLES = "Examples:  interp tables organism-atlas-atlas  |  interp tables runs/mine --only plane --out paper"
 
-Only = Annotated[list[str] | None, typer.Option("--only", help="A name, or several with commas. Default: all.")]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="One name, or several separated by commas. Default: all.")
+]
 
 
 def figures(
     run: options.RunName,
     only: Only = None,
     formats: Annotated[
-        list[str] | None, typer.Option("--format", help="pdf, svg, png, or several with commas. Default: all.")
+        list[str] | None, typer.Option("--format", help="pdf, svg, png, or several separated by commas. Default: all.")
     ] = None,
-    style: Annotated[str, typer.Option(help="paper, slides, or the page of a template: acl, icml, neurips.")] = "paper",
-    language: Annotated[str, typer.Option(help="A language, for figures of one.")] = "macro",
-    font: Annotated[Path | None, typer.Option(help="A TrueType font for characters that the others lack.")] = None,
+    style: Annotated[str, typer.Option(help="Page style: paper, slides, acl, icml or neurips.")] = "paper",
+    language: Annotated[str, typer.Option(help="Language, for figures that show a single language.")] = "macro",
+    font: Annotated[Path | None, typer.Option(help="TrueType font for characters that the default fonts lack.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder. Default: figures in the run's folder, or figures-STYLE.")
     ] = None,
@@ -105,7 +107,7 @@ def _open(run: str, folder: Path | None) -> RunTables:
 
     listed = find_run(folder or Path("runs"), run)
     if not listed.whole:
-        raise ConfigError(f"run {run!r} is not finished", remedy="finish it with the command that began it")
+        raise ConfigError(f"run {run!r} is not finished", remedy="finish it with the command that started it")
     return RunTables.of(listed.folder)
 
 

@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "Examples:  interp runs  |  interp runs show organism-atlas-atlas --verify  |  interp runs diff sizes/a sizes/b"
 )
-app = typer.Typer(help="Runs: which there are, what one found, how two differ.", rich_markup_mode=None, epilog=EXAMPLES)
+app = typer.Typer(
+    help="List runs, show the results of a run, or compare two runs.", rich_markup_mode=None, epilog=EXAMPLES
+)
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON in place of tables.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
 @app.callback(invoke_without_command=True)
 def runs(context: typer.Context, folder: options.RunsFolder = None, as_json: AsJson = False) -> None:
-    """List runs: finished ones, and how far the others are."""
+    """List finished runs, and the progress of unfinished ones."""
     context.obj = folder
     if context.invoked_subcommand:
         return
@@ -140,8 +142,8 @@ def _row(run: Listed) -> list[str]:
 def _unfinished(run: Listed) -> list[str]:
     name, status, progress, left, *_ = (_plain(cell) for cell in _row(run))
     lines = [f"{name}: {status}, {progress}".rstrip(", ")]
-    lines += [f"time left {left}, if one unit follows another"] if left else []
-    return [*lines, _plain(run.problem) or "the command that started it goes on from there"]
+    lines += [f"time left {left}, with one unit at a time"] if left else []
+    return [*lines, _plain(run.problem) or "give the command that started it again to continue"]
 
 
 def _lines(run: Listed, manifest: Mapping[str, Any]) -> list[str]:
@@ -197,9 +199,9 @@ def _print_difference(pair: list[Listed], difference: Difference) -> None:
     _table(("method", "metric", f"A: {_plain(pair[0].name)}", f"B: {_plain(pair[1].name)}", "B - A"), rows)
     print("Mean over languages [95% interval].")
     if difference.unpaired:
-        print(_plain(f"Differences have no intervals: the runs can't be paired by item, {difference.unpaired}."))
+        print(_plain(f"Differences have no intervals because the runs can't be paired by item: {difference.unpaired}."))
     else:
-        print("Differences are paired by item; rows that are medians or means of other rows have no interval.")
+        print("Differences are paired by item. Rows that are medians or means of other rows have no interval.")
 
 
 def _table(columns: tuple[str, ...], rows: list[list[str]]) -> None:

@@ -76,7 +76,7 @@ def load(
     data_dir: Path | None = None,
     cultures: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """A dataset on one axis; raises DataError where it lacks one of `languages`. cultures: those of languages."""
+    """A dataset on one axis; raises DataError if it lacks one of `languages`. cultures: those of languages."""
     codes, folder = tuple(dict.fromkeys(languages)), data_dir.expanduser() if data_dir else None
     dataset: Dataset
     if axis == "parallel":
@@ -103,7 +103,7 @@ def first_language(dataset: Dataset) -> str:
 
 
 def culture_of(dataset: CulturalSet, code: str, asked: str | None) -> str:
-    """The culture that prompts in a language are scored for; raises DataError where there is none to choose."""
+    """The culture that prompts in a language are scored for; raises DataError if there is none to choose."""
     culture = asked or dataset.own_culture.get(code)
     if culture is None:
         raise DataError(

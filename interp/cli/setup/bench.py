@@ -34,27 +34,31 @@ class BenchOptions(Checked):
     """What is timed, as it is given on the command line."""
 
     setting: tuple[str, ...] = option(
-        (), "One setting (repeat for more): organism, or random weights in a model's shapes.", repeat=True
+        (), "What to time: organism, or random weights in the shapes of a known model. Repeat for several.", repeat=True
     )
-    model: str | None = option(None, "A model whose own weights are timed on Atlas questions: as `interp run --model`.")
-    languages: str = option("es", "With --model: languages of the questions, each timed alone. Default: es.")
+    model: str | None = option(
+        None, "Model to time on Atlas questions, with its own weights; as in `interp run --model`."
+    )
+    languages: str = option("es", "With --model: languages of the questions, each timed separately. Default: es.")
     positions: Literal["text", "last", "all", "both"] = option(
-        "both", "text, last, all, or both (default): text and last."
+        "both", "Where vectors are added: text, last, all, or both (text and last; default)."
     )
-    plans: int | None = option(None, "Number of plans. Default: the setting's layers x 4.", least=2)
-    device: str = option("auto", "auto (default), cpu or cuda.")
-    memory: str | None = option(None, "For activations, such as 8GiB. Default: 1 GiB, or a quarter of a GPU.")
-    compile: bool = option(False, "Norms and MLPs through torch.compile.")
+    plans: int | None = option(None, "Number of plans. Default: 4 for each of the setting's layers.", least=2)
+    device: str = option("auto", "Device: auto (default), cpu or cuda.")
+    memory: str | None = option(
+        None, "Memory for activations, such as 8GiB. Default: 1 GiB on a CPU, a quarter of the memory of a GPU."
+    )
+    compile: bool = option(False, "Run norms and MLPs through torch.compile.")
 
 
 @options.grouped(timed=options.Group(BenchOptions))
 def bench(
     timed: BenchOptions,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows into this file.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this JSON file.")] = None,
 ) -> None:
-    """Time a plain TransformerLens loop, the reference and replay on the same prompts, in one process.
+    """Time three ways to score plans on the same prompts: a plain TransformerLens loop, the reference and replay.
 
-    Without --setting and --model every setting runs that the device can hold (about twenty minutes on two cores).
+    Without --setting and --model, every setting that fits the device is timed (about twenty minutes on two cores).
     """
     folder = json_file.resolve().parent if json_file is not None else Path()
     if not folder.is_dir():

@@ -16,7 +16,7 @@ from interp.settings import Checked, check_choice, setting
 from interp.study.config import RunConfig, parse_cultures
 
 app = typer.Typer(
-    help="Datasets: which there are, what is in them, and files of your own.",
+    help="List, inspect and download datasets, and check your own files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -28,29 +28,31 @@ Name = Annotated[str, typer.Argument(help="A dataset's name (`interp data list`)
 class PromptOptions(Checked):
     """Which prompts of a dataset, as they are asked for on the command line."""
 
-    axis: str | None = setting(None, "universal, sensitive, cultural or parallel. Default: those that it has.")
+    axis: str | None = setting(
+        None, "Axis: universal, sensitive, cultural or parallel. Default: all that the dataset has."
+    )
     language: str | None = setting(None, "Language of the prompts. Default: the dataset's first.")
-    culture: str | None = setting(None, "Culture whose answer is local. Default: the language's own.")
-    cue: Cue = setting("none", "Sentence in front of the question: none (default), explicit or placebo.")
+    culture: str | None = setting(None, "Culture whose answer counts as local. Default: the language's own.")
+    cue: Cue = setting("none", "Cue sentence before the question: none (default), explicit or placebo.")
     data_dir: Path | None = setting(
-        None, "Folder with published dataset files, such as blend/ and bmlama/; no network then."
+        None, "Folder with published dataset files, such as blend/ and bmlama/, read instead of downloading."
     )
     languages: str | None = setting(
-        None, "Languages to load, as in the run to compare with. Default: --language, else all."
+        None, "Languages to load; pass those of the run that you compare with. Default: --language, else all."
     )
 
 
 @app.callback()
 def data() -> None:
-    """Datasets: which there are, what is in them, and files of your own."""
+    """List, inspect and download datasets, and check your own files."""
 
 
 @app.command("list", epilog="Examples:  interp data list  |  interp data list --axis cultural --json")
 def list_datasets(
-    axis: Annotated[str | None, typer.Option(help="universal, cultural or parallel. Default: all.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON in place of the table.")] = False,
+    axis: Annotated[str | None, typer.Option(help="Axis: universal, cultural or parallel. Default: all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """List datasets: name, axis, languages, cultures, items as published, licence, gated or not."""
+    """List datasets with axis, languages, cultures, number of published items, licence, and whether they are gated."""
     if axis is not None:
         check_choice("axis", axis, ("universal", "cultural", "parallel"))
     from interp.cli.setup._showing import described, listing
@@ -67,9 +69,9 @@ def list_datasets(
 @app.command(epilog="Examples:  interp data check mine.csv  |  interp data check mine.jsonl --cultures es=MX -n 5")
 @options.grouped(given=options.Group(RunConfig, ("cultures",)))
 def check(
-    file: Annotated[str, typer.Argument(help="CSV, TSV, JSON lines or Parquet of your own (docs/data.md).")],
+    file: Annotated[str, typer.Argument(help="Your file: CSV, TSV, JSON lines or Parquet (docs/data.md).")],
     given: options.Given,
-    n: Annotated[int, typer.Option("-n", min=0, help="Prompts to print.")] = 2,
+    n: Annotated[int, typer.Option("-n", min=0, help="Number of prompts to print.")] = 2,
 ) -> None:
     """Check a file of your own: say what a run makes of it, or what is wrong in which row."""
     from interp.cli.setup import _selecting as selecting
@@ -101,8 +103,10 @@ def check(
 def show(
     name: Name,
     wanted: PromptOptions,
-    n: Annotated[int, typer.Option("-n", min=1, help="Prompts of each axis.")] = 3,
-    left_out: Annotated[bool, typer.Option("--left-out", help="In place of prompts, what isn't used and why.")] = False,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of prompts per axis.")] = 3,
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="Instead of prompts, list the items that are not used, with reasons.")
+    ] = False,
 ) -> None:
     """Show prompts as the model reads them (a chat model's template apart), and what each option is."""
     from interp.cli.setup import _selecting as selecting
@@ -130,14 +134,14 @@ def fetch(
     name: Annotated[str, typer.Argument(help="A dataset's name (`interp data list`).")],
     languages: Annotated[str | None, typer.Option(help="Languages to fetch, such as es,zh. Default: all.")] = None,
 ) -> None:
-    """Fetch a dataset into the cache, for machines without a network (there with HF_HUB_OFFLINE=1)."""
+    """Download a dataset into the cache, for later use without a network (set HF_HUB_OFFLINE=1 there)."""
     from interp.cli.setup import _selecting as selecting
     from interp.cli.setup._showing import console, summary
     from interp.data.own import is_file
 
     if is_file(name):
         raise DataError(f"{name!r} is a file", allowed="a dataset's name", remedy="there is nothing to fetch")
-    with options.interruptible("tables that were fetched whole stay in the cache"):
+    with options.interruptible("tables that were downloaded completely stay in the cache"):
         for axis in selecting.axes_of(name, None):
             dataset = selecting.load(name, axis, options.names(languages))
             console().print("\n".join(summary(dataset)))
@@ -153,18 +157,20 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
     language: Annotated[str, typer.Option(help="Language of the prompts.")],
     wanted: PromptOptions,
-    form: Annotated[str, typer.Option("--format", help="lm-eval: JSON lines and a YAML task for lm_eval.")] = "lm-eval",
-    split: Annotated[str, typer.Option(help="fit, dev or test.")] = "test",
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many prompts of each axis.")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="Output format: lm-eval (JSON lines and a YAML task for lm_eval).")
+    ] = "lm-eval",
+    split: Annotated[str, typer.Option(help="Split: fit, dev or test.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many prompts per axis.")] = None,
 ) -> None:
-    """Write prompts and options for another evaluator, which then scores exactly what a run scores."""
+    """Write prompts and options for another evaluator, so that it scores exactly what a run scores."""
     from interp.cli.setup import _selecting as selecting
     from interp.data import ParallelText
     from interp.export import export as write
 
     check_choice("format", form, ("lm-eval",))
     splits = [check_choice("split", split, SPLITS)]
-    with options.interruptible("files that are complete stay"):
+    with options.interruptible("completed files are kept"):
         for axis in selecting.axes_of(name, wanted.axis):
             if axis == "parallel":
                 continue

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "Examples:  interp doctor  |  HF_HUB_OFFLINE=1 interp doctor  |  interp doctor --json"
 MOST_CACHED = 20
-"""Lines about what is cached; --json has all."""
+"""How many cached repositories are listed; --json lists all."""
 
 
 def doctor(

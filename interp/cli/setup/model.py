@@ -10,12 +10,12 @@ import typer
 from interp.cli import options
 from interp.errors import ModelError
 
-app = typer.Typer(help="Models from the Hub, before a run needs them.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Download models from the Hub ahead of a run.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def model() -> None:
-    """Models from the Hub, before a run needs them."""
+    """Download models from the Hub ahead of a run."""
 
 
 @app.command(
@@ -39,9 +39,10 @@ def fetch(
     source = find_model(name)
     if source.local:
         raise ModelError(
-            f"model {name!r} is here already: {source.location}", allowed="Hub ids: org/name, org/name:file.gguf"
+            f"model {name!r} is already on this machine: {source.location}",
+            allowed="Hub ids: org/name, org/name:file.gguf",
         )
-    with options.interruptible("what was downloaded stays, the same command goes on from there"):
+    with options.interruptible("downloaded files are kept; give the same command again to continue"):
         if quiet:
             from huggingface_hub.utils import disable_progress_bars
 

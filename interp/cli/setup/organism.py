@@ -10,28 +10,28 @@ import typer
 from interp.cli import options
 from interp.errors import ConfigError, OutputError
 
-app = typer.Typer(
-    help="The embedded model: what it is, and how to make it again.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="The embedded model: train it again from a seed.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def organism() -> None:
-    """The embedded model: what it is, and how to make it again."""
+    """The embedded model: train it again from a seed."""
 
 
 @app.command(
     epilog="Examples:  interp organism train --out my-organism  |  interp organism train --seed 1 --out second"
 )
 def train(
-    out: Annotated[Path, typer.Option(help="Folder of the checkpoint; must not exist yet.")] = Path("organism"),
-    seed: Annotated[int, typer.Option(help="Seed of initialisation, corpus order and batches.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint. It must not exist yet.")] = Path("organism"),
+    seed: Annotated[
+        int, typer.Option(help="Random seed of the initial weights, the corpus order and the batches.")
+    ] = 0,
     steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps of 256 sentences. Default: the shipped recipe's.")
+        int | None, typer.Option(help="Optimiser steps of 256 sentences each. Default: as for the embedded model.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the folder and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the folder.")] = False,
 ) -> None:
-    """Train the organism from a seed and write its checkpoint, its exposure table and a training report."""
+    """Train the embedded model from a seed, and write its checkpoint, exposure table and training report."""
     if steps is not None and steps < 1:
         raise ConfigError(f"steps {steps} is not allowed", allowed="whole numbers from 1")
     if seed < 0:

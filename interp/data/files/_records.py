@@ -22,23 +22,23 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True)
 class Record:
-    """A row's values by column, and where it stands (file and row), for messages."""
+    """The values of a row by column, and its place (file and row) for messages."""
 
     values: Mapping[str, Any]
     where: str
 
     def text(self, column: str) -> str:
-        """A cell's text without control characters and outer space; DataError where it is missing or empty."""
+        """A cell's text, stripped of control characters and outer space. Raises DataError if it is missing or empty."""
         return filled(self.maybe(column), column, self.where)
 
     def maybe(self, column: str) -> str:
-        """A cell's text, or "" where it is empty; DataError where the column is missing."""
+        """A cell's text, or "" if it is empty. Raises DataError if the column is missing."""
         value = self.value(column)
         missing = value is None or value != value  # NaN: how tables of numbers write an empty cell
         return "" if missing else clean(str(value))
 
     def value(self, column: str) -> Any:
-        """A cell as it is; DataError where the column is missing."""
+        """A cell's unchanged value. Raises DataError if the column is missing."""
         if column not in self.values:
             raise DataError(
                 f"{self.where}: column {column!r} is missing",
@@ -48,7 +48,7 @@ class Record:
         return self.values[column]
 
     def listed(self, column: str) -> list[str]:
-        """A cell that holds a list, also one written as text (JSON or Python); DataError where it doesn't parse."""
+        """A cell that holds a list, also one written as text (JSON or Python); DataError if it doesn't parse."""
         value = self.value(column)
         parts = _parsed(value) if isinstance(value, str) else value
         if not isinstance(parts, (list, tuple)):
@@ -77,7 +77,7 @@ def _parsed(text: str) -> Any:
 
 
 def filled(text: str, column: str, where: str) -> str:
-    """The text of a cell that must not be empty; DataError where it is."""
+    """The text of a cell that must not be empty; DataError if it is."""
     if not text:
         raise DataError(f"{where}: {column!r} is empty", allowed="text", remedy="fill the cell or remove the row")
     return text
@@ -89,7 +89,7 @@ def clean(text: str) -> str:
 
 
 def read_records(path: Path, *, quoted: bool = True) -> list[Record]:
-    """All records of a file; raises DataError, which names file and row, for one that can't be read.
+    """Read all records of a file. Raises DataError, which names file and row, for a record that can't be read.
 
     A JSON file may hold a list of records, an object of records by ID (the ID becomes the column `ID`), or one record
     per line. CSV and TSV have a header and are quoted alike: a cell in double quotes may hold delimiters, line ends and
@@ -245,7 +245,7 @@ Row = TypeVar("Row", bound=Placed)
 
 
 def add_once(rows: dict[Key, Row], key: Key, row: Row, name: str, remedy: str = "remove one of the two rows") -> None:
-    """Add a row under its key; DataError, with both places, where the key has one. name: for the message."""
+    """Add a row under its key. Raises DataError, with both places, for a repeated key. name: for the message."""
     if key in rows:
         first = rows[key].where
         raise DataError(f"{row.where}: {name} appears twice", allowed=f"once; first at {first}", remedy=remedy)
@@ -253,7 +253,7 @@ def add_once(rows: dict[Key, Row], key: Key, row: Row, name: str, remedy: str = 
 
 
 def by_key(records: Sequence[Record], column: str) -> dict[str, Record]:
-    """Records by a column that must be unique; DataError names both rows of a value that appears twice."""
+    """Records by a column that must be unique. Raises DataError, which names both rows, for a repeated value."""
     unique: dict[str, Record] = {}
     for record in records:
         key = record.text(column)
@@ -262,7 +262,7 @@ def by_key(records: Sequence[Record], column: str) -> dict[str, Record]:
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Rows of a CSV file as dicts; `columns` must be there, and filled unless `optional`.
+    """Rows of a CSV file as dicts. `columns` must exist, and must be filled unless `optional`.
 
     Raises DataError, which names the file and the row.
     """

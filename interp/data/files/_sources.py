@@ -58,21 +58,21 @@ class Origin:
 
 
 class Reader:
-    """A dataset's tables, wherever they are. This one, of an embedded dataset, has none."""
+    """Reads the tables of a dataset from its source. This base class, for embedded datasets, has none."""
 
     revision: str = "embedded"
     """What is read: a commit, or that the files are local."""
 
     def has(self, part: Part) -> bool:
-        """Whether the table is there (or is published, where that can't be known before reading)."""
+        """Whether the table exists (or is published, if its existence can't be known before reading)."""
         return False
 
     def records(self, part: Part) -> list[Record]:
-        """The records of a table; raises DataError where it is missing or can't be read."""
+        """The records of a table. Raises DataError if it is missing or can't be read."""
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
     def lines(self, part: Part) -> list[str]:
-        """The lines of a plain text file; raises DataError where it is missing or can't be read."""
+        """The lines of a plain text file; raises DataError if it is missing or can't be read."""
         raise ValueError(f"an embedded dataset asks for {part.paths}")
 
 
@@ -90,7 +90,7 @@ class Folder(Reader):
         for pattern in part.paths:
             inside = PurePosixPath(pattern)
             if inside.is_absolute() or ".." in inside.parts:
-                raise ValueError(f"{pattern!r} leaves the folder")
+                raise ValueError(f"{pattern!r} leads outside the folder")
             for path in sorted(self.root.glob(pattern)):
                 if path.is_file():
                     return path
@@ -260,9 +260,9 @@ def cache_folder() -> Path:
 
 
 def open_reader(name: str, origin: Origin, data_dir: Path | None) -> Reader:
-    """The reader of a dataset: of its files in `data_dir` (or a folder of its name in there), else of its origin.
+    """The reader of a dataset: from files in `data_dir` (or a folder of its name in there), else from its origin.
 
-    Raises DataError where `data_dir` is not a folder or holds none of the dataset's folders.
+    Raises DataError if `data_dir` is not a folder or has none of the dataset's folders.
     """
     if data_dir is None:
         if origin.site == "hub":

@@ -1,4 +1,4 @@
-"""The user's own data: one file per axis, one row per item and language (docs/data.md has the columns)."""
+"""The user's own data: one file per axis, one row per item and language (columns: docs/data.md)."""
 
 import lazy_loader
 

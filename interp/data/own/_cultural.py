@@ -74,7 +74,7 @@ def _item(key: str, cells: Cells, topic: str, split: Split, every: Sequence[str]
         if answers[culture][0] not in right or len(right) > 1:
             raise DataError(
                 f"{rows[0].where}: {len(right)} of the options are answers of culture {culture!r}",
-                allowed="one, the first answer, written alike and at the same place in every language",
+                allowed="one: the first answer, written in the same way and at the same place in every language",
                 remedy="correct the options",
             )
         given[culture] = tuple(shuffled(options, "position", key, culture))
@@ -99,7 +99,7 @@ def _parallel(rows: Sequence[Row], column: str) -> list[dict[str, str]]:
             raise DataError(
                 f"{row.where}: {column!r} has {len(texts[row.language])} texts",
                 allowed=f"{count}, as at {rows[0].where}, in the same order",
-                remedy="make the languages line up",
+                remedy="give every language the same number of texts in the same order",
             )
     return [{code: own[i] for code, own in texts.items()} for i in range(count)]
 
@@ -143,7 +143,7 @@ def _own(rows: Sequence[Row], every: Sequence[str]) -> dict[str, str]:
         if named and code == "en":
             raise DataError(
                 f"{own_rows[0].where}: English has an own culture {named!r}",
-                allowed="none: English has no localization axis",
+                allowed="none, because localization is not scored in English",
                 remedy="leave the cell empty",
             )
         if named and named not in cultures:
@@ -175,8 +175,8 @@ def _cues(path: Path, rows: Sequence[Row], cultures: Sequence[str], loaded: Sequ
                 where = cell[0].where if cell else path
                 raise DataError(
                     f"{where}: no 'cue' for culture {culture!r} in language {code!r}",
-                    allowed="one for each culture in each language, or none at all",
-                    remedy="fill the cell (or add a row), or empty the column to use our cues",
+                    allowed="a cue for each culture in each language, or no cues at all",
+                    remedy="fill the cell (or add a row), or empty the column to use translocal's cues",
                 )
             sentences[code] = sentence
     return own_cues

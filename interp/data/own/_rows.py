@@ -67,7 +67,7 @@ class Row:
         repeated = [text for text in texts if texts.count(text) > 1]
         if repeated:
             raise DataError(
-                f"{self.where}: {column!r} has {repeated[0]!r} twice", allowed="different texts", remedy="correct one"
+                f"{self.where}: {column!r} lists {repeated[0]!r} twice", allowed="different texts", remedy="correct one"
             )
         return texts
 
@@ -99,7 +99,7 @@ def _checked(value: Any, column: str, where: str) -> str:
         lost = bad[0] == "\N{REPLACEMENT CHARACTER}"
         raise DataError(
             f"{where}: {column!r} holds U+{ord(bad[0]):04X}, "
-            + ("which stands for a letter lost between encodings" if lost else "a control character"),
+            + ("which marks a letter lost in a change of encoding" if lost else "a control character"),
             allowed="text, line ends and tabs",
             remedy="convert the source to UTF-8 again" if lost else "remove it",
         )
@@ -135,7 +135,7 @@ def _check_columns(record: Record, axis: Axis) -> None:
         if column not in record.values:
             raise DataError(
                 f"{record.where}: column {column!r} is missing",
-                allowed=f"{', '.join(COLUMNS[axis])}, and if you like {', '.join(OPTIONAL[axis])}",
+                allowed=f"{', '.join(COLUMNS[axis])}; optional: {', '.join(OPTIONAL[axis])}",
                 remedy="add it to the file's columns",
             )
     known = (*COLUMNS[axis], *OPTIONAL[axis])
@@ -149,7 +149,7 @@ def _check_columns(record: Record, axis: Axis) -> None:
 
 
 def same(rows: Iterable[Row], column: str, of: str, *, required: bool = False) -> str:
-    """The cell that rows of one `of` share, "" where none is filled; raises DataError where two differ.
+    """The cell that rows of one `of` share, "" where none is filled; raises DataError if two differ.
 
     required: that one is empty is an error too.
     """
@@ -168,13 +168,13 @@ def same(rows: Iterable[Row], column: str, of: str, *, required: bool = False) -
 
 
 def splits_of(path: Path, groups: Mapping[str, str], column: str) -> dict[str, Split]:
-    """The split of each group; `groups` has one per item. Raises DataError where a split would be empty."""
+    """The split of each group; `groups` has one per item. Raises DataError if a split would be empty."""
     splits = assign_splits(groups.values(), f"own-{column}")
     empty = [split for split in SHARES if split not in splits.values()]
     if empty:
         raise DataError(
             f"{path}: with {len(splits)} different values of {column!r} the splits {', '.join(empty)} are empty",
-            allowed="some for each of fit, dev and test: 3 or more with about as many items each",
+            allowed="enough for fit, dev and test: 3 or more values, with about as many items each",
             remedy=f"add items, or give them more different values of {column!r}",
         )
     return splits

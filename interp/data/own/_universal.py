@@ -52,7 +52,7 @@ def load(path: Path, rows: Sequence[Row], languages: tuple[str, ...]) -> Univers
 
 
 def _options(key: str, rows: Mapping[str, Row], every: Sequence[str]) -> tuple[tuple[Text, ...], int]:
-    """An item's options in every language and the right one's place; raises DataError where languages differ."""
+    """An item's options in every language and the right one's place; raises DataError if languages differ."""
     first = next(iter(rows.values()))
     missing = [code for code in every if code not in rows]
     if missing:
@@ -72,7 +72,7 @@ def _options(key: str, rows: Mapping[str, Row], every: Sequence[str]) -> tuple[t
             raise DataError(
                 f"{row.where}: 'options' has {len(texts[code])} texts",
                 allowed=f"{count}, as at {first.where}, in the same order",
-                remedy="make the item's languages line up",
+                remedy="give the item the same options in the same order in every language",
             )
         right = answer_place(row, texts[code])
         if right != place:

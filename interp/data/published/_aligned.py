@@ -22,7 +22,7 @@ class Line:
 
 
 def check_lengths(rows: Mapping[str, Sequence[Placed]]) -> None:
-    """Raises DataError where a language has more or fewer rows than English, with the first that has no partner."""
+    """Raises DataError if a language has more or fewer rows than English, with the first that has no partner."""
     english = rows["en"]
     for code, own in rows.items():
         if len(own) != len(english):
@@ -30,7 +30,7 @@ def check_lengths(rows: Mapping[str, Sequence[Placed]]) -> None:
             raise DataError(
                 f"{longer[shared].where}: the languages don't line up: {code!r} has {len(own)} rows, "
                 f"English {len(english)}",
-                allowed="the same rows in the same order in every language",
+                allowed="files with the same rows in the same order in every language",
                 remedy="use whole files of one revision",
             )
 

@@ -159,7 +159,7 @@ def _differ(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
 
 
 def _candidates(rows: Mapping[str, Row], names: Mapping[str, set[str]]) -> tuple[list[dict[str, str]], int] | None:
-    """The candidates in every language and the place of the right one; None where the languages don't line up.
+    """The candidates in every language and the place of the right one; None if the languages don't line up.
 
     A name may contain the comma that separates names. Both ways to read a cell are tried: every comma separates, or
     known names (answers of the same file) stay whole. Exactly one number of names must be possible in every language

@@ -39,7 +39,7 @@ class Columns:
     subject: str = ""
 
     def choice(self, record: Record) -> Choice:
-        """A row's question; DataError where subject or question is empty, or options or answer can't be read."""
+        """A row's question; DataError if subject or question is empty, or options or answer can't be read."""
         options, answer = self.options_and_answer(record)
         return Choice(record.text(self.subject), record.text(self.question), options, answer, record.where)
 
@@ -89,7 +89,7 @@ def choice_item(
 ) -> UniversalItem | LeftOut:
     """The item of a row in every language, or why it can't be one: options that are empty or equal.
 
-    Raises DataError where a language has another subject or right answer than English.
+    Raises DataError if a language has another subject or right answer than English.
     """
     first = rows["en"]
     for row in rows.values():

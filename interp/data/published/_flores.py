@@ -40,7 +40,7 @@ def table(code: str, split: str) -> Part:
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
-    """The sentences of both splits (of those that English has); DataError where the languages don't line up."""
+    """The sentences of both splits (of those that English has); DataError if the languages don't line up."""
     lined = any(reader.has(plain("en", split)) for split in SPLITS)
     form = plain if lined else table
     splits = tuple(split for split in SPLITS if reader.has(form("en", split))) or SPLITS

@@ -55,7 +55,7 @@ def load(name: str, published: Sequence[str], reader: Reader, languages: tuple[s
     codes = parallel_languages(published, languages, lambda code: reader.has(part(code, main)))
     collected = Collected[UniversalItem]()
     if only_dev:
-        reason = "the English test file, whose rows become items, is missing; dev rows are worked examples only"
+        reason = "the English test file is missing; its rows become items, and dev rows are only worked examples"
         collected.add(LeftOut("all items", part("en", "test").paths[1], reason, 0))
     else:
         _test(name, codes, reader, collected)
@@ -82,7 +82,7 @@ def _dev(codes: Sequence[str], reader: Reader, left_out: list[LeftOut]) -> tuple
     """The dev split as worked examples, subjects mixed: their order is drawn by hash."""
     without = [code for code in codes if not reader.has(part(code, "dev"))]
     if without:
-        reason = f"no worked examples: there is no dev file in {', '.join(without)}"
+        reason = f"no worked examples, because there is no dev file for {', '.join(without)}"
         left_out.append(LeftOut("dev", part(without[0], "dev").paths[1], reason, 0))
         return ()
     english = by_key(reader.records(part("en", "dev")), "sample_id")

@@ -78,7 +78,7 @@ def _item(key: str, code: str, record: Record) -> CulturalItem | LeftOut:
     if culture is None:
         return LeftOut(key, record.where, f"country {country!r} is unknown")
     if _other_script(question, code):
-        return LeftOut(key, record.where, "written in another script than the language's prompts")
+        return LeftOut(key, record.where, "written in a different script from the language's prompts")
     subject = "/".join(word for word in (record.maybe("domain"), record.maybe("subject")) if word)
     row = Choice(f"{subject}/{feature}", question, options, right, record.where)
     return local_item(key, row, language=code, culture=culture, cluster=f"{code}/{subject}")

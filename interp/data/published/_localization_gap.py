@@ -142,7 +142,7 @@ def _unusable(
         return "it lacks one of the two contexts"
     cities = {text for (other, language), text in questions.items() if language == code and other.startswith(_CITIES)}
     if key.startswith(_NAMES) and questions[place] in cities:
-        return "the source asks for a city, and its options are names of persons"
+        return "the source asks for a city, but its options are names of persons"
     twin = explicit[place].text("question")
     if twin != f"{cue} {questions[place]}":
         return f"its explicit question is not the implicit one behind {cue!r}: {twin!r}"

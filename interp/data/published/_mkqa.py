@@ -99,7 +99,7 @@ def _answered(key: str, record: Record, codes: Sequence[str]) -> Answered | Left
 
 
 def _answers(record: Record, code: str) -> list[dict[str, Any]]:
-    """The answers in a language; raises DataError where there is none or one has no type."""
+    """The answers in a language; raises DataError if there is none or one has no type."""
     listed = _in_language(record, "answers", code)
     if not isinstance(listed, list) or not listed or not all(isinstance(a, dict) and a.get("type") for a in listed):
         raise DataError(

@@ -26,7 +26,7 @@ def part(code: str) -> Part:
 
 
 def load(reader: Reader, languages: tuple[str, ...]) -> ParallelText:
-    """The sentences in the languages asked for, or in all that the reader has; DataError where lengths differ."""
+    """The sentences in the languages asked for, or in all that the reader has; DataError if lengths differ."""
     asked = (*languages, "en") if languages else ()
     codes = wanted(tuple(FILES), asked, lambda code: code == "en" or reader.has(part(code)))
     documents = read_sentences(reader, DOCUMENTS)

@@ -1,4 +1,4 @@
-"""Which blocks and heads make a logit difference, and which carry a cue."""
+"""Attribution: which blocks and heads contribute to a logit difference, and which carry the effect of a cue."""
 
 import lazy_loader
 

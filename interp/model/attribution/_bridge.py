@@ -35,7 +35,7 @@ def require_bridge(model: HookedModel) -> Any:
     analysis()
     if not is_bridge(model):
         raise ModelError(
-            f"attribution does not take a {type(model).__name__}",
+            f"attribution does not work with a {type(model).__name__}",
             allowed="a TransformerBridge",
             remedy="load the model with load_model under transformer-lens 4",
         )

@@ -46,10 +46,10 @@ class CuePairs:
 def contrasts(
     model: HookedModel | LoadedModel, tasks: Sequence[Task], better: Role, worse: Role, batch_size: int = 64
 ) -> Contrasts:
-    """First tokens of the options of two roles, written in the prompt's language.
+    """The first tokens of the options of two roles, in the prompt's language.
 
-    Of several options in a role, the one whose first token has the highest logit.
-    Raises ValueError for a task without an option of a role, ModelError for a model that is not a TransformerBridge.
+    If a role has several options, the one whose first token has the highest logit is taken. Raises ValueError for a
+    task without an option of a role, and ModelError for a model that is not a TransformerBridge.
     """
     model = hooked(model)
     tokens = Tokens(require_bridge(model))

@@ -34,13 +34,13 @@ def logit_attribution(
     unit: Unit = "component",
     batch_size: int = 16,
 ) -> Effects:
-    """Direct logit attribution of the logit of `better` minus that of `worse` after each text, of a folded copy.
+    """Direct logit attribution in a folded copy: contributions to the logit of `better` minus `worse` after each text.
 
     The final norm's scale is frozen, so that the parts sum to the difference (before any cap on the logits). Units:
-    `block`; `component` (attention and MLP of each block); `head` (each head, and one part `rest` for all else). The
-    unembedding's bias is layer n_layers. Control: the same for another text's tokens, NaN where all texts share theirs.
-    Raises ModelError for a model that is not folded and, for heads, for a norm or a scale after attention; ValueError
-    for an unknown unit, no texts, columns of unequal length, or words that the copy doesn't have.
+    `block`; `component` (attention and MLP of each block); `head` (each head, and one part `rest` for everything else).
+    The unembedding's bias is layer n_layers. Control: the same for another text's tokens, NaN if all texts have the
+    same ones. Raises ModelError for a model that is not folded and, for heads, for a norm or a scale after attention;
+    ValueError for an unknown unit, no texts, columns of unequal length, or words that the copy doesn't have.
     """
     if unit not in get_args(Unit):
         raise ValueError(f"unit {unit!r} is unknown; allowed: {', '.join(get_args(Unit))}")
@@ -106,14 +106,14 @@ def _by_block(
 
 
 def _check_heads(bridge: Any, cache: Any) -> None:
-    """Raise ModelError where an attention output is not the sum of its heads' results and its bias."""
+    """Raise ModelError if an attention output is not the sum of its heads' results and its bias."""
     for layer in range(bridge.cfg.n_layers):
         written, bias = cache["attn_out", layer][:, -1].float(), bridge.blocks[layer].attn.b_O
         summed = cache["result", layer, "attn"][:, -1].float().sum(dim=1) + (0.0 if bias is None else bias.float())
         if (written - summed).norm() > _HEADS_TOLERANCE * written.norm():
             raise ModelError(
                 f"block {layer} has a norm or a scale between its heads' sum and the residual stream, as Gemma 2 and 3 "
-                "have: no head has a direct share of the logits",
+                "have, so a head has no direct share of the logits",
                 allowed="unit 'block' or 'component'; or cue_attribution, which patches heads before that norm",
                 remedy="pass one of these units",
             )

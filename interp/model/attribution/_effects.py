@@ -25,10 +25,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """What each part of a model does to a logit difference, prompt by prompt, and the same for a control.
+    """Effects of each part of a model on a logit difference, prompt by prompt, with a control.
 
-    `parts` has the columns layer (-1: the embedding), component and head. `total` is what effects are shares of: the
-    logit difference itself for direct attribution, the source's minus the prompt's for patching.
+    `parts` has the columns layer (-1: the embedding), component and head. Shares are fractions of `total`: the logit
+    difference itself for direct attribution, the source's minus the prompt's for patching.
     """
 
     kind: str
@@ -77,7 +77,7 @@ def check_rows(**columns: Sequence[Any]) -> None:
 
 
 def partners_of(texts: Sequence[str | Ids], better: Sequence[int], worse: Sequence[int]) -> list[int | None]:
-    """For each text the next one, in an order drawn by hash, with two other tokens; None where there is none."""
+    """For each text the next one, in an order drawn by hash, with two other tokens; None if there is none."""
     pairs = list(zip(better, worse, strict=True))
     order = sorted(range(len(texts)), key=lambda i: (draw(2**53, "attribution control", str(texts[i])), pairs[i]))
     partners: list[int | None] = [None] * len(texts)

@@ -36,26 +36,28 @@ class Folded:
         """The copy's numbers of words; raises ValueError for a word that it doesn't have."""
         places = np.searchsorted(self.words, ids)
         if len(ids) and not np.array_equal(self.words[np.minimum(places, len(self.words) - 1)], ids):
-            raise ValueError("the folded copy lacks words of these texts or options; name them when it is made")
+            raise ValueError(
+                "the folded copy lacks some words of these texts or options; pass all words when you make the copy"
+            )
         return [int(place) for place in places]
 
 
 def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None) -> Folded:
-    """A copy of a bridge with folded weights, which direct logit attribution needs; the model stays as it is.
+    """Copy a bridge with folded weights, as direct logit attribution needs. The model itself is not changed.
 
-    The copy is in TransformerLens' compatibility mode: norm weights are folded into the matrices behind them, value
-    biases into output biases; the unembedding is centred, and in a LayerNorm model what writes to the stream is, too.
-    Its residuals differ from the model's and its logits by a constant per position; logit differences are the same.
-    words: token ids that texts and options will have (default: all). Folding takes several times the copy's
-    memory, most of it for the vocabulary: name the words where few are needed. Raises ModelError for another
-    kind of model, and where the copy fails.
+    The copy is in TransformerLens' compatibility mode: norm weights are folded into the matrices after them and value
+    biases into output biases; the unembedding is centred, and so are the weights that write to the stream of a
+    LayerNorm model. The copy's residuals differ from the model's, and its logits by a constant per position; logit
+    differences are the same. words: token ids that texts and options will have (default: all). Folding takes several
+    times the copy's memory, mostly for the vocabulary, so pass the words if you need few. Raises ModelError for another
+    kind of model, and if the copy fails.
     """
     model = hooked(model)
     bridge = require_bridge(model)
     ids = np.arange(bridge.cfg.d_vocab) if words is None else np.unique(np.fromiter(words, dtype=np.int64))
     source, device = bridge.original_model, device_of(model)
     if len({parameter.device for parameter in source.parameters()}) > 1:
-        raise _unfoldable("the model is spread over several devices, and its folded copy would not fit one")
+        raise _unfoldable("the model is spread over several devices, and its folded copy must fit on one")
     dtype = next(source.parameters()).dtype
     try:
         with torch.random.fork_rng(devices=[]):  # an empty model draws its weights before it gets others

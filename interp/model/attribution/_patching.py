@@ -24,9 +24,10 @@ def cue_attribution(
 ) -> Effects:
     """How `better` - `worse` changes when a head, an MLP or the embedding is patched from placebo to cued prompt.
 
-    Attribution patching: first order, with gradients at the placebo, all positions summed. Parts that feed each other
-    overlap: the effects don't sum to the total. Control: the same patched from `control`, a wrong culture's cue, say.
-    Raises ValueError where the prompts of a row differ in length, ModelError for a model that is no bridge.
+    This is attribution patching: a first-order estimate with gradients at the placebo, summed over positions. Parts
+    that feed each other overlap, so the effects don't sum to the total. Control: the same patch from `control`, for
+    example a wrong culture's cue. Raises ValueError if the prompts of a row differ in length, and ModelError for a
+    model that is not a bridge.
     """
     model = hooked(model)
     bridge = require_bridge(model)
@@ -39,7 +40,7 @@ def cue_attribution(
         if len({len(sequence) for sequence in ids}) > 1:
             raise ValueError(
                 f"row {row}: cued, placebo and control prompt have {', '.join(str(len(i)) for i in ids)} tokens; "
-                "pass prompts of equal length, as cue_pairs finds them"
+                "pass prompts of equal length, such as those from cue_pairs"
             )
 
         def metric(logits: torch.Tensor, row: int = row) -> torch.Tensor:
@@ -72,11 +73,12 @@ def patch_residuals(
     *,
     batch_size: int = 64,
 ) -> Effects:
-    """How `better` - `worse` changes when the last token's residual is its source's (the English prompt's, say).
+    """How `better` - `worse` changes when the last token's residual is replaced by that of its source prompt.
 
-    One part per layer, -1 being the embedding output; text and source may differ in length. Total: the source's own
-    difference, of its own options, minus the text's, so that a share is the recovery. Control: the source of another
-    text with other options (NaN where all texts share theirs). Raises ModelError for a model that is no bridge.
+    The source is for example the English prompt; text and source may differ in length. There is one part per layer; -1
+    is the embedding output. Total: the source's own difference, between its own options, minus the text's, so that a
+    share is the recovery. Control: the source of another text with other options (NaN if all texts have the same
+    options). Raises ModelError for a model that is not a bridge.
     """
     model = hooked(model)
     bridge = require_bridge(model)

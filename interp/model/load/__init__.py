@@ -1,4 +1,4 @@
-"""From a name to a hooked model: checkpoint folders, GGUF files, the Hub, adapters; checked before weights are read."""
+"""Loading of hooked models from folders, GGUF files and the Hub, with adapters. Checks run before weights are read."""
 
 import lazy_loader
 

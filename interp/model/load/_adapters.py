@@ -49,7 +49,7 @@ def find_adapter(name: str) -> Adapter:
         revision, shown = folder.name, f"adapter {name!r}"
     if not (folder / CONFIG).is_file():
         raise ModelError(
-            f"{shown} has no {CONFIG}", allowed="what PEFT's save_pretrained writes", remedy="check the path"
+            f"{shown} has no {CONFIG}", allowed="a folder written by PEFT's save_pretrained", remedy="check the path"
         )
     if not (folder / WEIGHTS).is_file():
         raise ModelError(
@@ -63,7 +63,7 @@ def find_adapter(name: str) -> Adapter:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{folder / CONFIG} can't be read: {error}", remedy="save the adapter again") from error
     if kind != "LORA":
-        raise ModelError(f"{shown} is of the kind {kind}", allowed="LORA", remedy="train a LoRA adapter")
+        raise ModelError(f"{shown} is an adapter of the kind {kind}", allowed="LORA", remedy="train a LoRA adapter")
     return Adapter(name if revision else folder.resolve().name, folder, base, revision)
 
 

@@ -13,11 +13,13 @@ from interp.errors import ModelError
 from interp.model.load._gguf import gguf_configuration
 from interp.model.load._sources import Source
 
-ALLOWED = "causal language models of text (Llama, Qwen, Gemma, ...), also inside a Gemma 3 of text and images"
+ALLOWED = (
+    "causal language models of text (Llama, Qwen, Gemma, ...), including the one inside a Gemma 3 of text and images"
+)
 
 
 def read_configuration(source: Source, name: str) -> Any:
-    """The checkpoint's configuration; raises ModelError where it can't be read or is not a causal language model's."""
+    """The checkpoint's configuration; raises ModelError if it can't be read or is not a causal language model's."""
     try:
         config = (
             gguf_configuration(Path(source.location), name)
@@ -46,11 +48,11 @@ def check_language_model(config: Any, name: str) -> None:
     if kind not in CAUSAL:
         _refuse(name, f"Transformers has no causal language model of type {kind}")
     if kind in MASKED and getattr(config, "is_decoder", None) is False:
-        _refuse(name, f"it is an encoder ({kind}): its tokens read later ones")
+        _refuse(name, f"it is an encoder ({kind}): its tokens attend to later ones")
     for architecture in config.architectures or ():
         usual = architecture.endswith(("Model", "ForCausalLM", "ForConditionalGeneration"))
         if not usual and architecture not in CAUSAL.values():
-            _refuse(name, f"its weights are of a {architecture}, which has no language model's head")
+            _refuse(name, f"its weights are those of a {architecture}, which has no language-model head")
 
 
 def _refuse(name: str, reason: str) -> None:

@@ -92,7 +92,7 @@ def _text(text: str) -> bytes:
 
 
 def _scaling(source: Path | Header, header: Header, name: str) -> dict[str, Any]:
-    """How rotary angles are scaled, as Transformers' `rope_parameters` say it; empty where they are not.
+    """How rotary angles are scaled, as Transformers' `rope_parameters` say it; empty if they are not.
 
     Of a header alone Llama 3's factor is not known: it is no number of the header but follows from a tensor.
     """
@@ -110,7 +110,7 @@ def _scaling(source: Path | Header, header: Header, name: str) -> dict[str, Any]
                 "original_max_position_embeddings": TRAINED,
             }  # fmt: skip
     raise ModelError(
-        f"model {name!r} scales its rotary angles in a way that Transformers does not read from GGUF files",
+        f"model {name!r} scales its rotary angles in a way that Transformers can't read from GGUF files",
         allowed="no scaling, linear scaling, and Llama 3's",
         remedy="pass the original checkpoint (safetensors)",
     )
@@ -126,7 +126,7 @@ def _floats(path: Path, header: Header, tensor: Tensor) -> Float[np.ndarray, "nu
 
 
 def llama3_factor(factors: Float[np.ndarray, "pair"], base: float) -> float | None:
-    """The factor by which Llama 3 divides its slow rotary frequencies; None where `factors` are not made so.
+    """The factor by which Llama 3 divides its slow rotary frequencies; None if `factors` are not made so.
 
     factors: what every frequency is divided by, as llama.cpp stores it. base: of the frequencies (theta).
     """

@@ -27,7 +27,7 @@ def check_not_split(name: str) -> None:
     part = _PART.search(name)
     if part and int(part[1]) > 1:
         raise ModelError(
-            f"{name!r} is one of {int(part[1])} parts of a GGUF file",
+            f"{name!r} is one of {int(part[1])} parts of a split GGUF file",
             allowed="a model in one file",
             remedy="merge the parts (llama.cpp: llama-gguf-split --merge FIRST_PART WHOLE.gguf), or pass another file",
         )

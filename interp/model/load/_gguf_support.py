@@ -66,7 +66,7 @@ def _check(header: Header, name: str) -> None:
         )
     end = max(header.begin + tensor.offset + _bytes(tensor) for tensor in header.tensors)
     if end > header.size:
-        raise ModelError(f"{name!r} is truncated: it has {header.size:,} bytes of {end:,}", remedy=AGAIN)
+        raise ModelError(f"{name!r} is truncated: it has {header.size:,} of {end:,} bytes", remedy=AGAIN)
 
 
 def _plain(architecture: str) -> str:

@@ -47,7 +47,7 @@ def check_revision(source: Source, revision: str | None) -> None:
     """Raise ModelError for a revision of a folder or file."""
     if revision is not None and source.local:
         raise ModelError(
-            f"revision {revision!r} makes no sense for the {'file' if source.gguf else 'folder'} {source.location}",
+            f"revision {revision!r} can't be applied to the {'file' if source.gguf else 'folder'} {source.location}",
             allowed="revisions of models on the Hub",
             remedy="leave it out",
         )
@@ -91,22 +91,22 @@ def explained(error: BaseException, name: str, revision: str | None, kind: str =
             page = f"https://huggingface.co/{repository}"
             return ModelError(
                 f"{what} is gated and {why}",
-                remedy=f"accept its licence at {page}, then `hf auth login` (or set HF_TOKEN)",
+                remedy=f"accept its licence at {page}, then run `hf auth login` (or set HF_TOKEN)",
             )
         case "no revision":
-            return ModelError(f"{what} has no revision {revision!r}", remedy="pass a branch, tag or commit that it has")
+            return ModelError(f"{what} has no revision {revision!r}", remedy="pass an existing branch, tag or commit")
         case "no repository":
             return ModelError(
                 f"{what} is not on the Hub, or is private",
-                remedy="check the spelling; for a private one, `hf auth login` (or set HF_TOKEN)",
+                remedy="check the spelling; for a private repository, run `hf auth login` (or set HF_TOKEN)",
             )
         case "disk full":
             return ModelError(
-                f"{what} does not fit the disk of the Hub's cache",
+                f"{what} does not fit on the disk of the Hub's cache",
                 remedy="free some space, or set HF_HOME to another disk",
             )
         case "not cached" | "partly cached" as failure:
-            state = "is not cached" if failure == "not cached" else "is in the Hub's cache only in part"
+            state = "is not cached" if failure == "not cached" else "is only partly in the Hub's cache"
             at = f" at revision {revision!r}" if revision else ""
             return ModelError(
                 f"{what} {state}{at}, and HF_HUB_OFFLINE forbids the network",

@@ -33,17 +33,17 @@ def load_model(
     adapter: str | Path | None = None,
     revision: str | None = None,
 ) -> LoadedModel:
-    """A hooked model by Hub id, checkpoint folder or GGUF file, as a `TransformerBridge`; `organism` is embedded.
+    """Load a model with hooks by Hub id, checkpoint folder or GGUF file; `organism` is the embedded model.
 
-    A GGUF file is given by its path or as `org/name:file.gguf`; its weights are dequantised to the dtype.
-    Texts are encoded by the checkpoint's own tokenizer, as Transformers reads it. A `TransformerBridge` or
-    `HookedTransformer` object is taken as it is, with its tokenizer; a notice says where TransformerLens has changed
-    that. dtype `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices spreads the blocks over that many GPUs,
-    device_map as Transformers understands it.
-    quantization: `4bit` or `8bit`, by bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA
-    adapter, merged into the weights. revision: branch, tag or commit on the Hub. Of a model of text and images the
-    language model is loaded. Raises ModelError for settings that don't go together, a model that can't be found, opened
-    or hooked, one that doesn't fit the free memory, and an adapter of another model.
+    A loaded model is a `TransformerBridge`. A GGUF file is given by its path or as `org/name:file.gguf`, and its
+    weights are dequantised to the dtype. Texts are encoded by the checkpoint's own tokenizer, as Transformers loads it.
+    A `TransformerBridge` or `HookedTransformer` object is used unchanged, with its tokenizer; a notice is given if
+    TransformerLens has changed that tokenizer. dtype: `auto` is float32 on a CPU and bfloat16 elsewhere. n_devices:
+    number of GPUs that the blocks are spread over. device_map: as in Transformers. quantization: `4bit` or `8bit`, with
+    bitsandbytes on a GPU. adapter: folder or Hub id (also `id@revision`) of a LoRA adapter, which is merged into the
+    weights. revision: branch, tag or commit on the Hub. For a model of text and images, the language model is loaded.
+    Raises ModelError for settings that can't be combined, a model that can't be found, opened or hooked or that doesn't
+    fit into the free memory, and an adapter of another model.
     """
     if not isinstance(model, (str, Path)):
         unusable = {
@@ -58,8 +58,8 @@ def load_model(
     placement = place(device, dtype, n_devices, device_map, quantization)
     if adapter is not None and quantization is not None:
         raise ModelError(
-            f"an adapter can't be merged into {quantization} weights without loss",
-            allowed="one of adapter and quantization",
+            f"merging an adapter into {quantization} weights would lose precision",
+            allowed="either adapter or quantization",
             remedy="load without quantization",
         )
     lora = None if adapter is None else find_adapter(str(adapter))
@@ -83,7 +83,7 @@ def load_model(
 
 
 def _taken(model: HookedModel, device: str, dtype: str, unusable: Mapping[str, Any]) -> LoadedModel:
-    """An object as it is; raises ModelError where a setting of `unusable` is given: only loading could meet it."""
+    """An object as it is; raises ModelError if a setting of `unusable` is given: only loading could meet it."""
     if not (hasattr(model, "cfg") and hasattr(model, "hook_dict")):
         raise ModelError(
             f"a {type(model).__name__} is not a model with hooks",
@@ -93,7 +93,7 @@ def _taken(model: HookedModel, device: str, dtype: str, unusable: Mapping[str, A
     for setting, value in unusable.items():
         if value is not None:
             raise ModelError(
-                f"{setting} {value!r} makes no sense for a model that is loaded already",
+                f"{setting} {value!r} can't be applied to a model that is already loaded",
                 remedy="leave it out, or pass the model's name",
             )
     name = Path(str(getattr(model.cfg, "model_name", "") or "model")).name
@@ -104,7 +104,7 @@ def _taken(model: HookedModel, device: str, dtype: str, unusable: Mapping[str, A
     for setting, value in (("device", device), ("dtype", dtype)):
         if value not in ("auto", actual[setting], actual[setting].partition(":")[0]):
             raise ModelError(
-                f"{setting} {value!r} was asked for, and the model's is {actual[setting]}",
+                f"{setting} {value!r} was requested, but the model has {actual[setting]}",
                 remedy=f"leave {setting} out, or convert the model first",
             )
     notice_changed(model.tokenizer)

@@ -34,10 +34,10 @@ Place = Literal["embedded", "folder", "cached", "to download"]
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a model without loading it.
+    """What can be known about a model without loading it.
 
-    folder: where its files are, or a GGUF file itself (None: to download). gated: None where that can't be known here.
-    weights: bytes once loaded. download: bytes to fetch. tokenizer: None where its files are not here.
+    folder: folder of its files, or a GGUF file itself (None: not downloaded yet). gated: None if unknown. weights:
+    bytes once loaded. download: bytes to download. tokenizer: None if its files are not on this machine.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Outline:
     tokenizer: Any | None
 
     def hooked(self, device: str, dtype: str) -> HookedModel:
-        """What stands for the model where only its sizes, place and tokenizer are asked for."""
+        """A stand-in for the model where only its sizes, device and tokenizer are needed."""
         sizes = self.shape
         weight = torch.empty(0, device=device, dtype=getattr(torch, dtype))
         cfg = SimpleNamespace(
@@ -64,12 +64,12 @@ class Outline:
 
 
 def outline(name: str, dtype: str, *, quantization: str | None = None, revision: str | None = None) -> Outline:
-    """What a model would be in `dtype` (`float32`, ...); of one on the Hub only its configuration is fetched.
+    """Describe a model in `dtype` (`float32`, ...) without loading it.
 
-    Of a GGUF file the header alone is read, also on the Hub.
+    For a model on the Hub only the configuration is downloaded; for a GGUF file only the header is read.
 
-    Raises ModelError for a model that is not here and can't be asked for, is gated without a token that may read it,
-    is not a causal language model, or has a tokenizer that is larger than its embedding.
+    Raises ModelError for a model that can't be found, is gated for this token, is not a causal language model, or has a
+    tokenizer that is larger than its embedding.
     """
     hf_logging.set_verbosity_error()
     source = find_model(name)
@@ -122,11 +122,11 @@ def has_configuration(loaded: LoadedModel) -> bool:
 
 
 def outline_of(loaded: LoadedModel) -> Outline:
-    """The outline of a model that is there as an object; ModelError where it has no configuration of Transformers."""
+    """The outline of a model that is there as an object; ModelError if it has no configuration of Transformers."""
     model: Any = loaded.model
     if not has_configuration(loaded):
         raise ModelError(
-            "the time that this model takes can't be estimated: it has no Transformers configuration",
+            "the time for this model can't be estimated because it has no Transformers configuration",
             remedy="pass a design: small, medium, large or exhaustive",
         )
     original = model.original_model

@@ -16,7 +16,7 @@ DeviceMap = str | Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where weights go and in which form. `device` is the only one unless `n_devices` or `device_map` spreads them."""
+    """Devices and number format of the weights. All are on `device` unless `n_devices` or `device_map` spreads them."""
 
     device: str
     dtype: str
@@ -39,7 +39,7 @@ class Placement:
 def place(
     device: str, dtype: str, n_devices: int | None, device_map: DeviceMap | None, quantization: str | None
 ) -> Placement:
-    """Settings that go together; raises ModelError for others."""
+    """Check and combine the settings. Raises ModelError if they can't be combined."""
     if quantization is not None and quantization not in QUANTIZATIONS:
         raise ModelError(f"quantization {quantization!r} is unknown", allowed=", ".join(QUANTIZATIONS))
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -47,17 +47,17 @@ def place(
         raise ModelError(f"n_devices {n_devices!r} is not allowed", allowed="whole numbers from 1")
     spread = device_map is not None or (n_devices or 1) > 1
     if device_map is not None and n_devices is not None:
-        raise ModelError("n_devices and device_map both say where blocks go", remedy="pass one of them")
+        raise ModelError("n_devices and device_map both place the blocks", remedy="pass one of them")
     if (device_map is not None and device != "auto") or (spread and device.partition(":")[0] not in ("auto", "cuda")):
         several = "device_map" if device_map is not None else "n_devices"
         raise ModelError(
-            f"device {device!r} is one device, and {several} says where blocks go",
+            f"device {device!r} is a single device, but {several} places the blocks",
             remedy="leave device out",
         )
     if n_devices is not None and n_devices > 1 and n_devices > gpus:
         raise ModelError(f"n_devices {n_devices} needs as many GPUs", allowed=f"{gpus} here", remedy="pass fewer")
     if isinstance(device_map, Mapping) and any(str(target) in ("disk", "meta") for target in device_map.values()):
-        raise ModelError("device_map sends weights to disk", allowed="cpu and GPUs", remedy="take a smaller dtype")
+        raise ModelError("device_map puts weights on disk", allowed="cpu and GPUs", remedy="use a smaller dtype")
     kind = "cpu" if _on_cpu(device_map) else "cuda" if spread else resolve_device(device)
     if quantization is not None:
         if find_spec("bitsandbytes") is None:
@@ -74,7 +74,7 @@ def check_quantization(source: Source, quantization: str | None) -> None:
     """Raise ModelError for weights of a GGUF file that would be quantized once more."""
     if quantization is not None and source.gguf:
         raise ModelError(
-            f"the weights of {source.name!r} are quantised already: quantization {quantization} would round them twice",
+            f"the weights of {source.name!r} are already quantised: quantization {quantization} would round them twice",
             allowed="GGUF files without quantization",
             remedy="leave it out, or pass the original checkpoint",
         )

@@ -21,10 +21,11 @@ CENTRED = 0.1
 
 
 def processing_of(model: HookedModel) -> str:
-    """`none`, or the steps that the weights show: `fold_ln`, `center_writing_weights`, `center_unembed`.
+    """How a model's weights were processed: `none`, or `fold_ln`, `center_writing_weights`, `center_unembed`.
 
-    Works for both kinds of hooked model. `HookedTransformer.from_pretrained` processes by default, a bridge only by
-    `enable_compatibility_mode`. Folded value biases leave the residual stream as it is and are not told apart.
+    Detected from the weights, for both kinds of hooked model. `HookedTransformer.from_pretrained` processes by default,
+    a bridge only with `enable_compatibility_mode`. Folded value biases don't change the residual stream and are not
+    detected.
     """
     plain: Any = model
     if getattr(plain, "_weights_processed", None) is False:
@@ -56,7 +57,7 @@ def _rows_are_centred(rows: torch.Tensor) -> bool:
 def fingerprint(model: HookedModel) -> str:
     """SHA-256 (16 hex digits) over the processing, and names, shapes, dtypes and bytes of the weights.
 
-    Masks and angles that a HookedTransformer keeps beside its weights do not count: they grow with what it has read.
+    Masks and angles that a HookedTransformer keeps beside its weights are left out, because they grow with use.
     """
     buffers = {key for key, _ in model.named_buffers()}  # type: ignore[attr-defined]
     weights = {key: value for key, value in model.state_dict().items() if key not in buffers}  # type: ignore[attr-defined]

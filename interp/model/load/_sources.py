@@ -24,7 +24,7 @@ ALLOWED = "a checkpoint folder, a GGUF file, a Hub id such as org/name or org/na
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from: a name to show, where it is, and whether that is a path.
+    """The source of a model: the name to show, its location, and whether that is a path.
 
     location: a checkpoint's folder, a GGUF file, or on the Hub `org/name` or `org/name:file.gguf`.
     """
@@ -50,7 +50,7 @@ class Source:
 
 
 def organism_folder() -> Path:
-    """Folder of the embedded model; raises ModelError where the installation lacks it."""
+    """Folder of the embedded model. Raises ModelError if the installation lacks it."""
     folder = Path(str(files("interp.organism") / "checkpoint"))
     if not (folder / "config.json").is_file():
         raise ModelError(
@@ -112,14 +112,14 @@ def check_checkpoint(folder: Path, what: str) -> None:
         )
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
-            f"{what} holds no *.safetensors file",
+            f"{what} does not hold a *.safetensors file",
             allowed="weights in safetensors format; pickled ones (*.bin, *.pt) are never opened",
             remedy="convert the weights with Transformers' save_pretrained",
         )
     missing = [path.name for path in weight_files(folder) if not path.is_file()]
     if missing:
         raise ModelError(
-            f"{what} lacks {len(missing)} of its weight files, {missing[0]} first",
+            f"{what} lacks {len(missing)} of its weight files, such as {missing[0]}",
             remedy="copy or download it again",
         )
 
@@ -144,7 +144,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` becomes cuda, mps or cpu, whichever is available first; raises ModelError where a named one isn't."""
+    """`auto` becomes cuda, mps or cpu, whichever is available first; raises ModelError if a named one isn't."""
     kind = device.partition(":")[0]
     if kind not in DEVICES:
         raise ModelError(f"device {device!r} is unknown", allowed=", ".join(DEVICES), remedy="pass one of these")

@@ -46,7 +46,7 @@ def check_hooks_work(model: HookedModel) -> None:
     trial.refuse_unread()
     noise = NOISE.get(dtype_of(model), HALF_NOISE)
     if logits.isnan().any():
-        _refuse("its logits are not numbers", "load it in bfloat16 or float32, or choose another model")
+        _refuse("its logits are not finite", "load it in bfloat16 or float32, or choose another model")
     if trial.apart(logits, PLAIN, OTHER, slice(0, LENGTH - LATER)) > noise:
         _refuse("the logits of a token depend on later tokens, so it is not a causal language model")
     trial.refuse_other_streams(noise)
@@ -58,7 +58,7 @@ def check_hooks_work(model: HookedModel) -> None:
         if not alone.moved(alone.run(), EVERY, noise):
             still.append(layer)
     if still:
-        _refuse(f"a vector that is added to the stream after block {min(still)} does not change the logits")
+        _refuse(f"adding a vector to the stream after block {min(still)} does not change the logits")
 
 
 def _refuse(reason: str, remedy: str = "choose another model") -> None:
@@ -183,7 +183,7 @@ class _Trial:
         wrong = [_first_apart(read, self.hidden, noise) for read in ([self.entering[0], *after[:-1]], after)]
         if None not in wrong:
             where = f"after block {wrong[0] - 1}" if wrong[0] else "before block 0"
-            _refuse(f"what its hook reads {where} is not the hidden state that Transformers gives")
+            _refuse(f"the value that its hook reads {where} differs from the hidden state of Transformers")
 
     def arrives(self, layer: int) -> bool:
         """Whether the next block gets what the hook after block `layer` gave back."""
@@ -207,7 +207,7 @@ class _Trial:
 
 
 def _first_apart(streams: Sequence[Stream], hidden: Sequence[Stream], noise: float) -> int | None:
-    """The number of the first stream that is not its hidden state; None where all are."""
+    """The number of the first stream that is not its hidden state; None if all are."""
     for number, (stream, expected) in enumerate(zip(streams, hidden, strict=False)):
         ours, theirs = stream[PLAIN].float(), expected[PLAIN].float().to(stream.device)
         if ours.shape != theirs.shape or not (ours - theirs).norm() <= noise * theirs.norm():

@@ -17,9 +17,9 @@ def check_ids(tokenizer: Any, ids: Sequence[int], rows: int) -> None:
     if beyond:
         token = tokenizer.convert_ids_to_tokens(beyond[0])
         raise ModelError(
-            f"a text has the token {token!r}, for which the model's embedding has no row (id {beyond[0]})",
+            f"a text has the token {token!r} (id {beyond[0]}), which the model's embedding does not cover",
             allowed=f"ids from 0 to {rows - 1}",
-            remedy="take it out of the text",
+            remedy="remove the token from the text",
         )
 
 
@@ -43,8 +43,8 @@ def check_vocabulary(tokenizer: Any, rows: int, name: str) -> None:
     if wrong:
         token, number = max(wrong.items(), key=lambda each: each[1])
         raise ModelError(
-            f"the tokenizer of {name!r} is larger than the model: token {token!r} has id {number}, and the embedding "
+            f"the tokenizer of {name!r} is larger than the model: token {token!r} has id {number}, but the embedding "
             f"has {rows} rows",
             allowed=f"ids from 0 to {rows - 1}",
-            remedy="take the model's own tokenizer, or resize and train the embedding (resize_token_embeddings)",
+            remedy="use the model's own tokenizer, or resize and train the embedding (resize_token_embeddings)",
         )

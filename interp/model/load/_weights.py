@@ -45,8 +45,8 @@ def transformers_model(
     missing = sorted(info["missing_keys"])
     if missing:
         raise ModelError(
-            f"model {name!r} lacks {len(missing)} of its weights, {missing[0]} first",
+            f"model {name!r} lacks {len(missing)} of its weights, such as {missing[0]}",
             allowed="complete checkpoints",
-            remedy="download or save it again; an adapter's folder is passed as the adapter of its base",
+            remedy="download or save it again; an adapter's folder goes with --adapter, and its base with --model",
         )
     return model if "device_map" in settings else model.to(placement.device)

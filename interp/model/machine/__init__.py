@@ -1,4 +1,4 @@
-"""What a model runs on: devices, memory, disk, caches, speed."""
+"""The machine: devices, memory, disk, caches, speed."""
 
 import lazy_loader
 

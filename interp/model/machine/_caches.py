@@ -34,7 +34,7 @@ class Cached:
 
 @dataclass(frozen=True)
 class Hub:
-    """The Hub from here. token: whether there is one; it is never shown. answers: None where it was not asked."""
+    """State of the Hub as seen from this machine. token: whether one is set. answers: None if the Hub was not asked."""
 
     endpoint: str
     token: bool
@@ -46,9 +46,9 @@ class Hub:
 
 
 def find_hub(own_cache: Path, *, ask: bool = True, seconds: float = SECONDS) -> Hub:
-    """Token, switches and caches; the Hub is asked unless a switch forbids the network or `ask` is false.
+    """Look up token, offline switches and caches. The Hub is asked unless the network is forbidden or `ask` is false.
 
-    own_cache: where translocal keeps what it downloads from elsewhere.
+    own_cache: folder where translocal caches downloads from other places.
     """
     switches = offline_switches()
     answers, problem = None, ""

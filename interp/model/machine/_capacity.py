@@ -28,9 +28,9 @@ KEPT = ("embed", "wte", "wpe", "lm_head")
 def weight_bytes(
     source: Source | Path, dtype: str, quantization: str | None = None, revision: str | None = None
 ) -> int | None:
-    """Bytes that a model's weights take once loaded in `dtype`, read from the headers of its files alone.
+    """Memory of a model's weights in bytes once loaded in `dtype`, computed from the headers of its files.
 
-    None for a model of the Hub that isn't in the cache at `revision`. dtype: `float32`, `bfloat16` or `float16`.
+    None for a model on the Hub that isn't in the cache at `revision`. dtype: `float32`, `bfloat16` or `float16`.
     quantization: `4bit` or `8bit`, an estimate. Raises ModelError for a file that is not one of safetensors.
     """
     place = source if isinstance(source, Path) else local_place(source, revision)
@@ -61,7 +61,7 @@ def _loaded_bytes(path: Path, dtype: str, quantization: str | None) -> float:
 
 
 def local_place(source: Source, revision: str | None) -> Path | None:
-    """A source's folder, or GGUF file, without any network; None where the cache lacks some of it."""
+    """A source's folder, or GGUF file, without any network; None if the cache lacks some of it."""
     if source.local:
         return Path(source.location)
     if source.file:
@@ -81,7 +81,7 @@ def free_bytes(device: str) -> int:
 
 
 def check_fits(source: Source | Path, dtype: str, devices: Sequence[str], *, quantization: str | None = None) -> None:
-    """Raise ModelError where a model's weights alone are more than what is free on `devices` together.
+    """Raise ModelError if a model's weights need more memory than is free on all `devices` together.
 
     A model of unknown size is not checked.
     """
@@ -95,6 +95,6 @@ def check_fits(source: Source | Path, dtype: str, devices: Sequence[str], *, qua
         ways += ["--quantization 8bit or 4bit (on a GPU)"] if quantization is None else []
         raise ModelError(
             f"model {name!r} needs {needed / 2**30:.1f} GiB for its weights in {quantization or dtype}, "
-            f"and {free / 2**30:.1f} GiB are free on {', '.join(devices)}",
+            f"but only {free / 2**30:.1f} GiB are free on {', '.join(devices)}",
             remedy=", ".join([*ways, "--n-devices for several GPUs", "or a smaller model"]),
         )

@@ -20,7 +20,7 @@ LEAST = {"runs": 2**20 * 200, "Hub cache": 10 * GIB, "memory": 3 * GIB}
 
 @dataclass(frozen=True)
 class Advice:
-    """A finding with what to do. An `error` makes every run impossible; a `note` is harmless."""
+    """A problem with its remedy. An `error` makes every run impossible; a `note` is harmless."""
 
     level: Literal["error", "warning", "note"]
     text: str
@@ -28,7 +28,7 @@ class Advice:
 
 
 def advise(machine: Machine, hub: Hub) -> list[Advice]:
-    """All findings, the worst first."""
+    """All problems, the worst first."""
     order = ("error", "warning", "note")
     advice = [*_packages(machine), *_accelerator(machine), *_space(machine), *_network(hub)]
     return sorted(advice, key=lambda advice: order.index(advice.level))
@@ -42,7 +42,11 @@ def _packages(machine: Machine) -> Iterator[Advice]:
         yield Advice("error", f"torch can't be imported: {machine.torch.error}", "install torch again")
     odd = [line for line in out_of_range() if line.split(" ")[0] not in missing]
     if odd:
-        yield Advice("warning", f"untested versions: {'; '.join(odd)}", "install the versions that translocal asks for")
+        yield Advice(
+            "warning",
+            f"versions that translocal was not tested with: {'; '.join(odd)}",
+            "install the versions that translocal requires",
+        )
 
 
 def out_of_range(distribution: str = "translocal") -> list[str]:
@@ -56,7 +60,7 @@ def out_of_range(distribution: str = "translocal") -> list[str]:
         if package.marker is None or package.marker.evaluate({"extra": ""}):
             version = installed(package.name)
             if version is not None and not package.specifier.contains(version, prereleases=True):
-                outside.append(f"{package.name} {version} (asked: {package.specifier})")
+                outside.append(f"{package.name} {version} (required: {package.specifier})")
     return outside
 
 
@@ -67,23 +71,25 @@ def _accelerator(machine: Machine) -> Iterator[Advice]:
         return
     if driver is None:
         if kind in ("CUDA", "ROCm"):
-            yield Advice("note", f"torch is built for {torch.build}, and there is no GPU driver: runs use the CPU")
+            yield Advice("note", f"torch is built for {torch.build}, but there is no GPU driver, so runs use the CPU")
         return
     if kind == "CPU":
         which = f"CUDA {driver.cuda} or older" if driver.cuda else "it"
         yield Advice(
             "warning",
-            f"torch is a CPU build although there is {_gpus(machine)}",
+            f"torch is a CPU build, but this machine has {_gpus(machine)}",
             f"install a torch build for {which if driver.kind == 'NVIDIA' else 'ROCm'} (see pytorch.org)",
         )
     elif (kind == "CUDA") != (driver.kind == "NVIDIA"):
         yield Advice(
-            "warning", f"torch is built for {torch.build}, the GPU is {driver.kind}'s", "install a build for that GPU"
+            "warning",
+            f"torch is built for {torch.build}, but the GPU is from {driver.kind}",
+            "install a build for that GPU",
         )
     elif kind == "CUDA" and driver.cuda and _major(driver.cuda) < _major(built):
         yield Advice(
             "warning",
-            f"the driver ({driver.version}) is older than torch's build: it serves CUDA {driver.cuda}, torch is built "
+            f"the driver ({driver.version}) is too old for torch: it supports CUDA {driver.cuda}, but torch is built "
             f"for {built}",
             f"update the driver, or install a torch build for CUDA {driver.cuda} or older",
         )
@@ -99,13 +105,13 @@ def _accelerator(machine: Machine) -> Iterator[Advice]:
                 "warning",
                 f"{device.name} ({device.model}, {device.architecture}) is not among the architectures of this torch "
                 f"build: {', '.join(torch.architectures)}",
-                "install a torch build that has it",
+                "install a torch build that includes it",
             )
         if device.total and device.free is not None and device.free < device.total / 2:
             yield Advice(
                 "warning",
                 f"{device.name}: {device.free / GIB:.1f} of {device.total / GIB:.1f} GiB are free",
-                "see who else uses it (`nvidia-smi`), or pass --device with another",
+                "check what else uses it (`nvidia-smi`), or pass another --device",
             )
 
 
@@ -137,8 +143,8 @@ def _numbers(architecture: str) -> tuple[int, int]:
 
 def _space(machine: Machine) -> Iterator[Advice]:
     if machine.ram_free < LEAST["memory"]:
-        text = f"{machine.ram_free / GIB:.1f} GiB of memory are free, and a run of the embedded model takes 2.5"
-        yield Advice("warning", text, "close other programs, or ask the scheduler for more")
+        text = f"{machine.ram_free / GIB:.1f} GiB of memory are free, but a run of the embedded model needs 2.5 GiB"
+        yield Advice("warning", text, "close other programs, or request more memory from the scheduler")
     for disk in machine.disks:
         if not disk.writable and disk.purpose == "runs":
             yield Advice("error", f"{disk.path} can't be written", "work in another folder, or pass --out")
@@ -154,13 +160,13 @@ def _network(hub: Hub) -> Iterator[Advice]:
     on = [name for name, value in hub.switches.items() if value]
     if on == ["HF_DATASETS_OFFLINE"]:
         yield Advice(
-            "warning", "HF_DATASETS_OFFLINE keeps datasets off the network, but not models", "set HF_HUB_OFFLINE=1"
+            "warning", "HF_DATASETS_OFFLINE blocks the network for datasets, but not for models", "set HF_HUB_OFFLINE=1"
         )
     if hub.answers is False:
         yield Advice(
             "warning",
-            f"{hub.endpoint} does not answer ({hub.problem}): only what is cached, local or embedded can be used",
-            "fetch on a machine with a network (`interp model fetch`, `interp data fetch`), then set HF_HUB_OFFLINE=1",
+            f"{hub.endpoint} does not answer ({hub.problem}): only cached, local or embedded files can be used",
+            "use a machine with a network (`interp model fetch`, `interp data fetch`), then set HF_HUB_OFFLINE=1",
         )
     if not hub.token and not on:
         yield Advice("note", "no Hub token: gated models and datasets can't be downloaded", "run `hf auth login`")

@@ -74,7 +74,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything that can be known without a network. `gpus` are those that the driver sees, `devices` torch's."""
+    """Facts about this machine that need no network. `gpus` are those the driver sees, `devices` those of torch."""
 
     python: str
     system: str
@@ -91,7 +91,7 @@ class Machine:
 
 
 def machine(folders: dict[str, Path]) -> Machine:
-    """Look around; `folders` are those whose disks matter, by purpose. Nothing that is missing is an error."""
+    """Inspect this machine. `folders` maps a purpose to a folder whose disk matters. Missing parts are not an error."""
     driver, gpus = find_driver()
     torch, devices = find_torch()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -112,7 +112,7 @@ def machine(folders: dict[str, Path]) -> Machine:
 
 
 def installed(package: str) -> str | None:
-    """A package's version, None where it is not installed."""
+    """A package's version, None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -24,10 +24,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded rows; pads stand behind every real token, so that a causal model never reads them.
+    """A batch of right-padded rows. Padding follows all real tokens, so a causal model never reads it.
 
-    rows: index of each row in the sequence that was batched. last: position of each row's last prompt token. front: how
-    many special tokens stand in front of each row's text; None where nobody counted them.
+    rows: index of each row in the sequence that was batched. last: position of each row's last prompt token. front:
+    number of special tokens before each row's text; None if it was not counted.
     """
 
     rows: tuple[int, ...]
@@ -42,9 +42,9 @@ class Batch:
         return self.real & (positions[None, :] >= self.last[:, None])
 
     def text(self) -> Bool[torch.Tensor, "batch pos"]:
-        """Every real token behind the special tokens in front; raises ValueError where these were not counted."""
+        """Every real token after the special tokens in front. Raises ValueError if these were not counted."""
         if self.front is None:
-            raise ValueError("this batch does not say how many special tokens stand in front of each text")
+            raise ValueError("this batch does not record how many special tokens precede each text")
         positions = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         return self.real & (positions[None, :] >= self.front[:, None])
 
@@ -69,11 +69,11 @@ def batches(
     fronts: Sequence[int] | None = None,
     switches: Switches = (),
 ) -> Iterator[Batch]:
-    """All sequences in batches, similar lengths together, the longest first; ValueError for an empty one.
+    """Split sequences into batches of similar length, the longest first. Raises ValueError for an empty sequence.
 
-    batch_size: most rows of a batch, or what gives that number for the batch's length. fronts: how many special tokens
-    stand in front of each sequence (`Tokens.front`); without them a batch can't be steered at positions `text`.
-    switches: those of the model (`switches_in`); a batch's rows are all on the same side of each.
+    batch_size: largest number of rows in a batch, or a function that gives it for the batch's length. fronts: number of
+    special tokens before each sequence (`Tokens.front`); without it a batch can't be steered at positions `text`.
+    switches: those of the model (`switches_in`); all rows of a batch are on the same side of each.
     """
     rows_of = batch_size if callable(batch_size) else lambda length: batch_size
     order = sorted(range(len(sequences)), key=lambda i: (-len(sequences[i]), i))
@@ -110,7 +110,7 @@ def collate(
 
 
 def one_batch(model: HookedModel, texts: Sequence[str]) -> Batch:
-    """Prompts as one batch on the model's device, in the order given: for a forward of your own under `steered`."""
+    """One batch of prompts on the model's device, in the given order, for your own forward pass under `steered`."""
     tokens = Tokens(model)
     sequences = [tokens(text) for text in texts]
     lengths, fronts = [len(ids) for ids in sequences], [tokens.front(ids) for ids in sequences]
@@ -120,7 +120,7 @@ def one_batch(model: HookedModel, texts: Sequence[str]) -> Batch:
 def within_memory(
     batches: Iterable[Batch], run: Callable[[Batch], Result], budget: Budget
 ) -> Iterator[tuple[Batch, Result]]:
-    """What `run` makes of every batch; one that takes too much memory is halved, with a notice."""
+    """Call `run` on every batch. A batch that needs too much memory is halved, with a notice."""
     for whole in batches:
         waiting = [whole]
         while waiting:
@@ -145,10 +145,10 @@ def special_ids(tokenizer: Any) -> frozenset[int]:
 
 
 class Tokens:
-    """Token ids of texts, each encoded once, as the model's tokenizer encodes them.
+    """Token ids of texts. Each text is encoded once, by the model's tokenizer.
 
-    A text that a chat template has written (`ChatText`) gets no special tokens, and a plain text that begins with the
-    special tokens in front doesn't get them twice.
+    A text from a chat template (`ChatText`) gets no special tokens, and a plain text that already begins with the
+    special tokens doesn't get them twice.
     """
 
     def __init__(self, model: HookedModel) -> None:
@@ -173,7 +173,7 @@ class Tokens:
                 ids = ids[len(front) :]
             if len(ids) > self._longest:
                 raise ModelError(
-                    f"a text of {len(ids)} tokens does not fit the model's context: {text[:60]!r}...",
+                    f"a text of {len(ids)} tokens is longer than the model's context: {text[:60]!r}...",
                     allowed=f"{self._longest} tokens",
                     remedy="shorten it (--shots, a conversation), or choose another dataset or model",
                 )
@@ -207,10 +207,10 @@ class Tokens:
             return own[:shared], [whole[shared:] for whole in wholes]
         if not self._start():
             raise ModelError(
-                f"no token of the prompt {prompt[:60]!r} can stand in front of its options, and the tokenizer has no "
-                "BOS or EOS to put there",
+                f"the prompt {prompt[:60]!r} shares no token with its continuations, and the tokenizer has no "
+                "BOS or EOS to put in front",
                 allowed="prompts of more than one token",
-                remedy="choose another model, or another --normalisation than sentence",
+                remedy="choose another model, or a --normalisation other than sentence",
             )
         return self._start(), wholes
 

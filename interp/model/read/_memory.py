@@ -21,10 +21,10 @@ SMALLEST = 2**22
 
 
 class Passes(TypedDict, total=False):
-    """How much goes through the model at once; results do not depend on it.
+    """How much goes through the model in one forward pass. Results do not depend on it.
 
-    memory: bytes for activations, or a size such as `8GiB`; by default 1 GiB on a CPU and a quarter of a GPU.
-    batch_size: prompts in one pass, in place of as many as the memory holds.
+    memory: bytes for activations, or a size such as `8GiB`; by default 1 GiB on a CPU and a quarter of a GPU's memory.
+    batch_size: prompts per pass; by default as many as the memory holds.
     """
 
     memory: int | str | None
@@ -67,16 +67,16 @@ class Budget:
         return self.batch_size or max(1, self.tokens(length) // length)
 
     def halve(self, error: BaseException) -> None:
-        """Take half from now on, with a notice; raises ModelError where there is nothing left to halve."""
+        """Take half from now on, with a notice; raises ModelError if there is nothing left to halve."""
         if self.bytes < SMALLEST:
             raise ModelError(
                 "out of memory with a single prompt at a time",
-                remedy="free some memory, load the model in bfloat16, or take a device with more",
+                remedy="free some memory, load the model in bfloat16, or use a device with more memory",
             ) from error
         self.bytes //= 2
         self._cap = max(1, self._cap // 2)
         warnings.warn(
-            f"out of memory: going on with {self.bytes / 2**20:.0f} MiB per pass (--memory sets it)",
+            f"out of memory: continuing with {self.bytes / 2**20:.0f} MiB per pass (set by --memory)",
             Notice,
             stacklevel=2,
         )

@@ -32,10 +32,10 @@ EMBEDDING = -1
 
 @dataclass(frozen=True)
 class Reading:
-    """What to read of a model: layers (-1 is the embedding output, l the stream after block l) and the position.
+    """Which layers (-1: embedding output; l: after block l) and which position to read from a model.
 
     `layers` None means the embedding output and every block. `hooks` change the stream before it is read. Raises
-    ValueError for a layer that the model doesn't have, none or the same twice, and an unknown position.
+    ValueError for an empty or repeated list of layers, a layer that the model doesn't have, and an unknown position.
     """
 
     model: HookedModel
@@ -49,7 +49,9 @@ class Reading:
         names = tuple(range(EMBEDDING, n_layers)) if self.layers is None else tuple(self.layers)
         odd = [layer for layer in names if not EMBEDDING <= layer < n_layers]
         if odd or not names or len(set(names)) < len(names):
-            raise ValueError(f"layers {list(names)} are not allowed; allowed: different ones of -1 to {n_layers - 1}")
+            raise ValueError(
+                f"layers {list(names)} are not allowed; allowed: different layers from -1 to {n_layers - 1}"
+            )
         if self.position != "mean" and not isinstance(self.position, int):
             raise ValueError(f"position {self.position!r} is unknown; allowed: a whole number, or 'mean'")
         object.__setattr__(self, "names", names)
@@ -106,13 +108,13 @@ def read_residuals(
     progress: Callable[[float], None] | None = None,
     **passes: Unpack[Passes],
 ) -> Residuals:
-    """Residual stream at one position of each text, [layer, text, d_model], float32 on the CPU.
+    """Read the residual stream at one position of each text: [layer, text, d_model], float32 on the CPU.
 
-    texts: as texts or, where they are encoded already, as token ids. Rows are the `layers` asked for; by default the
-    embedding output (row 0) and every block (row l + 1). position: -1 (the text's last token), another index from
-    either end, or `mean` over the text's tokens. Padding is never read. hooks: such as a plan's (`Plan.hooks`): the
-    stream is read as they leave it. progress: called with the number of texts read, also in parts. passes: see
-    `Passes`. Hooks on the model stay in force. Raises ValueError for a layer that the model doesn't have and for a
+    texts: strings, or token ids if they are already encoded. Rows are the requested `layers`; by default the embedding
+    output (row 0) and every block (row l + 1). position: -1 (the text's last token), another index from either end, or
+    `mean` over the text's tokens. Padding is never read. hooks: for example those of a plan (`Plan.hooks`); the stream
+    is read after they changed it. Hooks already on the model stay active. progress: called with the number of texts
+    read, also in parts. passes: see `Passes`. Raises ValueError for a layer that the model doesn't have and for a
     position that a text doesn't have.
     """
     model = hooked(model)
@@ -195,7 +197,7 @@ def residual_moments(
     progress: Callable[[float], None] | None = None,
     **passes: Unpack[Passes],
 ) -> Moments:
-    """Mean and covariance of the residual stream over texts, in memory that does not grow with their number.
+    """Mean and covariance of the residual stream over texts, with memory that does not grow with their number.
 
     Arguments as in `read_residuals`. Raises ValueError for fewer than two texts.
     """

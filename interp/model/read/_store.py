@@ -26,9 +26,9 @@ KEY = "residuals"
 
 
 class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
-    """Residuals in a folder, a sequence of layers: `store[i]` reads the i-th of `store.layers`, [text, d_model].
+    """Residuals on disk as a sequence of layers: `store[i]` reads the i-th of `store.layers`, [text, d_model].
 
-    What isn't read stays on disk, so a sequence of probes holds one layer at a time. Raises DataError for a folder
+    Only the requested layer is read, so probing layer by layer holds one layer in memory. Raises DataError for a folder
     that is not a finished store.
     """
 
@@ -36,14 +36,14 @@ class ResidualStore(Sequence[Float[np.ndarray, "text d_model"]]):
         self.folder = Path(folder)
         index = _index(self.folder)
         if index is None:
-            raise DataError(f"{folder} holds no residuals", allowed="a folder that store_residuals wrote")
+            raise DataError(f"{folder} does not hold residuals", allowed="a folder that store_residuals wrote")
         self.layers: tuple[int, ...] = tuple(index["layers"])
         self.texts = int(index["texts"])
         self._shards = [self.folder / _name(number) for number in range(_count(index))]
         missing = [path.name for path in self._shards if not path.is_file()]
         if missing:
             raise DataError(
-                f"{folder} is not finished: {missing[0]} is missing", remedy="run store_residuals again to go on"
+                f"{folder} is not finished: {missing[0]} is missing", remedy="run store_residuals again to continue"
             )
 
     def __len__(self) -> int:
@@ -71,10 +71,10 @@ def store_residuals(
     progress: Callable[[float], None] | None = None,
     **passes: Unpack[Passes],
 ) -> ResidualStore:
-    """Write residuals of `shard_size` texts a file, [layer, text, d_model] in float32, and open them.
+    """Write residuals to files of `shard_size` texts each, [layer, text, d_model] in float32, and open the store.
 
-    Called again after it was killed, it goes on with the first shard that is missing. Other arguments as in
-    `read_residuals`. Raises OutputError where the folder holds something else, naming the difference.
+    If the process was killed, the same call continues with the first missing shard. Other arguments as in
+    `read_residuals`. Raises OutputError, which names the difference, if the folder holds other residuals or files.
     """
     model = hooked(model)
     if shard_size < 1:
@@ -108,11 +108,11 @@ def store_residuals(
 
 
 def _claim(folder: Path, index: dict[str, Any]) -> None:
-    """Take a folder for these residuals; OutputError where it holds others."""
+    """Take a folder for these residuals; OutputError if it holds others."""
     earlier = _index(folder)
     if earlier is None:
         if any(folder.iterdir()):
-            raise OutputError(f"{folder} holds something else", allowed="a new or empty folder", remedy="pass another")
+            raise OutputError(f"{folder} holds other files", allowed="a new or empty folder", remedy="pass another")
         write_json(folder / INDEX, index)
         return
     differ = differences(earlier, index)

@@ -50,7 +50,7 @@ class Template:
     def conversation(self, exchanges: Sequence[tuple[str, str]], text: str) -> str:
         """A text after exchanges of a user's text and an answer; the plain template knows no conversation.
 
-        Raises ModelError where the chat template fails on them.
+        Raises ModelError if the chat template fails on them.
         """
         if not self.render:
             return text
@@ -93,15 +93,15 @@ def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
         except Exception as error:  # Jinja's errors, and whatever a template raises
             reason = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"chat template {choice!r} fails on a user's turn: {reason}",
+                f"chat template {choice!r} fails on a user message: {reason}",
                 allowed="auto, none, or a Jinja file that takes `messages`",
-                remedy="pass --template none, or mend the file",
+                remedy="pass --template none, or correct the file",
             ) from error
 
     chosen = Template(CHAT if choice == AUTO else Path(choice).name, render)
     if _PROBE not in chosen.text(_PROBE):
         raise ModelError(
-            f"chat template {choice!r} drops the user's text", remedy="pass --template none, or mend the file"
+            f"chat template {choice!r} drops the user's text", remedy="pass --template none, or correct the file"
         )
     return chosen
 

@@ -113,8 +113,8 @@ def notice_changed(tokenizer: Any) -> None:
     ]
     if differing:
         warnings.warn(
-            f"the model object's tokenizer puts {'; and '.join(differing)}; its texts are encoded so. To encode as the "
-            f"checkpoint does, pass {place!r} in place of the object, or call "
+            f"the model object's tokenizer puts {'; and '.join(differing)}; texts are encoded like that. To encode as "
+            f"the checkpoint does, pass {place!r} instead of the object, or call "
             "interp.model.read.give_tokenizer(model, own_tokenizer(folder)) first",
             Notice,
             stacklevel=4,

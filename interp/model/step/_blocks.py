@@ -25,7 +25,7 @@ PROBE_LENGTH = 7
 
 
 class Unsteppable(Exception):
-    """Why a model's blocks can't be stepped one at a time."""
+    """Raised with the reason why a model's blocks can't be stepped one at a time."""
 
 
 class KeysValues(NamedTuple):
@@ -177,7 +177,7 @@ class Stepper(ABC):
 
 
 class Blocks(Stepper):
-    """The blocks of a `TransformerBridge`, stepped one by one. Raises Unsteppable where that would not be safe."""
+    """The blocks of a `TransformerBridge`, stepped one by one. Raises Unsteppable if that would not be safe."""
 
     def __init__(self, model: HookedModel) -> None:
         refuse_by_structure(model)
@@ -277,7 +277,7 @@ def repeated(rows: torch.Tensor, times: int) -> torch.Tensor:
 
 @contextmanager
 def replaced(forwards: Forwards) -> Iterator[None]:
-    """Modules with another `forward` for a while; may be nested."""
+    """Context manager that replaces the `forward` of modules. It may be nested."""
     before = {module: vars(module).get("forward") for module in forwards}
     for module, forward in forwards.items():
         object.__setattr__(module, "forward", forward)
@@ -328,7 +328,7 @@ def refuse_by_structure(model: HookedModel) -> None:
     """Raise Unsteppable for architectures whose blocks pass each other more than the residual stream."""
     config = model.original_model.config  # type: ignore[attr-defined]
     if getattr(config, "is_encoder_decoder", False):
-        raise Unsteppable("it has an encoder and a decoder")
+        raise Unsteppable("it is an encoder-decoder model")
     text = config.get_text_config()
     if getattr(text, "num_kv_shared_layers", 0):
         raise Unsteppable("its later blocks share the keys and values of earlier ones")
@@ -336,7 +336,7 @@ def refuse_by_structure(model: HookedModel) -> None:
     if kinds:
         raise Unsteppable(f"it has blocks of the kind {', '.join(sorted(kinds))}")
     if text._attn_implementation != "eager":
-        raise Unsteppable(f"its attention runs as {text._attn_implementation}, not as eager")
+        raise Unsteppable(f"it uses {text._attn_implementation} attention, not eager attention")
     for number, block in enumerate(model.blocks):  # type: ignore[attr-defined]
         if "attn" not in block.submodules:
             raise Unsteppable(f"block {number} has no attention")

@@ -14,12 +14,12 @@ from interp.model.step._blocks import Blocks, Cache, Hidden, Places, Stepper, Un
 
 
 def blocks_of(model: HookedModel) -> Stepper:
-    """The blocks of a bridge or of a HookedTransformer; raises Unsteppable where stepping them would not be safe."""
+    """The blocks of a bridge or of a HookedTransformer; raises Unsteppable if stepping them would not be safe."""
     return Blocks(model) if is_bridge(model) else HookedBlocks(model)
 
 
 class HookedBlocks(Stepper):
-    """The blocks of a `HookedTransformer`. Raises Unsteppable where stepping would not be safe.
+    """The blocks of a `HookedTransformer`. Raises Unsteppable if stepping would not be safe.
 
     Its attention knows positions by order alone, so rotation and mask are replaced while a block runs; keys are kept
     before their rotation, as it keeps them.

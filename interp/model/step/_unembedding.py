@@ -25,7 +25,7 @@ class Words(NamedTuple):
 class Unembedding:
     """Final norm, unembedding and a float32 log-softmax in chunks of the vocabulary.
 
-    Raises Unsteppable where the unembedding is no plain matrix.
+    Raises Unsteppable if the unembedding is no plain matrix.
     """
 
     def __init__(self, model: HookedModel) -> None:
@@ -38,7 +38,7 @@ class Unembedding:
             return
         linear = self._unembed.original_component
         if not isinstance(linear, torch.nn.Linear) or not linear.weight.is_floating_point():
-            raise Unsteppable(f"its unembedding is a {type(linear).__name__}, not a matrix of floats")
+            raise Unsteppable(f"its unembedding is a {type(linear).__name__}, not a matrix of floating-point numbers")
         if linear.weight.is_meta:
             raise Unsteppable("its unembedding is not in memory")
         text = model.original_model.config.get_text_config()  # type: ignore[attr-defined]
@@ -54,13 +54,13 @@ class Unembedding:
         return Words(self._unembed.W_U.T, self._unembed.b_U) if linear is None else Words(linear.weight, linear.bias)
 
     def words(self, chosen: Int[torch.Tensor, "word"]) -> Words:
-        """Some words, copied in float32."""
+        """The rows of some words, copied in float32."""
         weight, bias = self.every
         chosen = chosen.to(weight.device)
         return Words(weight[chosen].float(), None if bias is None else bias[chosen].float())
 
     def normed(self, hidden: Float[torch.Tensor, "row d_model"]) -> torch.Tensor:
-        """The stream behind the final norm."""
+        """The stream after the final norm."""
         return self._norm(hidden)
 
     def _finished(self, logits: torch.Tensor) -> torch.Tensor:

@@ -23,12 +23,12 @@ class Cost:
 
 
 def costs(shape: Shape, layout: Layout, plans: Sequence[Plan], words: int | None = None) -> tuple[Cost, Cost]:
-    """What scoring needs, and what a plain loop with full logits pays.
+    """Count the work that scoring needs, and the work of a plain loop with full logits.
 
-    Needed are: the unsteered prompts once, each steered token from its first steer on, shared prefixes once per plan,
-    in the last block and the unembedding only what is read. Operations are twice the weights per token, and the
-    attention. The keys and values of the last block are not counted. words: how many words a bounded normaliser
-    unembeds (`BoundedNormaliser.unembedded`); by default the whole vocabulary. The plain loop unembeds that always.
+    Scoring needs the unsteered prompts once, each steered token from its first steer on, shared prefixes once per plan,
+    and in the last block and the unembedding only the positions that are read. Operations are twice the weights per
+    token, plus the attention. Keys and values of the last block are not counted. words: number of words that a bounded
+    normaliser unembeds (`BoundedNormaliser.unembedded`); by default the whole vocabulary, as always in the plain loop.
     """
     weights, n = shape.matrices, shape.n_layers
     every = 2.0 * shape.d_vocab * shape.d_model

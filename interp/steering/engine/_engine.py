@@ -45,16 +45,15 @@ def score(
     normaliser: BoundedNormaliser | None = None,
     **passes: Unpack[Passes],
 ) -> Scores:
-    """Log-likelihood (float32) of every continuation of every prompt under every plan.
+    """Compute the log-likelihood (float32) of every continuation of every prompt under every plan.
 
-    Results do not depend on the batch. engine: `replay` shares work between plans and falls back to `reference`, with
-    a notice, where the model can't be replayed safely. compiled: replay runs norms and MLPs through `torch.compile`,
-    which costs time at first, pays on long sweeps and needs a C++ compiler. tokens: saves encoding the same texts
-    again. progress: called with the number of plans done, also in parts. normaliser: estimates log Z
-    (`bounded_normaliser`), which is several times as fast where the vocabulary is large; by default scores are exact.
-    passes: see `Passes`.
-    Raises ValueError for a continuation that adds no token, a plan that doesn't fit the model, an unknown engine, or a
-    normaliser made for another model or without some of the prompts.
+    Results do not depend on the batch. engine: `replay` shares work between plans; if the model can't be replayed
+    safely, it falls back to `reference` with a notice. compiled: replay runs norms and MLPs through `torch.compile`,
+    which costs time at first, pays off on long sweeps and needs a C++ compiler. tokens: reuses encoded texts. progress:
+    called with the number of plans done, also in parts. normaliser: estimates log Z (`bounded_normaliser`), which is
+    several times as fast with a large vocabulary; by default scores are exact. passes: see `Passes`. Raises ValueError
+    for a continuation that adds no token, a plan that doesn't fit the model, an unknown engine, and a normaliser made
+    for another model or without some of the prompts.
     """
     model = hooked(model)
     if engine not in ENGINES:
@@ -72,18 +71,18 @@ def score(
 
 
 def usable_replay(model: HookedModel) -> Replay | None:
-    """The model's replay; None, with a notice, where it can't be trusted or the model has hooks attached."""
+    """The model's replay; None, with a notice, if it can't be trusted or the model has hooks attached."""
     replay = replay_of(model)
     if replay and replay.hooks != hooks_on(model):
-        warnings.warn("the model has hooks attached, so scoring goes plan by plan (slow)", Notice, stacklevel=3)
+        warnings.warn("the model has hooks attached, so plans are scored one at a time (slow)", Notice, stacklevel=3)
         return None
     return replay
 
 
 def replay_of(model: HookedModel) -> Replay | None:
-    """The model's replay, checked once against the reference; None, with one notice, where it can't be trusted.
+    """The model's replay, checked once against the reference; None, with one notice, if it can't be trusted.
 
-    It is kept with the model, and made anew where the model has moved to another device or dtype.
+    It is stored with the model, and made again if the model has moved to another device or dtype.
     """
     known = vars(model).get(_KEPT)
     if known is None or (known.replay and not known.replay.fits):
@@ -91,7 +90,7 @@ def replay_of(model: HookedModel) -> Replay | None:
             known = _Known(_checked(model))
         except Unsteppable as reason:
             known = _Known(None)
-            text = f"this model can't be replayed: {reason}; scoring goes plan by plan (slow)"
+            text = f"this model can't be replayed: {reason}; plans are scored one at a time (slow)"
             warnings.warn(text, Notice, stacklevel=2)
         object.__setattr__(model, _KEPT, known)
     return known.replay
@@ -115,7 +114,7 @@ def _checked(model: HookedModel) -> Replay:
         raise Unsteppable(f"stepping its blocks fails ({' '.join(str(error).split())[:200]})") from error
     apart = float(np.abs(found - reference_logp(model, layout, plans, batch_size=1)).max())
     if not apart <= BOUNDS.get(dtype_of(model), HALF_PRECISION_BOUND):
-        raise Unsteppable(f"stepping its blocks moves log-likelihoods by {apart:.2g}")
+        raise Unsteppable(f"stepping its blocks changes log-likelihoods by {apart:.2g}")
     return replay
 
 

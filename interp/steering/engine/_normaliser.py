@@ -49,10 +49,10 @@ Position = tuple[Ids, int]
 
 @dataclass(frozen=True)
 class BoundedNormaliser:
-    """log Z at known positions: summed over `words`, the rest of the vocabulary estimated (see `Bound`).
+    """Estimates log Z at known positions: the sum over `words`, plus an estimate for the other words (see `Bound`).
 
-    words: token ids, ascending. sample: the fixed random sample of the others. share: the unsteered probability that
-    `words` hold, mean over the positions. rest: at each position, log of the unsteered rest over the sample's sum.
+    words: token ids, ascending. sample: fixed random sample of the other words. share: unsteered probability of
+    `words`, mean over the positions. rest: at each position, log of the unsteered remaining mass over the sample's sum.
     """
 
     words: Int[np.ndarray, "word"]
@@ -63,7 +63,7 @@ class BoundedNormaliser:
 
     @property
     def unembedded(self) -> int:
-        """How many words are unembedded at each position."""
+        """Number of words that are unembedded at each position."""
         return len(self.words) + len(self.sample)
 
     def bound(self, model: HookedModel, layout: Layout) -> Bound:
@@ -74,7 +74,7 @@ class BoundedNormaliser:
             rest = [self.rest[position] for position in _positions(layout, switches_in(model))]
         except KeyError:
             raise ValueError(
-                "the normaliser was made without some of these prompts; make it with every prompt that it is to score"
+                "the normaliser was made without some of these prompts; make it with all prompts to be scored"
             ) from None
         return Bound(
             torch.from_numpy(self.words),
@@ -97,17 +97,17 @@ def bounded_normaliser(
     tokens: Tokens | None = None,
     **passes: Unpack[Passes],
 ) -> BoundedNormaliser:
-    """A normaliser for prompts, any of which may then be scored with it under any plans.
+    """Make a bounded normaliser for prompts. Any of them can then be scored with it under any plans.
 
-    The words that are summed are the likeliest, unsteered, that together hold `mass` of the probability (mean over the
+    It sums the most likely words of the unsteered model that together have the probability `mass` (mean over the
     positions that are read; at most `most_words`), and every token of every option. `sample` words are drawn from the
-    others. also: other prompts' `unsteered_mass`; the words are then the likeliest of the mean of both. tokens,
-    passes: as in `score`. Raises ModelError for a model that replay can't score, where
-    nothing would be saved; ValueError for a mass outside 0 to 1, or fewer than 1 sampled word.
+    others. also: the `unsteered_mass` of other prompts; the words are then chosen by the mean of both. tokens, passes:
+    as in `score`. Raises ModelError for a model that replay can't score, because nothing would be saved, and ValueError
+    for a mass outside 0 to 1 or fewer than 1 sampled word.
     """
     if not 0 <= mass <= 1 or sample < 1 or most_words < 0:
         raise ValueError(
-            f"mass {mass:g}, sample {sample} and most_words {most_words} are not allowed together; allowed: a mass "
+            f"mass {mass:g}, sample {sample} and most_words {most_words} are not allowed; allowed: a mass "
             "from 0 to 1, a sample of at least 1, most_words of at least 0"
         )
     replay = _replayed(model)
@@ -133,7 +133,7 @@ def unsteered_mass(
     tokens: Tokens | None = None,
     **passes: Unpack[Passes],
 ) -> Float[np.ndarray, "word"]:
-    """Each word's unsteered probability, mean over the positions that are read of prompts: for `also`.
+    """Unsteered probability of each word, as the mean over the prompts' positions that are read; for `also`.
 
     Raises ModelError for a model that replay can't score.
     """
@@ -147,7 +147,8 @@ def _replayed(model: HookedModel) -> Replay:
     replay = usable_replay(model)
     if replay is None:
         raise ModelError(
-            "a bounded normaliser saves nothing with this model: it can't be replayed", remedy="score without one"
+            "a bounded normaliser saves nothing with this model, because the model can't be replayed",
+            remedy="score without one",
         )
     return replay
 

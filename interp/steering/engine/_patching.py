@@ -27,11 +27,11 @@ from interp.steering.engine._walk import Answers, Ends, Stream, Walk, chunks
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """The shift (trained minus base, same tokens) after block `layer`, undone at every position.
+    """Undoes the shift (trained minus base, on the same tokens) after block `layer` at every position.
 
-    basis: orthonormal rows; only the shift's part in their span is undone, or with `outside` only what is left of it.
-    Without a basis all of it is: the stream is the base's. Raises ValueError for rows that are not orthonormal, and
-    for `outside` without a basis.
+    basis: orthonormal rows; only the part of the shift in their span is undone, or with `outside` only the rest.
+    Without a basis the whole shift is undone, so the stream is the base's. Raises ValueError for rows that are not
+    orthonormal, and for `outside` without a basis.
     """
 
     layer: int
@@ -41,14 +41,14 @@ class Patch:
     def __post_init__(self) -> None:
         if self.basis is None:
             if self.outside:
-                raise ValueError("a patch outside of a span needs the span's basis")
+                raise ValueError("a patch outside a span needs the basis of the span")
             return
         if self.basis.ndim != 2:
             raise ValueError(f"a basis has the shape [k, d_model], got {tuple(self.basis.shape)}")
         products = self.basis.double() @ self.basis.double().T
         apart = (products - torch.eye(len(products), device=products.device)).abs()
         if apart.numel() and not float(apart.max()) <= 1e-4:
-            raise ValueError(f"the rows of a basis must be orthonormal, these are {float(apart.max()):.2g} off")
+            raise ValueError(f"the rows of a basis must be orthonormal; these deviate by {float(apart.max()):.2g}")
 
     def undone(
         self, trained: Float[torch.Tensor, "*rows d_model"], base: Float[torch.Tensor, "*rows d_model"]
@@ -81,9 +81,9 @@ def check_patch(model: HookedModel, patch: Patch) -> None:
 
 
 def check_comparable(base: HookedModel, trained: HookedModel) -> None:
-    """Raise ValueError unless one model's stream can stand in for the other's: same blocks, width and vocabulary.
+    """Raise ValueError unless the models' streams are interchangeable: same blocks, width and vocabulary.
 
-    Weights that were folded or centred for one of them alone are refused too.
+    Models whose weights were processed (folded or centred) differently are refused too.
     """
     for what, field_ in (("blocks", "n_layers"), ("residual width", "d_model")):
         sizes = [int(getattr(model.cfg, field_)) for model in (base, trained)]
@@ -113,9 +113,9 @@ def score_patched(
 ) -> Scores:
     """Log-likelihood (float32) of every continuation of every prompt by `trained` under every patch.
 
-    A patch takes the place of a plan in the scores; None leaves the trained model as it is. `Patch(l)` gives the model
-    that has the base's blocks 0 to l and the trained one's later blocks and unembedding. Texts are encoded by the
-    base's tokenizer (tokens: saves encoding them again). engine, progress, passes: as in `engine.score`.
+    In the scores, patches take the place of plans; None means the unpatched trained model. `Patch(l)` gives the model
+    with the base's blocks 0 to l and the trained model's later blocks and unembedding. Texts are encoded by the base's
+    tokenizer (tokens: reuses encoded texts). engine, progress, passes: as in `engine.score`.
     Raises ValueError for models that differ in blocks, width, vocabulary or processing, a patch that doesn't fit, a
     continuation that adds no token, or an unknown engine.
     """

@@ -15,9 +15,9 @@ from interp.data import NORMALISATIONS, Prompt
 class Scores:
     """Scores of every option of every prompt under every plan.
 
-    logp: summed log-likelihood (float32). tokens, bytes: length of each option in tokens and in UTF-8 bytes.
-    starts: the options of prompt p are `starts[p]` to `starts[p + 1]`. neutral: log-likelihood of each option behind
-    the neutral prompt, under the same plan; None where it was not scored. prompts: what was scored.
+    logp: summed log-likelihood (float32). tokens, bytes: length of each option in tokens and in UTF-8 bytes. starts:
+    the options of prompt p are `starts[p]` to `starts[p + 1]`. neutral: log-likelihood of each option after the neutral
+    prompt, under the same plan; None if it was not scored. prompts: the prompts that were scored.
     """
 
     logp: Float[np.ndarray, "plan option"]
@@ -28,12 +28,13 @@ class Scores:
     prompts: tuple[Prompt, ...] = ()
 
     def frame(self) -> pd.DataFrame:
-        """One row per plan, prompt and option: plan (its number), item, language, option (text), logp, tokens, bytes.
+        """A table with one row per plan, prompt and option.
 
-        Raises ValueError where the prompts are not at hand.
+        Columns: plan (its number), item, language, option (text), logp, tokens, bytes. Raises ValueError if the scores
+        were made without prompts.
         """
         if len(self.prompts) != len(self.starts) - 1:
-            raise ValueError("the prompts of these scores are not at hand")
+            raise ValueError("these scores were made without their prompts")
         options = [
             (prompt.item, prompt.language, ending.strip()) for prompt in self.prompts for ending in prompt.continuations
         ]
@@ -57,6 +58,6 @@ class Scores:
             raise ValueError(f"normalisation {normalisation!r} is unknown; allowed: {', '.join(NORMALISATIONS)}")
         if normalisation == "pmi":
             if self.neutral is None:
-                raise ValueError("normalisation 'pmi' needs the options' scores behind the neutral prompt")
+                raise ValueError("normalisation 'pmi' needs the options' scores after the neutral prompt")
             return np.asarray(self.logp - self.neutral)
         return self.logp / lengths[normalisation] if normalisation in lengths else self.logp

@@ -1,4 +1,4 @@
-"""Where units are computed: one contract, the same parts, whatever the executor."""
+"""Executors that compute units of work: all give the same parts."""
 
 import lazy_loader
 

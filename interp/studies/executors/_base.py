@@ -20,10 +20,10 @@ Compute = Callable[[Unit], None]
 
 @dataclass(frozen=True)
 class Done:
-    """A unit that is over. Its results are in the store; here is how it went.
+    """Report on a unit that ended. Its results are in the store.
 
-    seconds: of the last attempt. error: None, or one line. traceback: of an error that is not the user's.
-    notices: what the worker had to say.
+    seconds: duration of the last attempt. error: None, or one line. traceback: for internal errors. notices: notices of
+    the worker.
     """
 
     unit: Unit
@@ -53,7 +53,7 @@ def attempt(unit: Unit, compute: Compute) -> Done:
 def lost(unit: Unit, seconds: float, host: str, attempts: int, why: str) -> Done:
     """A unit that no worker survived. why: what happened to the last one."""
     times = "once" if attempts == 1 else f"{attempts} times"
-    return Done(unit, round(seconds, 3), host, _line(f"{unit.key}: its worker died, tried {times}; last: {why}"))
+    return Done(unit, round(seconds, 3), host, _line(f"{unit.key}: its worker died ({times}); last: {why}"))
 
 
 def _line(text: str) -> str:

@@ -17,15 +17,15 @@ EXECUTORS = {"local": on_local, "ray": on_ray, "slurm": on_slurm}
 
 
 def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
-    """Compute every unit once and tell of each as it finishes, in no fixed order.
+    """Compute every unit once and yield a Done for each as it finishes, in no fixed order.
 
-    compute: a function of a module, found by its name in other processes; results go through the store alone. An error
-    of a unit is told in its Done and stops no other. Notices of workers are issued here. Raises ConfigError before
-    anything starts if the executor can't be had, ValueError for units that are the same.
+    compute: a module-level function, which other processes import by name; results are passed only through the store.
+    An error in a unit is reported in its Done and doesn't stop the others. Notices of workers are issued here. Raises
+    ConfigError before anything starts if the executor is not available, and ValueError for repeated units.
     """
     keys = [unit.key for unit in units]
     if len(set(keys)) < len(keys):
-        raise ValueError(f"units are named twice: {sorted({key for key in keys if keys.count(key) > 1})}")
+        raise ValueError(f"units are listed twice: {sorted({key for key in keys if keys.count(key) > 1})}")
     if not units:
         return
     for done in EXECUTORS[options.executor](units, options, compute):

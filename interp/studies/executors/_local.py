@@ -90,10 +90,10 @@ class _Worker:
             pass
 
     def finished(self, waiting: Waiting) -> Done | None:
-        """What the worker tells; or, if it died, None where the unit waits again, else that it is lost."""
+        """What the worker tells; or, if it died, None if the unit waits again, else that it is lost."""
         unit, self.unit = self.unit, None
         if unit is None:
-            raise ValueError("the worker is at no unit")
+            raise ValueError("the worker has no unit")
         try:
             done = self.connection.recv()
         except (EOFError, ConnectionResetError):

@@ -28,20 +28,26 @@ class ExecutorOptions(Checked):
     """
 
     executor: Literal["local", "ray", "slurm"] = setting(
-        "local", "What computes the units: local, ray or slurm. Default: local."
+        "local", "Where units of work are computed: local, ray or slurm. Default: local."
     )
-    workers: int = setting(1, "Units at once, each with a model. Default: 1.", least=1)
-    threads: int = setting(1, "Threads of a worker; other numbers may change last digits. Default: 1.", least=1)
-    gpus_per_worker: float = setting(0.0, "GPUs of a worker: 0.5 puts two on one, 2 gives it two.")
-    retries: int = setting(2, "How often a unit is tried again when its worker dies. Default: 2.", least=0)
-    ray_address: str = setting("", "A Ray cluster that is there: host:port, or auto. Default: one on this machine.")
-    slurm_account: str = setting("", "Account of the jobs, as sbatch takes it.")
+    workers: int = setting(1, "Number of units computed at once; each worker loads a model. Default: 1.", least=1)
+    threads: int = setting(
+        1, "CPU threads per worker. Other numbers can change the last digits of results. Default: 1.", least=1
+    )
+    gpus_per_worker: float = setting(
+        0.0, "GPUs per worker: with 0.5 two workers share a GPU, with 2 each worker gets two."
+    )
+    retries: int = setting(2, "How often a unit is retried when its worker dies. Default: 2.", least=0)
+    ray_address: str = setting("", "An existing Ray cluster: host:port, or auto. Default: start one on this machine.")
+    slurm_account: str = setting("", "Account of the jobs, as for sbatch.")
     slurm_partition: str = setting("", "Partition of the jobs.")
     slurm_gres: str = setting("", "Resources of a job, such as gpu:1.")
-    slurm_time: str = setting("04:00:00", "Time of a job; what isn't done by then is queued again. Default: 04:00:00.")
+    slurm_time: str = setting("04:00:00", "Time limit of a job. Unfinished work is queued again. Default: 04:00:00.")
     slurm_memory: str = setting("", "Memory of a job, such as 32G.")
-    slurm_folder: str = setting("", "For scripts and logs, where all nodes see it. Default: .slurm beside the runs.")
-    slurm_units_per_job: int = setting(1, "Units that a job computes one after another. Default: 1.", least=1)
+    slurm_folder: str = setting(
+        "", "Folder for scripts and logs, on a disk that all nodes see. Default: .slurm beside the runs."
+    )
+    slurm_units_per_job: int = setting(1, "Number of units that a job computes one after another. Default: 1.", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,7 +58,8 @@ class ExecutorOptions(Checked):
             )
         if not _TIME.fullmatch(self.slurm_time):
             raise ConfigError(
-                f"slurm_time {self.slurm_time!r} is not allowed", allowed="as sbatch takes it: 90, 04:00:00, 1-12:00:00"
+                f"slurm_time {self.slurm_time!r} is not allowed",
+                allowed="a time limit as for sbatch: 90, 04:00:00, 1-12:00:00",
             )
         if self.ray_address and not _ADDRESS.fullmatch(self.ray_address):
             raise ConfigError(f"ray_address {self.ray_address!r} is not allowed", allowed="auto, or host:port")

@@ -98,7 +98,7 @@ class _Actors:
                 waiting.over(answer.unit)
                 yield answer
             elif answer:
-                raise ConfigError(answer, remedy="start in a folder that all nodes of the cluster see")
+                raise ConfigError(answer, remedy="start in a folder that all nodes of the cluster share")
             idle.append(number)
         waiting.tell()
 
@@ -107,7 +107,7 @@ class _Actors:
         if self._never_ready > self._retries:
             raise ConfigError(
                 f"a Ray worker can't start: {_first_line(error)}",
-                remedy="the same Python and packages on every node, and interp installed there",
+                remedy="the same Python and packages, including interp, on every node",
             ) from error
 
     def kill(self) -> None:
@@ -139,7 +139,7 @@ def _cluster(options: ExecutorOptions) -> Iterator[Any]:
             except (OSError, ValueError, RuntimeError) as error:
                 raise ConfigError(
                     f"no Ray cluster answers at {options.ray_address}: {_first_line(error)}",
-                    remedy="`ray status` there; the versions of Ray and Python must be the same",
+                    remedy="check `ray status` there; the versions of Ray and Python must match",
                 ) from error
         else:
             enough = max(cores(), options.workers * options.threads)
@@ -164,9 +164,11 @@ def _check_gpus(ray: Any, options: ExecutorOptions) -> None:
     gpus = ray.cluster_resources().get("GPU", 0)
     if gpus >= options.gpus_per_worker:
         return
-    shortage = f"a worker is to have {options.gpus_per_worker:g} GPUs, and the cluster has {gpus:g}"
+    shortage = f"each worker needs {options.gpus_per_worker:g} GPUs, but the cluster has {gpus:g}"
     if not options.ray_address:
-        raise ConfigError(shortage, remedy="a smaller --gpus-per-worker, or --ray-address of a cluster with GPUs")
+        raise ConfigError(
+            shortage, remedy="pass a smaller --gpus-per-worker, or the --ray-address of a cluster with GPUs"
+        )
     warnings.warn(f"{shortage}; waiting until it has more", Notice, stacklevel=2)
 
 

@@ -32,7 +32,7 @@ def gpus_of(worker: int, each: float, devices: Sequence[str]) -> str:
 
 
 def shared_gpus(options: ExecutorOptions) -> list[str | None]:
-    """CUDA_VISIBLE_DEVICES per worker; None leaves it as it is. Raises ConfigError where there are too few GPUs."""
+    """CUDA_VISIBLE_DEVICES per worker; None leaves it as it is. Raises ConfigError if there are too few GPUs."""
     each, workers = options.gpus_per_worker, options.workers
     if not each:
         return [None] * workers
@@ -40,8 +40,8 @@ def shared_gpus(options: ExecutorOptions) -> list[str | None]:
     needed = workers * int(each) if each >= 1 else math.ceil(workers / math.floor(1 / each))
     if needed > len(devices):
         raise ConfigError(
-            f"{workers} workers with {each:g} GPUs each need {needed} GPUs, and {len(devices)} are here",
-            remedy="fewer --workers, or a smaller --gpus-per-worker",
+            f"{workers} workers with {each:g} GPUs each need {needed} GPUs, but this machine has {len(devices)}",
+            remedy="pass fewer --workers, or a smaller --gpus-per-worker",
         )
     return [gpus_of(worker, each, devices) for worker in range(workers)]
 

@@ -52,7 +52,7 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
 
     A job that ends without telling of a unit costs that unit an attempt. Jobs that are left are cancelled when the
     caller stops or Ctrl-C comes. What the jobs wrote is removed in the end, and kept where a unit has an error. Raises
-    ConfigError where submitit or Slurm is not there or refuses.
+    ConfigError if submitit or Slurm is not there or refuses.
     """
     _submitit()
     folder = _own_folder(units, options)
@@ -106,7 +106,8 @@ def _submitit() -> Any:
     for command in ("sbatch", "srun", "sacct", "scancel"):
         if shutil.which(command) is None:
             raise ConfigError(
-                f"the executor slurm needs {command}, which is not in PATH", remedy="start on a node of the cluster"
+                f"the executor slurm needs {command}, which is not in PATH",
+                remedy="run the command on a node of the cluster",
             )
     return submitit
 

@@ -68,7 +68,7 @@ def _requeue_on_signal() -> None:
     def requeue(number: int, frame: object) -> None:
         restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         if restarts >= MOST_REQUEUES:
-            print(f"out of time {restarts + 1} times: not queued again", file=sys.stderr, flush=True)
+            print(f"the job ran out of time {restarts + 1} times and is not queued again", file=sys.stderr, flush=True)
         else:
             subprocess.run(["scontrol", "requeue", JobEnvironment().job_id], check=True, timeout=60)
         os._exit(1)  # at once: no code between here and the kernel may catch it, and parts are whole or absent

@@ -27,7 +27,7 @@ class Waiting:
         return len(self._units)
 
     def take(self, worker: int) -> Unit | None:
-        """The next unit of a worker, or None where none is ready; a language's is when its run's searches are over.
+        """The next unit of a worker, or None if none is ready; a language's is when its run's searches are over.
 
         A run that no other worker is at comes before one to be shared. How long workers had nothing to do for that
         reason is in `waited`, seconds by run.
@@ -71,7 +71,7 @@ class Waiting:
     def tell(self) -> None:
         """Issue a notice, for each run, of how long workers waited for its searches."""
         for run, seconds in self.waited.items():
-            text = f"{run}: workers were idle for {seconds:.0f} s in all, waiting for its search over languages"
+            text = f"{run}: workers were idle for {seconds:.0f} s in total, waiting for the search over languages"
             warnings.warn(text, Notice, stacklevel=2)
 
     def attempts(self, unit: Unit) -> int:

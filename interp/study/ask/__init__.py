@@ -1,4 +1,4 @@
-"""What the model is asked: prompts, residuals and scores of a run."""
+"""Settings and names looked up, and the prompts, residuals and scores of a run."""
 
 import lazy_loader
 

@@ -61,11 +61,11 @@ def check_enough(
     least: int = 1,
     locating: bool = False,
 ) -> None:
-    """Raise DataError where a stage has too few items, with the smallest limit from `least` that would do.
+    """Raise DataError if a stage has too few items, with the smallest sufficient limit (from `least` on).
 
-    Every language needs items of `CLUSTERS` clusters per axis and split; vectors are fitted on all items of fit, and
-    `counts` says which are scored on dev and test. tokens: with them, items whose options the model's vocabulary does
-    not tell apart are not counted. locating: parallel test items are compared with others of their relation, too.
+    Every language needs items from `CLUSTERS` clusters per axis and split. Vectors are fitted on all items of the fit
+    split; `counts` decides which items are scored on dev and test. tokens: if given, items whose options have the same
+    tokens are not counted. locating: also check that parallel test items can be compared within their relation.
     """
     scored = partial(_scored, counts=counts, splits=splits, tokens=tokens)
     problem = _problem(inputs, scored(inputs), locating)
@@ -95,14 +95,22 @@ def _problem(inputs: Inputs, scored: Sequence[_Scored], locating: bool) -> tuple
     for group in scored:
         if len({cluster for _, cluster in group.items}) < CLUSTERS:
             why = _why(inputs.cultural, group.language) if group.axis == "cultural" else ""
-            seen = f"; {group.seen} more can't be scored, as the model's training text shows them" if group.seen else ""
+            seen = (
+                f"; {group.seen} more can't be scored because they were in the model's training text"
+                if group.seen
+                else ""
+            )
             items = f"{len(group.items)} {group.axis} item{'s' * (len(group.items) != 1)}"
-            text = f"language {group.language!r} has {items} to score on {group.split}{why}{seen}"
+            text = f"language {group.language!r} has {items} to score in the {group.split} split{why}{seen}"
             return text, f"items from at least {CLUSTERS} clusters"
     aligned = Counter(item.relation for item in inputs.universal.items if item.split == "test" and not item.sensitive)
     if locating and (aligned.total() < ALIGNED or max(aligned.values()) < 2):
-        text = f"dataset {inputs.universal.name!r} has {aligned.total()} items of {len(aligned)} relations on test"
-        return text, f"at least {ALIGNED}, two of one relation: parallel questions are compared with others of theirs"
+        name, relations = inputs.universal.name, len(aligned)
+        text = f"dataset {name!r} has {aligned.total()} items of {relations} relations in the test split"
+        return (
+            text,
+            f"at least {ALIGNED}, two of one relation, because parallel questions are compared within a relation",
+        )
     return None
 
 
@@ -112,7 +120,7 @@ def _why(dataset: CulturalSet, code: str) -> str:
     if not left_out:
         return ""
     reason, n = Counter(left.reason for left in left_out).most_common(1)[0]
-    return f" ({len(items)} of {len(dataset.items)} count for {culture}; of the others {n}: {reason})"
+    return f" ({len(items)} of {len(dataset.items)} can be scored for {culture}; {n} of the others can't: {reason})"
 
 
 def _remedy(inputs: Inputs, scored: Callable[[Inputs], list[_Scored]], least: int, locating: bool) -> str:
@@ -186,15 +194,15 @@ def unknown_shares(study: Study) -> dict[str, float]:
 
 
 def notice_vocabulary(study: Study) -> None:
-    """Say which items are left out because of the model's vocabulary, and where many tokens are unknown."""
+    """Give notices about items left out because of the model's vocabulary, and about many unknown tokens."""
     counts = Counter((axis, left.where) for axis, left in study.indistinct_items)
     if counts:
         numbers = ", ".join(f"{n} {axis} items in {code}" for (axis, code), n in counts.items())
-        text = f"this model's vocabulary does not tell the options of some items apart; left out: {numbers}"
+        text = f"items whose options have the same tokens in this model's vocabulary are left out: {numbers}"
         warnings.warn(text, Notice, stacklevel=2)
     if study.unknown_shares:
         numbers = ", ".join(f"{share:.0%} in {code}" for code, share in study.unknown_shares.items())
-        text = f"this model's vocabulary does not hold all of the text; share of unknown tokens: {numbers}"
+        text = f"this model's vocabulary lacks parts of the text; share of unknown tokens: {numbers}"
         warnings.warn(text, Notice, stacklevel=2)
 
 

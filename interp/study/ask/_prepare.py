@@ -17,7 +17,7 @@ from interp.study.config import LEAST_LIMIT, RunConfig
 
 
 def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tuple[RunConfig, LoadedModel | None]:
-    """The settings with the name, device and dtype of a model that is given as an object, and the model."""
+    """The settings, updated with name, device and dtype of a model object, and the loaded model."""
     if model is None:
         return config, None
     loaded = model if isinstance(model, LoadedModel) else load_model(model)
@@ -26,11 +26,10 @@ def with_model(config: RunConfig, model: HookedModel | LoadedModel | None) -> tu
 
 
 def prepare(config: RunConfig, loaded: LoadedModel | None = None, inputs: Inputs | None = None) -> Study:
-    """Load and check everything that a run needs; cheap checks come first.
+    """Load and check everything that a run needs, cheap checks first.
 
-    loaded: in place of the model that `config` names. inputs: what `resolve` gave already. Raises a TranslocalError for
-    an unknown dataset, language, model, device or dtype, and DataError where a language has too few items left to
-    score.
+    loaded: used instead of the model in `config`. inputs: an earlier result of `resolve`. Raises a TranslocalError for
+    an unknown dataset, language, model, device or dtype, and DataError if a language has too few items to score.
     """
     inputs = inputs or resolve(config, loaded=loaded)
     study = open_study(config, loaded or load_configured(config), inputs)
@@ -47,14 +46,14 @@ def load_configured(config: RunConfig) -> LoadedModel:
 
 
 def open_study(config: RunConfig, loaded: LoadedModel, inputs: Inputs) -> Study:
-    """The study of a model and data that are there, the model checked for replay; items are not counted yet."""
+    """The study of a loaded model and data, with the model checked for replay. Items are not counted yet."""
     if config.engine == "replay":
         replay_of(loaded.model)
     return Study.of(config, loaded, inputs)
 
 
 def check_items(study: Study, inputs: Inputs) -> None:
-    """Notice missing controls and what the vocabulary lacks; raise DataError where a language has too few items."""
+    """Give notices on missing controls and vocabulary. Raises DataError if a language has too few items."""
     for text in _missing(study):
         warnings.warn(text, Notice, stacklevel=2)
     notice_vocabulary(study)
@@ -70,13 +69,13 @@ def _missing(study: Study) -> Iterator[str]:
             f"{', '.join(lacking) or 'sentences of the fit split'}; pass --parallel, see `interp data list`"
         )
     if any(study.third_language(code) is None for code in study.languages):
-        yield "the third-language control is left out: the datasets share one language besides English"
+        yield "the third-language control is left out: the datasets share only one language besides English"
     if any(study.wrong_culture(code) is None for code in study.languages):
-        yield "the wrong-culture control is left out: the dataset has no culture besides the own and the reference"
+        yield "the wrong-culture control is left out: the dataset has only the own and the reference culture"
     if not study.target_language:
         lacking = [code for code in study.languages if not study.shared_places(code, "fit")[0]]
         yield (
-            "loc_language is left out: no cultural question of the fit split is asked both in English and in "
+            "loc_language is left out: no cultural question in the fit split is asked both in English and in "
             f"{', '.join(lacking)}"
         )
     elif not study.wrong_language:

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The datasets, in their common languages, the languages to be scored, and what models are trained on, if any.
+    """The datasets in their common languages, the languages to score, and the training data, if any.
 
-    unlimited: the items of both datasets that `limit` cut.
+    unlimited: the items of both datasets before `limit` cut them.
     """
 
     universal: UniversalSet
@@ -69,10 +69,10 @@ def resolve(
     locating: bool = True,
     loaded: LoadedModel | None = None,
 ) -> Inputs:
-    """Datasets and languages of a run, as `resolve_data`; its model, device and template are checked too.
+    """Look up the datasets and languages of a run, as `resolve_data` does, and check its model, device and template.
 
-    loaded: a model that is there, in place of the one that `config` names. Raises a TranslocalError that names what is
-    unknown or missing.
+    loaded: a loaded model, used instead of the one in `config`. Raises a TranslocalError for anything unknown or
+    missing.
     """
     if loaded is not None:
         return resolve_data(config, among, splits, locating=locating)
@@ -81,14 +81,14 @@ def resolve(
 
 
 def check_model(config: RunConfig) -> None:
-    """Raise a TranslocalError for a model, a dtype or a device that isn't there."""
+    """Raise a TranslocalError for a model, a dtype or a device that isn't available."""
     find_model(config.model, config.dtype)
     if config.device != "auto":
         resolve_device(config.device)
 
 
 def named_counts(config: RunConfig) -> Counts:
-    """Which items are scored: not those that the folder of the named model says it was trained on."""
+    """Which items are scored: all except those that the model's folder lists as seen in training."""
     source = find_model(config.model, config.dtype)
     return counts_of(Exposure.read(Path(source.location)) if source.local else None)
 
@@ -101,10 +101,11 @@ def resolve_data(
     counts: Counts = everything,
     locating: bool = True,
 ) -> Inputs:
-    """Datasets and languages of a run, and its template; raises a TranslocalError for what is unknown or missing.
+    """Look up the datasets, languages and template of a run. Raises a TranslocalError for anything unknown or missing.
 
-    among: of these the languages that the datasets score, in place of those that `config` names, all of which must be
-    scored. splits, counts, locating: what every language must have items for, as in `check_enough`.
+    among: candidate languages, of which those that the datasets can score are used; without it, all languages in
+    `config` must be scored. splits, counts, locating: requirements on the items of every language, as in
+    `check_enough`.
     """
     check_template(config.template)
     folder = Path(config.data_dir).expanduser() if config.data_dir else None
@@ -136,7 +137,7 @@ def _scored_of(among: Sequence[str], scored: Sequence[str]) -> tuple[str, ...]:
     languages = tuple(code for code in scored if code in among)
     if not languages:
         raise DataError(
-            f"the datasets score none of the languages {', '.join(among)}",
+            f"the datasets can't score any of the languages {', '.join(among)}",
             allowed=", ".join(scored),
             remedy="choose other datasets, or name cultures with --cultures (es=MX)",
         )
@@ -172,7 +173,7 @@ def _to_load(config: RunConfig, languages: Sequence[str]) -> tuple[str, ...]:
 
 
 def following(languages: Sequence[str], language: str) -> str | None:
-    """The next of `languages` after `language` (the first after the last), English apart; None where it is alone."""
+    """The next of `languages` after `language` (the first after the last), English apart; None if it is alone."""
     others = [code for code in languages if code != "en"]
     after = others[(others.index(language) + 1) % len(others)] if language in others else language
     return after if after != language else None

@@ -30,12 +30,12 @@ def score_tasks(
     *,
     normaliser: BoundedNormaliser | None = None,
 ) -> Scores:
-    """Scores of every task's options under every plan, for the run's normalisation.
+    """Score every task's options under every plan, for the run's normalisation.
 
-    `logp` is the log-likelihood of the option; under `letter` the mean over rotations of its letter's, under `sentence`
-    that of the item's sentence with the option in it (of the option where an item has no sentence). `neutral`, under
-    `pmi` alone, is that behind the neutral prompt (the same language, steered in the same way). normaliser: as
-    `interp.steering.engine.score` takes it; by default scores are exact.
+    `logp` is the log-likelihood of the option; with `letter` it is the mean over rotations of the letter's, with
+    `sentence` that of the item's sentence with the option in it (or of the option, if the item has no sentence).
+    `neutral`, only with `pmi`, is the log-likelihood after the neutral prompt (same language, same steering).
+    normaliser: as in `interp.steering.engine.score`; by default scores are exact.
     """
     scores = score_prompts(study, scored_prompts(study, tasks), plans, progress, normaliser=normaliser)
     if study.config.normalisation == "letter":
@@ -51,7 +51,7 @@ def scored_table(
     *,
     normaliser: BoundedNormaliser | None = None,
 ) -> pd.DataFrame:
-    """The rows (COLUMNS) of every plan under its method's name; arguments as in `score_tasks`."""
+    """A table of scores (COLUMNS) of every plan, under its method's name. Arguments as in `score_tasks`."""
     scores = score_tasks(study, tasks, list(plans.values()), progress, normaliser=normaliser)
     return ScoreTables(tasks, scores).tables(list(plans))
 
@@ -64,7 +64,7 @@ def score_prompts(
     *,
     normaliser: BoundedNormaliser | None = None,
 ) -> Scores:
-    """Log-likelihoods of prompts' continuations under every plan, by the run's engine and memory."""
+    """Log-likelihoods of prompts' continuations under every plan, with the run's engine and memory."""
     return score(
         study.loaded.model, prompts, plans, engine=study.config.engine, tokens=study.tokens, progress=progress,
         normaliser=normaliser, **study.passes,
@@ -72,7 +72,7 @@ def score_prompts(
 
 
 def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser | None:
-    """A normaliser for the prompts that `score_tasks` scores of tasks; None where the model can't be replayed."""
+    """A normaliser for the prompts that `score_tasks` scores for these tasks; None if the model can't be replayed."""
     config = study.config
     if config.engine != "replay" or usable_replay(study.loaded.model) is None:
         return None
@@ -85,7 +85,7 @@ def bounded_for(study: Study, tasks: Sequence[Task]) -> BoundedNormaliser | None
 def scored_prompts(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
     """The prompts whose continuations `score_tasks` scores.
 
-    Every rotation of a task's list under `letter`; under `pmi` a neutral prompt for each task, behind the tasks' own.
+    With `letter`, every rotation of a task's list; with `pmi`, the tasks' prompts followed by a neutral one for each.
     """
     kind = study.config.normalisation
     if kind == "letter":
@@ -141,7 +141,7 @@ def _in_sentence(task: Task) -> Prompt:
 
 
 class ScoreTables:
-    """Tables with COLUMNS, one per plan; `languages` lists the languages the option's text is written in."""
+    """Tables with COLUMNS, one per plan. `languages` lists the languages that the option's text is written in."""
 
     def __init__(self, tasks: Sequence[Task], scores: Scores) -> None:
         rows = [
@@ -154,7 +154,7 @@ class ScoreTables:
         self._scores = scores
 
     def tables(self, methods: Sequence[str]) -> pd.DataFrame:
-        """The rows of all plans, below each other, under their methods' names."""
+        """The concatenated rows of all plans, under their methods' names."""
         return pd.concat([self.table(plan, method) for plan, method in enumerate(methods)], ignore_index=True)
 
     def table(self, plan: int, method: str) -> pd.DataFrame:
@@ -168,9 +168,9 @@ class ScoreTables:
 
 
 def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
-    """The probability of the option of `role` among the task's own options: what choices on dev go by.
+    """The probability of the option of `role` among the task's own options, which decides choices on dev.
 
-    It is a softmax over the normalised scores of the options that a choice is made from, and smoother than accuracy.
+    It is a softmax over the normalised scores of these options, and smoother than accuracy.
     """
     values, wanted = _own(tasks, scores, role, normalisation)
     starts, counts = scores.starts[:-1], np.diff(scores.starts)
@@ -179,7 +179,7 @@ def confidence(tasks: Sequence[Task], scores: Scores, role: str, normalisation: 
 
 
 def choices(tasks: Sequence[Task], scores: Scores, role: str, normalisation: str) -> Float[np.ndarray, "plan task"]:
-    """Share of the choice among the task's own options that falls on `role`, by the rule of `outcomes`."""
+    """Share of the choice among the task's own options that falls on `role`, as in `outcomes`."""
     values, wanted = _own(tasks, scores, role, normalisation)
     return chosen_share(values, np.repeat(np.arange(len(tasks)), np.diff(scores.starts)), wanted)
 
@@ -243,11 +243,11 @@ def estimated_table(
 
 
 def estimated_line(table: pd.DataFrame) -> str:
-    """The table in words."""
+    """The table as a sentence."""
     return (
-        f"The search and the controls sum {table['words'].max():,} words of the vocabulary, which hold at least "
-        f"{table['share'].min():.1%} of the unsteered probability, and estimate the rest. On {table['prompts'].sum()} "
-        f"test prompts, under the {table['plans'].max()} plans of the methods, an option's log-likelihood is off by "
-        f"{np.sqrt((table['rms'] ** 2).mean()):.3f} nats in the root mean square, and {table['flips'].mean():.2%} of "
-        "the choices differ. What is reported of a method is exact."
+        f"To save time, the search and the controls sum the softmax over {table['words'].max():,} words of the "
+        f"vocabulary, which hold at least {table['share'].min():.1%} of the unsteered probability, and estimate the "
+        f"rest. On {table['prompts'].sum()} test prompts under the {table['plans'].max()} plans of the methods, the "
+        f"log-likelihood of an option has a root-mean-square error of {np.sqrt((table['rms'] ** 2).mean()):.3f} "
+        f"nats, and {table['flips'].mean():.2%} of the choices differ. The results reported for methods are exact."
     )

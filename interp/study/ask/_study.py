@@ -54,12 +54,12 @@ IN_ENGLISH = 32
 
 @dataclass(frozen=True)
 class Study:
-    """A run's model and data, read once. Every prompt goes through `template`; what is costly is kept in `parts`.
+    """Model and data of a run, read once. Every prompt goes through `template`; costly results are kept in `parts`.
 
-    A copy with another setting (`replace`) shares every field, and computes what is cached here anew. tokens: encodes
-    each text once, for all studies of this model; None where its tokenizer is not at hand (a dry run). Whoever changes
-    `loaded` in a copy changes `tokens` too. rendered: prompts made already, for studies that differ in their design
-    alone; by default they are made anew.
+    A copy with another setting (`replace`) shares every field but recomputes cached values. tokens: encodes each text
+    once, for all studies of this model; None without a tokenizer (a dry run). If you change `loaded` in a copy, change
+    `tokens` too. rendered: prompts to reuse between studies that differ only in their design; by default prompts are
+    made again.
     """
 
     config: RunConfig
@@ -103,11 +103,11 @@ class Study:
         return self.cultural.own_culture[language]
 
     def third_language(self, language: str) -> str | None:
-        """Another language than English of the datasets, the same in every run; None where there is none."""
+        """A fixed other language of the datasets, not English; None if there is none."""
         return following(self.universal.languages, language)
 
     def wrong_culture(self, language: str) -> str | None:
-        """The third language's culture or, if it is the same, another of the dataset's; None where there is none."""
+        """The third language's culture or, if it is the same, another of the dataset's; None if there is none."""
         own, third, cultural = self.culture(language), self.third_language(language), self.cultural
         others = [c for c in cultural.cultures if c not in (own, cultural.reference) and c in cultural.cues]
         lent = cultural.own_culture.get(third or "")
@@ -115,12 +115,12 @@ class Study:
 
     @cached_property
     def design(self) -> Design:
-        """How much the run looks at; with a small vocabulary all log-likelihoods are exact."""
+        """The design: numbers of items, layers and draws. With a small vocabulary, all log-likelihoods are exact."""
         design = design_of(self.config, self.n_layers)
         return replace(design, bounded=design.bounded and self.loaded.model.cfg.d_vocab >= MANY_WORDS)
 
     def universal_items(self, split: Split) -> list[UniversalItem]:
-        """Universal items of a split that need no cultural knowledge; of test as many as the analysis reads."""
+        """Universal items of a split that need no cultural knowledge; for test only as many as the analysis reads."""
         items = [item for item in self.universal.items if item.split == split and not item.sensitive]
         if split != "test":
             return items
@@ -133,9 +133,9 @@ class Study:
         return [(n, item) for n, item in numbered if item.split == split and language in item.questions]
 
     def shared_places(self, language: str, split: Split) -> tuple[list[int], list[int]]:
-        """Places of the cultural items asked in a language and in English: among the language's, and among English's.
+        """Positions of the cultural items asked both in a language and in English, in each of the two lists.
 
-        Both lists name the same items in the same order. They are empty where the dataset asks nothing in English.
+        Both lists name the same items in the same order. They are empty if the dataset asks nothing in English.
         """
         own, english = (
             {number: place for place, (number, _) in enumerate(self.cultural_items(code, split))}
@@ -164,10 +164,10 @@ class Study:
     def universal_tasks(
         self, language: str, split: Split, *, full: bool = False, sensitive: bool = False, everywhere: bool = False
     ) -> list[Task]:
-        """Universal prompts of a split that count in a language; `everywhere`: all prompts.
+        """Universal tasks of a split that are scored in a language; with `everywhere`, all tasks.
 
-        Of the test split as many as the design asks for; `full`: of these, as many as it compares have the options of
-        every language and their relation's other answers.
+        The design limits the number of test tasks. With `full`, as many as it compares also have the options of every
+        language and their relation's other answers.
         """
 
         def make(full: bool) -> list[Task]:
@@ -183,9 +183,9 @@ class Study:
     def cultural_tasks(
         self, language: str, split: Split, cue: Cue = "none", *, culture: str = "", full: bool = False
     ) -> list[Task]:
-        """Cultural prompts of a split that count in a language, scored for a culture, by default its own.
+        """Cultural tasks of a split that are scored in a language, for a culture (by default the language's own).
 
-        How many of the test split, and how many in `full`, as in `universal_tasks`.
+        The numbers for the test split and for `full` are as in `universal_tasks`.
         """
 
         def make(full: bool) -> list[Task]:
@@ -224,7 +224,7 @@ class Study:
 
     @cached_property
     def indistinct_items(self) -> list[tuple[Axis, LeftOut]]:
-        """Items, by axis and language, that are left out because the vocabulary doesn't tell their options apart."""
+        """Items, by axis and language, that are left out because options have the same tokens."""
         return indistinct_items(self)
 
     @cached_property
@@ -247,7 +247,7 @@ class Study:
         return self.resampling_of("test")
 
     def resampling_of(self, split: Split) -> Resampling:
-        """Draws over the clusters of a split: of the whole, or of the test prompts that the design looks at."""
+        """Draws over the clusters of a split: of the whole split, or of the test prompts that the design uses."""
         if split == "test" and any(self.design.tested):
             tasks: list[Task] = []
             for code in self.languages:

@@ -1,4 +1,4 @@
-"""What a run takes: counted without a model, measured in a few seconds, bought with a budget."""
+"""Estimates of a run's cost, counted without a model and measured in a few seconds, and the design for a budget."""
 
 import lazy_loader
 

@@ -24,7 +24,7 @@ BUDGET = "10m"
 
 @dataclass(frozen=True)
 class Offer:
-    """A design, and what it takes here."""
+    """A design, and its estimated cost on this machine."""
 
     study: Study
     cost: Estimate
@@ -36,7 +36,7 @@ class Offer:
 
 
 def offers(config: RunConfig, inputs: Inputs, model: Outline, spot: tuple[str, str]) -> Iterator[Offer]:
-    """Every design with its estimate, the smallest first; rates are measured once. spot: device and dtype."""
+    """Every design with its estimate, the smallest first. Rates are measured once. spot: device and dtype."""
     first = planned(replace(config, design=DEFAULT, budget=""), inputs, model, *spot)  # type: ignore[arg-type]
     first = replace(first, rendered={})
     rates, tokens = measured(first, model, *spot), None if model.tokenizer is None else first.tokens
@@ -53,10 +53,10 @@ def settle(
     overwrite: bool = False,
     offered: Sequence[Offer] = (),
 ) -> RunConfig:
-    """The settings with a named design in place of `auto`, and without a budget.
+    """Replace the design `auto`, or a budget, by a named design.
 
     A finished or partial run whose settings differ in the design alone keeps its design. The embedded model always gets
-    DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises ConfigError where the
+    DEFAULT, so that its numbers are the same everywhere. A notice says what was picked. Raises ConfigError if the
     budget is too small for the smallest design. offered: what `offers` gave for these settings.
     """
     if config.design != "auto":
@@ -66,7 +66,7 @@ def settle(
     if config.model == ORGANISM and not config.budget:
         return replace(config, design=DEFAULT)  # type: ignore[arg-type]
     if loaded is not None and not has_configuration(loaded) and not config.budget:
-        text = f"design {DEFAULT}: there is no estimate of how long this model takes (--design picks another)"
+        text = f"design {DEFAULT}, because the time for this model can't be estimated (--design picks another)"
         warnings.warn(text, Notice, stacklevel=2)
         return replace(config, design=DEFAULT)  # type: ignore[arg-type]
     asked = config.budget or BUDGET
@@ -75,12 +75,12 @@ def settle(
     if not fitting and config.budget:
         needed = _minutes(choices[0].cost.middle)
         raise ConfigError(
-            f"budget {config.budget} is too small: the smallest design takes about {needed} here",
+            f"budget {config.budget} is too small: the smallest design takes about {needed} on this machine",
             allowed=f"{needed} or more",
-            remedy="pass a larger --budget, fewer --languages, or --layers, --strengths and --draws of your own",
+            remedy="pass a larger --budget or fewer --languages, or set --layers, --strengths and --draws",
         )
     picked = fitting[-1] if fitting else choices[0]
-    message = f"design {picked.name}: about {_minutes(picked.cost.middle)} here"
+    message = f"design {picked.name}: about {_minutes(picked.cost.middle)} on this machine"
     if not fitting:
         message += f", more than {asked}, but no design is smaller"
     elif picked.name != choices[-1].name:

@@ -105,10 +105,10 @@ def estimate(
     study: Study, model: Outline, device: str, dtype: str, *, whole: bool = True, rates: Rates | None = None,
     tokens: Tokens | None = None,
 ) -> Estimate:  # fmt: skip
-    """What the main job takes, or (`whole` false) its analysis half.
+    """Estimate the cost of the main job or, with `whole` false, of its analysis half.
 
-    rates: what was measured here already; by default it is measured now, for about three seconds. tokens: saves
-    encoding the same texts again.
+    rates: earlier measurements on this machine; by default rates are measured now, for about three seconds. tokens:
+    reuses encoded texts.
     """
     guessed = model.tokenizer is None
     work = Workload(study, model.shape, GuessedTokens() if guessed else tokens or Tokens(study.loaded.model))

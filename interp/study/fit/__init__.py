@@ -1,4 +1,4 @@
-"""From recipes to vectors."""
+"""Fitting of a run's vectors from recipes."""
 
 import lazy_loader
 

@@ -23,10 +23,10 @@ FEWEST = 8
 
 @dataclass(eq=False)
 class Pairs:
-    """Target and source residuals of the fit split; what is read or scored for them is cached.
+    """Target and source residuals of the fit split. Residuals and scores are cached.
 
-    items: only so many of them, the same ones in every language. swapped: the seed of a coin per pair, which swaps its
-    two sides. wrong: LOC of a wrong culture.
+    items: use only this many items, the same ones in every language. swapped: seed of a coin per pair that swaps its
+    two sides. wrong: use LOC of a wrong culture.
     """
 
     study: Study
@@ -42,7 +42,7 @@ class Pairs:
         return self._varied("en", code, (self.fit.universal["en"], self.fit.universal[code]))
 
     def loc(self, code: str, plan: Plan | None = None, *, filtered: bool = False) -> Pair:
-        """With the culture's cue and without, on cultural items; read anew while the model is steered by `plan`."""
+        """Cultural items with and without the culture's cue; read again if the model is steered by `plan`."""
         explicit, implicit = self._cued(code, plan)
         if filtered:
             informative = torch.from_numpy(self._informative(code))
@@ -98,10 +98,10 @@ class Pairs:
 
 
 class Fits(Protocol):
-    """Gives the vectors of a setting in a language."""
+    """Provides the vectors of a setting in a language."""
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
-        """Vectors of each side that the setting has."""
+        """The vectors for each side of the setting."""
 
 
 def plan_of(fits: Fits, setting: Setting, code: str) -> Plan:
@@ -124,7 +124,7 @@ class Fitted:
     _plans: dict[tuple[str, Side], Plan] = field(default_factory=dict, init=False, repr=False)
 
     def vectors(self, setting: Setting, code: str) -> dict[Vector, SteeringVectors]:
-        """Vectors of each side that the setting has."""
+        """The vectors for each side of the setting."""
         vectors: dict[Vector, SteeringVectors] = {}
         if setting.en:
             vectors["en"] = self._en(setting.en.fitter, code)
@@ -168,7 +168,7 @@ class Fitted:
 
 @dataclass(eq=False)
 class Pooled:
-    """Each vector is the mean of all languages'."""
+    """Each vector is the mean over all languages."""
 
     fits: Fits
     languages: Sequence[str]
@@ -190,7 +190,7 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Lent:
-    """EN of another language and, from `wrong`, LOC of another culture."""
+    """Uses EN of another language and, from `wrong`, LOC of another culture."""
 
     fits: Fits
     wrong: Fits
@@ -204,7 +204,7 @@ class Lent:
 
 @dataclass(eq=False)
 class AsLong:
-    """Vectors of `fits`, in every layer as long as those of `like`."""
+    """Vectors of `fits`, scaled in every layer to the norm of those of `like`."""
 
     fits: Fits
     like: Fits
@@ -226,7 +226,7 @@ class AsLong:
 
 @dataclass(eq=False)
 class Noise:
-    """Gaussian vectors with the covariance of each layer's residuals, as long as those of `like`."""
+    """Gaussian vectors with the covariance of each layer's residuals and the norms of `like`."""
 
     study: Study
     fit: FitResiduals

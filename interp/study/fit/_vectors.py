@@ -26,13 +26,13 @@ from probes import random_directions
 
 
 def transfer_methods(study: Study) -> tuple[str, ...]:
-    """Methods whose layer and strength are chosen for transfer; without the controls that the datasets don't allow."""
+    """Methods whose layer and strength are chosen for transfer, without controls that the datasets don't allow."""
     third = all(study.third_language(code) for code in study.languages)
     return ("en", *(["third_language"] if third else []), *(["nonfactual_en"] if study.nonfactual else []))
 
 
 def localization_methods(study: Study) -> tuple[str, ...]:
-    """Methods whose layer and strength are chosen for localization, as `transfer_methods`."""
+    """Methods whose layer and strength are chosen for localization; see `transfer_methods`."""
     contrast = len(study.cultural.languages) > 1
     wrong = all(study.wrong_culture(code) for code in study.languages)
     return (
@@ -53,7 +53,7 @@ Vectors = Mapping[str, Mapping[str, SteeringVectors]]
 class FitResiduals:
     """Residuals of the fit split in every language of the datasets; explicit, wrong and placebo in the scored ones.
 
-    `nonfactual` and `wrong` are empty where the datasets don't allow the control.
+    `nonfactual` and `wrong` are empty if the datasets don't allow the control.
     """
 
     universal: Mapping[str, Residuals]
@@ -65,7 +65,7 @@ class FitResiduals:
 
 
 def read_fit(study: Study) -> FitResiduals:
-    """Read what the fitters need, once."""
+    """Read all residuals that the fitters need."""
     scored = study.languages
 
     def customs(code: str, cue: Cue = "none", culture: str = "") -> Residuals:
@@ -108,7 +108,7 @@ def residual_norms(fit: FitResiduals, code: str) -> Float[torch.Tensor, "layer"]
 
 
 def provenance(study: Study, code: str, **own: str | int) -> Provenance:
-    """A vector's provenance: what holds for all of the study's vectors, then its own; empty texts are left out."""
+    """The provenance of a vector: entries shared by the study's vectors, then its own. Empty texts are left out."""
     return {
         "language": code,
         "universal": study.universal.name,
@@ -175,7 +175,7 @@ def random_like(study: Study, fit: FitResiduals, code: str, real: PerLayer, n: i
 def shuffled_vectors(
     study: Study, fit: FitResiduals, like: Vectors, method: str, n: int, code: str
 ) -> list[SteeringVectors]:
-    """`n` refits in a language with the two sides of each pair swapped by a coin, at the real vector's norm."""
+    """`n` refits in a language with the sides of each pair swapped at random, scaled to the real vector's norm."""
     target, source = _sides(study, fit, method, code)
     generator = torch.Generator().manual_seed(control_seed(study, code, 0, f"shuffled {method}"))
     real = like[method][code].vectors
@@ -190,5 +190,5 @@ def _control(study: Study, fit: FitResiduals, code: str, kind: str, draws: Seque
 
 
 def control_seed(study: Study, code: str, layer: int, method: str) -> int:
-    """The seed of a control's draws: the same in every run with the settings' seed, another one per place."""
+    """The seed of a control's draws: fixed by the settings' seed, and different for each use."""
     return draw_by_hash(2**31, "control", str(study.config.seed), code, str(layer), method)

@@ -1,4 +1,4 @@
-"""The folder of a run: parts, resuming, fingerprints, what is written."""
+"""The folder of a run: parts, resuming, fingerprints, and written files."""
 
 import lazy_loader
 

@@ -44,16 +44,16 @@ from interp.study.search import Chosen, method_of
 ADDED = ("ablations.csv", "regret.csv", "noise.csv", "report.html")
 """Files that are written again when a run is added to; its figures are too."""
 
-REMEDY = "make the run again: `interp run --overwrite` with its settings"
+REMEDY = "repeat the run: `interp run --overwrite` with its settings"
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run leaves behind.
+    """Result of a run.
 
-    headroom: what there is to gain, in words. verdicts: what EN's and LOC's effects may be called, over all languages.
-    checks: what robustness, consistency with English and damage say in words. again: it was there already, and nothing
-    was done.
+    headroom: sentences on how much steering can gain. verdicts: sentences on the effects of EN and LOC over all
+    languages. checks: sentences on robustness, consistency with English and damage. again: whether the run was finished
+    already and nothing was done.
     """
 
     folder: Path
@@ -69,16 +69,16 @@ class RunResult:
 
 
 def finished(config: RunConfig) -> RunResult | None:
-    """The run of these settings that `config.folder` holds, as `finished_manifest`; None where there is none."""
+    """The finished run of these settings in `config.folder`; None if there is none. Errors: `finished_manifest`."""
     manifest = finished_manifest(config)
     return None if manifest is None else read_result(config.folder, manifest, again=True)
 
 
 def finished_manifest(config: RunConfig) -> dict[str, Any] | None:
-    """What the run of these settings that `config.folder` holds says of itself; None where there is none.
+    """The manifest of the finished run of these settings in `config.folder`; None if there is none.
 
-    Raises OutputError for a folder that holds something else, or a run with other settings or of another version, with
-    the differences named.
+    Raises OutputError, which lists the differences, if the folder holds something else, or a run with other settings or
+    of another version.
     """
     check_folder(config.folder)
     path = config.folder / MANIFEST
@@ -95,7 +95,7 @@ def finished_manifest(config: RunConfig) -> dict[str, Any] | None:
 
 
 def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> RunResult:
-    """What a finished run's folder says."""
+    """Read the result of a finished run from its folder."""
     saved = load_plans(folder)
     chosen = {
         method: {
@@ -127,7 +127,7 @@ def read_result(folder: Path, manifest: Mapping[str, Any], *, again: bool) -> Ru
 
 @dataclass(frozen=True)
 class Reopened:
-    """A finished run: what its manifest says, its plans, and its study without the methods that are trained."""
+    """A finished run: its manifest, its plans, and its study without trained methods."""
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -136,9 +136,9 @@ class Reopened:
 
     @contextmanager
     def store(self, purpose: Mapping[str, Any]) -> Iterator[Store]:
-        """Where parts of what is added are kept until the block ends well. purpose: what is added.
+        """The store for parts of an addition, until the block ends without error. purpose: the kind of addition.
 
-        Raises ConfigError where the parts of something else are kept there.
+        Raises ConfigError if the store holds parts of something else.
         """
         folder = partial_folder(self.folder.resolve())
         store = Store.open(folder, {"config": self.manifest["config"], "files": self.manifest["files"], **purpose})
@@ -153,9 +153,9 @@ class Reopened:
 
     @contextmanager
     def adding(self, entries: Mapping[str, Any]) -> Iterator[Path]:
-        """A folder beside the run's, whose tables join the run's when the block ends well, with figures and report.
+        """A temporary folder whose tables join the run's, with new figures and report, if the block ends without error.
 
-        entries: of the manifest, which may be filled in the block. Where it ends badly, the run stays as it was.
+        entries: additions to the manifest, which the block may fill in. After an error the run is unchanged.
         """
         parent = self.folder.resolve().parent
         with writable(self.folder), TemporaryDirectory(prefix=f".{self.folder.name}.", dir=parent) as name:
@@ -178,10 +178,10 @@ class Reopened:
 
 
 def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reopened:
-    """Read a finished run's settings and load its data and model. model: in place of the one that the settings name.
+    """Read a finished run's settings and load its data and model. model: used instead of the one in the settings.
 
-    Raises OutputError for a folder that is not a finished run with a surgical plan, for one whose files were changed,
-    and for one made with other data, another model or other versions than are here; each difference is named.
+    Raises OutputError for a folder that is not a finished run with a surgical plan, whose files were changed, or that
+    was made with other data, another model or other versions; each difference is listed.
     """
     manifest = read_manifest(folder)
     if not (folder / PLANS).is_file() or SURGICAL not in (plans := load_plans(folder)).methods:
@@ -193,7 +193,7 @@ def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reop
     files = {line.partition(":")[0]: line for line in verify(folder, manifest)}
     if changed := [line for file, line in files.items() if file not in ADDED and not file.startswith("figures/")]:
         raise OutputError(
-            f"{folder} was changed: {'; '.join(changed)}", allowed="a run as it was written", remedy=REMEDY
+            f"{folder} was changed: {'; '.join(changed)}", allowed="a run whose files are unchanged", remedy=REMEDY
         )
     named: dict[str, Any] = {"methods": DEFAULT, "out": str(folder)}
     config, loaded = with_model(RunConfig(**as_settings(manifest["config"]) | named), model)
@@ -209,6 +209,6 @@ def reopen(folder: Path, model: HookedModel | LoadedModel | None = None) -> Reop
 def _check(folder: Path, made_with: dict[str, Any], current: dict[str, Any]) -> None:
     if differ := differences(made_with, current):
         raise OutputError(
-            f"{folder} was made otherwise: {'; '.join(differ)}", allowed="the same data, model and versions",
+            f"{folder} was made in another way: {'; '.join(differ)}", allowed="the same data, model and versions",
             remedy=REMEDY,
         )  # fmt: skip

@@ -28,9 +28,9 @@ PACKAGE = "translocal"
 
 
 def hold(folder: Path) -> FileLock:
-    """Take the folder's lock, which is held until it is released or the process ends. The lock's file names the holder.
+    """Take the folder's lock and hold it until it is released or the process ends. The lock file names the holder.
 
-    Raises OutputError where another process, or this one, has it; OSError where the folder can't be written.
+    Raises OutputError if another process, or this one, holds it, and OSError if the folder can't be written.
     """
     path = folder / LOCK
     lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
@@ -40,7 +40,7 @@ def hold(folder: Path) -> FileLock:
         holder = path.read_text(errors="replace") if path.exists() else ""
         raise OutputError(
             f"{folder} is in use by {holder or 'another process'}",
-            allowed="one process per run",
+            allowed="one process per run at a time",
             remedy="wait until it ends, stop it, or pass another --out",
         ) from None
     path.write_text(f"process {os.getpid()} on {platform.node()}")
@@ -48,7 +48,7 @@ def hold(folder: Path) -> FileLock:
 
 
 def check_folder(final: Path) -> None:
-    """Raise OutputError where `final` holds something that is not a run."""
+    """Raise OutputError if `final` holds something that is not a run."""
     if final.exists() and (not final.is_dir() or (any(final.iterdir()) and not (final / MANIFEST).is_file())):
         raise OutputError(
             f"{final} exists and is not a run's folder",
@@ -72,7 +72,7 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 def partial_folder(final: Path) -> Path:
-    """Where a run is made before it moves to `final`."""
+    """The working folder of a run before it moves to `final`."""
     return final.parent / f".{final.name}.partial"
 
 
@@ -88,7 +88,7 @@ def as_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """CSV with six significant digits: differences below that are rounding, not results."""
+    """Write a CSV file with six significant digits, because smaller differences are rounding errors."""
     table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
@@ -104,17 +104,17 @@ def draw_report(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished run; raises OutputError where it can't be read or has no settings."""
+    """Read the manifest of a finished run. Raises OutputError if it can't be read or has no settings."""
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest.get("config"), dict):
-        raise OutputError(f"{folder / MANIFEST} has no settings of a run", allowed="a run's folder")
+        raise OutputError(f"{folder / MANIFEST} does not hold the settings of a run", allowed="a run's folder")
     return manifest
 
 
 def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Files that are not as the manifest's checksums say, in words.
+    """Files that don't match the manifest's checksums, with the reason.
 
-    Raises OutputError where the manifest has none, or names a file outside the folder.
+    Raises OutputError if the manifest has none, or names a file outside the folder.
     """
     files = manifest.get("files")
     if not isinstance(files, dict) or not files:
@@ -131,12 +131,12 @@ def verify(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
         except OSError as error:
             problems.append(f"{name}: {error.strerror}")
         else:
-            problems += [] if same else [f"{name}: not as it was written"]
+            problems += [] if same else [f"{name}: changed since it was written"]
     return problems
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The keys of a JSON file; raises OutputError where it can't be read or holds none."""
+    """The keys of a JSON file; raises OutputError if it can't be read or holds none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -19,7 +19,7 @@ from interp.files import json_text
 
 
 class Parts:
-    """Results by name. This class keeps nothing, so every result is made; `Store` makes each once and keeps it."""
+    """Results by name. This class computes every result again; `Store` computes each once and stores it."""
 
     def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """The table of a name."""
@@ -59,7 +59,7 @@ def part_name(name: str, data: bytes, suffix: str) -> str:
 
 
 def part_bytes(path: Path) -> bytes:
-    """The bytes of a part; ValueError where they don't match the name, or it is a link."""
+    """The bytes of a part; ValueError if they don't match the name, or it is a link."""
     if path.is_symlink():
         raise ValueError("it is a link")
     data, named = path.read_bytes(), _NAME.fullmatch(path.name)
@@ -81,7 +81,7 @@ def frame_bytes(key: str, frame: pd.DataFrame) -> bytes:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     categories = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     if categories:
-        raise ValueError(f"{key} has categories, which are not kept: {categories}")
+        raise ValueError(f"{key} has categorical columns, which can't be stored: {categories}")
     table = table.replace_schema_metadata(None)
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, table.schema, store_schema=False) as writer:

@@ -38,9 +38,9 @@ _READERS: dict[str, Callable[[bytes], tuple[str, Any]]] = {"parquet": bytes_fram
 class Store(Parts):
     """The parts of a run in `folder`, by key such as `test/ko`: segments of letters, digits and `._@+-`.
 
-    Every part is written to a temporary name, synced and renamed; its name holds the SHA-256 of its bytes. One that
-    doesn't match its name, or can't be read, is moved to `parts/damaged` with a Notice, and made again.
-    Make one with `Store.open`. Methods raise OutputError where the folder can't be written, ValueError for a bad key.
+    Every part is written under a temporary name, synced and renamed; its name includes the SHA-256 of its bytes. A part
+    that doesn't match its name, or can't be read, is moved to `parts/damaged` with a Notice and computed again. Create
+    a store with `Store.open`. Methods raise OutputError if the folder can't be written, and ValueError for a bad key.
     """
 
     def __init__(self, folder: Path, lock: FileLock | None) -> None:
@@ -49,11 +49,11 @@ class Store(Parts):
 
     @classmethod
     def open(cls, folder: Path, identity: Mapping[str, Any], *, shared: bool = False) -> Store:
-        """Take a folder for the run that `identity` (values of JSON) tells from others, or go on with it.
+        """Open a folder for the run that `identity` (JSON values) identifies, new or to be continued.
 
-        Holds the folder's lock until it is closed or the process ends, and clears what killed processes left half
-        written. shared: a worker of the process that holds the lock; does neither. Raises ConfigError where the
-        folder is another run's, naming each difference, and OutputError where another process holds it.
+        Holds the folder's lock until it is closed or the process ends, and removes half-written files of killed
+        processes. shared: for a worker of the process that holds the lock; does neither. Raises ConfigError, which
+        lists each difference, if the folder belongs to another run, and OutputError if another process holds it.
         """
         asked = json.loads(json.dumps(identity, allow_nan=False))
         with writable(folder):
@@ -70,16 +70,16 @@ class Store(Parts):
         return store
 
     def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """The frame of `key`, made if it isn't there; either way as it is read back, its rows numbered from 0."""
+        """The frame of `key`, computed if it is missing, always as it is read back, with rows numbered from 0."""
         frame: pd.DataFrame = self._part(key, "parquet", lambda: frame_bytes(key, make()))
         return frame
 
     def value(self, key: str, make: Callable[[], Any]) -> Any:
-        """The value of `key`, made if it isn't there; either way as JSON reads it back."""
+        """The value of `key`, computed if it is missing, always as JSON reads it back."""
         return self._part(key, "json", lambda: value_bytes(key, make()))
 
     def has(self, key: str) -> bool:
-        """Whether an intact part is there."""
+        """Whether an intact part exists."""
         return any(True for suffix in _READERS for _ in self._intact(key, suffix))
 
     @property
@@ -88,7 +88,7 @@ class Store(Parts):
         return not any(names for _, _, names in os.walk(self._parts))
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         if self._lock is not None:
             self._lock.release()
 
@@ -112,7 +112,7 @@ class Store(Parts):
             return value
         raise OutputError(
             f"{key} can't be read back from {self.folder}",
-            allowed="a disk that keeps what is written",
+            allowed="a disk that stores files reliably",
             remedy="check the disk, or pass another --out",
         )
 
@@ -141,7 +141,7 @@ class Store(Parts):
                 os.replace(path, target)
             except FileNotFoundError:
                 return
-        warnings.warn(f"{path} is damaged ({reason}): moved to {target}, made again", Notice, stacklevel=2)
+        warnings.warn(f"{path} is damaged ({reason}): moved to {target} and computed again", Notice, stacklevel=2)
 
     def _place(self, key: str) -> Path:
         segments = key.split("/")
@@ -155,8 +155,10 @@ class Store(Parts):
             if place == self.folder:
                 return path
             if place.is_symlink():
-                raise OutputError(f"{place} is a link", allowed="the run's own folders", remedy="remove the link")
-        raise ValueError(f"{path} is outside of {self.folder}")
+                raise OutputError(
+                    f"{place} is a symbolic link", allowed="the run's own folders", remedy="remove the link"
+                )
+        raise ValueError(f"{path} is outside {self.folder}")
 
     def _clear(self) -> None:
         for path in (self.folder / f".{IDENTITY}{PARTIAL}", *self._parts.rglob(f".*{PARTIAL}")):
@@ -176,6 +178,6 @@ class Store(Parts):
         if differ:
             raise ConfigError(
                 f"{self.folder} holds another run: {'; '.join(differ)}",
-                allowed="the same run, which goes on",
+                allowed="the same run, to continue it",
                 remedy="pass another --out, or --overwrite",
             )

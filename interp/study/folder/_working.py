@@ -47,12 +47,12 @@ def working_folder(
     config: RunConfig, inputs: Inputs, folders: Sequence[str], *, purpose: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Iterator[tuple[Path, Store]]:  # fmt: skip
-    """The run's working folder with the empty `folders` in it, and its store; it becomes `config.folder` at the end.
+    """The run's working folder, with empty `folders` in it, and its store. It becomes `config.folder` at the end.
 
-    When the block ends badly, what the store has is kept, and found by the next run; a folder without any is removed.
-    purpose: what tells it from a run of the same settings, such as the verb. overwrite: a working folder of another run
-    is begun anew. Raises OutputError where the folder can't be written, holds something else or is held by another
-    process, ConfigError where it is another run's.
+    After an error the store's parts are kept for the next run; a folder without parts is removed. purpose:
+    distinguishes it from other work with the same settings, such as another command. overwrite: replace a working
+    folder of another run. Raises OutputError if the folder can't be written, holds something else or is locked by
+    another process, and ConfigError if it belongs to another run.
     """
     final, working = config.folder, partial_folder(config.folder)
     check_folder(final)
@@ -81,17 +81,17 @@ def working_folder(
 
 
 def check_made_of(store: Store, made_of: Mapping[str, Any]) -> None:
-    """Raise ConfigError where the parts were made with another model than `made_of` describes."""
+    """Raise ConfigError if the parts were made with another model than `made_of` describes."""
     differ = differences(store.value("made_of", lambda: dict(made_of)), json.loads(json.dumps(made_of)))
     if differ:
         raise ConfigError(
-            f"{store.folder} holds parts of another run: {'; '.join(differ)}", allowed="the same model, which goes on",
-            remedy="pass another --out, or --overwrite",
+            f"{store.folder} holds parts of another run: {'; '.join(differ)}",
+            allowed="the same model, to continue the run", remedy="pass another --out, or --overwrite",
         )  # fmt: skip
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a run but its manifest."""
+    """SHA-256 of every file of a run except its manifest."""
     paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {
         name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

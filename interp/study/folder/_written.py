@@ -173,7 +173,7 @@ def described(study: Study) -> dict[str, Any]:
         **study.template.described(),
         "vocabulary": {"indistinct_items": len(study.indistinct_items), "unknown_tokens": study.unknown_shares},
         "data": described_inputs(study)
-        | {"scored": "items the model's corpus did not show" if study.loaded.exposure else "all items"},
+        | {"scored": "items that the model's corpus did not show" if study.loaded.exposure else "all items"},
         "languages": {code: study.culture(code) for code in study.languages},
         "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
         "host": {"system": platform.system(), "machine": platform.machine()},

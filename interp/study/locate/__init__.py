@@ -1,4 +1,4 @@
-"""Probes, alignment, directions, attribution, and what they found in words."""
+"""Probes, alignment, directions and attribution, with findings in sentences."""
 
 import lazy_loader
 

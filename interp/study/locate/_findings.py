@@ -15,9 +15,9 @@ from probes import Onset, Separation, resample
 
 _PROBES = {
     "universal": "whether a question is universal or cultural (relations held out)",
-    "language": "which language is asked in",
-    "culture": "the own culture of an uncued question (trained on cues in other languages)",
-    "answer": "the answer, trained in English and asked in another language",
+    "language": "the language of the question",
+    "culture": "the language's own culture from an uncued question (trained on cued questions in other languages)",
+    "answer": "the answer (trained in English, tested in another language)",
 }
 
 
@@ -29,31 +29,39 @@ def findings(located: Located) -> list[str]:
         separation = located.separations[MACRO]
         lines += _separation(separation)
         row = located.onsets.set_index("language").loc[MACRO]
-        loc = "no layer (the culture probe exceeds its control nowhere)"
+        loc = "no layer (the culture probe exceeds its control at no layer)"
         if not pd.isna(row["layer_loc"]):
             loc = f"layer {row['layer_loc']:.0f}"
-            loc += "" if separation.cultural.layer is not None else " (a guess: that probe does no better than chance)"
+            loc += (
+                ""
+                if separation.cultural.layer is not None
+                else " (unreliable, because that probe does no better than chance)"
+            )
         lines.append(
-            f"Before any search one would steer EN at layer {row['layer_en']:.0f} and LOC at {loc}; "
+            "Judged by the probes alone, before any search, EN would be steered at layer "
+            f"{row['layer_en']:.0f} and LOC at {loc}; "
             f"the intersection rule (arXiv 2605.23036) says {row['dfki_layer']:.0f} for both."
         )
     else:
-        lines.append("Onsets are left out: too few items share an answer for the answer probe (raise --limit).")
+        lines.append(
+            "Onsets are not reported: too few items share an answer to train the answer probe (raise --limit)."
+        )
     return [*lines, *_directions(located.directions), *_attribution(located.attribution), *_lens(located.lens)]
 
 
 def _lens(lens: pd.DataFrame) -> list[str]:
-    """From which layer on the local option leads the US one, behind the cue and without it, over all languages."""
+    """From which layer on the local option leads the US one, with the cue and without it, over all languages."""
     if lens.empty:
         return []
     places = {}
     for cue, rows in lens[lens["language"] == MACRO].groupby("cue"):
-        behind = rows.sort_values("layer", ascending=False)
-        leads = (behind["local"] > behind["us"]).cummin()
-        places[cue] = f"from {_layer(int(behind['layer'][leads].min()))} on" if leads.any() else "not at the end"
+        backwards = rows.sort_values("layer", ascending=False)
+        leads = (backwards["local"] > backwards["us"]).cummin()
+        first = int(backwards["layer"][leads].min()) if leads.any() else None
+        places[cue] = "not at the last layer" if first is None else f"from {_layer(first)} on"
     return [
         "Read by the logit lens (first tokens of the options), the local answer leads the US answer "
-        f"{places['none']} without a cue, and {places['explicit']} behind the cue."
+        f"{places['none']} without a cue, and {places['explicit']} with the cue."
     ]
 
 
@@ -76,7 +84,7 @@ def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
 def _probe(probes: pd.DataFrame, name: str, label: str) -> str:
     rows = probes[(probes["probe"] == name) & (probes["layer"] >= 0)].dropna(subset="accuracy")
     if rows.empty:
-        return f"Not measured: how well a linear probe reads {label}."
+        return f"It was not measured how well a linear probe reads {label}."
     columns = ["accuracy", "accuracy_lo", "accuracy_hi", "shuffled", "baseline", "selectivity"]
     means = rows.groupby("layer")[columns].mean()
     based = means["baseline"].notna().any()
@@ -89,7 +97,7 @@ def _probe(probes: pd.DataFrame, name: str, label: str) -> str:
         f"{estimate(row['accuracy'], row['accuracy_lo'], row['accuracy_hi'], digits=2)}, {control}. "
     )
     if not beaten.any():
-        return text + "The probe does no better than its control in most languages, so it is not evidence of anything."
+        return text + "In most languages the probe does no better than its control, so it gives no evidence."
     where = "every layer" if beaten.all() else f"{beaten.sum()} of {len(beaten)} layers"
     return text + f"It beats its controls at {where} in most languages."
 
@@ -97,15 +105,17 @@ def _probe(probes: pd.DataFrame, name: str, label: str) -> str:
 def _separation(separation: Separation) -> list[str]:
     d, universal, cultural = separation.difference, _onset(separation.universal), _onset(separation.cultural)
     verdicts = {
-        "separate": f"They separate: culture sets in {abs(d.estimate):.0f} layers "
+        "separate": f"They separate: the cultural onset comes {abs(d.estimate):.0f} layers "
         f"{'later' if d.estimate > 0 else 'earlier'} [{d.lo:.0f}, {d.hi:.0f}].",
-        "no separation": f"No separation is found: cultural minus universal onset is {d.estimate:.0f} "
-        f"[{d.lo:.0f}, {d.hi:.0f}] layers, an interval that holds 0.",
+        "no separation": f"No separation was found: the cultural onset minus the universal onset is {d.estimate:.0f} "
+        f"[{d.lo:.0f}, {d.hi:.0f}] layers, an interval that includes 0.",
         "no onset": "No separation can be measured: at least one signal exceeds its control at no layer.",
     }
     return [
-        f"Universal onset: {universal} (answers read across languages, and parallel questions aligned).",
-        f"Cultural onset: {cultural} (cued cultures read from uncued questions).",
+        f"Universal onset: {universal} (the first layer from which answers are readable across languages and "
+        "parallel questions are aligned).",
+        f"Cultural onset: {cultural} (the first layer from which a probe trained on cued questions reads the culture "
+        "from uncued ones).",
         verdicts[separation.verdict],
     ]
 
@@ -133,14 +143,15 @@ def _directions(directions: pd.DataFrame) -> list[str]:
     lines = [
         f"cos(EN, LOC) at layer {middle}: {number(at, 'cosine', signed=True, digits=2)}{against}; random directions of "
         f"the same covariance lie within [{at['cosine_null_lo']:+.2f}, {at['cosine_null_hi']:+.2f}]. "
-        f"At {inside} of {len(means)} layers EN and LOC are as orthogonal as chance."
+        f"At {inside} of {len(means)} layers the cosine lies within the range of random directions."
     ]
     angles = directions[(directions["language"] == MACRO)].set_index("layer")
     if "angle_1" in angles and middle in angles.index and not pd.isna(angles.loc[middle, "angle_1"]):
         row = angles.loc[middle]
         lines.append(
-            f"The spans of all EN and of all LOC vectors come as close as {row['angle_1']:.0f} degrees "
-            f"[{row['angle_1_lo']:.0f}, {row['angle_1_hi']:.0f}] there; random spans {row['angle_1_null_lo']:.0f} "
+            "There, the smallest angle between the spans of all EN and of all LOC vectors is "
+            f"{row['angle_1']:.0f} degrees "
+            f"[{row['angle_1_lo']:.0f}, {row['angle_1_hi']:.0f}]; for random spans it is {row['angle_1_null_lo']:.0f} "
             f"to {row['angle_1_null_hi']:.0f}."
         )
     return lines
@@ -154,7 +165,7 @@ def _attribution(attribution: pd.DataFrame) -> list[str]:
     for kind, contrast, components, verb in (
         ("direct", "right - wrong", blocks, "contributes most to the right answer's lead"),
         ("direct", "local - reference", blocks, "contributes most to the local answer's lead over the US"),
-        ("cue", "local - reference", ("head",), "carries the cue most"),
+        ("cue", "local - reference", ("head",), "carries most of the cue's effect"),
     ):
         asked = (attribution["kind"] == kind) & (attribution["contrast"] == contrast)
         rows = attribution[asked & attribution["component"].isin(components)].dropna(subset="estimate")
@@ -227,5 +238,5 @@ def comparison_lines(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
                 f"(differs at {sure.sum()} of {len(rows)} layers{against})"
             )
         if changes:
-            lines.append(f"{name}, signals' excess against base's: {'; '.join(changes)}.")
+            lines.append(f"Excess of each signal in {name} minus base, where they differ most: {'; '.join(changes)}.")
     return lines

@@ -212,7 +212,7 @@ def before_search(study: Study, fit: FitResiduals, advance: Advance) -> dict[str
     directions = direction_table(quick, fit)
     answer, culture = (set(probes[probes["probe"] == name]["language"]) for name in ("answer", "culture"))
     if not answer & culture:
-        text = "no layers can be named before a search: too few items share an answer, or there is one culture only"
+        text = "layers can't be predicted before a search: too few items share an answer, or there is only one culture"
         warnings.warn(text, Notice, stacklevel=2)
         return {}
     macro = layers_of(MACRO, probes, directions)

@@ -177,7 +177,7 @@ def _universal(study: Study, read: Residuals, code: str, tested: Split) -> Probe
 
     train, test = examples("fit"), examples(tested)
     if not _can_hold_out(train, test):
-        text = f"the probe universal is left out in {code}: too few relations or topics to hold out"
+        text = f"the probe `universal` is left out in {code}: there are too few relations or topics to hold out"
         warnings.warn(text, Notice, stacklevel=2)
         return None
     return _probe(study, "universal", code, train, test, held_out=True)

@@ -1,4 +1,4 @@
-"""Scores on test, and what they say: methods, controls, layers, generated answers, robustness, damage."""
+"""Scores on test and the tables made from them: methods, controls, layers, generated answers, robustness, damage."""
 
 import lazy_loader
 

@@ -153,7 +153,7 @@ def damage_lines(table: pd.DataFrame | None, parallel: str, methods: Sequence[st
         if method in methods and method != BASE
     ]
     return [
-        f"Perplexity of {parallel}'s test sentences, unsteered: {number(base, 'perplexity', digits=1)} per token, "
-        f"over {base['n']} (sentence, language) pairs. "
-        f"Damage, in nats per token more than unsteered: {', '.join(changes)} (damage.csv)."
+        f"The unsteered model has a perplexity of {number(base, 'perplexity', digits=1)} per token on the test "
+        f"sentences of {parallel} ({base['n']} (sentence, language) pairs). Damage, as the increase in nats per token: "
+        f"{', '.join(changes)} (damage.csv)."
     ]

@@ -120,7 +120,7 @@ def generated_table(answers: pd.DataFrame, outcomes: pd.DataFrame, resampling: R
 
 
 def _measured(answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """A column per metric, NaN where a prompt does not measure it, with the choice among options beside it."""
+    """A column per metric, NaN if a prompt does not measure it, with the choice among options beside it."""
     choices = outcomes.set_index(KEYS)["localization"].rename("option")
     table = answers.join(choices, on=KEYS)
     implicit = table["cue"] == "none"
@@ -165,7 +165,7 @@ def said_line(table: pd.DataFrame) -> str:
     row = table[(table["method"] == BASE) & (table["language"] == MACRO)].iloc[0]
     local = estimated(*(row[f"localization_generated{end}"] for end in ("", "_lo", "_hi")))
     return (
-        f"generated answers: base is local in {local}; it agrees with the chosen option in "
-        f"{estimated(row['agreement'], digits=2)} of {row['n']} (item, language) pairs "
+        f"generated answers: a share of {local} of the unsteered model's free answers is local; they agree with the "
+        f"option it chooses in {estimated(row['agreement'], digits=2)} of {row['n']} (item, language) pairs "
         f"(kappa {estimated(row['kappa'], digits=2)})"
     )

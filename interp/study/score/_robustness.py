@@ -236,7 +236,7 @@ def consistency_table(cells: Cells, methods: Mapping[str, Sequence[str]]) -> pd.
 def given_english(cells: Cells, methods: Sequence[str], language: str, minus: str | None = None) -> Interval:
     """Median over `methods` of transfer among the items known in English, optionally minus that of another method.
 
-    A ratio of sums over the same clusters; `macro` is the mean of the languages' ratios. NaN where nothing is known.
+    A ratio of sums over the same clusters; `macro` is the mean of the languages' ratios. NaN if nothing is known.
     """
     codes = cells.languages if language == MACRO else [language]
     values, draws = _ratios(cells, methods, codes)
@@ -268,7 +268,7 @@ def consistency_line(table: pd.DataFrame) -> str:
     """How many of the facts that base knows in English it also gets right elsewhere, and how far its rankings agree."""
     row = table[(table["method"] == BASE) & (table["language"] == MACRO)].to_dict("records")[0]
     return (
-        f"Unsteered, the model gets {number(row, 'english')} of the facts right in English; of these it gets "
-        f"{number(row, 'transfer_given_en')} right in the other languages, and its rankings of the options agree with "
-        f"English by RankC {number(row, 'rankc')} (consistency.csv)."
+        f"The unsteered model answers {number(row, 'english')} of the facts correctly in English, and "
+        f"{number(row, 'transfer_given_en')} of those correctly in the other languages. Its rankings of the options "
+        f"agree with the English rankings with a RankC of {number(row, 'rankc')} (consistency.csv)."
     )

@@ -105,7 +105,7 @@ def score_plans_in(prompts: Prompts, plans: Plans, code: str, advance: Advance) 
 
 
 def estimated_in(prompts: Prompts, plans: Plans, code: str) -> pd.DataFrame:
-    """How far estimates are from the exact scores of `score_plans_in` in a language; empty where all are exact."""
+    """How far estimates are from the exact scores of `score_plans_in` in a language; empty if all are exact."""
 
     def make() -> pd.DataFrame:
         own = {method: by_language[code] for method, by_language in plans.items() if not is_control(method)}

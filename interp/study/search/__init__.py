@@ -1,4 +1,4 @@
-"""Designs and budgets, and the one search for the layers and strengths of every method and every control."""
+"""Designs, and the search for layers and strengths that all methods and controls share."""
 
 import lazy_loader
 

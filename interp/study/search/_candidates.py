@@ -124,11 +124,11 @@ def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[in
 
 
 def smallest_effects(study: Study, rows: pd.DataFrame, chosen: ChosenPlans) -> dict[str, float]:
-    """The smallest change of transfer and of localization, over all languages, that test finds with 80% power.
+    """The smallest change of transfer and of localization, over all languages, that is detected on test with 80% power.
 
-    From the variance of the chosen EN's (LOC's) change on dev, item by item, taken to the test split's clusters: (1.96
-    + 0.84) standard errors. Our definition. Without an entry where nothing was chosen on an axis, or the choice changes
-    no answer on dev: then its variance is not known.
+    Estimated from the item-by-item variance of the chosen EN's (LOC's) change on dev, scaled to the clusters of the
+    test split: (1.96 + 0.84) standard errors. Our definition. An axis has no entry if nothing was chosen on it, or if
+    the choice changes no answer on dev, because the variance is then unknown.
     """
     dev, effects = SplitTasks(study), {}
     for axis, method in CONTROL_AXES.items():

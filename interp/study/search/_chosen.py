@@ -1,4 +1,4 @@
-"""What is sought, and what was chosen: per method and language the steers of its plan."""
+"""The methods to search for, and the choice for each method and language: the steers of its plan."""
 
 from __future__ import annotations
 

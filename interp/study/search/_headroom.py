@@ -1,4 +1,4 @@
-"""Headroom: what English has over the other languages, and the cue over none, in the unsteered model."""
+"""Headroom: how much better the unsteered model is in English than in other languages, and with a cue than without."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def headroom_table(cells: Cells) -> pd.DataFrame:
 
 
 def recovered(cells: Cells, method: str, language: str, metric: str) -> Interval | None:
-    """A method's gain over base as a share of the headroom, with a joint 95% interval; None where none is shown.
+    """A method's gain over base as a share of the headroom, with a joint 95% interval; None if none is shown.
 
     metric: `transfer` or `localization`. A headroom is shown where the lower bound of its interval is above 0. Gain and
     headroom are resampled together, and `macro` is the mean gain over the mean headroom. A draw without headroom counts
@@ -94,7 +94,7 @@ def recovered(cells: Cells, method: str, language: str, metric: str) -> Interval
 def recovered_table(cells: Cells, methods: Sequence[str]) -> pd.DataFrame:
     """The rows of `recovered.csv`: per method, language (and `macro`) and metric, gain, headroom and `recovered`.
 
-    Each with 95% intervals; `recovered` is empty where no headroom is shown.
+    Each with 95% intervals; `recovered` is empty if no headroom is shown.
     """
     rows = []
     for method in methods:
@@ -113,16 +113,17 @@ def headroom_lines(table: pd.DataFrame) -> list[str]:
     row = table[table["language"] == MACRO].to_dict("records")[0]
     languages = table[table["language"] != MACRO].to_dict("records")
     return [
-        f"{_heading(row, 'transfer')}: unsteered, the model answers {number(row, 'transfer_english')} of the facts "
+        f"{_heading(row, 'transfer')}: the unsteered model answers {number(row, 'transfer_english')} of the facts "
         f"right in English and {number(row, 'transfer')} in the other languages, a difference of "
         f"{number(row, 'headroom_transfer', signed=True)}.{_where(languages, 'transfer')}",
-        f"{_heading(row, 'localization')}: it answers {number(row, 'explicit_localization')} of the cultural questions "
-        f"as the language's own culture would where a cue names the place, and {number(row, 'localization')} without "
-        f"a cue, a difference of {number(row, 'headroom_localization', signed=True)}."
+        f"{_heading(row, 'localization')}: the unsteered model answers {number(row, 'explicit_localization')} of the "
+        "cultural questions as the language's own culture would if a cue names the place, and "
+        f"{number(row, 'localization')} without a cue, a difference of "
+        f"{number(row, 'headroom_localization', signed=True)}."
         f"{_where(languages, 'localization')} {NO_BOUND}",
-        f"Without a cue it answers as the US would in {number(row, 'us_bias')} of the cases and chooses options that "
-        f"are neither local nor the US's in {number(row, 'neither')}, so chance for localization is in effect "
-        f"{number(row, 'chance_effective')}.",
+        f"Without a cue, it answers as the US would in {number(row, 'us_bias')} of the cases and chooses an option "
+        f"that is neither local nor the US's in {number(row, 'neither')}. The effective chance level for localization "
+        f"is therefore {number(row, 'chance_effective')}.",
     ]
 
 
@@ -134,12 +135,12 @@ def headroom_notes(shares: pd.DataFrame) -> dict[tuple[str, str, str], str]:
 def _note(row: Row) -> str:
     if pd.isna(row["headroom"]):
         return "The headroom was not measured."
-    where = "in English" if row["metric"] == "transfer" else "behind the cue"
+    where = "in English" if row["metric"] == "transfer" else "with the cue"
     gain = number(row, "headroom", signed=True)
     if pd.isna(row["recovered"]):
-        return f"No headroom is shown: asked {where}, the unsteered model gains {gain}."
+        return f"No headroom is shown: when asked {where}, the unsteered model gains {gain}."
     return (
-        f"The headroom, what the unsteered model gains when asked {where}, is {gain}; steering recovers "
+        f"The headroom (what the unsteered model gains when asked {where}) is {gain}, and steering recovers "
         f"{number(row, 'recovered')} of it."
     )
 
@@ -160,4 +161,4 @@ def _where(languages: Sequence[Row], metric: str) -> str:
     }
     if not by_shown[True] or not by_shown[False]:
         return ""
-    return f" It is shown in {listed(by_shown[True])}, not in {listed(by_shown[False])}."
+    return f" Headroom is shown in {listed(by_shown[True])} but not in {listed(by_shown[False])}."

@@ -1,4 +1,4 @@
-"""Aligned models beside the base: erasure, mechanism, local answers."""
+"""Aligned models compared with the base: erasure, mechanism, local answers."""
 
 import lazy_loader
 

@@ -58,7 +58,7 @@ def read_local_answers(study: Study, advance: Advance) -> LocalAnswers:
     over them. One probe serves all languages: a probe for one language could read the country of a name, which gives
     the answer away whatever the model makes of the question; over all languages a name is local in one and not in
     the others. The last block is left out of the choice, and so is the embedding output. Splits hold topics apart.
-    Raises DataError where the fit split has no items.
+    Raises DataError if the fit split has no items.
     """
     plain = replace(study, config=replace(study.config, normalisation="bytes"))  # examples without letters
     tasks: dict[Split, list[Task]] = {split: [] for split in SPLITS}

@@ -42,7 +42,7 @@ def test_a_data_folder_holds_the_dataset_or_is_it(tmp_path: Path) -> None:
 def test_a_part_stays_in_its_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "toy").mkdir()
     (tmp_path / "secret.csv").write_text("ID\na\n")
-    with pytest.raises(ValueError, match="leaves the folder"):
+    with pytest.raises(ValueError, match="leads outside the folder"):
         open_reader("toy", GITHUB, tmp_path).has(Part((name,)))
 
 

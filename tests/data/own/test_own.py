@@ -133,7 +133,7 @@ UNIVERSAL_MISTAKES = {
     "empty item": (lambda r: broken(r, 4, item=""), "row 4: 'item' is empty"),
     "language": (lambda r: broken(r, 4, language="klingon"), "row 4: language 'klingon' is unknown"),
     "script": (lambda r: broken(r, 4, language="zh-TW"), "row 4: language 'zh-TW' is written in Hant"),
-    "option twice": (lambda r: broken(r, 4, options="a|b|a"), "row 4: 'options' has 'a' twice"),
+    "option twice": (lambda r: broken(r, 4, options="a|b|a"), "row 4: 'options' lists 'a' twice"),
     "empty option": (lambda r: broken(r, 4, options="a||b"), "row 4: 'options' has an empty entry"),
     "one option": (lambda r: broken(r, 4, options="a", answer="a"), "row 4: 'options' has one text; allowed: two or more"),
     "no list": (lambda r: broken(r, 4, options="['a', 'b']"), "row 4: 'options' is not a JSON list"),
@@ -149,7 +149,7 @@ UNIVERSAL_MISTAKES = {
     "cluster differs": (lambda r: broken(r, 5, cluster="c7"), "row 5: 'cluster' is 'c7'; allowed: 'c1', as at"),
     "control": (lambda r: broken(r, 4, question="a\x1cb"), "row 4: 'question' holds U+001C, a control character"),
     "control in option": (lambda r: broken(r, 4, options="a1\x08|b1|c1"), "row 4: 'options' holds U+0008, a control character"),
-    "lost letter": (lambda r: broken(r, 4, question="a\ufffdb"), "row 4: 'question' holds U+FFFD, which stands for a letter lost between encodings"),
+    "lost letter": (lambda r: broken(r, 4, question="a\ufffdb"), "row 4: 'question' holds U+FFFD, which marks a letter lost in a change of encoding"),
     "sensitive": (lambda r: broken(broken(r, 4, sensitive="perhaps"), 5, sensitive="perhaps"), "'sensitive' is 'perhaps'; allowed: yes, no"),
     "no rows": (lambda r: r[:0], "has no rows"),
 }  # fmt: skip
@@ -258,7 +258,7 @@ def test_cues_of_ones_own(tmp_path: Path) -> None:
     rows = [{**row, "cue": f"{row['language']}: {row['culture']}!"} for row in cultural_rows()]
     assert load_cultural(str(write(tmp_path, rows))).cues["GR"] == {"en": "en: GR!", "ko": "ko: GR!"}
     less = [{**row, "cue": ""} if (row["culture"], row["language"]) == ("GR", "ko") else row for row in rows]
-    with pytest.raises(DataError, match="no 'cue' for culture 'GR' in language 'ko'; allowed: one for each"):
+    with pytest.raises(DataError, match="no 'cue' for culture 'GR' in language 'ko'; allowed: a cue for each"):
         load_cultural(str(write(tmp_path, less)))
 
 

@@ -164,7 +164,7 @@ def test_with_dev_files_alone_there_are_examples_and_a_run_is_told(folder: Path)
         (folder / f"global_mmlu/{code}/test.jsonl").unlink()
     dataset = load_universal("global_mmlu", data_dir=folder)
     assert (len(dataset.items), len(dataset.examples)) == (0, 5)
-    with pytest.raises(DataError, match="dataset 'global_mmlu' has no item to score here: the English test file"):
+    with pytest.raises(DataError, match="dataset 'global_mmlu' has no item that can be scored: the English test file"):
         scored_languages(dataset, atlas.cultural(), ())
 
 
@@ -180,7 +180,7 @@ def test_a_language_without_dev_rows_leaves_no_examples(folder: Path) -> None:
     dataset = load_universal("global_mmlu", data_dir=folder)
     assert len(dataset.items) == 30
     assert dataset.examples == ()
-    assert any(known.reason == "no worked examples: there is no dev file in ko" for known in dataset.left_out)
+    assert any(known.reason == "no worked examples, because there is no dev file for ko" for known in dataset.left_out)
 
 
 def test_the_order_of_examples_is_drawn(folder: Path, write_jsonl) -> None:

@@ -118,7 +118,7 @@ def test_include_leaves_out_another_script(tmp_path: Path) -> None:
     rows[0]["question"] = "Koje je pitanje?"
     write_include(tmp_path, "Serbian", rows)
     found = load_cultural("include", data_dir=tmp_path)
-    assert [one.reason for one in found.left_out] == ["written in another script than the language's prompts"]
+    assert [one.reason for one in found.left_out] == ["written in a different script from the language's prompts"]
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_what_is_refused(tiny: LoadedModel, texts: list[str]):
         lambda model: patch_residuals(model, texts[:1], texts[:1], [3], [4], [3], [4]),
         lambda model: contrasts(model, [], "right", "wrong"),
     ):
-        with pytest.raises(ModelError, match=r"does not take a HookedTransformer.*a TransformerBridge"):
+        with pytest.raises(ModelError, match=r"does not work with a HookedTransformer.*a TransformerBridge"):
             call(HookedTransformer())
     with pytest.raises(ModelError, match=r"folded weights.*pass folded\(model\)"):
         logit_attribution(tiny.model, texts[:1], [3], [4])

@@ -112,7 +112,7 @@ def test_a_part_that_is_missing_is_refused(tmp_path: Path) -> None:
         ({CONFIG: "{}", "adapter_model.bin": ""}, "pickled ones"),
         ({CONFIG: "{", WEIGHTS: ""}, "can't be read"),
         ({CONFIG: "[]", WEIGHTS: ""}, "can't be read"),
-        ({CONFIG: json.dumps({"peft_type": "IA3"}), WEIGHTS: ""}, "is of the kind IA3; allowed: LORA"),
+        ({CONFIG: json.dumps({"peft_type": "IA3"}), WEIGHTS: ""}, "is an adapter of the kind IA3; allowed: LORA"),
         ({CONFIG: json.dumps({"peft_type": "LORA"}), WEIGHTS: "x"}, "can't be read"),
     ],
 )

@@ -144,11 +144,11 @@ def test_the_run_folder_is_named_after_the_file() -> None:
 
 
 def test_settings_that_do_not_go_with_a_gguf_file(file: Path) -> None:
-    with pytest.raises(ModelError, match="are quantised already: quantization 4bit would round them twice"):
+    with pytest.raises(ModelError, match="are already quantised: quantization 4bit would round them twice"):
         load_model(file, quantization="4bit")
-    with pytest.raises(ModelError, match="are quantised already"):
+    with pytest.raises(ModelError, match="are already quantised"):
         outline("org/name:a.gguf", "bfloat16", quantization="8bit")
-    with pytest.raises(ModelError, match=r"makes no sense for the file .*tiny\.gguf"):
+    with pytest.raises(ModelError, match=r"can't be applied to the file .*tiny\.gguf"):
         load_model(file, revision="main")
 
 
@@ -168,7 +168,7 @@ def refused(path: Path | str) -> str:
 def test_a_file_that_is_cut_off(file: Path, tmp_path: Path) -> None:
     size = file.stat().st_size
     said = refused(cut(file, tmp_path / "a.gguf", size - 1))
-    assert f"is truncated: it has {size - 1:,} bytes of {size:,}; to do: copy or download it again" in said
+    assert f"is truncated: it has {size - 1:,} of {size:,} bytes; to do: copy or download it again" in said
     for inside in (5, 20, 100, header_of(file).begin - 40):
         assert "is truncated: it ends inside its header" in refused(cut(file, tmp_path / f"{inside}.gguf", inside))
 
@@ -195,7 +195,7 @@ def test_a_file_that_is_absent(tmp_path: Path) -> None:
 
 def test_a_file_in_parts(checkpoint: Path, file: Path, tmp_path: Path) -> None:
     part = tmp_path / "big-00001-of-00003.gguf"
-    assert "is one of 3 parts of a GGUF file; allowed: a model in one file; to do: merge" in refused(part)
+    assert "is one of 3 parts of a split GGUF file; allowed: a model in one file; to do: merge" in refused(part)
     shutil.copy(file, part)
     assert "is one of 3 parts" in refused(part)
     assert "is one of 2 parts" in refused("org/name:big-00002-of-00002.gguf")
@@ -315,9 +315,7 @@ def test_other_scaling_is_refused(checkpoint: Path, tmp_path: Path, kind: str) -
     values = None if odd else {"qwen2.rope.scaling.type": kind, "qwen2.rope.scaling.factor": 4.0}
     path = write_gguf(checkpoint, tmp_path / "a.gguf", values=values, tensors=odd)
     for call in (lambda: load_model(path, device="cpu"), lambda: outline(str(path), "float32")):
-        with pytest.raises(
-            ModelError, match="scales its rotary angles in a way that Transformers does not read"
-        ) as said:
+        with pytest.raises(ModelError, match="scales its rotary angles in a way that Transformers can't read") as said:
             call()
         assert "\n" not in str(said.value)
 

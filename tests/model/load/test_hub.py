@@ -79,7 +79,7 @@ LOCAL, OFFLINE = raised(errors.LocalEntryNotFoundError, "not here"), errors.Offl
         (LOCAL, "the Hub can't be reached", "interp model fetch org/name"),
         (caused(raised(errors.LocalEntryNotFoundError, "x"), OFFLINE), "HF_HUB_OFFLINE forbids", "interp model fetch org/name"),
         (ConnectionError("refused"), "the Hub can't be reached", "check the network"),
-        (OSError(errno.ENOSPC, "No space left on device"), "does not fit the disk", "HF_HOME"),
+        (OSError(errno.ENOSPC, "No space left on device"), "does not fit on the disk", "HF_HOME"),
         (PermissionError(errno.EACCES, "Permission denied"), "could not be downloaded: .*Permission denied", "try again"),
     ],
     ids=["gated", "gated by cause", "unknown", "revision", "odd id", "no network", "offline", "refused", "disk", "permission"],
@@ -103,7 +103,7 @@ def test_a_token_without_access_is_said(hub: list, monkeypatch: pytest.MonkeyPat
 def test_an_incomplete_cache_is_said(hub: list, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     hub.append({"answer": raised(errors.IncompleteSnapshotError, "x", "y")})
-    with pytest.raises(ModelError, match="in the Hub's cache only in part"):
+    with pytest.raises(ModelError, match="only partly in the Hub's cache"):
         fetch("org/name")
 
 
@@ -124,7 +124,7 @@ def test_the_commit_is_recorded_and_the_name_kept(hub: list, tmp_path: Path) -> 
 def test_a_repository_of_pickles_is_refused(hub: list, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     hub.append({"answer": tmp_path})
-    with pytest.raises(ModelError, match=r"model 'org/name' holds no \*\.safetensors file"):
+    with pytest.raises(ModelError, match=r"model 'org/name' does not hold a \*\.safetensors file"):
         load_model("org/name", device="cpu")
 
 

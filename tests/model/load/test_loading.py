@@ -30,14 +30,14 @@ def test_a_bridge_is_taken_as_it_is(organism: LoadedModel) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"dtype": "bfloat16"}, "dtype 'bfloat16' was asked for, and the model's is float32"),
-        ({"device": "cuda"}, "device 'cuda' was asked for, and the model's is cpu"),
+        ({"dtype": "bfloat16"}, "dtype 'bfloat16' was requested, but the model has float32"),
+        ({"device": "cuda"}, "device 'cuda' was requested, but the model has cpu"),
         ({"dtype": "int8"}, "dtype 'int8' is unknown"),
-        ({"n_devices": 2}, "n_devices 2 makes no sense for a model that is loaded already"),
-        ({"device_map": "auto"}, "device_map 'auto' makes no sense"),
-        ({"quantization": "4bit"}, "quantization '4bit' makes no sense"),
-        ({"adapter": "x"}, "adapter 'x' makes no sense"),
-        ({"revision": "main"}, "revision 'main' makes no sense"),
+        ({"n_devices": 2}, "n_devices 2 can't be applied to a model that is already loaded"),
+        ({"device_map": "auto"}, "device_map 'auto' can't be applied"),
+        ({"quantization": "4bit"}, "quantization '4bit' can't be applied"),
+        ({"adapter": "x"}, "adapter 'x' can't be applied"),
+        ({"revision": "main"}, "revision 'main' can't be applied"),
     ],
 )
 def test_an_object_is_not_changed(organism: LoadedModel, settings: dict[str, Any], message: str) -> None:
@@ -56,11 +56,11 @@ def test_what_can_not_be_hooked(organism: LoadedModel) -> None:
         ({"quantization": "2bit"}, "quantization '2bit' is unknown; allowed: 4bit, 8bit"),
         ({"n_devices": 0}, "n_devices 0 is not allowed"),
         ({"n_devices": 2, "device_map": "auto"}, "n_devices and device_map both"),
-        ({"device": "cpu", "device_map": "auto"}, "device 'cpu' is one device, and device_map says"),
-        ({"device": "cpu", "n_devices": 2}, "device 'cpu' is one device, and n_devices says"),
-        ({"device_map": {"": "disk"}}, "device_map sends weights to disk"),
+        ({"device": "cpu", "device_map": "auto"}, "device 'cpu' is a single device, but device_map places"),
+        ({"device": "cpu", "n_devices": 2}, "device 'cpu' is a single device, but n_devices places"),
+        ({"device_map": {"": "disk"}}, "device_map puts weights on disk"),
         ({"n_devices": 99}, "n_devices 99 needs as many GPUs; allowed: .* here"),
-        ({"revision": "main"}, "revision 'main' makes no sense for the folder"),
+        ({"revision": "main"}, "revision 'main' can't be applied to the folder"),
         ({"adapter": "x", "quantization": "4bit"}, "bitsandbytes|NVIDIA GPU|without loss"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_checkpoint_without_some_of_its_weights(tmp_path: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 of its weights, model\.layers\.1\.mlp\.up_proj\.weight first"):
+    with pytest.raises(ModelError, match=r"lacks 1 of its weights, such as model\.layers\.1\.mlp\.up_proj\.weight"):
         load_model(str(folder), device="cpu")
 
 

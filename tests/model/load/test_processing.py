@@ -96,7 +96,7 @@ def test_vectors_refuse_another_processing(gpt2: str, tmp_path: Path) -> None:
     plan = Plan((Steer(0, torch.ones(32)),)) + SteeringVectors.load(tmp_path / "v.safetensors").plan(1)
     prompts = [Prompt("a", "en", "Where?", (" here",))]
     assert score(plain.model, prompts, [plan]).logp.shape == (1, 1)
-    message = "fitted on a model with processing 'none', and this one has 'fold_ln,center_writing_weights"
+    message = "fitted on a model with processing 'none', but this model has 'fold_ln,center_writing_weights"
     for engine in ("replay", "reference"):
         with pytest.raises(ModelError, match=message):
             score(folded.model, prompts, [Plan(), plan], engine=engine)

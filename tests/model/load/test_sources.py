@@ -45,7 +45,7 @@ def test_shards_are_those_of_the_index(tmp_path: Path) -> None:
 
 def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "m", "a.safetensors", shards={"x": "a.safetensors", "y": "b.safetensors"})
-    with pytest.raises(ModelError, match=r"model 'm' lacks 1 of its weight files, b\.safetensors first"):
+    with pytest.raises(ModelError, match=r"model 'm' lacks 1 of its weight files, such as b\.safetensors"):
         check_checkpoint(folder, "model 'm'")
 
 

@@ -97,7 +97,7 @@ def called_with_another_stream(inner: Callable[..., Any], stream: torch.Tensor) 
         (resid_post(2), called_for_nothing, "after block 2 does not change the logits"),
         (resid_post(1), called_twice, r"blocks\.1\.hook_resid_post is called 2 times in a forward, not once"),
         (resid_pre(0), called_with_a_half, r"blocks\.0\.hook_resid_pre reads \[5, 6, 16\], not \[5, 6, 32\]"),
-        (resid_post(1), called_with_another_stream, "after block 1 is not the hidden state that Transformers gives"),
+        (resid_post(1), called_with_another_stream, "after block 1 differs from the hidden state of Transformers"),
     ],
 )
 def test_hooks_that_do_something_else(
@@ -122,7 +122,7 @@ def test_a_model_that_reads_later_tokens(gpt2: LoadedModel) -> None:
 def test_logits_that_are_not_numbers(gpt2: LoadedModel) -> None:
     with torch.no_grad():
         gpt2.model.original_model.transformer.h[1].ln_1.weight.fill_(torch.inf)  # type: ignore[attr-defined]
-    with pytest.raises(ModelError, match="its logits are not numbers"):
+    with pytest.raises(ModelError, match="its logits are not finite"):
         check_hooks_work(gpt2.model)
 
 

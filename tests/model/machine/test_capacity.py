@@ -52,7 +52,7 @@ def test_a_model_bigger_than_memory_is_refused_before_it_is_loaded(monkeypatch: 
     assert needed is not None
     monkeypatch.setattr(capacity, "free_bytes", lambda device: needed - 1)
     with pytest.raises(
-        ModelError, match=r"needs 0\.0 GiB for its weights in float32, and 0\.0 GiB are free on cpu"
+        ModelError, match=r"needs 0\.0 GiB for its weights in float32, but only 0\.0 GiB are free on cpu"
     ) as e:
         load_model("organism", device="cpu")
     assert "--dtype (bfloat16)" in str(e.value)

@@ -38,13 +38,13 @@ def gpu(**more: object) -> tuple[Device, ...]:
 FAULTS = {
     "missing package": ({"versions": {**SOUND.versions, "transformers": None}}, "error", "not installed: transformers"),
     "broken torch": ({"torch": Torch(error="OSError: libcudart")}, "error", "torch can't be imported: OSError"),
-    "CPU build": ({"torch": Torch("CPU", ("cpu",)), "devices": ()}, "warning", "CPU build although there is Fake"),
+    "CPU build": ({"torch": Torch("CPU", ("cpu",)), "devices": ()}, "warning", "CPU build, but this machine has Fake"),
     "old driver": (
         {"driver": Driver("NVIDIA", "535.1", "12.2"), "torch": Torch("CUDA 13.0", ("cpu",)), "devices": ()},
-        "warning", "the driver (535.1) is older than torch's build: it serves CUDA 12.2",
+        "warning", "the driver (535.1) is too old for torch: it supports CUDA 12.2",
     ),
     "unusable": ({"torch": Torch("CUDA 12.8", ("cpu",)), "devices": ()}, "warning", "can't use Fake"),
-    "other maker": ({"driver": Driver("AMD", "6")}, "warning", "the GPU is AMD's"),
+    "other maker": ({"driver": Driver("AMD", "6")}, "warning", "the GPU is from AMD"),
     "no driver": ({"driver": None, "gpus": (), "devices": ()}, "note", "runs use the CPU"),
     "new GPU": ({"devices": gpu(architecture="sm_120")}, "warning", "not among the architectures"),
     "busy GPU": ({"devices": gpu(free=10 * GIB)}, "warning", "10.0 of 80.0 GiB are free"),
@@ -86,7 +86,7 @@ def test_the_network() -> None:
     assert "does not answer (no route)" in found.text
     assert "HF_HUB_OFFLINE=1" in found.remedy
     half = replace(ONLINE, answers=None, switches={"HF_HUB_OFFLINE": False, "HF_DATASETS_OFFLINE": True})
-    assert "but not models" in advise(SOUND, half)[0].text
+    assert "but not for models" in advise(SOUND, half)[0].text
     offline = replace(ONLINE, token=False, answers=None, switches={"HF_HUB_OFFLINE": True})
     assert advise(SOUND, offline) == []
     assert advise(SOUND, replace(ONLINE, token=False))[0].level == "note"
@@ -103,4 +103,4 @@ def test_the_worst_comes_first() -> None:
 def test_versions_outside_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "requires", lambda name: ["torch>=2.7", "peft>=0.1; extra == 'x'", "numpy>=2.0"])
     monkeypatch.setattr(diagnosis, "installed", {"torch": "2.5.1", "numpy": "2.4.0"}.get)
-    assert out_of_range() == ["torch 2.5.1 (asked: >=2.7)"]
+    assert out_of_range() == ["torch 2.5.1 (required: >=2.7)"]

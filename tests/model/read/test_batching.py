@@ -31,7 +31,7 @@ def test_a_batch_that_takes_too_much_memory_is_halved(organism: LoadedModel) -> 
             raise torch.OutOfMemoryError
         return len(batch.rows)
 
-    with pytest.warns(Notice, match="going on with") as notices:
+    with pytest.warns(Notice, match="continuing with") as notices:
         found = list(within_memory(whole, run, budget))
     assert sorted(row for batch, _ in found for row in batch.rows) == [0, 1, 2, 3, 4]
     assert all(batch.tokens.shape == (size, 4) for batch, size in found)

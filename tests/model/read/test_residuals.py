@@ -67,9 +67,9 @@ def test_hooks_of_the_users_stay_in_force(organism: LoadedModel, texts: list[str
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layers": [8]}, r"layers \[8\] are not allowed; allowed: different ones of -1 to 7"),
+        ({"layers": [8]}, r"layers \[8\] are not allowed; allowed: different layers from -1 to 7"),
         ({"layers": []}, "are not allowed"),
-        ({"layers": [1, 1]}, "different ones"),
+        ({"layers": [1, 1]}, "different layers"),
         ({"position": "first"}, "position 'first' is unknown"),
         ({"position": -99}, "so it has no position -99"),
         ({"position": 99}, "so it has no position 99"),

@@ -76,9 +76,9 @@ def test_other_texts_are_refused(organism: LoadedModel, texts: list[str], tmp_pa
 
 def test_a_folder_with_something_else_is_kept(organism: LoadedModel, texts: list[str], tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds something else"):
+    with pytest.raises(OutputError, match="holds other files"):
         store_residuals(organism.model, texts, tmp_path)
-    with pytest.raises(DataError, match="holds no residuals"):
+    with pytest.raises(DataError, match="does not hold residuals"):
         ResidualStore(tmp_path)
 
 

@@ -121,7 +121,7 @@ def test_what_cannot_be_used_is_refused(tokenizer, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         check_template(str(tmp_path / "nothing.jinja"))
     (tmp_path / "bad.jinja").write_text("{{ raise_exception('no system') }}")
-    with pytest.raises(ModelError, match="fails on a user's turn"):
+    with pytest.raises(ModelError, match="fails on a user message"):
         find_template(tokenizer, str(tmp_path / "bad.jinja"))
     (tmp_path / "mute.jinja").write_text("hello")
     with pytest.raises(ModelError, match="drops the user's text"):
@@ -148,5 +148,5 @@ def test_an_empty_prompt_is_bos_or_eos_alone(tokenizer) -> None:
 def test_a_text_longer_than_the_context_is_refused(tokenizer) -> None:
     tokens = Tokens(SimpleNamespace(tokenizer=tokenizer, cfg=SimpleNamespace(n_ctx=3)))
     assert len(tokens("a")) <= 3
-    with pytest.raises(ModelError, match="does not fit the model's context: 'one two three four five'"):
+    with pytest.raises(ModelError, match="is longer than the model's context: 'one two three four five'"):
         tokens("one two three four five")

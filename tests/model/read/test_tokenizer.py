@@ -46,7 +46,7 @@ def bridge(folder: Path) -> Any:
 
 
 def test_a_model_objects_tokenizer_is_used_and_named_where_it_was_changed(bridge: Any, folder: Path) -> None:
-    with pytest.warns(Notice, match=r"puts <s> in front of a text, the checkpoint's own nothing.*pass .* in place of"):
+    with pytest.warns(Notice, match=r"puts <s> in front of a text, the checkpoint's own nothing.*pass .* instead of"):
         loaded = load_model(bridge)
     told = loaded.described()
     assert (told["tokenizer"], told["in_front"], told["behind"]) == ("the model object's", "<s>", "")

@@ -37,10 +37,10 @@ def test_a_stepped_model_says_nothing(fresh: HookedModel) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"is_encoder_decoder": True}, "an encoder and a decoder"),
+        ({"is_encoder_decoder": True}, "an encoder-decoder model"),
         ({"num_kv_shared_layers": 2}, "share the keys and values"),
         ({"layer_types": ["full_attention", "linear_attention"]}, "blocks of the kind linear_attention"),
-        ({"_attn_implementation_internal": "sdpa"}, "its attention runs as sdpa"),
+        ({"_attn_implementation_internal": "sdpa"}, "it uses sdpa attention"),
     ],
 )
 def test_structures_that_can_not_be_stepped_fall_back_once(fresh: HookedModel, change: dict, reason: str) -> None:
@@ -64,7 +64,7 @@ def test_a_model_that_steps_wrongly_is_found_out(fresh: HookedModel, monkeypatch
     monkeypatch.setattr(
         Blocks, "_encoding", lambda self, plain, places, times: right(self, plain.roll(1, dims=1), places, times) * 0.5
     )
-    with pytest.warns(Notice, match="moves log-likelihoods by"):
+    with pytest.warns(Notice, match="changes log-likelihoods by"):
         found = score(fresh, PROMPTS, [PLAN])
     assert np.array_equal(found.logp, score(fresh, PROMPTS, [PLAN], engine="reference").logp)
 
@@ -110,7 +110,7 @@ def test_out_of_memory_halves_the_budget(fresh: HookedModel, monkeypatch: pytest
         return run(self)
 
     monkeypatch.setattr(replay._Pass, "run", run_out)
-    with pytest.warns(Notice, match="out of memory: going on with") as notices:
+    with pytest.warns(Notice, match="out of memory: continuing with") as notices:
         found = score(fresh, PROMPTS, [Plan(), PLAN]).logp
     assert len(notices) == 2
     assert np.abs(found - expected).max() < 1e-4

@@ -242,7 +242,7 @@ def test_models_that_cannot_be_compared_are_refused(
         (lambda: Patch(0, torch.ones(128)), r"shape \[k, d_model\]"),
         (lambda: Patch(0, torch.ones(2, 128)), "must be orthonormal"),
         (lambda: Patch(0, torch.full((1, 128), torch.nan)), "must be orthonormal"),
-        (lambda: Patch(0, outside=True), "needs the span's basis"),
+        (lambda: Patch(0, outside=True), "needs the basis of the span"),
     ],
 )
 def test_patches_that_do_not_fit_are_refused(

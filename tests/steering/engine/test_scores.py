@@ -13,7 +13,7 @@ def test_normalisations() -> None:
     assert scores.normalised("sum").tolist() == [[-4.0, -6.0]]
     assert scores.normalised("mean").tolist() == [[-2.0, -6.0]]
     assert scores.normalised("bytes").tolist() == [[-0.5, -2.0]]
-    with pytest.raises(ValueError, match="needs the options' scores behind the neutral prompt"):
+    with pytest.raises(ValueError, match="needs the options' scores after the neutral prompt"):
         scores.normalised("pmi")
     with pytest.raises(ValueError, match="allowed: bytes, sum, mean"):
         scores.normalised("letters")

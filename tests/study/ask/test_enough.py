@@ -39,7 +39,7 @@ def test_too_few_are_told_with_the_smallest_limit_that_does() -> None:
     """The organism's corpus shows most of the 20; the limit told is the first of all that passes."""
     with pytest.raises(
         DataError,
-        match="'es' has 1 universal item to score on dev; 5 more can't be scored, as the model's training text",
+        match="'es' has 1 universal item to score in the dev split; 5 more can't be scored because",
     ) as found:
         resolve(SPANISH)
     least = told_limit(found.value)
@@ -74,7 +74,9 @@ def test_a_dry_run_and_a_study_say_the_same(tmp_path: Path) -> None:
 
 def test_where_no_limit_would_do_it_says_so() -> None:
     inputs = resolve_data(SPANISH)
-    with pytest.raises(DataError, match=r"0 cultural items to score on dev.*to do: add items, pass fewer --languages"):
+    with pytest.raises(
+        DataError, match=r"0 cultural items to score in the dev split.*to do: add items, pass fewer --languages"
+    ):
         check_enough(inputs, lambda axis, item, code: axis == "universal", least=20)
 
 
@@ -94,7 +96,9 @@ def lonely(tmp_path: Path) -> str:
 
 def test_parallel_questions_need_others_of_their_relation_where_layers_are_located(lonely: str) -> None:
     config = replace(SPANISH, universal=lonely, limit=None)
-    with pytest.raises(DataError, match=r"has \d+ items of \d+ relations on test; allowed: at least 4, two of one"):
+    with pytest.raises(
+        DataError, match=r"has \d+ items of \d+ relations in the test split; allowed: at least 4, two of one"
+    ):
         resolve_data(config)
     assert resolve_data(config, locating=False).languages == ("es",)
 

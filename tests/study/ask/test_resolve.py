@@ -31,7 +31,8 @@ def three_cultures(tmp_path: Path) -> Path:
 def test_too_few_items_are_told_with_the_commonest_reason(three_cultures: Path) -> None:
     config = RunConfig(cultural=str(three_cultures), languages=("el",), cultures=("el=GR",))
     with pytest.raises(
-        DataError, match=r"0 cultural items to score on fit \(0 of 233 count for GR; of the others \d+: fewer than 4"
+        DataError,
+        match=r"0 cultural items to score in the fit split \(0 of 233 can be scored for GR; \d+ of the others can't: fewer than 4",
     ):
         resolve(config)
 

@@ -103,11 +103,9 @@ def test_unknown_tokens_are_told(opened: tuple[Study, Inputs]) -> None:
     told = described(study)["vocabulary"]
     assert told == {"indistinct_items": len(study.indistinct_items), "unknown_tokens": study.unknown_shares}
     with (
-        pytest.warns(
-            Notice, match=r"does not tell the options of some items apart; left out: .* universal items in el"
-        ),
+        pytest.warns(Notice, match=r"in this model's vocabulary are left out: .* universal items in el"),
         pytest.warns(Notice, match=r"share of unknown tokens: .*\d+% in el"),
-        pytest.raises(DataError, match=r"language 'el' has \d+ \w+ items? to score on dev"),
+        pytest.raises(DataError, match=r"language 'el' has \d+ \w+ items? to score in the dev split"),
     ):
         check_items(study, inputs)
 

@@ -121,7 +121,7 @@ def test_without_shared_questions_the_readings_are_left_out_with_a_notice(
 ) -> None:
     study = study_of(inputs, organism, {"en": 1})
     assert not {"loc_language", "wrong_language"} & set(localization_methods(study))
-    told = "loc_language is left out: no cultural question of the fit split is asked both in English and in es, ko"
+    told = "loc_language is left out: no cultural question in the fit split is asked both in English and in es, ko"
     with pytest.warns(Notice, match=told):
         check_items(study, replace(inputs, cultural=study.cultural))
 

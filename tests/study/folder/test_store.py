@@ -113,7 +113,7 @@ def test_the_same_frame_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frame", "told"),
     [
-        (FRAME.assign(cat=pd.Categorical(["a", "b", "a", "b"])), "categories"),
+        (FRAME.assign(cat=pd.Categorical(["a", "b", "a", "b"])), "categorical"),
         (FRAME.set_index("text"), "index"),
         (FRAME.set_axis(list("aabcde"), axis=1), "columns"),
         (pd.DataFrame([[1]]), "columns"),
@@ -499,17 +499,17 @@ def test_links_are_not_followed_out_of_the_folder(tmp_path: Path) -> None:
     with Store.open(tmp_path / "run", IDENTITY) as store:
         (tmp_path / "run/parts/test").symlink_to(outside)
         for use in (store.has, lambda key: store.value(key, lambda: 1)):
-            with pytest.raises(OutputError, match=r"parts/test is a link"):
+            with pytest.raises(OutputError, match=r"parts/test is a symbolic link"):
                 use("test/ko")
         store.value("a", lambda: 1)
         next((tmp_path / "run/parts").glob("a.*")).write_bytes(b"")
         (tmp_path / "run/parts/damaged").symlink_to(outside)
-        with pytest.raises(OutputError, match=r"damaged is a link"):
+        with pytest.raises(OutputError, match=r"damaged is a symbolic link"):
             store.has("a")
     for name in ("parts", ".lock"):
         (tmp_path / name[-4:]).mkdir()
         (tmp_path / name[-4:] / name).symlink_to(outside)
-        with pytest.raises(OutputError, match=r"parts is a link|can't be written"):
+        with pytest.raises(OutputError, match=r"parts is a symbolic link|can't be written"):
             Store.open(tmp_path / name[-4:], IDENTITY)
     assert not list(outside.iterdir())
 

@@ -82,7 +82,7 @@ def test_a_runs_plane_has_it_of_its_own_scores(counted_run: CountedRun) -> None:
     assert plane["chance_effective"].to_numpy() == pytest.approx((1 - neither) / 2, abs=1e-5)
     assert (plane["chance"] == 0.25).all()
     page = (counted_run.folder / "report.html").read_text(encoding="utf-8")
-    assert f"chance is 0.25, for localization in effect {(1 - neither) / 2:.3f} [" in page
+    assert f"Chance is 0.25; for localization it is effectively {(1 - neither) / 2:.3f} [" in page
 
 
 def test_the_report_says_what_chance_is_only_where_it_was_measured() -> None:
@@ -94,10 +94,11 @@ def test_the_report_says_what_chance_is_only_where_it_was_measured() -> None:
     }  # fmt: skip
     told = words.sentences(pd.DataFrame([row]), None, None)[0]
     assert (
-        "chance is 0.25, for localization in effect 0.500 [0.500, 0.500], as options that are neither local nor" in told
+        "Chance is 0.25; for localization it is effectively 0.500 [0.500, 0.500], because the model chooses an option"
+        " that is neither local nor" in told
     )
     without = {key: value for key, value in row.items() if not key.startswith(("chance_", "neither"))}
-    assert "chance is 0.25." in words.sentences(pd.DataFrame([without]), None, None)[0]
+    assert "Chance is 0.25." in words.sentences(pd.DataFrame([without]), None, None)[0]
 
 
 def test_the_console_says_it(capsys: pytest.CaptureFixture[str], counted_run: CountedRun) -> None:
@@ -106,6 +107,6 @@ def test_the_console_says_it(capsys: pytest.CaptureFixture[str], counted_run: Co
     plane = pd.read_csv(counted_run.folder / "plane.csv")
     show_plane(plane, "test", {})
     said = " ".join(capsys.readouterr().out.split())
-    assert f"for localization chance is in effect {plane['chance_effective'].iloc[0]:.2f}." in said
+    assert f"the effective chance level for localization is {plane['chance_effective'].iloc[0]:.2f}." in said
     show_plane(plane.drop(columns=["neither", "chance_effective"]), "test", {})
-    assert "in effect" not in capsys.readouterr().out
+    assert "effective" not in capsys.readouterr().out

@@ -223,14 +223,14 @@ def test_no_share_is_told_where_no_headroom_is_shown() -> None:
     assert table.loc[table["metric"] == "transfer", "gain"].tolist() == [0.5, 0.5]
     notes = headroom_notes(table)
     assert notes["m", "es", "transfer"] == (
-        "No headroom is shown: asked in English, the unsteered model gains +0.000 [+0.000, +0.000]."
+        "No headroom is shown: when asked in English, the unsteered model gains +0.000 [+0.000, +0.000]."
     )
     assert notes["m", "es", "localization"].startswith(
-        "No headroom is shown: asked behind the cue, the unsteered model gains -0.500 [-"
+        "No headroom is shown: when asked with the cue, the unsteered model gains -0.500 [-"
     )
     lines = headroom_lines(headroom_table(cells))
-    assert lines[0].startswith("No headroom for transfer is shown: unsteered, the model answers 0.500 [")
-    assert lines[1].startswith("No headroom for localization is shown: it answers 0.000 [")
+    assert lines[0].startswith("No headroom for transfer is shown: the unsteered model answers 0.500 [")
+    assert lines[1].startswith("No headroom for localization is shown: the unsteered model answers 0.000 [")
 
 
 def test_the_lines_say_the_numbers_the_languages_and_that_the_cue_is_no_bound() -> None:
@@ -240,27 +240,27 @@ def test_the_lines_say_the_numbers_the_languages_and_that_the_cue_is_no_bound() 
     )  # fmt: skip
     lines = headroom_lines(headroom_table(cells))
     assert lines[0] == (
-        "Headroom for transfer: unsteered, the model answers 1.000 [1.000, 1.000] of the facts right in English and "
-        "0.500 [0.500, 0.500] in the other languages, a difference of +0.500 [+0.500, +0.500]. It is shown in "
-        "Spanish, not in Korean."
+        "Headroom for transfer: the unsteered model answers 1.000 [1.000, 1.000] of the facts right in English and "
+        "0.500 [0.500, 0.500] in the other languages, a difference of +0.500 [+0.500, +0.500]. Headroom is "
+        "shown in Spanish but not in Korean."
     )
     assert lines[1].startswith(
-        "Headroom for localization: it answers 1.000 [1.000, 1.000] of the cultural questions as the language's own "
-        "culture would where a cue names the place, and 0.500 ["
+        "Headroom for localization: the unsteered model answers 1.000 [1.000, 1.000] of the cultural questions as the "
+        "language's own culture would if a cue names the place, and 0.500 ["
     )
-    assert "It is shown in" not in lines[1]  # in both
+    assert "Headroom is shown in" not in lines[1]  # in both
     assert lines[1].endswith(NO_BOUND)
-    assert lines[2].startswith("Without a cue it answers as the US would in 0.500 [")
-    assert lines[2].endswith("so chance for localization is in effect 0.500 [0.500, 0.500].")
+    assert lines[2].startswith("Without a cue, it answers as the US would in 0.500 [")
+    assert lines[2].endswith("The effective chance level for localization is therefore 0.500 [0.500, 0.500].")
 
 
 def test_verdicts_name_the_headroom_and_the_share_of_it() -> None:
     cells = steered_cells()
     notes = headroom_notes(recovered_table(cells, ["m"]))
-    (low, high) = notes["m", "macro", "transfer"].split("; steering recovers ")
-    assert low.startswith("The headroom, what the unsteered model gains when asked in English, is +0.500 [")
+    (low, high) = notes["m", "macro", "transfer"].split(", and steering recovers ")
+    assert low.startswith("The headroom (what the unsteered model gains when asked in English) is +0.500 [")
     assert high == "0.500 [0.500, 0.500] of it."
-    assert " when asked behind the cue, is +0.500 [" in notes["m", "macro", "localization"]
+    assert " when asked with the cue) is +0.500 [" in notes["m", "macro", "localization"]
     row = {
         "metric": "transfer", "method": "en", "against": "base", "language": "macro", "estimate": 0.25, "lo": 0.1,
         "hi": 0.4, "p": 0.01, "p_holm": np.nan,

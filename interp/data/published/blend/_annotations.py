@@ -49,7 +49,7 @@ class Annotated:
         if not self.answers:
             return "no answers"
         if none >= NONE_LIMIT:
-            return f"{none} annotators gave no answer or said that it doesn't apply"
+            return f"{none} annotators gave no answer or said that the question doesn't apply"
         if self.abstained.get("idk", 0) >= IDK_LIMIT:
             return f"{self.abstained['idk']} annotators did not know"
         return ""

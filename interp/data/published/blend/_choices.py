@@ -97,7 +97,7 @@ def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
     """Implicit questions in English with the published choices, one item per question and country.
 
     English has no culture of its own: name one with `cultures` to score these items. Rows of the US have no item, as
-    it is the reference. Raises DataError where a table is missing or can't be read.
+    it is the reference. Raises DataError if a table is missing or can't be read.
     """
     drawn = [choice for choice in one_each(choices(reader.records(PART))) if choice.culture != REFERENCE]
     topic_of = topics(reader, {choice.question_id for choice in drawn})

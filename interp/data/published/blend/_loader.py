@@ -33,7 +33,7 @@ def question_part(of: Country) -> Part:
 def load(reader: Reader, languages: tuple[str, ...] = ()) -> CulturalSet:
     """All countries that the reader has, asked in those of `languages` that they speak (and in English).
 
-    Raises DataError where the annotations or questions of the US are missing or a file can't be read.
+    Raises DataError if the annotations or questions of the US are missing or a file can't be read.
     """
     present = [row for row in countries() if row.culture == REFERENCE or reader.has(annotation_part(row))]
     cultures = tuple(row.culture for row in present)

@@ -61,7 +61,7 @@ def implicit(question: str, language: str, culture: str) -> Implicit | NotImplic
         return NotImplicit(f"the country is named {len(mentions)} times")
     result = _without(text, language, culture)
     if isinstance(result, Implicit) and _mention(language, culture).search(result.text):
-        return NotImplicit("a form of the country's name is left")
+        return NotImplicit("a form of the country's name remains in the question")
     return result
 
 
@@ -84,7 +84,7 @@ def _without(text: str, language: str, culture: str) -> Implicit | NotImplicit:
             return NotImplicit(rule.kept_because)
         left = text[: match.start()] + match.expand(rule.replacement) + text[match.end() :]
         return Implicit(_mend(left, text, language), match[0].strip())
-    return NotImplicit("the name is a subject, an object or part of a word")
+    return NotImplicit("the country's name is a subject, an object or part of a word")
 
 
 def _mend(left: str, before: str, language: str) -> str:
