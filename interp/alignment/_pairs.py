@@ -94,7 +94,7 @@ def load_training(
     culture's. Raises DataError for an unknown name, and for a language that no source has besides English.
     """
     if not names:
-        raise DataError("no training data was given", allowed=_known(), remedy="pass --data with one of these")
+        raise DataError("no training data was given", allowed=_known(), remedy="name one of these")
     if len(set(names)) < len(names):
         raise DataError(f"the training data list a source twice: {', '.join(names)}", remedy="name each once")
     codes = tuple(dict.fromkeys(("en", *asked))) if asked else ()
@@ -130,7 +130,7 @@ def _source(name: str, codes: tuple[str, ...], data_dir: Path | None) -> tuple[l
     if name in PARALLEL:
         text = load_parallel(name, languages=codes, data_dir=data_dir)
         return sentence_units(text, "fit", codes), sentence_units(text, "dev", codes), text.revision
-    raise DataError(f"training data {name!r} is unknown", allowed=_known(), remedy="pass --data with one of these")
+    raise DataError(f"training data {name!r} is unknown", allowed=_known(), remedy="name one of these")
 
 
 def _whole(sources: dict[str, str], units: list[Unit], dev: list[Unit], asked: list[str]) -> TrainingData:

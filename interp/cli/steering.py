@@ -99,12 +99,12 @@ class AppliedVectors:
     positions: Positions
 
 
-def check_reading(reading: ReadingOptions, raw: bool) -> None:
+def check_reading(reading: ReadingOptions, raw: bool, planned: bool) -> None:
     """Raise, before anything is loaded, for what no model could meet: options of asking a model and of finding it."""
     from interp.model.load import find_model, resolve_device
     from interp.model.read import check_template
 
-    if reading.language is not None:
+    if reading.language is not None and not planned:
         from interp.data import language as known_language
 
         known_language(reading.language)

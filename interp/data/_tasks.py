@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from interp.data._items import CulturalSet, Split, Text, UniversalItem, UniversalSet
+from interp.data._items import SPLITS, CulturalSet, Split, Text, UniversalItem, UniversalSet
 from interp.data._languages import language
 from interp.data._prompts import Prompt, continuation, question_text
+from interp.errors import DataError
 
 Axis = Literal["universal", "sensitive", "cultural"]
 """`sensitive`: universal items that need cultural knowledge, reported apart."""
@@ -168,15 +169,31 @@ def everything(axis: Axis, item: str, code: str) -> bool:
     return True
 
 
+def _check_asked(dataset: UniversalSet | CulturalSet, code: str, split: Split) -> None:
+    """Raise DataError for a split that no dataset has, or a language that this one lacks."""
+    if split not in SPLITS:
+        raise DataError(f"split {split!r} is unknown", allowed=", ".join(SPLITS))
+    if code not in dataset.languages:
+        raise DataError(f"dataset {dataset.name!r} has no language {code!r}", allowed=", ".join(dataset.languages))
+
+
 def prompts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "dev") -> list[Prompt]:
-    """The prompts of a split in one language, with their own options; cultural ones for the language's own culture."""
+    """The prompts of a split in one language, with their own options; cultural ones for the language's own culture.
+
+    Raises DataError for an unknown split, or a language that the dataset lacks.
+    """
+    _check_asked(dataset, code, split)
     if isinstance(dataset, UniversalSet):
         return [task.prompt for task in universal_tasks(dataset, code, split, everything)]
     return [task.prompt for task in cultural_tasks(dataset, code, dataset.own_culture[code], split, everything)]
 
 
 def texts(dataset: UniversalSet | CulturalSet, code: str, split: Split = "fit") -> list[str]:
-    """The prompt text of every item of a split in one language. Lists of languages that have all items are parallel."""
+    """The prompt text of every item of a split in one language. Lists of languages that have all items are parallel.
+
+    Raises DataError for an unknown split, or a language that the dataset lacks.
+    """
+    _check_asked(dataset, code, split)
     if isinstance(dataset, UniversalSet):
         return [question_text(item.question(code), code) for item in dataset.items if item.split == split]
     asked = (item for item in dataset.items if item.split == split and code in item.questions)

@@ -15,7 +15,9 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 def check_repository(name: str | None) -> str:
     """The name, if it is valid for a repository on the Hub. Raises ConfigError otherwise."""
-    if not name or not REPOSITORY.fullmatch(name):
+    if not name:
+        raise ConfigError("no repository is given", allowed="user/name", remedy="pass --repo user/name")
+    if not REPOSITORY.fullmatch(name):
         raise ConfigError(f"repository {name!r} is not allowed", allowed="user/name", remedy="pass --repo user/name")
     return name
 

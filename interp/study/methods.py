@@ -120,7 +120,8 @@ def training_settings(given: Sequence[str], method: str, seed: int) -> Settings:
         key, equals, value = (part.strip() for part in text.partition("="))
         owner, dot, setting = key.rpartition(".")
         if not (equals and value) or (dot and owner not in TRAINED) or setting not in _SETTINGS:
-            remedy = nearest(setting, _SETTINGS, "pass one of these")
+            known = setting in _SETTINGS and not dot
+            remedy = f"say {key}=value" if known else nearest(setting, _SETTINGS, "pass one of these")
             raise ConfigError(
                 f"training {text!r} is not allowed",
                 allowed=f"setting=value or method.setting=value; settings: {', '.join(_SETTINGS)}", remedy=remedy,

@@ -40,7 +40,7 @@ def chat(
     from interp.cli.answers._chatting import Chat, converse
     from interp.model.read import Template
 
-    check_reading(reading, raw)
+    check_reading(reading, raw, steering.plan is not None)
     source = read_steering(steering, {"--method": reading.method})
     plan_of(source, reading.language, reading.method, steering.strength)
     with options.interruptible():

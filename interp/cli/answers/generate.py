@@ -40,7 +40,7 @@ def generate(
     """
     if reading.language is None and not raw:
         raise ConfigError("no language is given", remedy="pass --language, or --raw to give the texts as they are")
-    check_reading(reading, raw)
+    check_reading(reading, raw, steering.plan is not None)
     from interp.model.read import Template
     from interp.steering import Plan, check_fits, stream
     from interp.steering import generate as answer

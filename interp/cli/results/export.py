@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples:  interp export runs/mine --to plan --out plans  |  "
-    "interp export runs/mine --to gguf --method surgical --language ko --out ko.gguf  |  "
-    "interp export runs/mine --to checkpoint --language ko --out baked  |  "
+    "interp export runs/text --to gguf --method surgical --language ko --out ko.gguf  |  "
+    "interp export runs/text --to checkpoint --language ko --out baked  |  "
     "interp export runs/mine --to hub --repo me/plans --dry-run --out card"
 )
 FORMS = ("plan", "gguf", "lm-eval", "checkpoint", "hub")
@@ -50,6 +50,8 @@ class ExportOptions(Checked):
 
     def __post_init__(self) -> None:
         check_choice("form", self.to, FORMS, "pass one of these")
+        if self.dry_run and self.to != "hub":
+            raise ConfigError("--dry-run makes no sense without --to hub", remedy="leave it out")
         super().__post_init__()
 
     def load(self, saved: SavedPlans, plan: Plan, **settings: str) -> LoadedModel:

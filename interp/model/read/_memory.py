@@ -40,6 +40,8 @@ class Budget:
     def __init__(self, model: HookedModel, memory: int | str | None = None, batch_size: int | None = None) -> None:
         if isinstance(memory, str):
             memory = parse_memory(memory)
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise ValueError(f"batch_size {batch_size!r} is not allowed; allowed: whole numbers from 1")
         device = device_of(model)
         cfg = model.cfg
         self.cuda = device.type == "cuda"

@@ -127,7 +127,9 @@ def read_residuals(
 
 
 def prompt_ids(model: HookedModel, texts: Sequence[str | Ids]) -> list[Ids]:
-    """Token ids of each text; ids are taken as they are."""
+    """Token ids of each text; ids are taken as they are. Raises ValueError for one text in place of several."""
+    if isinstance(texts, str):
+        raise ValueError(f"texts must be several, got the text {texts[:60]!r}; pass a list of it")
     tokens = Tokens(model)
     return [tokens.prompt(text) for text in texts]
 

@@ -158,13 +158,13 @@ def read_layers(text: str) -> tuple[tuple[int, int], ...]:
 
 def chosen_layers(text: str, n_layers: int) -> tuple[int, ...]:
     """The layers of `read_layers`, in order. Raises ConfigError for the model's last layer or one that it lacks."""
-    layers = sorted({layer for first, last in read_layers(text) for layer in range(first, min(last, n_layers) + 1)})
-    if layers[-1] > n_layers - 2:
+    ranges = read_layers(text)
+    if max(last for _, last in ranges) > n_layers - 2:
         raise ConfigError(
             f"layers {text!r} are not all in the grid",
             allowed=f"0 to {n_layers - 2}: the model has {n_layers} blocks, and the last is left out",
         )
-    return tuple(layers)
+    return tuple(sorted({layer for first, last in ranges for layer in range(first, last + 1)}))
 
 
 def in_turn(clusters: Sequence[str], ranks: Sequence[float]) -> list[int]:

@@ -42,7 +42,7 @@ def test_confidence_is_a_softmax_over_the_tasks_own_options() -> None:
 def study_of(organism, normalisation: str) -> SimpleNamespace:
     return SimpleNamespace(
         config=RunConfig(normalisation=normalisation), loaded=organism, tokens=Tokens(organism.model),
-        template=Template(), examples=lambda code: "",
+        template=Template(), examples=lambda code: "", passes={},
     )  # fmt: skip
 
 
