@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, islice
 from typing import Final, Literal, TypeVar
 
 from interp.data._draws import draw
+from interp.errors import DataError
 
 Split = Literal["fit", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("fit", "dev", "test")
@@ -233,6 +235,31 @@ class UniversalSet:
     def chance(self) -> float:
         """Mean accuracy of a uniform choice among the options."""
         return sum(1 / len(item.options) for item in self.items) / len(self.items)
+
+    def with_examples(self, count: int) -> UniversalSet:
+        """The set with at least `count` worked examples.
+
+        A set without examples of its own gives up items of its fit split, in an order drawn by hash: one of each
+        relation, then a second of each. Raises DataError if there are fewer examples, or fewer than twice as many items
+        to take them from.
+        """
+        if len(self.examples) >= count:
+            return self
+        fit = {item.key: item for item in self.items if item.split == "fit" and not item.sensitive}
+        most = len(self.examples) or len(fit) // 2
+        if count > most:
+            raise DataError(
+                f"--shots {count}: dataset {self.name!r} has {most} items for worked examples",
+                allowed=f"0 to {most}",
+                remedy="lower --shots, or choose a dataset with more items",
+            )
+        earlier = Counter[str]()
+        turns: dict[str, int] = {}
+        for key in shuffled(fit, "examples"):
+            turns[key] = earlier[fit[key].relation]
+            earlier[fit[key].relation] += 1
+        chosen = tuple(fit[key] for key in sorted(turns, key=turns.__getitem__)[:count])
+        return replace(self, items=tuple(item for item in self.items if item not in chosen), examples=chosen)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from interp.data import atlas, cultural_tasks, everything, universal_tasks
+from interp.errors import DataError
 
 
 def test_plain_tasks_hold_the_items_own_options() -> None:
@@ -74,3 +77,23 @@ def test_test_prompts_name_their_relation_and_score_all_of_its_answers() -> None
         answers.setdefault(task.relation, set()).add(frozenset(mark.text for mark in task.marks if mark.own))
     assert len(answers) > 5
     assert all(len(sets) == 1 for sets in answers.values())
+
+
+def test_worked_examples_come_out_of_the_fit_split_where_a_set_has_none() -> None:
+    """One of each relation first, none of them left among the items; fewer are some of more, whatever the order."""
+    dataset = atlas.universal()
+    few, more = dataset.with_examples(4), dataset.with_examples(30)
+    assert few.examples == more.examples[:4]
+    relations = {item.relation for item in dataset.items if item.split == "fit" and not item.sensitive}
+    assert {item.relation for item in more.examples[: len(relations)]} == relations
+    assert {item.split for item in more.examples} == {"fit"}
+    keys = {item.key for item in more.examples}
+    assert len(keys) == 30
+    assert [item.key for item in more.items] == [item.key for item in dataset.items if item.key not in keys]
+    turned = replace(dataset, items=dataset.items[::-1])
+    assert turned.with_examples(30).examples == more.examples
+    assert more.with_examples(7) is more
+    with pytest.raises(DataError, match="lower --shots"):
+        dataset.with_examples(len(dataset.items))
+    with pytest.raises(DataError, match="has 30 items"):
+        more.with_examples(31)

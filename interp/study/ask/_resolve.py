@@ -110,13 +110,12 @@ def resolve_data(
     check_template(config.template)
     folder = Path(config.data_dir).expanduser() if config.data_dir else None
     codes = _to_load(config, config.languages if among is None else among)
-    universal = load_universal(config.universal, languages=codes, data_dir=folder)
+    universal = load_universal(config.universal, languages=codes, data_dir=folder).with_examples(config.shots)
     cultural = load_cultural(config.cultural, languages=codes, data_dir=folder, cultures=config.own_cultures)
     if among is None:
         languages = scored_languages(universal, cultural, config.languages)
     else:
         languages = _scored_of(among, scored_languages(universal, cultural, ()))
-    _check_shots(config, universal)
     both = [code for code in universal.languages if code in cultural.languages]
     parallel = load_parallel(config.parallel, languages=("en", *languages), data_dir=folder)
     inputs = Inputs(
@@ -177,12 +176,3 @@ def following(languages: Sequence[str], language: str) -> str | None:
     others = [code for code in languages if code != "en"]
     after = others[(others.index(language) + 1) % len(others)] if language in others else language
     return after if after != language else None
-
-
-def _check_shots(config: RunConfig, universal: UniversalSet) -> None:
-    if config.shots > len(universal.examples):
-        raise DataError(
-            f"--shots {config.shots}: dataset {universal.name!r} has {len(universal.examples)} worked examples",
-            allowed=f"0 to {len(universal.examples)}",
-            remedy="lower --shots, or choose a dataset with dev rows (global_mmlu)",
-        )
