@@ -2,7 +2,7 @@ from .alignment import align
 from .data import load_cultural, load_parallel, load_universal, prompts, texts
 from .matrix import run_matrix
 from .model import LoadedModel
-from .model.attribution import cue_attribution, folded, logit_attribution, patch_residuals
+from .model.attribution import cue_attribution, folded, logit_attribution, option_lens, patch_residuals
 from .model.load import load_model
 from .model.read import ResidualStore, one_batch, read_residuals, residual_moments, store_residuals
 from .plane import outcomes
@@ -42,6 +42,7 @@ __all__ = [
     "load_universal",
     "logit_attribution",
     "one_batch",
+    "option_lens",
     "outcomes",
     "patch_residuals",
     "prompts",
