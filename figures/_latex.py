@@ -46,7 +46,7 @@ def latex(run: RunTables, only: Sequence[str] = ()) -> Iterator[tuple[str, str]]
     """
     for name in only:
         if name not in TABLES:
-            raise DrawingError(f"table {name!r} is unknown; known are {list(TABLES)}")
+            raise DrawingError(f"table {name!r} is unknown; allowed: {', '.join(TABLES)}")
         run.require(TABLES[name].needs)
     for name in only or TABLES:
         table = run.table(TABLES[name].needs)

@@ -133,7 +133,9 @@ def _pick(rows: pd.DataFrame, column: str, value: str | None) -> pd.DataFrame:
     theme.require_columns(rows, [column], "plane")
     picked = rows[rows[column] == value]
     if picked.empty:
-        raise theme.DrawingError(f"no {column} {value!r} in the plane table; it has {list(rows[column].unique())}")
+        raise theme.DrawingError(
+            f"no {column} {value!r} in the plane table; allowed: {', '.join(rows[column].unique())}"
+        )
     return picked
 
 

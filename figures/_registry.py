@@ -144,7 +144,7 @@ def draw(run: RunTables, only: Sequence[str] = (), language: str = MACRO) -> Ite
     missing = lacking(run)
     for name in only:
         if name not in FIGURES:
-            raise DrawingError(f"figure {name!r} is unknown; known are {list(FIGURES)}")
+            raise DrawingError(f"figure {name!r} is unknown; allowed: {', '.join(FIGURES)}")
         if name in missing:
             raise DrawingError(f"{name} can't be drawn: {run.folder} has no table {', '.join(missing[name])}")
     for name in only or FIGURES:

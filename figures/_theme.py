@@ -59,7 +59,7 @@ def page() -> Page:
 def on_page(name: str) -> Iterator[None]:
     """Context for making and saving figures for a page in PAGES. Raises ValueError for another name."""
     if name not in PAGES:
-        raise DrawingError(f"style {name!r} is unknown; known are {list(PAGES)}")
+        raise DrawingError(f"style {name!r} is unknown; allowed: {', '.join(PAGES)}")
     token = _PAGE.set(PAGES[name])
     try:
         yield
@@ -303,7 +303,9 @@ def save(
     stem = Path(path_without_suffix)
     unknown = [name for name in formats if name not in _METADATA]
     if unknown or not formats:
-        raise DrawingError(f"formats must be among {sorted(_METADATA)}, got {list(formats)}")
+        raise DrawingError(
+            f"formats {', '.join(formats) or 'of none'} are not allowed; allowed: {', '.join(sorted(_METADATA))}"
+        )
     if stem.suffix.removeprefix(".") in _METADATA:
         raise ValueError(f"give the path without its suffix, which comes from formats: {stem}")
     rendered = {stem.with_name(f"{stem.name}.{name}"): _render(figure, name) for name in formats}
@@ -327,7 +329,9 @@ def rows_of(table: pd.DataFrame, language: str, columns: Iterable[str], name: st
     require_columns(table, columns, name)
     rows = table[table["language"] == language]
     if rows.empty:
-        raise DrawingError(f"no language {language!r} in the {name} table; it has {list(table['language'].unique())}")
+        raise DrawingError(
+            f"no language {language!r} in the {name} table; allowed: {', '.join(table['language'].unique())}"
+        )
     return rows
 
 

@@ -99,7 +99,8 @@ def load_plans(path: str | Path) -> SavedPlans:
     try:
         document = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except FileNotFoundError:
-        raise DataError(f"{file} does not exist", remedy="pass a plan.json, such as `interp run` writes") from None
+        what = f"{path} holds no {PLANS}" if Path(path).expanduser().is_dir() else f"{file} does not exist"
+        raise DataError(what, remedy="pass a plan.json, such as `interp run` writes, or its folder") from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file} can't be read as JSON: {error}", allowed=f"JSON of the schema {SCHEMA}") from error
     found = checked(document, file)

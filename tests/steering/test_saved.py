@@ -159,9 +159,10 @@ def test_json_of_another_kind_is_told(folder: Path, text: str) -> None:
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "plan.json"):
-        with pytest.raises(DataError, match=r"plan.json does not exist"):
-            load_plans(path)
+    with pytest.raises(DataError, match="holds no plan.json"):
+        load_plans(tmp_path)
+    with pytest.raises(DataError, match=r"plan.json does not exist"):
+        load_plans(tmp_path / "plan.json")
 
 
 def test_vectors_that_are_missing_foreign_or_too_few(folder: Path) -> None:

@@ -83,10 +83,10 @@ def test_the_command_says_where_and_what_is_missing(folder: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--only", "plain"), "figure 'plain' is unknown; known are"),
+        (("--only", "plain"), "figure 'plain' is unknown; allowed: "),
         (("--only", "matrix"), "matrix can't be drawn"),
-        (("--style", "a4"), "style 'a4' is unknown; known are"),
-        (("--format", "gif"), "formats must be among"),
+        (("--style", "a4"), "style 'a4' is unknown; allowed: "),
+        (("--format", "gif"), "formats gif are not allowed"),
         (("--language", "xx"), "no language 'xx' in the plane table"),
         (("--font", "nowhere.ttf"), "can't be read as a font"),
     ],

@@ -265,7 +265,9 @@ def test_a_budget_picks_the_largest_design_that_fits() -> None:
             with pytest.warns(Notice, match=f"design {name}"):
                 found = budget.settle(config, inputs, offered=every)
         assert (found.design, found.budget) == (name, "")
-    with pytest.raises(ConfigError, match="budget 30s is too small: the smallest design takes about 60 s on this machine"):
+    with pytest.raises(
+        ConfigError, match="budget 30s is too small: the smallest design takes about 60 s on this machine"
+    ):
         budget.settle(RunConfig(model="other", budget="30s"), inputs, offered=every)
     with pytest.warns(Notice, match="more than 10m, but no design is smaller"):
         assert budget.settle(RunConfig(model="other"), inputs, offered=offered(700, 800, 900, 1000)).design == "small"
