@@ -159,7 +159,7 @@ def test_json_of_another_kind_is_told(folder: Path, text: str) -> None:
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no plan.json"):
+    with pytest.raises(DataError, match=r"holds no plan.json"):
         load_plans(tmp_path)
     with pytest.raises(DataError, match=r"plan.json does not exist"):
         load_plans(tmp_path / "plan.json")
