@@ -85,7 +85,7 @@ def test_a_vision_tower_stays_as_it_is(adapted_of: Callable[..., Any]) -> None:
     ("architecture", "targets", "message"),
     [
         ("gpt2", ("gate",), r"GPT2LMHeadModel has no projection gate; allowed: q, k, v, o, up, down"),
-        ("gpt2", ("q",), r"holds q, k, v in one matrix, attn.c_attn; .*pass --targets with q,k,v"),
+        ("gpt2", ("q",), r"has q, k, v in a single matrix, attn.c_attn; .*pass --targets with q,k,v"),
         ("phi", ("gate", "q"), r"PhiForCausalLM has no projection gate"),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_target_that_is_not_there(
 
 
 def test_published_targets_that_are_missing_are_named(adapted_of: Callable[..., Any]) -> None:
-    with pytest.warns(Notice, match="GPT2LMHeadModel has no projection gate: trained without"):
+    with pytest.warns(Notice, match="GPT2LMHeadModel has no projection gate; training goes on without"):
         adapted_of("gpt2")
 
 

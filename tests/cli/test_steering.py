@@ -125,7 +125,7 @@ PLAN, THEIRS = "{plans}/plan.json", "{plans}/theirs.safetensors"
 MISTAKES = {
     ("generate", "--plan", PLAN, "x"): "no language is given; to do: pass --language, or --raw",
     ("generate", "--plan", PLAN, "--raw", "x"): "a plan needs a language; allowed: es",
-    ("generate", "--plan", PLAN, "--language", "xx", "x"): "language 'xx' is unknown",
+    ("generate", "--plan", PLAN, "--language", "xx", "x"): "has no plan for language 'xx'; allowed: es",
     ("generate", "--plan", PLAN, "--language", "ko", "x"): "method 'surgical' has no plan for language 'ko'; allowed: es",
     ("generate", "--plan", PLAN, "--language", "es", "--method", "hal", "x"): "did you mean 'half'",
     ("generate", "--plan", "{plans}/absent", "--language", "es", "x"): "absent does not exist",

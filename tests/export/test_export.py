@@ -419,7 +419,7 @@ def test_upload_creates_the_repository_and_sends_the_folder(tmp_path: Path, monk
             "no output path is given",
         ),
         (("--to", "lm-eval", "--method", "last", "--language", "ko", "--out", "x.pt"), "positions 'last' at layer 4"),
-        (("--to", "hub", "--out", "x"), "repository None is not allowed"),
+        (("--to", "hub", "--out", "x"), "no repository is given"),
         (("--language", "xx", "--method", "surgical", "--out", "x"), "no plan for language 'xx'"),
         (("--dtype", "int8", "--out", "x"), "dtype 'int8' is unknown"),
     ],

@@ -242,7 +242,7 @@ def test_the_neutral_prompts_options_begin_where_the_tasks_do(kind: Kind) -> Non
     tasks = universal_tasks(atlas.universal(), "en", "test", everything)[:5]
     study: Any = SimpleNamespace(
         config=RunConfig(normalisation="pmi"), loaded=kind.ours, tokens=Tokens(kind.ours.model), template=Template(),
-        examples=lambda code: "",
+        examples=lambda code: "", passes={},
     )  # fmt: skip
     scores = score_tasks(study, tasks, [Plan()])
     by_pmi = scores.normalised("pmi")[0]

@@ -112,8 +112,8 @@ class Workload:
         read_residuals(counted, FitResiduals({}, {}, {}, {}, {}, {}), unsaid)
         yield from (self.read("locate", texts) for texts in counted.texts)
         for code in study.languages:
-            cued = study.cultural_texts(code, "test", "explicit", study.culture(code))
-            yield self.read(f"lens {code}", [*study.cultural_texts(code, "test"), *cued])
+            asked = [task for task in self._prompts.full[code] if task.axis == "cultural"]
+            yield self.passed(f"lens {code}", [task.prompt.text for task in asked], 1, 1.0)
         limit = study.design.attribution_items
         for code in study.languages if limit else ():
             facts = study.universal_texts(code, "test")[:limit]

@@ -94,7 +94,7 @@ def test_a_copy_of_few_words_gives_what_one_of_all_words_gives(uneven: LoadedMod
         for name in ("values", "control", "total"):
             np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=1e-4)
         assert theirs.values.std() > 0.01
-    with pytest.raises(ValueError, match="lacks words of these texts"):
+    with pytest.raises(ValueError, match="lacks some words of these texts"):
         logit_attribution(few, texts[4:8], BETTER, WORSE)
 
 

@@ -110,7 +110,7 @@ def test_letters_are_counted_before_a_model_is_loaded() -> None:
     from interp.data import check_letters
 
     item = replace(facts.items[0], options=facts.items[0].options * 9)
-    with pytest.raises(DataError, match=r"has \d+ options, language 'es' \d+ letters"):
+    with pytest.raises(DataError, match=r"has \d+ options, but language 'es' has only \d+ letters"):
         check_letters(replace(facts, items=(item,)), resolve_data(config).cultural, ("es",))
 
 

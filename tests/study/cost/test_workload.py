@@ -44,7 +44,11 @@ def test_what_is_scored_is_what_a_run_scores(counted_run: CountedRun, parts: lis
 
 
 def test_what_is_read_is_what_a_run_reads(counted_run: CountedRun, parts: list[Part]) -> None:
-    assert sum(part.prompts for part in of(parts, "fit", "locate")) == counted_run.read
+    read = of(parts, "fit", "locate")
+    assert sum(part.prompts for part in read if not part.kind.startswith("lens")) == counted_run.read
+    scored = pd.read_parquet(counted_run.folder / "scores" / "base.parquet").query("axis == 'cultural'")
+    prompts = scored[["language", "cue", "item"]].drop_duplicates()
+    assert sum(part.prompts for part in read if part.kind.startswith("lens")) == len(prompts)
 
 
 def test_rows_are_those_that_a_run_writes(counted_run: CountedRun, parts: list[Part]) -> None:
