@@ -44,7 +44,7 @@ def test_what_is_scored_is_what_a_run_scores(counted_run: CountedRun, parts: lis
 
 
 def test_what_is_read_is_what_a_run_reads(counted_run: CountedRun, parts: list[Part]) -> None:
-    read = of(parts, "fit", "locate")
+    read = list(of(parts, "fit", "locate"))
     assert sum(part.prompts for part in read if not part.kind.startswith("lens")) == counted_run.read
     scored = pd.read_parquet(counted_run.folder / "scores" / "base.parquet").query("axis == 'cultural'")
     prompts = scored[["language", "cue", "item"]].drop_duplicates()
