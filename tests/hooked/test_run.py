@@ -36,7 +36,7 @@ def checkpoint(reference_folder: Path) -> Path:
 def own(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = replace(load_model(build(checkpoint)), exposure=Exposure.read(checkpoint))
     config = run_config(tmp_path_factory.mktemp("runs") / RUN, attribution_items=6)
-    with pytest.warns(Notice, match="left out of attribution"):
+    with pytest.warns(Notice, match="left out of the analysis"):
         return run(config, Bars(quiet=True), model).folder
 
 
