@@ -88,7 +88,7 @@ def geometry(table: pd.DataFrame) -> str:
 def lens(table: pd.DataFrame, language: str) -> str:
     """How often the local and the US answer lead after the last layer, and where the local one leads most."""
     parts = []
-    for cue, label in (("none", "Without a cue"), ("explicit", "Behind the cue")):
+    for cue, label in (("none", "Without a cue"), ("explicit", "With the cue")):
         rows = table[(table["language"] == language) & (table["cue"] == cue)]
         if len(rows):
             best, last = _most(rows, "local"), _most(rows, "layer")

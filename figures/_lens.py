@@ -1,4 +1,4 @@
-"""The logit lens on options: whose answer leads after every layer, without a cue and behind it."""
+"""The logit lens on options: whose answer leads after every layer, without a cue and with it."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,7 +7,7 @@ from figures import _theme as theme
 from figures._wording import MACRO
 
 COLUMNS = ("layer", "language", "cue", "local", "local_lo", "local_hi", "us", "us_lo", "us_hi")
-CUES = {"none": "without a cue", "explicit": "behind the cue"}
+CUES = {"none": "without a cue", "explicit": "with the cue"}
 ANSWERS = {"local": ("local answer", theme.VERMILLION, "s"), "us": ("US answer", theme.BLUE, "^")}
 """Column -> label, colour and marker of its line."""
 

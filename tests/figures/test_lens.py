@@ -42,7 +42,7 @@ def test_words_name_the_last_layer_and_the_best() -> None:
     table = make_table()
     rows = table[(table["language"] == "macro") & (table["cue"] == "explicit")].set_index("layer")
     said = words(table, "macro")
-    assert f"Behind the cue the local answer leads in {rows.loc[4, 'local']:.3f}" in said
+    assert f"With the cue the local answer leads in {rows.loc[4, 'local']:.3f}" in said
     assert f"most after layer {rows['local'].idxmax()}, {rows['local'].max():.3f}" in said
 
 

@@ -121,9 +121,10 @@ CUES: tuple[Cue, ...] = ("none", "explicit")
 def lens_table(study: Study, advance: Advance) -> pd.DataFrame:
     """The rows of `lens.csv`: per layer (-1: embedding output), language and `macro`, and cue (none, explicit).
 
-    Columns: layer, language, cue, and local and us, each with a 95% interval over topics: the share of cultural test
-    prompts whose local (US) option leads where the layer's stream is read by the unembedding (`option_lens`). Options
-    that begin with the same token tie. Empty, with a notice, where the model can't be read so.
+    Columns: layer, language, cue, then each with a 95% interval over topics: local and us, the share of cultural test
+    prompts whose local (US) option leads if the layer's stream is read by the unembedding (`option_lens`), and lead,
+    local minus us, paired by prompt. Options that begin with the same token tie. Empty, with a notice, if the model
+    can't be read so.
     """
     parts = []
     for cue in CUES:
@@ -140,7 +141,7 @@ def lens_table(study: Study, advance: Advance) -> pd.DataFrame:
         for number, layer in enumerate(cells.methods):
             for language in (*cells.languages, MACRO):
                 row: dict[str, object] = {"layer": number - 1, "language": language, "cue": cue}
-                for name in LEADS:
+                for name in (*LEADS, "lead"):
                     share = estimate(cells, [layer], language, name)
                     row |= {name: share.estimate, f"{name}_lo": share.lo, f"{name}_hi": share.hi}
                 parts.append(row)
@@ -159,6 +160,7 @@ def _leading(tasks: Sequence[Task], logits: Float[np.ndarray, "layer option"]) -
     }
     rows = [(task.axis, task.prompt.language, task.prompt.item, task.cluster) for task in tasks]
     table = pd.DataFrame(rows * len(logits), columns=["axis", "language", "item", "cluster"])
+    shares["lead"] = shares["local"] - shares["us"]
     return table.assign(method=np.repeat([f"layer {layer}" for layer in range(len(logits))], len(tasks)), **shares)
 
 

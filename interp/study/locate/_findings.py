@@ -20,6 +20,8 @@ _PROBES = {
     "answer": "the answer (trained in English, tested in another language)",
 }
 
+_CUES = {"none": "without a cue", "explicit": "with the cue"}
+
 
 def findings(located: Located) -> list[str]:
     """Sentences about all languages together."""
@@ -50,19 +52,25 @@ def findings(located: Located) -> list[str]:
 
 
 def _lens(lens: pd.DataFrame) -> list[str]:
-    """From which layer on the local option leads the US one, with the cue and without it, over all languages."""
-    if lens.empty:
-        return []
-    places = {}
-    for cue, rows in lens[lens["language"] == MACRO].groupby("cue"):
-        backwards = rows.sort_values("layer", ascending=False)
-        leads = (backwards["local"] > backwards["us"]).cummin()
-        first = int(backwards["layer"][leads].min()) if leads.any() else None
-        places[cue] = "not at the last layer" if first is None else f"from {_layer(first)} on"
-    return [
-        "Read by the logit lens (first tokens of the options), the local answer leads the US answer "
-        f"{places['none']} without a cue, and {places['explicit']} with the cue."
-    ]
+    """From which layer on the local option leads the US one, without a cue and with it, over all languages."""
+    return (
+        [_leads(rows, label) for cue, label in _CUES.items() if len(rows := lens[lens["cue"] == cue])]
+        if len(lens)
+        else []
+    )
+
+
+def _leads(lens: pd.DataFrame, label: str) -> str:
+    rows = lens[lens["language"] == MACRO].sort_values("layer", ascending=False)
+    clear = (rows["lead_lo"] > 0).cummin()
+    last = rows.to_dict("records")[0]
+    at_last = lens[lens["layer"] == last["layer"]].to_dict("records")
+    where = f"from {_layer(int(rows['layer'][clear].min()))} on" if clear.any() else "not clearly at the last layer"
+    size = number(last, "lead", signed=True) + other_way(last["lead"], at_last, "lead")
+    return (
+        f"Read by the logit lens (first tokens of the options) {label}, the local answer leads the US answer {where}; "
+        f"after the last layer it leads in {size} more of the prompts."
+    )
 
 
 def trained_lines(contrasts: pd.DataFrame, trained: Sequence[str]) -> list[str]:
