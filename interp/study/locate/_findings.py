@@ -65,10 +65,12 @@ def _leads(lens: pd.DataFrame, label: str) -> str:
     clear = (rows["lead_lo"] > 0).cummin()
     last = rows.to_dict("records")[0]
     at_last = lens[lens["layer"] == last["layer"]].to_dict("records")
-    where = f"from {_layer(int(rows['layer'][clear].min()))} on" if clear.any() else "not clearly at the last layer"
+    leads = "does not clearly lead the US answer at the last layer"
+    if clear.any():
+        leads = f"leads the US answer from {_layer(int(rows['layer'][clear].min()))} on"
     size = number(last, "lead", signed=True) + other_way(last["lead"], at_last, "lead")
     return (
-        f"Read by the logit lens (first tokens of the options) {label}, the local answer leads the US answer {where}; "
+        f"Read by the logit lens (first tokens of the options) {label}, the local answer {leads}; "
         f"after the last layer it leads in {size} more of the prompts."
     )
 

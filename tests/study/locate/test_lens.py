@@ -27,4 +27,4 @@ def test_a_lead_counts_from_the_layer_where_it_is_clear_for_good() -> None:
     assert "without a cue, the local answer leads the US answer from layer 2 on" in without
     assert "+0.300 [+0.100, +0.500]" in without
     assert "the other way in Chinese -0.200" in without
-    assert "with the cue, the local answer leads the US answer not clearly at the last layer" in with_cue
+    assert "with the cue, the local answer does not clearly lead the US answer at the last layer" in with_cue
