@@ -44,6 +44,13 @@ def nearest(name: str, names: Iterable[str], otherwise: str) -> str:
     return f"did you mean {close[0]!r}?" if close else otherwise
 
 
+def reason_of(error: BaseException, most: int = 300) -> str:
+    """What an error says, in one line of at most `most` characters; the system's errors without number and path."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    return " ".join(str(error).split())[:most]
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An error, what it was raised from, and so on."""
     seen: list[BaseException] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from interp.errors import ConfigError, nearest
+from interp.errors import ConfigError, nearest, reason_of
 
 Settings = TypeVar("Settings")
 Choice = TypeVar("Choice", bound=str)
@@ -26,13 +26,16 @@ def setting(
     repeat: bool = False,
     read: Callable[[Any], Any] | None = None,
     least: int | None = None,
+    most: int | None = None,
+    needs: tuple[str, Any] | None = None,
 ) -> Any:
     """A field of a frozen dataclass. help: one line for the command line; a field without it is not an option.
 
     repeat: the option may be given again. read: turns what a file or an option holds into the field's value, in place
-    of the rules of `read_settings`. least: the smallest whole number that `Checked` allows.
+    of the rules of `read_settings`. least, most: the smallest and largest whole number that `Checked` allows. needs:
+    another field and the value that it must have for this one to have an effect.
     """
-    metadata = {"repeat": repeat, "read": read, "least": least}
+    metadata = {"repeat": repeat, "read": read, "least": least, "most": most, "needs": needs}
     return dataclasses.field(default=default, metadata=metadata | ({"help": help} if help else {}))
 
 
@@ -40,7 +43,8 @@ class Checked:
     """Base of settings classes that are frozen dataclasses; raises ConfigError for a value that isn't allowed.
 
     A field whose type is a Literal holds one of its values. One with a `least` holds a whole number from there, or None
-    where its type says so.
+    where its type says so. A list has no empty text and nothing twice. A field with `needs` keeps its default where the
+    other field has another value.
     """
 
     def __post_init__(self) -> None:
@@ -51,9 +55,34 @@ class Checked:
                 continue
             if get_origin(kind) is Literal:
                 check_choice(field.name, value, get_args(kind))
-            least = field.metadata.get("least")
-            if least is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-                raise ConfigError(f"{field.name} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+            if isinstance(value, tuple):
+                _check_list(field.name, value)
+            least, most = field.metadata.get("least"), field.metadata.get("most")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if least is not None and not (whole and least <= value and (most is None or value <= most)):
+                raise ConfigError(f"{field.name} {value!r} is not allowed", allowed=whole_numbers(least, most))
+            other, partner = field.metadata.get("needs") or ("", None)
+            if other and value != field.default and getattr(self, other) != partner:
+                raise ConfigError(
+                    f"{field.name} {value!r} has no effect with {other} {getattr(self, other)!r}",
+                    allowed=f"with {other} {partner!r}",
+                    remedy=f"leave {field.name} out, or set {other} to {partner!r}",
+                )
+
+
+def whole_numbers(least: int, most: int | None = None) -> str:
+    """What a setting between two bounds may be, for messages."""
+    return f"whole numbers from {least}" + ("" if most is None else f" to {most}")
+
+
+def _check_list(name: str, values: tuple[Any, ...]) -> None:
+    for place, value in enumerate(values):
+        if value == "":
+            raise ConfigError(
+                f"{name} {','.join(map(str, values))!r} has an empty part", remedy=f"leave {name} out, or name some"
+            )
+        if value in values[:place]:
+            raise ConfigError(f"{name} lists {value!r} twice", remedy="name each once")
 
 
 def check_choice(name: str, value: Any, choices: Iterable[Choice], otherwise: str = "") -> Choice:
@@ -136,9 +165,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"config file {path} can't be read: {' '.join(str(error).split())}", remedy="pass a YAML file"
-        ) from error
+        raise ConfigError(f"config file {path} can't be read: {reason_of(error)}", remedy="pass a YAML file") from error
     if not isinstance(values, dict):
         raise ConfigError(f"config file {path} does not contain any keys", allowed="YAML of the form `key: value`")
     return values

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from interp.errors import OutputError
+from interp.errors import OutputError, reason_of
 
 WEIGHTS, MOMENTS, STATE = "weights.safetensors", "moments.safetensors", "state.json"
 _PREFIX = "step-"
@@ -75,7 +75,7 @@ def load_state(
         return int(state["step"]), list(state["curve"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise OutputError(
-            f"{states[-1]} can't be read: {' '.join(str(error).split())[:200]}",
+            f"{states[-1]} can't be read: {reason_of(error)}",
             allowed="a training state written by an earlier run of the same command",
             remedy="delete it to start again",
         ) from error

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model.load import (
     at_hand,
     check_revision,
@@ -83,7 +83,7 @@ def load_trainable(name: str, device: str = "auto", dtype: str = "auto", revisio
         raise
     except Exception as error:  # Transformers raises many kinds
         raise ModelError(
-            f"model {name!r} could not be loaded: {' '.join(str(error).split())[:300]}",
+            f"model {name!r} could not be loaded: {reason_of(error)}",
             allowed="a causal language model",
             remedy="check the checkpoint, or choose another model",
         ) from error

@@ -6,22 +6,19 @@ import sys
 import warnings
 from typing import Any
 
-import typer
-
 from interp.cli.answers import chat, generate
 from interp.cli.experiments import ablate, align, locate, matrix, run, score, study
+from interp.cli.groups import group
 from interp.cli.results import export, figures, runs
 from interp.cli.setup import bench, data, doctor, model, organism
 from interp.errors import Notice, TranslocalError
 
-app = typer.Typer(
-    name="interp",
-    help="Find where a multilingual language model keeps universal facts and where it keeps culture, and steer both.",
+app = group(
+    "Find where a multilingual language model keeps universal facts and where it keeps culture, and steer both.",
     epilog="Examples:  interp run  |  interp run --languages es,ko --limit 100  |  interp organism train --out mine",
-    no_args_is_help=True,
+    name="interp",
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.command("ablate", epilog=ablate.EXAMPLES)(ablate.ablate)

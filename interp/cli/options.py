@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from interp.settings import field_types, read_settings, without_none
+from interp.errors import ConfigError
+from interp.settings import KINDS, field_types, read_settings, whole_numbers, without_none
 from interp.study.config import RunConfig
 
 Command = Callable[..., None]
@@ -50,9 +51,26 @@ def option(field: Field[Any], kind: Any, help: str = "") -> inspect.Parameter:
     kind = kind if kind in (bool, int, float, Path) else str
     taken: Any = list[kind] if field.metadata["repeat"] else kind
     flag = (f"--{field.name.replace('_', '-')}",) if kind is bool and not field.default else ()
-    described = typer.Option(*flag, help=help or field.metadata["help"], show_default=False)
+    number: dict[str, Any] = {}
+    if kind in (int, float):
+        number = {"parser": _number(field, kind), "metavar": "INTEGER" if kind is int else "FLOAT"}
+    described = typer.Option(*flag, help=help or field.metadata["help"], show_default=False, **number)
     annotation = Annotated[taken | None, described]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _number(field: Field[Any], kind: type[int] | type[float]) -> Callable[[str], int | float]:
+    """The reader of a number; raises ConfigError for another text."""
+    least, most = field.metadata["least"], field.metadata["most"]
+    allowed = KINDS[kind] if least is None else whole_numbers(least, most)
+
+    def number(text: str) -> int | float:
+        try:
+            return kind(text)
+        except ValueError:
+            raise ConfigError(f"{field.name} {text!r} is not allowed", allowed=allowed) from None
+
+    return number
 
 
 def grouped(**groups: Group) -> Callable[[Command], Command]:

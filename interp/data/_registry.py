@@ -11,7 +11,7 @@ from interp.data import atlas, own, published
 from interp.data._draws import unit
 from interp.data._entries import Dataset, Entry
 from interp.data._items import SPLITS, CulturalItem, CulturalSet, ParallelText, UniversalItem, UniversalSet
-from interp.data.files import Reader, open_reader
+from interp.data.files import Reader, check_data_dir, open_reader
 from interp.errors import DataError, nearest
 
 UNIVERSAL: dict[str, Entry[UniversalSet]] = {}
@@ -90,6 +90,7 @@ def entry_of(entries: Mapping[str, Entry[Dataset]], name: str, axis: str) -> Ent
 
 def _read(entry: Entry[Dataset], languages: tuple[str, ...], data_dir: Path | None) -> Dataset:
     if entry.origin is None:
+        check_data_dir(data_dir)
         return entry.load(Reader(), languages)
     reader = open_reader(entry.name, entry.origin, data_dir)
     return replace(entry.load(reader, languages), revision=reader.revision)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import huggingface_hub
 
-from interp.errors import ConfigError, OutputError
+from interp.errors import ConfigError, OutputError, reason_of
 from interp.hub import failure_of
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -41,7 +41,7 @@ def upload(folder: Path, repository: str, *, private: bool = False) -> str:
     except Exception as error:  # the Hub's errors, the network's and the disk's have no common class
         if failure_of(error) is None:
             raise
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error)
         raise OutputError(
             f"{repository} can't be written: {reason}", remedy="check the name, the token and the network"
         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from interp.data import Task, option_text
-from interp.errors import DataError, OutputError
+from interp.errors import DataError, OutputError, reason_of
 
 
 def export(tasks: Sequence[Task], name: str, folder: Path) -> tuple[Path, Path]:
@@ -36,7 +36,7 @@ def export(tasks: Sequence[Task], name: str, folder: Path) -> tuple[Path, Path]:
         )
         description.write_text(_yaml(name, lines.resolve()), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{folder} can't be written: {error}", remedy="pass another --out") from error
+        raise OutputError(f"{folder} can't be written: {reason_of(error)}", remedy="pass another --out") from error
     return lines, description
 
 

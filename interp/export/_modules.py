@@ -13,7 +13,7 @@ from torch.nn import ModuleList
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model.load import at_hand, check_language_model, find_model, gguf_configuration
 from interp.steering import SavedPlans, naming_model
 
@@ -57,7 +57,9 @@ def config_of(saved: SavedPlans, model: str | None = None) -> PretrainedConfig:
         try:
             config: PretrainedConfig = AutoConfig.from_pretrained(source.location, trust_remote_code=False)
         except (OSError, ValueError) as error:
-            raise ModelError(f"the configuration of {name!r} can't be read: {error}", remedy="pass --model") from error
+            raise ModelError(
+                f"the configuration of {name!r} can't be read: {reason_of(error)}", remedy="pass --model"
+            ) from error
     return config
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import ModuleList
 from transformers import AutoModelForCausalLM
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 
 UNBOUNDED = 2**31
 """The context of a model whose configuration names no longest one (ALiBi)."""
@@ -42,7 +42,7 @@ def shape_from_config(config: Any) -> Shape:
         with torch.device("meta"):
             model: Any = AutoModelForCausalLM.from_config(text, attn_implementation="eager", trust_remote_code=False)
     except Exception as error:  # every architecture's own kind
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ModelError(
             f"Transformers can't build a {text.model_type} as a causal language model: {reason}",
             allowed="decoder-only models",

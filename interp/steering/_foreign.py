@@ -12,7 +12,7 @@ import torch
 from gguf import GGUFReader
 from safetensors import SafetensorError, safe_open
 
-from interp.errors import DataError
+from interp.errors import DataError, reason_of
 from interp.steering._vectors import STORY, PerLayer, SteeringVectors
 
 FORMS = ("N", "layer.N", "layers.N", "direction.N", "blocks.N", "blocks.N.hook_resid_post")
@@ -85,7 +85,7 @@ def _safetensors(file: Path) -> dict[str, torch.Tensor] | None:
             return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise DataError(
-            f"{file} can't be read as safetensors: {error}",
+            f"{file} can't be read as safetensors: {reason_of(error)}",
             allowed="safetensors, and GGUF control vectors; pickled files (*.bin, *.pt) are never opened",
             remedy="save the vectors as safetensors",
         ) from error
@@ -134,7 +134,9 @@ def _gguf(file: Path) -> tuple[dict[int, torch.Tensor], str]:
         field = reader.get_field("controlvector.model_hint")
         hint = str(field.contents()) if field else ""
     except (ValueError, IndexError, KeyError, OSError, OverflowError, TypeError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} can't be read as GGUF: {error}", remedy="copy or create the file again") from error
+        raise DataError(
+            f"{file} can't be read as GGUF: {reason_of(error)}", remedy="copy or create the file again"
+        ) from error
     found = {}
     for name, (kind, tensor) in tensors.items():
         layer = _number("direction.N", name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from interp.errors import ConfigError, DataError, ModelError, Notice, nearest
+from interp.errors import ConfigError, DataError, ModelError, Notice, nearest, reason_of
 from interp.files import not_a_file, write_json
 from interp.model import LoadedModel
 from interp.model.read import AUTO, CHAT, NONE, Template
@@ -102,7 +102,9 @@ def load_plans(path: str | Path) -> SavedPlans:
         what = f"{path} holds no {PLANS}" if Path(path).expanduser().is_dir() else f"{file} does not exist"
         raise DataError(what, remedy="pass a plan.json, such as `interp run` writes, or its folder") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{file} can't be read as JSON: {error}", allowed=f"JSON of the schema {SCHEMA}") from error
+        raise DataError(
+            f"{file} can't be read as JSON: {reason_of(error)}", allowed=f"JSON of the schema {SCHEMA}"
+        ) from error
     found = checked(document, file)
     return SavedPlans(file, found.model, found.template, found.methods, found.notes)
 

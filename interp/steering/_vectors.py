@@ -12,7 +12,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from interp.errors import DataError
+from interp.errors import DataError, reason_of
 from interp.model.read import Residuals
 from interp.steering._plans import Plan, Steer
 from interp.steering._positions import TEXT, Positions
@@ -112,7 +112,7 @@ class SteeringVectors:
                 return cls(told["name"], file.get_tensor("vectors"), told["provenance"], norms)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{path} does not hold steering vectors: {error}",
+                f"{path} does not hold steering vectors: {reason_of(error)}",
                 allowed="files written by SteeringVectors.save",
                 remedy="fit the vectors again",
             ) from error

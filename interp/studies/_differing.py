@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from figures import read_table
-from interp.errors import OutputError
+from interp.errors import OutputError, reason_of
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, outcomes
 from interp.studies._listing import read_plane
@@ -143,5 +143,7 @@ def _outcomes(folder: Path, normalisation: str) -> pd.DataFrame | None:
             scores = scores[(scores["axis"] != "sensitive") & (scores["cue"] == "none")]
             parts.append(outcomes(scores, normalisation))
     except (OSError, ValueError, KeyError) as error:
-        raise OutputError(f"{path} can't be read: {error}", remedy="run it again, into another folder") from error
+        raise OutputError(
+            f"{path} can't be read: {reason_of(error)}", remedy="run it again, into another folder"
+        ) from error
     return pd.concat(parts, ignore_index=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from interp.errors import ConfigError, nearest
+from interp.errors import ConfigError, nearest, reason_of
 from interp.settings import read_settings
 from interp.study.config import RunConfig
 
@@ -93,9 +93,7 @@ def _load(path: Path) -> Any:
         _check_repeated(yaml.compose(text, Loader=yaml.SafeLoader), path)
         return yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"study file {path} can't be read: {' '.join(str(error).split())}", remedy="pass a YAML file"
-        ) from error
+        raise ConfigError(f"study file {path} can't be read: {reason_of(error)}", remedy="pass a YAML file") from error
 
 
 def _check_repeated(root: Any, path: Path) -> None:

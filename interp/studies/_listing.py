@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from figures import read_table
-from interp.errors import ConfigError, OutputError, nearest
+from interp.errors import ConfigError, OutputError, nearest, reason_of
 from interp.files import PARTIAL, not_a_folder
 from interp.study.folder import DAMAGED, IDENTITY, LOCK, MANIFEST, PARTS, partial_folder, read_json
 from interp.study.units import RECORDS
@@ -97,7 +97,7 @@ def read_plane(folder: Path, *, text: bool = False) -> pd.DataFrame:
         for column in ("method", "language", "universal", "cultural", "n_universal", "transfer", "d_transfer_lo"):
             table[column]
     except (OSError, ValueError, KeyError) as error:
-        reason = f"no column {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        reason = f"no column {error}" if isinstance(error, KeyError) else reason_of(error)
         raise OutputError(f"{path} can't be read: {reason}", remedy="run it again, into another folder") from error
     return table
 

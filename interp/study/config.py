@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from interp.alignment import METHODS as TRAINED
 from interp.data import NORMALISATIONS
 from interp.errors import ConfigError
 from interp.files import folder_name
@@ -24,6 +25,8 @@ def _strengths(value: Any) -> tuple[float | str, ...]:
 
 def _layers(value: Any) -> Any:
     """YAML reads `3` and `[3, 4]` as numbers."""
+    if value == "":
+        raise ConfigError("layers '' are not allowed", remedy="leave layers out, or name some, such as 2-12")
     if isinstance(value, (int, list)) and not isinstance(value, bool):
         return ",".join(map(str, value if isinstance(value, list) else [value]))
     return checked("layers", value, str)
@@ -78,7 +81,7 @@ class RunConfig(Checked):
     )
     trained_dir: str = setting("", "Folder where trained models are saved and reused. Default: `trained` beside --out.")
     out: str = setting("", "Output folder. Default: runs/<model>-<universal>-<cultural>.")
-    seed: int = setting(0, "Random seed of the controls and intervals.", least=0)
+    seed: int = setting(0, "Random seed of the controls and intervals.", least=0, most=2**32 - 1)
     device: str = setting("auto", "Device: auto, cpu, cuda or mps.")
     dtype: str = setting("auto", "Number format of the weights: auto, float32, bfloat16 or float16.")
     engine: Literal["replay", "reference"] = setting(
@@ -88,7 +91,9 @@ class RunConfig(Checked):
     memory: str = setting(
         "auto", "Memory for activations, such as 8GiB. Default: 1 GiB on a CPU, a quarter of the memory of a GPU."
     )
-    batch_size: int | None = setting(None, "Prompts per forward pass. Default: as many as --memory allows.", least=1)
+    batch_size: int | None = setting(
+        None, "Prompts per forward pass. Default: as many as --memory allows.", least=1, needs=("memory", "auto")
+    )
     template: str = setting("auto", "Chat template: auto (the model's own), none, or a Jinja file.")
     shots: int = setting(0, "Number of worked examples before every prompt. Default: 0.", least=0)
     normalisation: str = setting(
@@ -104,7 +109,9 @@ class RunConfig(Checked):
         "Size of the run: small, medium, large or exhaustive (--dry-run shows them). Default: the largest that "
         "finishes within ten minutes on this machine; medium for the embedded model.",
     )
-    budget: str = setting("", "Use the largest design that finishes within this time, such as 30m or 2h.")
+    budget: str = setting(
+        "", "Use the largest design that finishes within this time, such as 30m or 2h.", needs=("design", "auto")
+    )
     layers: str = setting(
         "", "Layers to try, such as 2-12 or 0,4,8. The last layer is never tried. Default: the design's.", read=_layers
     )
@@ -120,14 +127,24 @@ class RunConfig(Checked):
         "Goal when the pair of vectors is chosen: balanced (harmonic mean of both gains), transfer, "
         "localization or pareto (writes the whole front into plan.json). Default: balanced.",
     )
-    max_erasure: float = setting(0.01, "With --goal transfer: the largest loss of localization allowed. Default: 0.01.")
-    max_loss: float = setting(0.01, "With --goal localization: the largest loss of transfer allowed. Default: 0.01.")
+    max_erasure: float = setting(
+        0.01,
+        "With --goal transfer: the largest loss of localization allowed. Default: 0.01.",
+        needs=("goal", "transfer"),
+    )
+    max_loss: float = setting(
+        0.01,
+        "With --goal localization: the largest loss of transfer allowed. Default: 0.01.",
+        needs=("goal", "localization"),
+    )
     attribution_items: int | None = setting(
         None, "Test items per language used for attribution; 0 skips it. Default: the design's.", least=0
     )
     damage_sentences: int | None = setting(None, least=0)
     generate: bool = setting(False, "Also generate free answers to the cultural questions.")
-    max_new_tokens: int = setting(16, "Longest generated answer, in tokens. Default: 16.", least=1)
+    max_new_tokens: int = setting(
+        16, "Longest generated answer, in tokens. Default: 16.", least=1, needs=("generate", True)
+    )
     bootstrap_draws: int = setting(2000, least=200)
 
     def __post_init__(self) -> None:
@@ -145,12 +162,6 @@ class RunConfig(Checked):
             read_layers(self.layers)
         if self.budget:
             read_seconds(self.budget)
-            if self.design != "auto":
-                raise ConfigError(
-                    f"design {self.design!r} and budget {self.budget!r} can't be combined",
-                    allowed="either a design, or a budget that picks the design",
-                    remedy="leave one of them out",
-                )
         _ = self.rule  # its bounds are checked
 
     @property
@@ -206,6 +217,14 @@ def _check_trained(config: RunConfig) -> None:
     to_train = [one for one in parse_methods(config.methods).trained if one.method]
     for method in [one.method for one in to_train] or ["midalign"]:
         training_settings(config.training, method, seeds[0])
+    if not to_train:
+        for name in ("training", "training_seeds", "training_data"):
+            if getattr(config, name) != getattr(RunConfig, name):
+                raise ConfigError(
+                    f"{name} {','.join(map(str, getattr(config, name)))!r} has no effect: no method is trained",
+                    allowed=f"with methods {', '.join(TRAINED)}",
+                    remedy=f"leave {name} out, or add a method, such as --methods base,en,loc,surgical,midalign",
+                )
     for name in ("adapter", "quantization"):
         if to_train and getattr(config, name):
             raise ConfigError(

@@ -198,7 +198,7 @@ def test_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"workers": 0}, "whole numbers from 1"),
         ({"gpus_per_worker": 1.5}, "gpus_per_worker 1.5"),
         ({"executor": "slurm", "slurm_time": "soon"}, "as for sbatch"),
-        ({"slurm_account": "x"}, "slurm_account is set, but the executor is local"),
+        ({"slurm_account": "x"}, "slurm_account 'x' has no effect with executor 'local'"),
         ({"executor": "ray", "ray_address": "ray://head:10001"}, "auto, or host:port"),
         ({"executor": "slurm", "gpus_per_worker": 1}, "--slurm-gres"),
     ],

@@ -366,7 +366,7 @@ def test_executors_options_are_checked_first(executed: dict, tmp_path: Path) -> 
     code, output = command("run", str(tmp_path / "none.yaml"), "--executor", "slrm")
     assert (code, "executor 'slrm' is unknown" in output) == (2, True)
     code, output = command("run", str(tmp_path / "none.yaml"), "--slurm-gres", "gpu:1")
-    assert (code, "slurm_gres is set" in output) == (2, True)
+    assert (code, "slurm_gres 'gpu:1' has no effect" in output) == (2, True)
 
 
 def test_show_tells_what_is_to_do_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def print_plan(settings: RunConfig, *, whole: bool) -> None:
 
     Raises what the run itself would raise before it loads its model.
     """
-    from interp.model.load import outline, place
+    from interp.model.load import check_adapter, outline, place
     from interp.model.machine import disk, free_bytes
     from interp.studies import RunCost
     from interp.study.ask import check_items, resolve
@@ -43,6 +43,8 @@ def print_plan(settings: RunConfig, *, whole: bool) -> None:
     from interp.study.folder import check_folder
 
     check_folder(settings.folder)
+    if settings.adapter:
+        check_adapter(settings.adapter)
     inputs = resolve(settings)
     print("\n".join(_data_lines(settings, inputs)), flush=True)
     spot = place(settings.device, settings.dtype, settings.n_devices, None, settings.quantization or None)

@@ -11,15 +11,14 @@ import typer
 
 from interp.cli import options
 from interp.cli.experiments._dry import problems
+from interp.cli.groups import group
 from interp.cli.printing import bytes_text, seconds_text
 from interp.studies.executors import ExecutorOptions
 
 if TYPE_CHECKING:
     from interp.studies import Outcome, PlannedRun, RunCost, StudyFile
 
-app = typer.Typer(
-    help="Run every combination of the models, data and seeds in one file.", no_args_is_help=True, rich_markup_mode=None
-)
+app = group("Run every combination of the models, data and seeds in one file.")
 
 StudyPath = Annotated[Path, typer.Argument(help="YAML file (docs/studies.md).", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Folder that will hold the study's folder.")]

@@ -12,6 +12,7 @@ import typer
 
 from figures import estimate
 from interp.cli import options
+from interp.cli.groups import group
 from interp.cli.planes import show_plane
 from interp.cli.printing import seconds_text, wide_console
 from interp.errors import OutputError
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "Examples:  interp runs  |  interp runs show organism-atlas-atlas --verify  |  interp runs diff sizes/a sizes/b"
 )
-app = typer.Typer(
-    help="List runs, show the results of a run, or compare two runs.", rich_markup_mode=None, epilog=EXAMPLES
-)
+app = group("List runs, show the results of a run, or compare two runs.", bare_is_help=False, epilog=EXAMPLES)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 

@@ -10,16 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from interp.cli import options
+from interp.cli.groups import group
 from interp.data import SPLITS, Cue
 from interp.errors import DataError
 from interp.settings import Checked, check_choice, setting
 from interp.study.config import RunConfig, parse_cultures
 
-app = typer.Typer(
-    help="List, inspect and download datasets, and check your own files.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("List, inspect and download datasets, and check your own files.")
 
 Name = Annotated[str, typer.Argument(help="A dataset's name (`interp data list`), or a file.")]
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from interp.cli import options
+from interp.cli.groups import group
 from interp.errors import ModelError
 
-app = typer.Typer(help="Download models from the Hub ahead of a run.", no_args_is_help=True, rich_markup_mode=None)
+app = group("Download models from the Hub ahead of a run.")
 
 
 @app.callback()

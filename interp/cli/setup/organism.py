@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from interp.cli import options
+from interp.cli.groups import group
 from interp.errors import ConfigError, OutputError
 
-app = typer.Typer(help="The embedded model: train it again from a seed.", no_args_is_help=True, rich_markup_mode=None)
+app = group("The embedded model: train it again from a seed.")
 
 
 @app.callback()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from interp.errors import DataError
+from interp.errors import DataError, reason_of
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -113,7 +113,7 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
         data = gzip.decompress(data) if path.suffix == ".gz" else data
     except (OSError, EOFError) as error:
-        raise DataError(f"{path} can't be read: {error}", remedy="check the path and the file") from error
+        raise DataError(f"{path} can't be read: {reason_of(error)}", remedy="check the path and the file") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -227,7 +227,7 @@ def _parquet(path: Path) -> Iterator[Record]:
     try:
         rows = pyarrow.parquet.read_table(path).to_pylist()
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path} can't be read as Parquet: {error}", remedy="check the file") from error
+        raise DataError(f"{path} can't be read as Parquet: {reason_of(error)}", remedy="check the file") from error
     for number, row in enumerate(rows, start=1):
         yield Record(row, f"{path}, row {number}")
 

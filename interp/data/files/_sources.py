@@ -13,7 +13,7 @@ from urllib.parse import quote
 import huggingface_hub
 
 from interp.data.files._records import Record, read_lines, read_records
-from interp.errors import DataError
+from interp.errors import DataError, reason_of
 from interp.files import not_a_folder, whole
 from interp.hub import failure_of, offline_switches
 
@@ -219,7 +219,7 @@ class Hub(Reader):
 
     def _failed(self, error: Exception, where: str) -> DataError:
         failure = failure_of(error)
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         what = f"dataset {self.name!r}: {where}"
         if failure == "gated":
             return DataError(
@@ -259,6 +259,12 @@ def cache_folder() -> Path:
     return Path(named) if named else base / "translocal"
 
 
+def check_data_dir(data_dir: Path | None) -> None:
+    """Raise DataError if a folder with published files is given and is none."""
+    if data_dir is not None and not data_dir.is_dir():
+        raise DataError(f"--data-dir {data_dir} {not_a_folder(data_dir)}", allowed="a folder", remedy="check the path")
+
+
 def open_reader(name: str, origin: Origin, data_dir: Path | None) -> Reader:
     """The reader of a dataset: from files in `data_dir` (or a folder of its name in there), else from its origin.
 
@@ -268,8 +274,7 @@ def open_reader(name: str, origin: Origin, data_dir: Path | None) -> Reader:
         if origin.site == "hub":
             return Hub(name, origin)
         return GitHub(name, cache_folder() / name / origin.revision, origin, origin.revision)
-    if not data_dir.is_dir():
-        raise DataError(f"--data-dir {data_dir} {not_a_folder(data_dir)}", allowed="a folder", remedy="check the path")
+    check_data_dir(data_dir)
     names = origin.folders or (name,)
     for folder in names:
         if (data_dir / folder).is_dir():

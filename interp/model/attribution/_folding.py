@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model import HookedModel, LoadedModel, device_of, hooked
 from interp.model.attribution._bridge import require_bridge
 from interp.model.load import processing_of
@@ -84,7 +84,7 @@ def folded(model: HookedModel | LoadedModel, words: Iterable[int] | None = None)
     except ModelError:
         raise
     except Exception as error:  # every architecture's adapter raises its own kind
-        raise _unfoldable(f"the weights can't be folded: {' '.join(str(error).split())[:300]}") from error
+        raise _unfoldable(f"the weights can't be folded: {reason_of(error)}") from error
     gap = (original - copied).abs().max().item()
     if not gap <= _TWIN_TOLERANCE.get(dtype, 0.5):
         raise _unfoldable(f"log-probabilities of a folded copy differ from the model's by up to {gap:.2g}")

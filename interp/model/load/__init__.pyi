@@ -1,3 +1,4 @@
+from ._adapters import check_adapter as check_adapter
 from ._booting import boot as boot
 from ._configuration import check_language_model as check_language_model
 from ._configuration import read_configuration as read_configuration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,12 +14,13 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.files import not_a_folder
 from interp.model.load._hub import ADAPTER, fetch
 
 CONFIG, WEIGHTS = ADAPTER
 PREFIX = "base_model.model."
+_HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+(@[^@]+)?")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,18 @@ class Adapter:
     revision: str
 
 
+def check_adapter(name: str) -> None:
+    """Raise ModelError for what is neither a folder nor a Hub id. The Hub is not asked."""
+    folder = Path(os.path.expanduser(name))
+    if folder.is_dir() or (not folder.exists() and _HUB_ID.fullmatch(name)):
+        return
+    raise ModelError(
+        f"adapter {name!r} {not_a_folder(folder)}",
+        allowed="a folder, or a Hub id such as org/name",
+        remedy="check the path",
+    )
+
+
 def find_adapter(name: str) -> Adapter:
     """An adapter by folder or Hub id (`org/name`, or `org/name@revision`), downloaded where it has to be.
 
@@ -38,12 +52,10 @@ def find_adapter(name: str) -> Adapter:
     """
     if find_spec("peft") is None:
         raise ModelError("an adapter needs the package peft", remedy="pip install 'translocal[align]'")
+    check_adapter(name)
     folder, revision = Path(os.path.expanduser(name)), ""
     shown = f"adapter folder {name!r}"
     if not folder.is_dir():
-        if folder.exists() or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-            problem = f"adapter {name!r} {not_a_folder(folder)}" if folder.exists() else f"{shown} does not exist"
-            raise ModelError(problem, allowed="a folder, or a Hub id", remedy="check the path")
         repository, _, commit = name.partition("@")
         folder = fetch(repository, commit or None, files=ADAPTER, kind="adapter")
         revision, shown = folder.name, f"adapter {name!r}"
@@ -61,7 +73,9 @@ def find_adapter(name: str) -> Adapter:
         settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         kind, base = settings["peft_type"], str(settings.get("base_model_name_or_path") or "an unnamed model")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{folder / CONFIG} can't be read: {error}", remedy="save the adapter again") from error
+        raise ModelError(
+            f"{folder / CONFIG} can't be read: {reason_of(error)}", remedy="save the adapter again"
+        ) from error
     if kind != "LORA":
         raise ModelError(f"{shown} is an adapter of the kind {kind}", allowed="LORA", remedy="train a LoRA adapter")
     return Adapter(name if revision else folder.resolve().name, folder, base, revision)
@@ -90,7 +104,7 @@ def merged(model: PreTrainedModel, adapter: Adapter, name: str) -> PreTrainedMod
         whole = adapted.merge_and_unload(safe_merge=True).eval()
         return whole.requires_grad_(True)  # PEFT froze it; attribution takes gradients
     except Exception as error:  # PEFT raises many kinds, and warns of weights it did not find
-        raise _wrong_base(adapter, name, " ".join(str(error).split())[:200]) from error
+        raise _wrong_base(adapter, name, reason_of(error)) from error
 
 
 def _misfit(adapter: Adapter, model: PreTrainedModel) -> str:
@@ -101,7 +115,7 @@ def _misfit(adapter: Adapter, model: PreTrainedModel) -> str:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"{adapter.folder / WEIGHTS} can't be read: {error}", remedy="save the adapter again"
+            f"{adapter.folder / WEIGHTS} can't be read: {reason_of(error)}", remedy="save the adapter again"
         ) from error
     for key, shape in shapes.items():
         path, part, _ = key.removeprefix(PREFIX).partition(".lora_")

@@ -12,7 +12,7 @@ from transformer_lens.utilities.multi_gpu import resolve_device_map
 from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model import HookedModel
 from interp.model.load._adapters import Adapter, fits, merged
 from interp.model.load._configuration import CAUSAL, read_configuration
@@ -44,7 +44,7 @@ def boot(source: Source, name: str, placement: Placement, adapter: Adapter | Non
     except ModelError:
         raise
     except Exception as error:  # every loader above raises its own kind
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error)
         raise ModelError(
             f"model {name!r} could not be loaded: {reason}",
             allowed="a causal language model of an architecture that TransformerLens supports",

@@ -9,7 +9,7 @@ from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model.load._gguf import gguf_configuration
 from interp.model.load._sources import Source
 
@@ -29,7 +29,7 @@ def read_configuration(source: Source, name: str) -> Any:
     except ModelError:
         raise
     except Exception as error:  # Transformers raises many kinds
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error)
         raise ModelError(
             f"model {name!r} could not be loaded: {reason}", allowed=ALLOWED, remedy="check the checkpoint"
         ) from error

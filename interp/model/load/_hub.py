@@ -8,7 +8,7 @@ from pathlib import Path
 
 import huggingface_hub
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.hub import failure_of
 from interp.model.load._gguf_support import header_of
 from interp.model.load._sources import Source, check_checkpoint, find_model
@@ -118,6 +118,6 @@ def explained(error: BaseException, name: str, revision: str | None, kind: str =
                 remedy=f"check the network, or run `{command}` where there is one, with the same HF_HOME",
             )
         case "other":
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             return ModelError(f"{what} could not be downloaded: {reason}", remedy="try again")
     return None

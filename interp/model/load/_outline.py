@@ -13,7 +13,7 @@ from huggingface_hub.utils import filter_repo_objects
 from transformers import AutoConfig
 from transformers.utils import logging as hf_logging
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model import HookedModel, LoadedModel, Shape, shape_from_config
 from interp.model.load._configuration import check_language_model, read_configuration
 from interp.model.load._gguf import gguf_configuration
@@ -93,7 +93,7 @@ def outline(name: str, dtype: str, *, quantization: str | None = None, revision:
         raise
     except Exception as error:  # Transformers', the Hub's, the network's
         failure = explained(error, source.location, revision) if folder is None else None
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise failure or ModelError(
             f"the configuration or tokenizer of {name!r} can't be read: {reason}", remedy="check the files"
         ) from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.files import not_a_folder
 from interp.model import load
 from interp.model.load._gguf_names import SUFFIX, check_not_split, is_gguf
@@ -137,7 +137,9 @@ def weight_files(folder: Path) -> list[Path]:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         odd = [name for name in names if Path(name).name != name]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{index} can't be read: {error}", remedy="copy or download the model again") from error
+        raise ModelError(
+            f"{index} can't be read: {reason_of(error)}", remedy="copy or download the model again"
+        ) from error
     if odd:
         raise ModelError(f"{index} names {odd[0]!r}", allowed="files beside it", remedy="download the model again")
     return [folder / name for name in names]

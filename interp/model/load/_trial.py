@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model import HookedModel, NamedHook, device_of, dtype_of, embedding_rows, is_bridge, resid_post, resid_pre
 
 LENGTH, LATER = 6, 2
@@ -97,7 +97,7 @@ class _Trial:
             with torch.inference_mode(), self._hidden_states():
                 logits = self.model.run_with_hooks(self._tokens(), return_type="logits", fwd_hooks=hooks, **more)
         except Exception as error:  # every architecture's own kind
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             raise ModelError(
                 f"this model can't be read and steered: a forward of {LENGTH} tokens fails ({reason})",
                 remedy="choose another model",

@@ -10,7 +10,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
 
-from interp.errors import ModelError
+from interp.errors import ModelError, reason_of
 from interp.model.load import Source, header_of, is_gguf, weight_files
 from interp.model.machine._host import host_free
 
@@ -55,7 +55,7 @@ def _loaded_bytes(path: Path, dtype: str, quantization: str | None) -> float:
                 total += prod(shape) * width
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"{path} is not a safetensors file: {' '.join(str(error).split())}", remedy="copy or download it again"
+            f"{path} is not a safetensors file: {reason_of(error)}", remedy="copy or download it again"
         ) from error
     return total
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.data import ChatText, Prompt, option_text
-from interp.errors import ConfigError, ModelError
+from interp.errors import ConfigError, ModelError, reason_of
 
 AUTO, NONE = "auto", "none"
 CHAT = "chat"
@@ -91,7 +91,7 @@ def find_template(tokenizer: Any, choice: str = AUTO) -> Template:
                 )
             )  # fmt: skip
         except Exception as error:  # Jinja's errors, and whatever a template raises
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             raise ModelError(
                 f"chat template {choice!r} fails on a user message: {reason}",
                 allowed="auto, none, or a Jinja file that takes `messages`",
@@ -129,7 +129,7 @@ def _read(choice: str) -> str:
         return Path(choice).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"template {choice!r} can't be read: {error}",
+            f"template {choice!r} can't be read: {reason_of(error)}",
             allowed="auto, none, or a Jinja file",
             remedy="check the path",
         ) from error

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from interp.data import Prompt
-from interp.errors import Notice
+from interp.errors import Notice, reason_of
 from interp.model import HookedModel, LoadedModel, device_of, dtype_of, hooked, hooks_on, resid_post
 from interp.model.read import Passes, Tokens
 from interp.model.step import Unsteppable
@@ -111,7 +111,7 @@ def _checked(model: HookedModel) -> Replay:
     try:
         found = replay.logp(layout, plans)
     except Exception as error:  # whatever a block makes of arguments that it doesn't expect
-        raise Unsteppable(f"stepping its blocks fails ({' '.join(str(error).split())[:200]})") from error
+        raise Unsteppable(f"stepping its blocks fails ({reason_of(error)})") from error
     apart = float(np.abs(found - reference_logp(model, layout, plans, batch_size=1)).max())
     if not apart <= BOUNDS.get(dtype_of(model), HALF_PRECISION_BOUND):
         raise Unsteppable(f"stepping its blocks changes log-likelihoods by {apart:.2g}")

@@ -13,6 +13,8 @@ _ADDRESS = re.compile(r"auto|[^/:\s]+:\d+")
 # Lengths that sbatch reads: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
 _TIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2}")
 
+_SLURM = ("executor", "slurm")
+
 
 @dataclass(frozen=True)
 class ExecutorOptions(Checked):
@@ -38,16 +40,24 @@ class ExecutorOptions(Checked):
         0.0, "GPUs per worker: with 0.5 two workers share a GPU, with 2 each worker gets two."
     )
     retries: int = setting(2, "How often a unit is retried when its worker dies. Default: 2.", least=0)
-    ray_address: str = setting("", "An existing Ray cluster: host:port, or auto. Default: start one on this machine.")
-    slurm_account: str = setting("", "Account of the jobs, as for sbatch.")
-    slurm_partition: str = setting("", "Partition of the jobs.")
-    slurm_gres: str = setting("", "Resources of a job, such as gpu:1.")
-    slurm_time: str = setting("04:00:00", "Time limit of a job. Unfinished work is queued again. Default: 04:00:00.")
-    slurm_memory: str = setting("", "Memory of a job, such as 32G.")
-    slurm_folder: str = setting(
-        "", "Folder for scripts and logs, on a disk that all nodes see. Default: .slurm beside the runs."
+    ray_address: str = setting(
+        "",
+        "An existing Ray cluster: host:port, or auto. Default: start one on this machine.",
+        needs=("executor", "ray"),
     )
-    slurm_units_per_job: int = setting(1, "Number of units that a job computes one after another. Default: 1.", least=1)
+    slurm_account: str = setting("", "Account of the jobs, as for sbatch.", needs=_SLURM)
+    slurm_partition: str = setting("", "Partition of the jobs.", needs=_SLURM)
+    slurm_gres: str = setting("", "Resources of a job, such as gpu:1.", needs=_SLURM)
+    slurm_time: str = setting(
+        "04:00:00", "Time limit of a job. Unfinished work is queued again. Default: 04:00:00.", needs=_SLURM
+    )
+    slurm_memory: str = setting("", "Memory of a job, such as 32G.", needs=_SLURM)
+    slurm_folder: str = setting(
+        "", "Folder for scripts and logs, on a disk that all nodes see. Default: .slurm beside the runs.", needs=_SLURM
+    )
+    slurm_units_per_job: int = setting(
+        1, "Number of units that a job computes one after another. Default: 1.", least=1, needs=_SLURM
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,13 +73,5 @@ class ExecutorOptions(Checked):
             )
         if self.ray_address and not _ADDRESS.fullmatch(self.ray_address):
             raise ConfigError(f"ray_address {self.ray_address!r} is not allowed", allowed="auto, or host:port")
-        self._check_other_kinds()
-
-    def _check_other_kinds(self) -> None:
-        """Raise ConfigError for a setting that belongs to another executor, rather than ignore it."""
-        for name in ("ray_address", "slurm_account", "slurm_partition", "slurm_gres", "slurm_memory", "slurm_folder"):
-            kind = name.partition("_")[0]
-            if getattr(self, name) and kind != self.executor:
-                raise ConfigError(f"{name} is set, but the executor is {self.executor}", remedy=f"--executor {kind}")
         if self.gpus_per_worker and self.executor == "slurm":
             raise ConfigError("gpus_per_worker is not for slurm", remedy="--slurm-gres gpu:1")

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 import figures
 from figures import report
-from interp.errors import OutputError
+from interp.errors import OutputError, reason_of
 
 if TYPE_CHECKING:
     from interp.study.config import RunConfig
@@ -140,7 +140,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise OutputError(f"{path} can't be read: {error}", remedy="run it again, into another folder") from error
+        raise OutputError(
+            f"{path} can't be read: {reason_of(error)}", remedy="run it again, into another folder"
+        ) from error
     if not isinstance(value, dict):
         raise OutputError(f"{path} holds no keys", remedy="run it again, into another folder")
     return value

@@ -145,14 +145,20 @@ def spread(n: int, count: int | None) -> tuple[int, ...]:
 
 
 def read_layers(text: str) -> tuple[tuple[int, int], ...]:
-    """First and last layer of every part of a text such as `2-12` or `0,4,8-10`. Raises ConfigError for another."""
-    ranges = []
+    """First and last layer of every part of a text such as `2-12` or `0,4,8-10`.
+
+    Raises ConfigError for another text, and for a layer in two parts.
+    """
+    ranges: list[tuple[int, int]] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         ends = (first, last) if dash else (first, first)
         if not all(end.strip().isdecimal() and end.isascii() for end in ends) or int(ends[0]) > int(ends[1]):
             raise ConfigError(f"layers {text!r} are not allowed", allowed="blocks from 0, such as 2-12 or 0,4,8")
-        ranges.append((int(ends[0]), int(ends[1])))
+        low, high = int(ends[0]), int(ends[1])
+        if both := [other for other in ranges if low <= other[1] and other[0] <= high]:
+            raise ConfigError(f"layers {text!r} list {max(low, both[0][0])} twice", remedy="name each layer once")
+        ranges.append((low, high))
     return tuple(ranges)
 
 
