@@ -48,6 +48,6 @@ class Encoder:
 
 
 def answers(batch: Batch) -> Bool[Tensor, "batch pos"]:
-    """The real tokens behind each prompt."""
+    """The real tokens after each prompt."""
     positions = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
     return batch.real & (positions[None, :] > batch.last[:, None])

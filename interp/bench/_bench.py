@@ -148,7 +148,7 @@ def _atlas_prompts(setting: Setting, model: HookedModel) -> Layout:
 
 
 def _random_prompts(setting: Setting, vocabulary: int) -> Layout:
-    """Prompts with four options, behind shared examples of 50 tokens where asked.
+    """Prompts with four options, after shared examples of 50 tokens where asked.
 
     The first token stands for BOS.
     """

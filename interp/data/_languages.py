@@ -100,7 +100,7 @@ def language(code: str) -> Language:
 def normalise_code(text: str) -> str:
     """Our code of a language as datasets spell it: `zho_Hans`, `zh-CN`, `KO_KR`, `pes_Arab`, `Korean`.
 
-    Takes ISO 639 codes of two and three letters, with a script or a region behind "_" or "-", and English names, in
+    Takes ISO 639 codes of two and three letters, with a script or a region after "_" or "-", and English names, in
     any case. Regions are dropped (`es-MX` is `es`). Raises DataError for an unknown language, and for one in another
     script than our row's: prompts in simplified Chinese don't suit `zh-TW`, nor Cyrillic ones `srp_Latn`.
     """

@@ -52,7 +52,7 @@ _WITHOUT_SPACES = re.compile(f"[{_UNSPACED}]")
 _JOINING = re.compile("[·‧・･]")
 """Dots between the words of one name: "ハリー・ポッター"."""
 _BEGINS_NO_SYLLABLE = r"(?<![\u0e40-\u0e44\u0ec0-\u0ec4\u1039\u17d2])"
-"""Not behind a vowel that is written in front of its consonant (Thai, Lao), nor stacked below one (Myanmar, Khmer)."""
+"""Not after a vowel that is written in front of its consonant (Thai, Lao), nor stacked below one (Myanmar, Khmer)."""
 _ENDS_NO_SYLLABLE = (
     r"(?![\u0e30-\u0e3a\u0e45\u0e47-\u0e4e\u0eb0-\u0ebd\u0ec8-\u0ece]"  # vowels, tones
     r"|[\u102b-\u103e\u1056-\u1059\u105e-\u1060\u1062-\u1064\u1067-\u106d\u1071-\u1074\u1082-\u108d]"
@@ -118,7 +118,7 @@ def _before(letter: str) -> str:
 
 
 def _behind(letter: str) -> str:
-    """What may not stand behind an answer that ends with `letter`."""
+    """What may not come after an answer that ends with `letter`."""
     return f"{_ENDS_NO_SYLLABLE}(?!{_run(letter)})"
 
 

@@ -22,7 +22,7 @@ class ChatText(str):
 class Prompt:
     """A text in a language, and the continuations to be scored, each with its separator in front.
 
-    The continuations are the options of one item: all are scored behind the tokens that they share.
+    The continuations are the options of one item: all are scored after the tokens that they share.
     """
 
     item: str

@@ -17,7 +17,7 @@ Axis = Literal["universal", "sensitive", "cultural"]
 Role = Literal["right", "wrong", "candidate", "local", "reference", "other"]
 Cue = Literal["none", "explicit", "placebo"]
 NORMALISATIONS = ("bytes", "sum", "mean", "pmi", "letter", "sentence")
-"""What a choice may go by: log-likelihood per byte, in all, or per token; minus that behind a neutral prompt (pmi); of
+"""What a choice may go by: log-likelihood per byte, in all, or per token; minus that after a neutral prompt (pmi); of
 the option's letter, over all rotations of the list; per token of the whole sentence with the option in its blank."""
 
 Counts = Callable[[Axis, str, str], bool]
@@ -74,7 +74,7 @@ def _marked(
 
 
 def _ending(mark: OptionMark, code: str) -> str:
-    """The option behind a prompt in `code`: with its separator, or the option language's own."""
+    """The option after a prompt in `code`: with its separator, or the option language's own."""
     return continuation(mark.text, code if code in mark.languages else min(mark.languages))
 
 

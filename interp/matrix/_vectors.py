@@ -76,7 +76,7 @@ class CultureVectors:
 
 
 def fit_culture_vectors(study: Study, cultures: Cultures, advance: Advance) -> dict[str, CultureVectors]:
-    """Language -> its vectors, all on the cultural items of fit: those behind a culture's cue minus those without."""
+    """Language -> its vectors, all on the cultural items of fit: those with a culture's cue minus those without."""
     return {code: _of_language(study, code, cultures, advance) for code in study.languages}
 
 

@@ -41,7 +41,7 @@ TYPICAL_SHARE = 0.8
 """Share of sentences that give the most typical of several right answers."""
 
 PLACEBO_SHARE = 0.2
-"""Share of the uncued questions that stand behind a sentence which names no place."""
+"""Share of the uncued questions that come after a sentence which names no place."""
 
 Sentence = tuple[str, str]
 

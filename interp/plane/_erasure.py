@@ -36,7 +36,7 @@ def erasure_table(cells: Cells, trained: Mapping[str, Sequence[str]], seed: int)
       recoverable_over_wrong = recoverable - recoverable_wrong: what only the own culture's LOC gives back.
     - Of the (item, language) pairs that base got right and m wrong (n_lost of them, over all members): returned, the
       share that m+loc gets right; returned_wrong, that m+wrong_culture does (any push returns some of the pairs near
-      the border), and returned_over_wrong, the first minus the second; returned_cue, that m gets right behind the
+      the border), and returned_over_wrong, the first minus the second; returned_cue, that m gets right with the
       explicit cue: these were not forgotten. gained: of the pairs that both got wrong (n_never), the share that m+loc
       gets right: how often LOC turns an answer that was never there. NaN if there are no such pairs, and bounds are
       NaN if they lie in one cluster. Where options tie, a pair is right by a share; ties are then broken by one coin

@@ -1,4 +1,4 @@
-"""Question-specific choices: what is left of an option's score when what it gets behind any question is taken away."""
+"""Question-specific choices: what is left of an option's score when what it gets after any question is taken away."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ASKED = ["method", "language", "relation"]
 
 
 def beyond_other_questions(rows: pd.DataFrame) -> pd.Series:
-    """Each row's score minus the mean score of the same option behind other questions (our definition).
+    """Each row's score minus the mean score of the same option after other questions (our definition).
 
     `rows` are the options of universal prompts that a choice is made from, listed or `candidate`, with a `score`. Other
     questions have the same relation, language and method and another cluster (entity); the same option has the same
@@ -29,7 +29,7 @@ def beyond_other_questions(rows: pd.DataFrame) -> pd.Series:
 
 
 def _elsewhere(rows: pd.DataFrame, values: pd.Series, option: list[str]) -> pd.Series:
-    """Sum of the option's values behind questions of other clusters."""
+    """Sum of the option's values after questions of other clusters."""
     everywhere, here = (
         values.groupby([rows[key] for key in keys], sort=False, observed=True).transform("sum")
         for keys in (option, [*option, "cluster"])

@@ -141,7 +141,7 @@ def naming_model(saved: SavedPlans | None, model: str) -> Iterator[None]:
 
 
 def template_choice(saved: SavedPlans) -> str:
-    """What `find_template` takes for the template that the plans were made behind; ConfigError for a Jinja file's."""
+    """What `find_template` takes for the template that the plans were made with; ConfigError for a Jinja file's."""
     known = {NONE: NONE, CHAT: AUTO}
     if saved.template not in known:
         raise ConfigError(

@@ -48,7 +48,7 @@ from interp.study.trained import TrainedModels, check_trained, members
 
 @dataclass(frozen=True)
 class LocateResult:
-    """What `run_locate` leaves behind."""
+    """What `run_locate` leaves."""
 
     folder: Path
     findings: list[str]

@@ -125,7 +125,7 @@ def _everywhere(saved: SavedPlans, plan: Plan, language: str, loaded: LoadedMode
         return "", {}
     if loaded is None:
         return UNMEASURED.format(", ".join(chosen)), {"positions": "all", "chosen": list(chosen)}
-    # A Jinja file that the plans were made behind isn't at hand.
+    # A Jinja file that the plans were made with isn't at hand.
     template = find_template(loaded.model.tokenizer, AUTO if saved.template == CHAT else NONE)
     measured = difference(loaded, plan, language, template)
     return measured.sentence(), measured.described()

@@ -1,6 +1,6 @@
 """localization-gap (Veselovsky et al. 2025, arXiv 2504.10191): five-way choices, with the country named or not.
 
-A file's row is an item (`subtask` and `idx % 120`) in a language, implicit (`context` False) or behind "I live in
+A file's row is an item (`subtask` and `idx % 120`) in a language, implicit (`context` False) or with "I live in
 <country>." (True), which is the language's own country. The questions come from implicit rows. The source has an
 explicit sentence for a language's own country alone: those of the other countries, and the placebos, are ours
 (`localization_gap.csv`), in the source's words, because a cue that differs in form can't be compared. Items that ask
@@ -145,7 +145,7 @@ def _unusable(
         return "the source asks for a city, but its options are names of persons"
     twin = explicit[place].text("question")
     if twin != f"{cue} {questions[place]}":
-        return f"its explicit question is not the implicit one behind {cue!r}: {twin!r}"
+        return f"its explicit question is not the implicit one after {cue!r}: {twin!r}"
     return _same_options(implicit[place])
 
 

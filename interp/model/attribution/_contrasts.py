@@ -28,7 +28,7 @@ class Contrasts:
 
 @dataclass(frozen=True)
 class CuePairs:
-    """Contrasts behind a culture's cue, a placebo and a wrong culture's cue, the three of equal length in tokens.
+    """Contrasts with a culture's cue, a placebo and a wrong culture's cue, the three of equal length in tokens.
 
     `unmatched` names the items for which no placebo or no wrong culture's cue has the length of the cue.
     """
@@ -94,7 +94,7 @@ def cue_pairs(
     fillers: Sequence[Text] = (),
     template: Template | None = None,
 ) -> CuePairs:
-    """The local and the reference option of explicitly cued `tasks`, all in one language, behind cues of equal length.
+    """The local and the reference option of explicitly cued `tasks`, all in one language, with cues of equal length.
 
     A placebo is one of the dataset's or, where none fits, one of `fillers` (sentences that name no place); the control
     is the cue of another culture, not the reference. Which of those that fit is drawn by hash. `template` is what the

@@ -182,7 +182,7 @@ class Tokens:
         return self._known[text, bare]
 
     def prompt(self, text: str | Ids) -> Ids:
-        """Ids of a text that is to go on: without what the tokenizer puts behind a text (EOS, where it does).
+        """Ids of a text that is to go on: without what the tokenizer puts after a text (EOS, where it does).
 
         Ids are taken as they are.
         """
@@ -194,12 +194,12 @@ class Tokens:
         return ids or self._start()
 
     def split(self, prompt: str, endings: Sequence[str]) -> tuple[Ids, list[Ids]]:
-        """The context that all endings of a prompt are scored behind, and each ending's ids.
+        """The context that all endings of a prompt are scored after, and each ending's ids.
 
         The context is the longest beginning that the prompt's ids share with those of prompt and ending, encoded as
         one text, for every ending. Where no token joins the prompt with an ending it is the whole prompt. Where nothing
         is shared it is BOS, or EOS where there is no BOS; ModelError for a tokenizer that has neither. Special tokens
-        that the tokenizer puts behind a text (EOS, where it does) belong to the ending.
+        that the tokenizer puts after a text (EOS, where it does) belong to the ending.
         """
         own, wholes = self.prompt(prompt), [self(prompt + ending) for ending in endings]
         shared = min((_shared(own, whole) for whole in wholes), default=len(own))

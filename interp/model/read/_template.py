@@ -66,7 +66,7 @@ class Template:
         return {"template": self.name} | ({"template_told": FIXED | {"clock": CLOCK}} if self.render else {})
 
     def prompt(self, prompt: Prompt) -> Prompt:
-        """A prompt as the model reads it; behind a template an option begins the model's turn, without a separator."""
+        """A prompt as the model reads it; after a template an option begins the model's turn, without a separator."""
         if not self.render:
             return prompt
         endings = tuple(option_text(ending) for ending in prompt.continuations)

@@ -33,7 +33,7 @@ _KEPT = "_translocal_tokenizer"
 
 @dataclass(frozen=True)
 class Around:
-    """The special tokens that a tokenizer puts in front of a text and behind it."""
+    """The special tokens that a tokenizer puts in front of a text and after it."""
 
     front: Ids
     behind: Ids
@@ -84,7 +84,7 @@ def give_tokenizer(model: HookedModel, tokenizer: Any) -> None:
 
 
 def described_tokenizer(tokenizer: Any) -> dict[str, str]:
-    """What a manifest states: whose tokenizer it is, and the special tokens in front of a text and behind it."""
+    """What a manifest states: whose tokenizer it is, and the special tokens in front of a text and after it."""
     around = Around.of(tokenizer)
     return {
         "tokenizer": vars(tokenizer).get(_KEPT, GIVEN),

@@ -88,7 +88,7 @@ class Cache:
 
 
 def _after(past: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    """`new` behind `past`, key by key; each row of `past` serves an equal run of rows of `new`."""
+    """`new` after `past`, key by key; each row of `past` serves an equal run of rows of `new`."""
     if past.shape[0] == new.shape[0]:
         return torch.cat([past, new], dim=-2)
     runs = new.unflatten(0, (past.shape[0], -1))

@@ -33,7 +33,7 @@ class Bound:
         return replace(self, _rows=(unembedding, unembedding.words(self.words), unembedding.words(self.sample)))
 
     def log_z(self, normed: Float[torch.Tensor, "slot d_model"], reads: Sequence[Reads]) -> Float[torch.Tensor, "slot"]:
-        """log Z of the slots of some forests, end to end, from their streams behind the final norm."""
+        """log Z of the slots of some forests, end to end, from their streams after the final norm."""
         assert self._rows is not None, "Bound.on gives it the unembedding"
         unembedding, words, sample = self._rows
         rest = self.rest[np.concatenate([each.numbers(self.firsts) for each in reads])]

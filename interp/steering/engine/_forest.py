@@ -36,9 +36,9 @@ class Reads:
 
 @dataclass
 class Forest:
-    """Right-padded trees. Tips are the nodes that are read: the last prompt token and the branches behind it.
+    """Right-padded trees. Tips are the nodes that are read: the last prompt token and the branches after it.
 
-    prefix: tokens that stand before every trunk. later: the last prompt token and every token behind it. text,
+    prefix: tokens that stand before every trunk. later: the last prompt token and every token after it. text,
     prefix_text: every token but the special ones in front.
     """
 

@@ -1,4 +1,4 @@
-"""Prompts and options as token ids: each context once, with what is to be read behind it."""
+"""Prompts and options as token ids: each context once, with what is to be read after it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from interp.model.read import Ids, Tokens
 
 @dataclass(frozen=True)
 class Stem:
-    """A context's tokens, and the token ids of every option read behind it with the option's number.
+    """A context's tokens, and the token ids of every option read after it with the option's number.
 
     front: how many special tokens stand in front of the context; all of them, where it has no other.
     """
@@ -28,7 +28,7 @@ class Stem:
 class Layout:
     """Stems of all prompts; options are numbered through all prompts, `starts[p]` is the first of prompt p.
 
-    tokens, bytes: length of each option: its tokens behind the context, and the UTF-8 bytes of its text alone.
+    tokens, bytes: length of each option: its tokens after the context, and the UTF-8 bytes of its text alone.
     """
 
     stems: tuple[Stem, ...]

@@ -156,7 +156,7 @@ def _replayed(model: HookedModel) -> Replay:
 def _read(
     replay: Replay, layout: Layout, positions: Sequence[Position], **passes: Unpack[Passes]
 ) -> tuple[list[Position], Float[torch.Tensor, "position d_model"]]:
-    """The different positions of a layout, in order, and their unsteered streams behind the final norm."""
+    """The different positions of a layout, in order, and their unsteered streams after the final norm."""
     streams: dict[Position, torch.Tensor] = {}
 
     def take(ends: Ends, done: float) -> None:

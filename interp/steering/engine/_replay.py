@@ -99,7 +99,7 @@ class _Pass(Walk):
         self.tokens = budget.tokens(self.nodes + self.prefix)
 
     def run(self) -> Ends:
-        """The streams of the tips behind the last block, with the plans that they belong to."""
+        """The streams of the tips after the last block, with the plans that they belong to."""
         forest, blocks = self.forest, self.blocks
         trunk = self.entering()
         full: dict[Key, Stream] = {}

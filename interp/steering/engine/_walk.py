@@ -17,7 +17,7 @@ from interp.steering.engine._forest import Forest
 Part = TypeVar("Part")
 
 Ends = tuple[Forest, Sequence[tuple[Sequence[int], torch.Tensor]]]
-"""A forest, and streams of its tips behind the last block, each with the numbers of the plans that it belongs to."""
+"""A forest, and streams of its tips after the last block, each with the numbers of the plans that it belongs to."""
 
 ANSWER_ROWS = 1024
 """Streams gathered before they are unembedded."""

@@ -19,7 +19,7 @@ COLUMNS = (
     "method", "axis", "cue", "language", "item", "cluster", "relation",
     "option", "role", "own", "languages", "text", "logp", "tokens", "bytes", "neutral",
 )  # fmt: skip
-"""`neutral`: the option's log-likelihood behind the neutral prompt under `pmi`, NaN under every other normalisation."""
+"""`neutral`: the option's log-likelihood after the neutral prompt under `pmi`, NaN under every other normalisation."""
 
 
 def score_tasks(
@@ -117,7 +117,7 @@ def _over_rotations(tasks: Sequence[Task], scores: Scores) -> Scores:
 
 
 def _neutral(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
-    """Each task's endings behind the prompt without a question; equal contexts are run once."""
+    """Each task's endings after the prompt without a question; equal contexts are run once."""
     bare = {
         code: study.template.text(question_text("", code, examples=study.examples(code)))
         for code in {task.prompt.language for task in tasks}
@@ -126,14 +126,14 @@ def _neutral(study: Study, tasks: Sequence[Task]) -> list[Prompt]:
 
 
 def _with_neutral(scores: Scores) -> Scores:
-    """Scores of the tasks' prompts, with those of their neutral ones, which stand behind them."""
+    """Scores of the tasks' prompts, with those of their neutral ones, which come after them."""
     n, half = len(scores.tokens) // 2, len(scores.starts) // 2
     neutral = scores.logp[:, n:]
     return Scores(scores.logp[:, :n], scores.tokens[:n], scores.bytes[:n], scores.starts[: half + 1], neutral=neutral)
 
 
 def _in_sentence(task: Task) -> Prompt:
-    """The task's sentence with each option in its blank, behind nothing; the plain prompt where it has no sentence."""
+    """The task's sentence with each option in its blank, after nothing; the plain prompt where it has no sentence."""
     if not task.sentence:
         return task.prompt
     endings = tuple(task.sentence.replace(BLANK, mark.text) for mark in task.marks)

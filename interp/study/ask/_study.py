@@ -237,7 +237,7 @@ class Study:
 
     @cached_property
     def english_mass(self) -> Float[np.ndarray, "word"]:
-        """The unsteered mass of words behind English dev prompts: EN-steering moves probability towards them."""
+        """The unsteered mass of words after English dev prompts: EN-steering moves probability towards them."""
         prompts = [task.prompt for task in self.universal_tasks("en", "dev", everywhere=True)[:IN_ENGLISH]]
         return unsteered_mass(self.loaded.model, prompts, tokens=self.tokens, **self.passes)
 
@@ -282,7 +282,7 @@ class Study:
         return [question_text(item.question(language), language, examples=examples) for item in items]
 
     def cultural_texts(self, language: str, split: Split, cue: Cue = "none", culture: str = "") -> list[str]:
-        """Prompts of the cultural items of a split, asked in a language behind a cue, before the template."""
+        """Prompts of the cultural items of a split, asked in a language with a cue, before the template."""
         items, examples = self.cultural_items(language, split), self.examples(language)
         cues = [cue_sentence(self.cultural, language, culture, cue, number) for number, _ in items]
         pairs = zip(items, cues, strict=True)

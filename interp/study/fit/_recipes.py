@@ -18,7 +18,7 @@ from interp.study.fit._vectors import FitResiduals, control_seed, provenance, ra
 
 Pair = tuple[Residuals, Residuals]
 FEWEST = 8
-"""With fewer items than this behind the outcome filter, LOC is fitted on all of them."""
+"""With fewer items than this after the outcome filter, LOC is fitted on all of them."""
 
 
 @dataclass(eq=False)

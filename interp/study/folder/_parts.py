@@ -38,11 +38,11 @@ class PrefixedParts(Parts):
     prefix: str
 
     def frame(self, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """The table of a name behind the prefix."""
+        """The table of a name after the prefix."""
         return self.parts.frame(f"{self.prefix}/{key}", make)
 
     def value(self, key: str, make: Callable[[], Any]) -> Any:
-        """The value of a name behind the prefix."""
+        """The value of a name after the prefix."""
         return self.parts.value(f"{self.prefix}/{key}", make)
 
 

@@ -28,7 +28,7 @@ ITEMS = "items.parquet"
 def save_left_out(folder: Path, study: Study) -> None:
     """What the datasets hold and the run did not use, with reasons; no file where it used everything.
 
-    Items that the model's vocabulary makes useless in a language stand behind the datasets' own.
+    Items that the model's vocabulary makes useless in a language come after the datasets' own.
     """
     datasets: dict[str, UniversalSet | CulturalSet | ParallelText]
     datasets = {"universal": study.universal, "cultural": study.cultural, "parallel": study.parallel}

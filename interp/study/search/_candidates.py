@@ -1,4 +1,4 @@
-"""What a search leaves behind: every candidate with its gains on dev, and the sweep over the whole grid."""
+"""What a search keeps: every candidate with its gains on dev, and the sweep over the whole grid."""
 
 from __future__ import annotations
 

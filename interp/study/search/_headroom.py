@@ -31,7 +31,7 @@ def with_headroom(table: pd.DataFrame, english: pd.DataFrame, normalisation: str
     table: of `outcomes`. english: the unsteered model's scores in English (columns of
     `interp.study.ask.COLUMNS`). transfer_english: what English has on the universal item that the row asks in its
     language; headroom_transfer: that minus `transfer`. headroom_localization: in the row without a cue, what the item
-    has behind the cue minus what it has without. NaN in other rows, and where an item lacks one of the two.
+    has with the cue minus what it has without. NaN in other rows, and where an item lacks one of the two.
     """
     base = table["method"] == BASE
     in_english = outcomes(own_options(english), normalisation).set_index("item")["transfer"]

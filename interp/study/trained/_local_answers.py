@@ -156,7 +156,7 @@ def with_probe(
 
 
 def _unasked(study: Study, tasks: Sequence[Task]) -> list[Task]:
-    """The same options behind a prompt without a question."""
+    """The same options after a prompt without a question."""
     code = tasks[0].prompt.language
     neutral = study.template.text(question_text("", code, examples=study.examples(code)))
     return [replace(task, prompt=replace(task.prompt, text=neutral)) for task in tasks]

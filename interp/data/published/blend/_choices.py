@@ -23,7 +23,7 @@ PART = Part(
     "test",
 )
 _INSTRUCTION = re.compile(r"\s*(?:Without any explanation\b.*|\n.*)", re.DOTALL)
-"""What the published prompt has behind the question: how to answer, and the choices."""
+"""What the published prompt has after the question: how to answer, and the choices."""
 
 
 @dataclass(frozen=True)
