@@ -34,7 +34,7 @@ NOT_SCORED = {"letter": "letter scores the letters of the options, not their tex
 
 
 def own_options(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows that choices are made from: listed options in the language asked, without a cue or with the culture's own.
+    """The rows that choices go by: listed options in the language asked, without a cue or with the culture's own.
 
     `scores` has the columns of `interp.study.ask.COLUMNS`.
     """
