@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from interp.errors import ConfigError, ModelError
-from interp.settings import setting
+from interp.settings import Checked, check_choice, setting
 
 Method = Literal["instruct", "midalign", "clo"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -18,7 +18,7 @@ ATTENTION: tuple[Role, ...] = ("q", "k", "v", "o")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Checked):
     """Settings of a training run, except model and data. Raises ConfigError for values that aren't allowed.
 
     Published for `midalign` (Liu and Niehues 2025, and its code): batch x accumulation (32 x 4), lr, schedule, warmup,
@@ -27,20 +27,20 @@ class Settings:
     """
 
     method: Method
-    seed: int = setting(0, "Random seed of the LoRA weights, batches and dropout. Default: 0.")
-    steps: int = setting(200, "Optimiser steps. Default: 200.")
+    seed: int = setting(0, "Random seed of the LoRA weights, batches and dropout. Default: 0.", least=0, most=2**32 - 1)
+    steps: int = setting(200, "Optimiser steps. Default: 200.", least=1)
     batch: int = setting(
-        32, "Texts per batch (midalign: pairs; clo: preferences in both directions). Default: 32; clo: 8."
+        32, "Texts per batch (midalign: pairs; clo: preferences in both directions). Default: 32; clo: 8.", least=1
     )
-    accumulation: int = setting(4, "Batches per optimiser step. Default: 4.")
+    accumulation: int = setting(4, "Batches per optimiser step. Default: 4.", least=1)
     lr: float = setting(5e-4, "Highest learning rate. Default: 5e-4.")
     schedule: Schedule = setting(
         "inverse_sqrt", "Learning rate after the warm-up: inverse_sqrt (default), linear or constant."
     )
     warmup: float = setting(0.03, "Share of the steps spent on the warm-up. Default: 0.03.")
     clip: float = setting(1.0, "Largest gradient norm. Default: 1.")
-    rank: int = setting(8, "LoRA's rank. Default: 8.")
-    alpha: int = setting(16, "LoRA's alpha. Default: 16.")
+    rank: int = setting(8, "LoRA's rank. Default: 8.", least=1)
+    alpha: int = setting(16, "LoRA's alpha. Default: 16.", least=1)
     dropout: float = setting(0.1, "LoRA's dropout. Default: 0.1.")
     targets: tuple[Role, ...] = setting(
         (), "Projections that get LoRA weights: some of q,k,v,o,gate,up,down. Default: all; clo: q,k,v,o."
@@ -55,18 +55,12 @@ class Settings:
     keep_layers: tuple[int, ...] = setting(
         (), "Blocks where that penalty applies, such as 5,6. Default: the last third without the last block."
     )
-    save_every: int = setting(50, "Steps between checkpoints. Default: 50.")
+    save_every: int = setting(50, "Steps between checkpoints. Default: 50.", least=1)
 
     def __post_init__(self) -> None:
-        _one_of("method", self.method, METHODS)
-        _one_of("schedule", self.schedule, get_args(Schedule))
+        super().__post_init__()
         for role in self.targets:
-            _one_of("target", role, ROLES)
-        for name, least in (("seed", 0), ("steps", 1), ("batch", 1), ("accumulation", 1), ("rank", 1), ("alpha", 1),
-                            ("save_every", 1)):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ConfigError(f"{name} {value!r} is not allowed", allowed=f"whole numbers from {least}")
+            check_choice("target", role, ROLES)
         for name in ("lr", "clip", "temperature", "beta"):
             _within(name, getattr(self, name), lambda x: 0 < x < float("inf"), "numbers above 0")
         _within("warmup", self.warmup, lambda x: 0 <= x <= 1, "0 to 1")
@@ -93,17 +87,12 @@ def settings_for(method: str, **given: Any) -> Settings:
 
     Raises ConfigError for an unknown method or setting, and for a value that isn't allowed.
     """
-    _one_of("method", method, METHODS)
+    check_choice("method", method, METHODS)
     known = {field.name for field in fields(Settings)} - {"method"}
     for name in given:
-        _one_of("setting", name, tuple(sorted(known)))
+        check_choice("setting", name, sorted(known))
     base = Settings(method, batch=8) if method == "clo" else Settings(method)  # type: ignore[arg-type]
     return replace(base, **{name: value for name, value in given.items() if value is not None})
-
-
-def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{what} {value!r} is unknown", allowed=", ".join(allowed), remedy="pass one of these")
 
 
 def _within(name: str, value: float, good: Any, allowed: str) -> None:
