@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 
 from interp.data import Prompt
+from interp.model import HookedModel
 from interp.model.load import load_model, organism_folder
+from interp.steering import Plan
 from interp.steering.engine import score
 from tests.parity.vocabularies import write_checkpoint
 
@@ -28,19 +30,23 @@ pytestmark = pytest.mark.slow
 HARNESS = "lm-eval[hf]==0.4.13"
 LANGUAGES = ("ko", "el")
 BOUND = 1e-3
+EXACT = {"dtype": "float32", "attn_implementation": "eager"}
 
 
-def exported(folder: Path) -> Path:
+def exported(folder: Path, languages: tuple[str, ...] = LANGUAGES) -> Path:
     """Atlas' test split, both axes and the explicit cue, in two languages."""
-    for code in LANGUAGES:
+    for code in languages:
         for more in ((), ("--axis", "cultural", "--cue", "explicit")):
             command = ["data", "export", "atlas", "--language", code, "--out", str(folder), *more]
             subprocess.run([sys.executable, "-c", "from interp.cli import main; main()", *command], check=True)
     return folder
 
 
-def harness(model: Path, tasks: Path, out: Path) -> dict[str, list[dict[str, Any]]]:
-    """Samples of each task as the harness logs them, scored in float32 with eager attention on the CPU."""
+def harness(model: dict[str, str], tasks: Path, out: Path, kind: str = "hf") -> dict[str, list[dict[str, Any]]]:
+    """Samples of each task as the harness logs them, scored in float32 with eager attention on the CPU.
+
+    model: the harness's arguments for it; kind: its name for the kind of model.
+    """
     if shutil.which("uv") is None:
         pytest.skip("needs uv, which makes the harness's environment")
     same = [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in ("torch", "transformers")]
@@ -49,8 +55,8 @@ def harness(model: Path, tasks: Path, out: Path) -> dict[str, list[dict[str, Any
         [
             "uv", "run", "--isolated", "--no-project", "--python", sys.executable,
             *(word for package in (HARNESS, *same) for word in ("--with", package)),
-            "lm_eval", "run", "--model", "hf", "--device", "cpu", "--batch_size", "16",
-            "--model_args", f"pretrained={model},dtype=float32,attn_implementation=eager",
+            "lm_eval", "run", "--model", kind, "--device", "cpu", "--batch_size", "16", "--model_args",
+            ",".join(f"{key}={value}" for key, value in (model | EXACT).items()),
             "--include_path", str(tasks), "--tasks", ",".join(names), "--output_path", str(out), "--log_samples",
         ],
         capture_output=True, text=True, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"},
@@ -76,12 +82,19 @@ def prompt_of(row: dict[str, Any]) -> Prompt:
 def compare(model: Path, folder: Path) -> None:
     """Asserts that log-likelihoods and choices, by sum and by bytes, are the harness's."""
     tasks = exported(folder / "tasks")
-    hooked = load_model(str(model), device="cpu").model
-    for name, samples in harness(model, tasks, folder / "out").items():
+    found = harness({"pretrained": str(model)}, tasks, folder / "out")
+    check_same(model.name, load_model(str(model), device="cpu").model, tasks, found)
+
+
+def check_same(
+    model: str, hooked: HookedModel, tasks: Path, found: dict[str, list[dict[str, Any]]], plan: Plan | None = None
+) -> None:
+    """Assert that the harness's samples of every task have our log-likelihoods under a plan, and our choices."""
+    for name, samples in found.items():
         lines = (tasks / f"{name}.jsonl").read_text("utf-8").split("\n")
         rows = [json.loads(line) for line in lines if line]
         assert [sample["doc"]["item"] for sample in samples] == [row["item"] for row in rows]
-        ours = score(hooked, [prompt_of(row) for row in rows])
+        ours = score(hooked, [prompt_of(row) for row in rows], [plan or Plan()])
         by_bytes = ours.normalised("bytes")[0]
         largest, same_sum, same_bytes = 0.0, 0, 0
         for p, (sample, row) in enumerate(zip(samples, rows, strict=True)):
@@ -92,9 +105,7 @@ def compare(model: Path, folder: Path) -> None:
             same_sum += int(theirs.argmax() == ours.of(p).argmax())
             same_bytes += int((theirs / sizes).argmax() == chosen)
             assert float(chosen == row["gold"]) == sample["acc_bytes"], row["item"]
-        print(
-            f"{model.name} {name}: {len(rows)} items, largest difference {largest:.1e}, choices {same_sum} {same_bytes}"
-        )
+        print(f"{model} {name}: {len(rows)} items, largest difference {largest:.1e}, choices {same_sum} {same_bytes}")
         assert len(rows) >= 100
         assert largest <= BOUND
         assert same_sum == same_bytes == len(rows)

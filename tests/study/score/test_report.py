@@ -19,13 +19,16 @@ from typer.testing import CliRunner
 from figures import RunTables
 from figures._theme import KNOWN
 from figures._theme import is_control as drawn_as_control
+from figures._theme import of_seed as is_drawn_of_seed
 from figures.report import _data as report_data
 from figures.report._page import report_html
 from interp.cli import app
-from interp.names import CONTROLS, STEERED
+from interp.names import BASE, CONTROLS, STEERED
 from interp.plane import macro_sentences, verdict_table
 from interp.settings import read_settings
 from interp.study.config import RunConfig
+from interp.study.methods import member, of_seed, on_top
+from interp.study.score import is_control
 from tests.study.conftest import CountedRun
 
 EVIL = '</script><script>document.title = "taken"</script><img src=x onerror="document.title=1">'
@@ -317,3 +320,13 @@ def test_the_table_of_headroom_fits_a_laptops_screen(browser: Any, spoiled: Path
     )
     assert width <= room
     page.close()
+
+
+def test_rows_are_read_as_they_are_named() -> None:
+    draws = {f"{control}_{number:02d}" for control in ("random", "shuffled") for number in (0, 19)}
+    for top in (BASE, *STEERED, *CONTROLS, *draws):
+        assert drawn_as_control(top) == (is_control(top) or top in draws)
+        for name, seeded in ((member("clo", 1, (0, 1)), True), (member("clo", 1, (1,)), False)):
+            row = on_top(name, top)
+            assert (drawn_as_control(row), is_drawn_of_seed(row)) == (drawn_as_control(top), seeded)
+            assert of_seed(row) == seeded
