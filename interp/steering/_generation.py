@@ -11,9 +11,19 @@ import torch
 from jaxtyping import Int
 
 from interp.model import HookedModel, LoadedModel, before_unembedding, device_of, hooked
-from interp.model.read import Batch, Budget, Passes, Tokens, batches, switches_in, within_memory
+from interp.model.read import (
+    Batch,
+    Budget,
+    Passes,
+    Tokens,
+    batches,
+    out_of_memory,
+    side,
+    switches_in,
+    within_memory,
+)
 from interp.steering._plans import Plan, check_plan
-from interp.steering.engine import Progress
+from interp.steering.engine import ENGINES, Continuation, Engine, Progress, Replay, usable_replay
 
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 """How SentencePiece names a token that is one byte."""
@@ -38,6 +48,7 @@ def generate(
     *,
     max_new_tokens: int = 16,
     stop: str | None = "\n",
+    engine: Engine = "replay",
     tokens: Tokens | None = None,
     progress: Progress | None = None,
     **passes: Unpack[Passes],
@@ -46,67 +57,130 @@ def generate(
 
     A continuation ends at an end-of-sequence token, before `stop`, after `max_new_tokens`, or when the model's context
     is full. A plan also steers new tokens; at positions `last` it steers the last prompt token and every later one.
-    Results do not depend on the batch. tokens, progress, passes: as in `score`. Raises ValueError for a plan that
-    doesn't fit the model, and for `max_new_tokens` below 1.
+    Results do not depend on the batch. engine: `replay` keeps keys and values, so that a token is read once; if the
+    model's blocks can't be stepped safely, it falls back to `reference`, which reads the whole sequence anew for every
+    token, with a notice. tokens, progress, passes: as in `score`. Raises ValueError for a plan that doesn't fit the
+    model, an unknown engine, and for `max_new_tokens` below 1.
     """
     model = hooked(model)
-    check_continuing(model, plans, max_new_tokens)
-    encode = tokens or Tokens(model)
+    check_continuing(model, plans, max_new_tokens, engine)
+    encode, finish = tokens or Tokens(model), Finish(model, stop)
     prompts = [encode.prompt(text) for text in texts]
-    budget, finish = Budget(model, **passes), Finish(model, stop)
-    found = []
-    for plan in plans:
-        rows: list[list[int]] = []
-        for step in steps(model, prompts, plan, max_new_tokens, finish, budget, progress):
-            rows = step
-        found.append([finish.generated(new) for new in rows])
-    return found
+    going_on = Steps(model, prompts, max_new_tokens, finish, engine, Budget(model, **passes))
+    return [[finish.generated(new) for new in going_on.last(plan, progress)] for plan in plans]
 
 
-def check_continuing(model: HookedModel, plans: Sequence[Plan], max_new_tokens: int) -> None:
-    """Raise ValueError for a plan that doesn't fit the model, and for less than one new token."""
+def check_continuing(model: HookedModel, plans: Sequence[Plan], max_new_tokens: int, engine: Engine) -> None:
+    """Raise ValueError for a plan that doesn't fit the model, less than one new token, and an unknown engine."""
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r} is unknown; allowed: {', '.join(ENGINES)}")
     for plan in plans:
         check_plan(model, plan)
 
 
-def steps(
-    model: HookedModel,
-    prompts: Sequence[tuple[int, ...]],
-    plan: Plan,
-    most: int,
-    finish: Finish,
-    budget: Budget,
-    progress: Progress | None = None,
-) -> Iterator[list[list[int]]]:
-    """The new tokens of every prompt, one more at each step; a step reads whole sequences anew, of rows that go on."""
+class Steps:
+    """Continuations of prompts, one token at a time."""
 
-    def run(batch: Batch) -> list[int]:
-        hooks = [*plan.hooks(batch), (before_unembedding(model), _keep_ends(batch))]
-        logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
-        found: list[int] = logits[:, 0].float().argmax(dim=-1).tolist()
-        return found
+    def __init__(
+        self,
+        model: HookedModel,
+        prompts: Sequence[tuple[int, ...]],
+        most: int,
+        finish: Finish,
+        engine: Engine,
+        budget: Budget,
+    ) -> None:
+        self._model, self._prompts, self._most = model, prompts, most
+        self._finish, self._budget = finish, budget
+        self._lengths = [len(prompt) for prompt in prompts]
+        self._fronts = [Tokens(model).front(prompt) for prompt in prompts]
+        self._switches = switches_in(model)
+        replay = usable_replay(model) if engine == "replay" else None
+        self._replay = None if any(map(self._crosses, self._lengths)) else replay
 
-    longest, count = int(model.cfg.n_ctx), Tokens(model).front
-    fronts = [count(prompt) for prompt in prompts]
-    new: list[list[int]] = [[] for _ in prompts]
-    going = list(range(len(prompts)))
-    for _ in range(most):
-        if not going:
-            return
-        sequences = [(*prompts[row], *new[row]) for row in going]
-        lengths = [len(prompts[row]) for row in going]
-        fronted = [fronts[row] for row in going]
-        whole = batches(sequences, lengths, budget.rows, device_of(model), fronted, switches_in(model))
-        with torch.inference_mode():
-            for batch, found in within_memory(whole, run, budget):
-                for place, token in zip(batch.rows, found, strict=True):
-                    new[going[place]].append(token)
-        if progress:
-            progress(len(going) / len(prompts) / most)
-        going = [row for row in going if not finish.ended(new[row]) and len(prompts[row]) + len(new[row]) < longest]
-        yield new
+    def _crosses(self, length: int) -> bool:
+        """Whether a prompt of this length comes to where the model computes a whole row otherwise."""
+        return side(length, self._switches) != side(length + self._most, self._switches)
+
+    def last(self, plan: Plan, progress: Progress | None = None) -> list[list[int]]:
+        """All new tokens of every prompt."""
+        *_, new = [[[] for _ in self._prompts], *self.under(plan, progress)]
+        return new
+
+    def under(self, plan: Plan, progress: Progress | None = None) -> Iterator[list[list[int]]]:
+        """The new tokens of every prompt under a plan, some of them one more at each step."""
+        new: list[list[int]] = [[] for _ in self._prompts]
+        stepped = self._anew(plan, new) if self._replay is None else self._kept(self._replay, plan, new)
+        for count in stepped:
+            if progress:
+                progress(count / len(self._prompts) / self._most)
+            yield new
+
+    def _goes_on(self, row: int, new: Sequence[int]) -> bool:
+        full = self._lengths[row] + len(new) >= int(self._model.cfg.n_ctx)
+        return not (self._finish.ended(new) or full or len(new) >= self._most)
+
+    def _kept(self, replay: Replay, plan: Plan, new: list[list[int]]) -> Iterator[int]:
+        """Batch after batch, with keys and values kept; how many rows go on at each step.
+
+        A batch that needs too much memory begins again in halves.
+        """
+        device, budget = device_of(self._model), self._budget
+
+        def rows(length: int) -> int:
+            return min(budget.rows(length), budget.kept_rows(length + self._most))
+
+        for whole in batches(self._prompts, self._lengths, rows, device, self._fronts, self._switches):
+            waiting = [whole]
+            while waiting:
+                batch = waiting.pop()
+                try:
+                    yield from self._together(Continuation(replay, plan, batch, self._most), batch.rows, new)
+                except Exception as error:
+                    if not out_of_memory(error):
+                        raise
+                    budget.halve(error)
+                    for row in batch.rows:
+                        new[row].clear()
+                    waiting += batch.halves()
+
+    def _together(self, going: Continuation, rows: Sequence[int], new: list[list[int]]) -> Iterator[int]:
+        while True:
+            for row, token in zip(rows, going.next(), strict=True):
+                new[row].append(token)
+            yield len(rows)
+            places = [place for place, row in enumerate(rows) if self._goes_on(row, new[row])]
+            if not places:
+                return
+            if len(places) < len(rows):
+                going.keep(places)
+                rows = [rows[place] for place in places]
+            going.read([new[row][-1] for row in rows])
+
+    def _anew(self, plan: Plan, new: list[list[int]]) -> Iterator[int]:
+        """The slow twin: every step reads whole sequences, of the rows that go on."""
+        model, budget = self._model, self._budget
+
+        def run(batch: Batch) -> list[int]:
+            hooks = [*plan.hooks(batch), (before_unembedding(model), _keep_ends(batch))]
+            logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
+            found: list[int] = logits[:, 0].float().argmax(dim=-1).tolist()
+            return found
+
+        going = list(range(len(self._prompts)))
+        while going:
+            sequences = [(*self._prompts[row], *new[row]) for row in going]
+            lengths = [self._lengths[row] for row in going]
+            fronts = [self._fronts[row] for row in going]
+            whole = batches(sequences, lengths, budget.rows, device_of(model), fronts, self._switches)
+            with torch.inference_mode():
+                for batch, found in within_memory(whole, run, budget):
+                    for place, token in zip(batch.rows, found, strict=True):
+                        new[going[place]].append(token)
+            yield len(going)
+            going = [row for row in going if self._goes_on(row, new[row])]
 
 
 def _keep_ends(batch: Batch) -> Callable[..., torch.Tensor]:

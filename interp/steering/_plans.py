@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from interp.errors import ModelError
 from interp.model import HookedModel, NamedHook, resid_post
@@ -81,19 +81,13 @@ def _hook(steer: Steer, batch: Batch | None) -> Any:
             f"positions {steer.positions!r} needs the batch, to know where each prompt begins and ends; pass "
             "one_batch(model, texts), or steer at positions 'all'"
         )
-    mask = None if batch is None else _steered_positions(batch, steer.positions)
+    mask = None if batch is None else batch.at(steer.positions)
 
     def hook(residual: torch.Tensor, hook: Any) -> torch.Tensor:
         moved = steer(residual)
         return moved if mask is None else torch.where(mask[..., None].to(moved.device), moved, residual)
 
     return hook
-
-
-def _steered_positions(batch: Batch, positions: Positions) -> Bool[torch.Tensor, "batch pos"]:
-    if positions == "all":
-        return batch.real
-    return batch.text() if positions == "text" else batch.from_last()
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from typing import Unpack
 
 from interp.model import HookedModel, LoadedModel, hooked
 from interp.model.read import Budget, Passes, Tokens
-from interp.steering._generation import Finish, Generated, check_continuing, steps
+from interp.steering._generation import Finish, Generated, Steps, check_continuing
 from interp.steering._plans import Plan
+from interp.steering.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ def stream(
     *,
     max_new_tokens: int = 16,
     stop: str | None = "\n",
+    engine: Engine = "replay",
     tokens: Tokens | None = None,
     **passes: Unpack[Passes],
 ) -> Iterator[Piece]:
@@ -42,10 +44,10 @@ def stream(
     model = hooked(model)
     if len(texts) != len(plans):
         raise ValueError(f"there must be one plan per text, got {len(texts)} texts and {len(plans)} plans")
-    check_continuing(model, plans, max_new_tokens)
+    check_continuing(model, plans, max_new_tokens, engine)
     encode, finish, budget = tokens or Tokens(model), Finish(model, stop), Budget(model, **passes)
     sides = [
-        steps(model, [encode.prompt(text)], plan, max_new_tokens, finish, budget)
+        Steps(model, [encode.prompt(text)], max_new_tokens, finish, engine, budget).under(plan)
         for text, plan in zip(texts, plans, strict=True)
     ]
     return _pieces(sides, finish)

@@ -12,6 +12,7 @@ from interp.data import Prompt
 from interp.errors import Notice
 from interp.model.step import Unsteppable, blocks_of
 from interp.model.step._hooked_blocks import HookedBlocks
+from interp.steering import generate
 from interp.steering.engine import replay_of, score
 from tests.hooked.building import build
 from tests.hooked.cases import Reference, texts
@@ -41,6 +42,15 @@ def test_replay_is_the_reference(steppable: Any, prompts: list[Prompt]) -> None:
     expected = score(steppable, prompts, plans, engine="reference").logp
     for settings in ({}, {"batch_size": 1}):
         assert np.abs(score(steppable, prompts, plans, **settings).logp - expected).max() <= LIMIT
+
+
+def test_kept_keys_and_values_change_no_token(steppable: Any, prompts: list[Prompt]) -> None:
+    plans = plans_for(steppable)[:4]
+    fast, slow = (
+        generate(steppable, [prompt.text for prompt in prompts], plans, max_new_tokens=12, stop=None, engine=engine)
+        for engine in ("replay", "reference")
+    )
+    assert fast == slow
 
 
 def test_replay_does_not_touch_the_model(steppable: Any, prompts: list[Prompt]) -> None:

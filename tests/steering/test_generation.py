@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from interp.errors import Notice
 from interp.model import HookedModel, LoadedModel, resid_post
 from interp.model.load import load_model, organism_folder
 from interp.model.read import Tokens
 from interp.steering import Generated, Plan, Positions, Steer, generate
+from interp.steering import _generation as generation
 from interp.steering._generation import end_tokens
+from interp.steering.engine import Continuation
 from tests.conftest import write_tiny
 
 NEW = 8
@@ -121,6 +124,51 @@ def test_results_depend_neither_on_the_batch_nor_on_neighbours(
     assert backwards[::-1] == together
 
 
+@pytest.mark.parametrize("positions", ["text", "last", "all"])
+def test_kept_keys_and_values_change_nothing(tiny: LoadedModel, texts: list[str], positions: Positions) -> None:
+    vector = torch.randn(tiny.model.cfg.d_model, generator=torch.Generator().manual_seed(2))
+    plan = Plan((Steer(1, vector, 1.0, positions=positions), Steer(2, vector, 0.5, "rotate", positions)))
+    fast, slow = (
+        generate(tiny.model, texts, [Plan(), plan], max_new_tokens=20, stop=None, engine=engine)
+        for engine in ("replay", "reference")
+    )
+    assert fast == slow
+    assert fast[0] != fast[1]
+    assert len({len(row.tokens) for rows in fast for row in rows}) > 1 or tiny.name != "llama"
+
+
+def test_a_batch_that_is_too_large_begins_again_in_halves(
+    organism: LoadedModel, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = generate(organism.model, texts, max_new_tokens=NEW)
+    read, calls = Continuation.read, []
+
+    def short(going: Continuation, tokens: list[int]) -> None:
+        calls.append(len(tokens))
+        if len(calls) == 1:
+            raise MemoryError
+        read(going, tokens)
+
+    monkeypatch.setattr(Continuation, "read", short)
+    with pytest.warns(Notice, match="out of memory"):
+        assert generate(organism.model, texts, max_new_tokens=NEW) == expected
+    assert max(calls) > 1
+    assert len(calls) > 2
+
+
+def test_where_the_model_changes_with_length_or_has_hooks_sequences_are_read_anew(
+    organism: LoadedModel, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, expected = organism.model, generate(organism.model, texts[:3], max_new_tokens=NEW)
+    monkeypatch.setattr(Continuation, "__init__", lambda *args: pytest.fail("keys and values were kept"))
+    with monkeypatch.context() as patched:
+        longest = max(len(Tokens(model)(text)) for text in texts[:3])
+        patched.setattr(generation, "switches_in", lambda model: (longest + 2,))
+        assert generate(model, texts[:3], max_new_tokens=NEW) == expected
+    with model.hooks(fwd_hooks=[(resid_post(0), lambda residual, hook: residual)]), pytest.warns(Notice, match="hooks"):
+        assert generate(model, texts[:3], max_new_tokens=NEW) == expected
+
+
 def test_the_context_ends_a_continuation(tmp_path: Path) -> None:
     model = load_model(str(write_tiny("gpt2", tmp_path / "gpt2")), device="cpu").model
     text, longest = "", int(model.cfg.n_ctx)
@@ -146,6 +194,8 @@ def test_progress_adds_up_to_at_most_a_step_per_plan(organism: LoadedModel, text
 def test_what_is_not_allowed(organism: LoadedModel) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         generate(organism.model, ["a"], max_new_tokens=0)
+    with pytest.raises(ValueError, match="engine 'fast' is unknown; allowed: replay, reference"):
+        generate(organism.model, ["a"], engine="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="out of range"):
         generate(organism.model, ["a"], [Plan((Steer(99, torch.zeros(organism.model.cfg.d_model)),))])
     assert generate(organism.model, [], [Plan()]) == [[]]

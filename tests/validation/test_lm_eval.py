@@ -49,7 +49,8 @@ def harness(model: dict[str, str], tasks: Path, out: Path, kind: str = "hf") -> 
     """
     if shutil.which("uv") is None:
         pytest.skip("needs uv, which makes the harness's environment")
-    same = [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in ("torch", "transformers")]
+    ours = ("torch", "transformers", "gguf")
+    same = [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in ours]
     names = sorted(path.stem for path in tasks.glob("*.yaml"))
     done = subprocess.run(
         [

@@ -48,6 +48,12 @@ class Batch:
         positions = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         return self.real & (positions[None, :] >= self.front[:, None])
 
+    def at(self, positions: str) -> Bool[torch.Tensor, "batch pos"]:
+        """Where a steer at `positions` acts: `all` real tokens, the `text`'s, or those from the `last` on."""
+        if positions == "all":
+            return self.real
+        return self.text() if positions == "text" else self.from_last()
+
     def halves(self) -> list[Batch]:
         """The same rows in two batches; a single row stays as it is."""
         middle = (len(self.rows) + 1) // 2

@@ -54,6 +54,8 @@ class Budget:
         self.stream_bytes = cfg.d_model * max(width, 4)
         self._wide = 3 * int(getattr(cfg, "d_mlp", 0) or 4 * cfg.d_model) + 10 * cfg.d_model
         self._heads = int(cfg.n_heads)
+        key_heads = int(getattr(cfg, "n_key_value_heads", None) or cfg.n_heads)
+        self._kept_bytes = 2 * cfg.n_layers * key_heads * cfg.d_head * max(width, 2)
 
     def tokens(self, length: int) -> int:
         """Tokens of one block call, for rows that read `length` keys: a quarter of the budget."""
@@ -67,6 +69,10 @@ class Budget:
     def rows(self, length: int) -> int:
         """Rows of `length` tokens in one call."""
         return self.batch_size or max(1, self.tokens(length) // length)
+
+    def kept_rows(self, length: int) -> int:
+        """Rows of `length` tokens whose keys and values of every block half of the budget holds."""
+        return self.batch_size or max(1, self.bytes // 2 // (length * self._kept_bytes))
 
     def halve(self, error: BaseException) -> None:
         """Take half from now on, with a notice; raises ModelError if there is nothing left to halve."""

@@ -1,4 +1,7 @@
+from ._continuing import Continuation as Continuation
 from ._cost import costs as costs
+from ._engine import ENGINES as ENGINES
+from ._engine import Engine as Engine
 from ._engine import replay_of as replay_of
 from ._engine import score as score
 from ._engine import usable_replay as usable_replay
@@ -11,6 +14,7 @@ from ._normaliser import unsteered_mass as unsteered_mass
 from ._patching import Patch as Patch
 from ._patching import check_comparable as check_comparable
 from ._patching import score_patched as score_patched
+from ._replay import Replay as Replay
 from ._scores import Scores as Scores
 from ._scoring import Progress as Progress
 from ._scoring import reference_logp as reference_logp

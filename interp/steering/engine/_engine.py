@@ -74,7 +74,7 @@ def usable_replay(model: HookedModel) -> Replay | None:
     """The model's replay; None, with a notice, if it can't be trusted or the model has hooks attached."""
     replay = replay_of(model)
     if replay and replay.hooks != hooks_on(model):
-        warnings.warn("the model has hooks attached, so plans are scored one at a time (slow)", Notice, stacklevel=3)
+        warnings.warn("the model has hooks attached, so plans run one at a time (slow)", Notice, stacklevel=3)
         return None
     return replay
 
@@ -90,7 +90,7 @@ def replay_of(model: HookedModel) -> Replay | None:
             known = _Known(_checked(model))
         except Unsteppable as reason:
             known = _Known(None)
-            text = f"this model can't be replayed: {reason}; plans are scored one at a time (slow)"
+            text = f"this model can't be replayed: {reason}; plans run one at a time (slow)"
             warnings.warn(text, Notice, stacklevel=2)
         object.__setattr__(model, _KEPT, known)
     return known.replay
