@@ -11,6 +11,7 @@ from interp.data.published._collected import Collected
 from interp.errors import DataError
 
 LETTERS, NUMBERS = "ABCD", "0123"
+TEN = "ABCDEFGHIJ"
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Choice:
 class Columns:
     """Where a source's rows have their parts.
 
-    options: the columns of the four options, or one column with a list of them. answer: the column with the right
-    option's mark. marks: those of the four options, in their order. question, subject: what `choice` reads too.
+    options: the columns of the options, or one column with a list of them. answer: the column with the right option's
+    mark. marks: those of the options, in their order. question, subject: what `choice` reads too. fewer: the last
+    columns may be empty, where a question has fewer options.
     """
 
     options: tuple[str, ...]
@@ -37,11 +39,16 @@ class Columns:
     marks: str = LETTERS
     question: str = ""
     subject: str = ""
+    fewer: bool = False
 
     def choice(self, record: Record) -> Choice:
-        """A row's question; DataError if subject or question is empty, or options or answer can't be read."""
+        """A row's question; DataError if question or subject is empty, or options or answer can't be read.
+
+        Where no column has the subject it is "".
+        """
         options, answer = self.options_and_answer(record)
-        return Choice(record.text(self.subject), record.text(self.question), options, answer, record.where)
+        subject = record.text(self.subject) if self.subject else ""
+        return Choice(subject, record.text(self.question), options, answer, record.where)
 
     def options_and_answer(self, record: Record) -> tuple[tuple[str, ...], int]:
         """A row's options, of which some may be empty, and the right one's place."""
@@ -49,16 +56,20 @@ class Columns:
             texts = [record.maybe(column) for column in self.options]
         else:
             texts = record.listed(self.options[0])
-        if len(texts) != len(LETTERS):
+        while self.fewer and texts and not texts[-1]:
+            texts.pop()
+        if len(texts) != len(self.marks) and not self.fewer:
             raise DataError(
-                f"{record.where}: {len(texts)} choices", allowed=str(len(LETTERS)), remedy="use the file as published"
+                f"{record.where}: {len(texts)} choices",
+                allowed=str(len(self.marks)),
+                remedy="use the file as published",
             )
-        return tuple(texts), record.letter(self.answer, self.marks)
+        return tuple(texts), record.letter(self.answer, self.marks[: len(texts)])
 
 
-def unusable(question: str, options: Sequence[str]) -> str:
-    """Why a question in one language can't be an item, or ""."""
-    if not question or len(options) != len(LETTERS) or not all(options):
+def unusable(question: str, options: Sequence[str], count: int = 4) -> str:
+    """Why a question in one language can't be an item of so many options, or ""."""
+    if not question or len(options) != count or not all(options):
         return "the question or an option is empty or missing"
     return "two options are the same" if len(set(options)) < len(options) else ""
 
@@ -96,10 +107,13 @@ def choice_item(
         _check(key, row, first)
     for code, row in rows.items():
         if "" in row.options:
-            return LeftOut(key, row.where, f"option {LETTERS[row.options.index('')]} is empty in {code!r}")
+            return LeftOut(key, row.where, f"option {TEN[row.options.index('')]} is empty in {code!r}")
+        if len(row.options) != len(first.options):
+            reason = f"{len(row.options)} options in {code!r}, {len(first.options)} in English"
+            return LeftOut(key, row.where, reason)
         if len(set(row.options)) < len(row.options):
             return LeftOut(key, row.where, f"two options are the same in {code!r}")
-    options = tuple({code: row.options[index] for code, row in rows.items()} for index in range(len(LETTERS)))
+    options = tuple({code: row.options[index] for code, row in rows.items()} for index in range(len(first.options)))
     return UniversalItem(
         key=key,
         relation=first.subject,
@@ -114,7 +128,7 @@ def choice_item(
 
 
 def _check(key: str, row: Choice, first: Choice) -> None:
-    pairs = (("subject", row.subject, first.subject), ("answer", LETTERS[row.answer], LETTERS[first.answer]))
+    pairs = (("subject", row.subject, first.subject), ("answer", TEN[row.answer], TEN[first.answer]))
     for name, own, english in pairs:
         if own != english:
             raise DataError(
