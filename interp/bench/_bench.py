@@ -18,6 +18,7 @@ import transformers
 from jaxtyping import Float
 from transformer_lens.model_bridge import TransformerBridge
 
+from interp.bench._generation import generation
 from interp.bench._settings import Setting
 from interp.data import atlas, everything, universal_tasks
 from interp.model import HookedModel, device_of, dtype_of, shape_from_config
@@ -40,8 +41,9 @@ class Row:
     ratio: plain over replay. flop_ceiling, token_ceiling: that ratio by counting floating-point operations, and tokens
     through blocks. flop_share: of the measured rate of matrix products (`matmul_gflops`), what the operations that are
     needed reach. plain and reference are timed on `timed_plans` of the plans and scaled. read_ratio: reading all
-    layers' residuals over a forward without unembedding. peak_mb: the process at its largest during replay (on a GPU,
-    the device).
+    layers' residuals over a forward without unembedding. generation_s, generation_ratio: 64 steered tokens after two
+    prompts with keys and values kept, and how many times as long reading anew takes. peak_mb: the process at its
+    largest during replay (on a GPU, the device).
     """
 
     setting: str
@@ -60,6 +62,9 @@ class Row:
     timed_plans: int
     plan_items_per_s: float
     read_ratio: float
+    generation_s: float
+    generation_ratio: float
+    same_tokens: bool
     matmul_gflops: float
     device: str
 
@@ -86,6 +91,7 @@ def bench(
     replay.compiled = compiled
     shape = shape_from_config(model.original_model.config)  # type: ignore[attr-defined]
     read_ratio = _read_ratio(model, [stem.context for stem in layout.stems], memory)
+    generated = generation(model, setting.language, _plans(setting, model, positions[-1], 1)[0], memory)
     for where in positions:
         sweep = _plans(setting, model, where, plans)
         sample = [sweep[0], sweep[-1]] if setting.name != "organism" or len(sweep) > 100 else sweep
@@ -118,6 +124,9 @@ def bench(
             timed_plans=len(sample),
             plan_items_per_s=len(sweep) * len(layout.stems) / replay_s,
             read_ratio=read_ratio,
+            generation_s=generated.kept_s,
+            generation_ratio=generated.ratio,
+            same_tokens=generated.same,
             matmul_gflops=rate / 1e9,
             device=str(device_of(model)),
         )

@@ -41,8 +41,10 @@ def test_rows_are_printed_and_written(call: Callable[..., Done], tmp_path: Path)
     (row,) = json.loads((tmp_path / "r.json").read_text())
     promised = {
         "setting", "positions", "plain_s", "reference_s", "replay_s", "ratio", "max_abs_diff", "peak_mb", "flop_share",
+        "generation_s", "generation_ratio",
     }  # fmt: skip
     assert promised <= set(row)
     assert row["plans"] == 4
+    assert row["same_tokens"] is True
     assert row["max_abs_diff"] <= 1e-4
     assert row["ratio"] == pytest.approx(row["plain_s"] / row["replay_s"], rel=1e-3)

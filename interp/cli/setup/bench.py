@@ -92,7 +92,7 @@ def bench(
 _COLUMNS = (
     ("setting", 18), ("positions", 9), ("plain s", 9), ("reference s", 11), ("replay s", 9), ("ratio", 7),
     ("token ratio", 11), ("FLOP ratio", 10), ("FLOP share", 10), ("plans*items/s", 13), ("peak MB", 8),
-    ("max diff", 9), ("read ratio", 10),
+    ("max diff", 9), ("read ratio", 10), ("generation ratio", 16),
 )  # fmt: skip
 _HEADER = "  ".join(f"{name:>{width}}" for name, width in _COLUMNS)
 
@@ -102,6 +102,7 @@ def _line(row: Row) -> str:
         row.setting, row.positions, f"{row.plain_s:.1f}", f"{row.reference_s:.1f}", f"{row.replay_s:.2f}",
         f"{row.ratio:.1f}", f"{row.token_ceiling:.1f}", f"{row.flop_ceiling:.1f}", f"{row.flop_share:.0%}",
         f"{row.plan_items_per_s:.0f}", f"{row.peak_mb:.0f}", f"{row.max_abs_diff:.1e}", f"{row.read_ratio:.2f}",
+        f"{row.generation_ratio:.1f}" + ("" if row.same_tokens else " (differs)"),
     )  # fmt: skip
     return "  ".join(f"{value:>{width}}" for value, (_, width) in zip(values, _COLUMNS, strict=True))
 
@@ -111,5 +112,7 @@ def _explained(gflops: float, device: str) -> str:
 ratio: plain over replay. token ratio, FLOP ratio: the same by counting tokens through blocks and operations.
 FLOP share: of this machine's own matrix products ({gflops:.0f} GFLOP/s on {device}), what the needed operations reach.
 max diff: of any log-likelihood, against both others. read ratio: reading all layers over a forward that stops before
-the unembedding. plain and reference are timed on two plans and scaled where a setting says so (timed_plans in --json).
+the unembedding. generation ratio: 64 steered tokens after two prompts, every sequence read anew for each token, over
+keys and values kept. plain and reference are timed on two plans and scaled where a setting says so (timed_plans in
+--json).
 """
