@@ -16,6 +16,8 @@ TITLES = {
     "other": "LOC of another culture",
     "own": "LOC of the culture",
     "cue": "explicit cue",
+    "cue_own": "cue + LOC of the culture",
+    "cue_home": "cue + LOC of the language's culture",
 }
 """Panels, in reading order."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from urllib.parse import quote
 
@@ -33,7 +33,16 @@ STEERED = ("own", "universal", "left_out", "other")
 CUE = "cue"
 """The condition without a vector whose prompts name the culture."""
 
-CONDITIONS = (BASE, *STEERED, CUE)
+CUE_OWN, CUE_HOME = "cue_own", "cue_home"
+"""Conditions with a vector on prompts with the culture's cue: its own vector, and the one of the language's culture.
+
+The first says whether steering adds to the cue; the second, in cells of other cultures, whether it overrides an
+identity that the prompt states.
+"""
+
+CONDITIONS = (BASE, *STEERED, CUE, CUE_OWN, CUE_HOME)
+AGAINST_CUE = {CUE_OWN, CUE_HOME}
+"""Conditions that are compared with the cue alone; the others with base."""
 
 
 def scored_cells(dataset: CulturalSet, languages: Sequence[str], counts: Counts, cultures: Cultures) -> list[Cell]:
@@ -109,6 +118,18 @@ def choose_cells(
     return chosen
 
 
+def home_of(dataset: CulturalSet, cell: Cell, cells: Collection[Cell]) -> str:
+    """The culture of the cell's language, if it is another one than the cell's and has a cell; else ""."""
+    code, culture = cell
+    home = dataset.own_culture[code]
+    return home if home != culture and (code, home) in cells else ""
+
+
+def scored(dataset: CulturalSet, cells: Sequence[Cell]) -> int:
+    """How many conditions `score_cells` scores in all."""
+    return sum(len(CONDITIONS) - (not home_of(dataset, cell, cells)) for cell in cells)
+
+
 def score_cells(study: Study, vectors: Mapping[str, CultureVectors], chosen: Choices, advance: Advance) -> pd.DataFrame:
     """Scores of every cell's test options, with `interp.study.ask.COLUMNS` and `culture`; methods: CONDITIONS."""
 
@@ -119,7 +140,12 @@ def score_cells(study: Study, vectors: Mapping[str, CultureVectors], chosen: Cho
             name: several[name].plan(best.layer, best.strength, positions=study.config.positions)
             for name, best in chosen[cell].items()
         }
-        asked: dict[Cue, dict[str, Plan]] = {"none": {BASE: Plan(), **plans}, "explicit": {CUE: Plan()}}
+        cued = {CUE: Plan(), CUE_OWN: plans["own"]}
+        if home := home_of(study.cultural, cell, chosen):
+            best = chosen[code, home]["own"]
+            vector = vectors[code].own[home]
+            cued[CUE_HOME] = vector.plan(best.layer, best.strength, positions=study.config.positions)
+        asked: dict[Cue, dict[str, Plan]] = {"none": {BASE: Plan(), **plans}, "explicit": cued}
         for cue, named in asked.items():
             tasks = study.cultural_tasks(code, "test", cue, culture=culture)
             step = partial(advance, f"test {code} {culture}")
@@ -182,18 +208,22 @@ def _adjusted(p: Float[np.ndarray, "test"]) -> Float[np.ndarray, "test"]:
 def matrix_table(right: pd.DataFrame, chosen: Choices, resampling: Resampling, seed: int) -> pd.DataFrame:
     """The rows of `matrix.csv`: one per cell and condition.
 
-    localization: share of items whose option of the culture is chosen. d_localization: minus that of base, paired, with
-    sign-flip p over clusters and Holm's adjustment over the conditions of the cell. layer, strength: chosen on dev. n:
-    test items.
+    localization: share of items whose option of the culture is chosen. d_localization: minus that of base, or of the
+    cue alone for AGAINST_CUE, paired, with sign-flip p over clusters and Holm's adjustment over the cell's conditions
+    that are compared with the same. layer, strength: chosen on dev. n: test items.
     """
     cells = _cells(right, resampling)
     rows: list[dict[str, object]] = []
     for code, culture, own in _pairs(right):
         name = f"{code} {culture}"
-        levels = {condition: cells.effect({condition: 1.0}, name, METRIC) for condition in CONDITIONS}
-        changes = {c: cells.effect({c: 1.0, BASE: -1.0}, name, METRIC) for c in CONDITIONS if c != BASE}
-        p = np.array([change.p_value(seed) for change in changes.values()])
-        tests = dict(zip(changes, zip(p, _adjusted(p), strict=True), strict=True))
+        there = conditions_of(right[(right["language"] == code) & (right["culture"] == culture)])
+        levels = {condition: cells.effect({condition: 1.0}, name, METRIC) for condition in there}
+        changes = {c: cells.effect({c: 1.0, _against(c): -1.0}, name, METRIC) for c in there if c != BASE}
+        tests: dict[str, tuple[float, float]] = {}
+        for family in (set(there) - AGAINST_CUE, AGAINST_CUE):
+            members = [condition for condition in changes if condition in family]
+            p = np.array([changes[condition].p_value(seed) for condition in members])
+            tests |= dict(zip(members, zip(p, _adjusted(p), strict=True), strict=True))
         for condition, level in levels.items():
             row = {"language": code, "culture": culture, "own_culture": own, "condition": condition}
             row |= _bounded(METRIC, level) | _bounded(f"d_{METRIC}", changes.get(condition))
@@ -203,6 +233,17 @@ def matrix_table(right: pd.DataFrame, chosen: Choices, resampling: Resampling, s
             rows.append(row | {"n": cells.count(name, METRIC)})
     table = pd.DataFrame(rows).astype({"layer": "Int64"})
     return table.assign(strength=strength_column(row["strength"] for row in rows))
+
+
+def conditions_of(right: pd.DataFrame) -> list[str]:
+    """The conditions that every cell of a table has."""
+    sizes = right.groupby("condition")[["language", "culture"]].apply(lambda rows: len(rows.drop_duplicates()))
+    most = len(right[["language", "culture"]].drop_duplicates())
+    return [condition for condition in CONDITIONS if sizes.get(condition, 0) == most]
+
+
+def _against(condition: str) -> str:
+    return CUE if condition in AGAINST_CUE else BASE
 
 
 def _pairs(right: pd.DataFrame) -> list[tuple[str, str, bool]]:
@@ -215,8 +256,9 @@ def summary_table(right: pd.DataFrame, resampling: Resampling, seed: int) -> pd.
     """The rows of `matrix_summary.csv`: means over cells, paired differences, and `own` against others cell by cell.
 
     over: `all` cells, the `diagonal` (the language's own culture), `off_diagonal`, or one `cell`. against: what is
-    subtracted, empty for a level. p: sign-flip over clusters; p_holm: over the conditions compared with base, and over
-    those that `own` is compared with.
+    subtracted, empty for a level. p: sign-flip over clusters; p_holm: over the conditions compared with base, over
+    those compared with the cue, and over those that `own` is compared with. A condition that some of the cells lack has
+    no mean over them.
     """
     rows: list[dict[str, object]] = []
     parts = {"all": right, "diagonal": right[right["own_culture"]], "off_diagonal": right[~right["own_culture"]]}
@@ -224,9 +266,11 @@ def summary_table(right: pd.DataFrame, resampling: Resampling, seed: int) -> pd.
         if len(part):
             cells = _cells(part, resampling)
             where = {"over": over, "language": "", "culture": "", "n_cells": len(cells.languages)}
-            rows += [where | _level(cells, condition) for condition in CONDITIONS]
-            pairs = [(condition, BASE) for condition in CONDITIONS if condition != BASE]
-            rows += [where | row for row in _differences(cells, MACRO, pairs, seed)]
+            there = conditions_of(part)
+            rows += [where | _level(cells, condition) for condition in there]
+            for other in (BASE, CUE):
+                pairs = [(one, other) for one in there if one != BASE and _against(one) == other]
+                rows += [where | row for row in _differences(cells, MACRO, pairs, seed)]
             rows += [where | row for row in _differences(cells, MACRO, _OWN, seed)]
     cells = _cells(right, resampling)
     for code, culture, _ in _pairs(right):

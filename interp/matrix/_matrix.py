@@ -12,12 +12,12 @@ import pandas as pd
 
 from interp.files import write_json
 from interp.matrix._cells import (
-    CONDITIONS,
     answers,
     choose_cells,
     evaluations,
     matrix_table,
     score_cells,
+    scored,
     scored_cells,
     summary_table,
 )
@@ -79,7 +79,7 @@ def run_matrix(
             vectors = fit_culture_vectors(study, cultures, advance)
         with progress.stage("choosing on dev", evaluations(study, vectors, cells)) as advance:
             chosen = choose_cells(study, vectors, cells, advance)
-        with progress.stage("scoring on test", len(cells) * len(CONDITIONS)) as advance:
+        with progress.stage("scoring on test", scored(study.cultural, cells)) as advance:
             scores = score_cells(study, vectors, chosen, advance)
         scores.to_parquet(folder / "scores" / "matrix.parquet", index=False)
         with progress.stage("tables and figure", 1) as advance:

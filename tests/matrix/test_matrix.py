@@ -14,7 +14,16 @@ import torch
 from interp.data import atlas
 from interp.errors import DataError
 from interp.matrix import Cultures, run_matrix
-from interp.matrix._cells import CONDITIONS, STEERED, answers, choose_cells, matrix_table, scored_cells, summary_table
+from interp.matrix._cells import (
+    AGAINST_CUE,
+    CONDITIONS,
+    STEERED,
+    answers,
+    choose_cells,
+    matrix_table,
+    scored_cells,
+    summary_table,
+)
 from interp.matrix._matrix import MatrixResult
 from interp.matrix._vectors import CultureVectors, fit_culture_vectors
 from interp.model import LoadedModel
@@ -29,10 +38,14 @@ from probes._intervals import expanded_level
 SMALL: dict[str, Any] = {"languages": ("el",), "limit": 60, "strengths": (1.0,), "bootstrap_draws": 200}
 
 RIGHT = {
-    ("el", "GR"): {"base": "1110", "own": "1111", "universal": "1110", "left_out": "1100", "other": "1000", "cue": "1111"},
-    ("el", "KR"): {"base": "0000", "own": "1100", "universal": "1000", "left_out": "1000", "other": "0000", "cue": "1110"},
-    ("ko", "GR"): {"base": "0010", "own": "0110", "universal": "0010", "left_out": "0010", "other": "0010", "cue": "1111"},
-    ("ko", "KR"): {"base": "1100", "own": "1111", "universal": "1110", "left_out": "1010", "other": "0000", "cue": "1110"},
+    ("el", "GR"): {"base": "1110", "own": "1111", "universal": "1110", "left_out": "1100", "other": "1000", "cue": "1111",
+        "cue_own": "1111"},
+    ("el", "KR"): {"base": "0000", "own": "1100", "universal": "1000", "left_out": "1000", "other": "0000", "cue": "1110",
+        "cue_own": "1111", "cue_home": "0110"},
+    ("ko", "GR"): {"base": "0010", "own": "0110", "universal": "0010", "left_out": "0010", "other": "0010", "cue": "1111",
+        "cue_own": "0111", "cue_home": "1011"},
+    ("ko", "KR"): {"base": "1100", "own": "1111", "universal": "1110", "left_out": "1010", "other": "0000", "cue": "1110",
+        "cue_own": "1110"},
 }  # fmt: skip
 OWN = {"el": "GR", "ko": "KR"}
 
@@ -66,10 +79,10 @@ def resampling() -> Resampling:
 def test_cells_are_those_counted_by_hand(right: pd.DataFrame, resampling: Resampling) -> None:
     chosen = {cell: dict.fromkeys(STEERED, Candidate(3, 0.5, 0.9)) for cell in RIGHT}
     table = matrix_table(right, chosen, resampling, 0)
-    assert len(table) == len(RIGHT) * len(CONDITIONS)
+    assert len(table) == sum(map(len, RIGHT.values()))
     for row in table.to_dict("records"):
         texts = RIGHT[row["language"], row["culture"]]
-        own, base = texts[row["condition"]], texts["base"]
+        own, base = texts[row["condition"]], texts["cue" if row["condition"] in AGAINST_CUE else "base"]
         assert row["localization"] == pytest.approx(share(own))
         assert row["own_culture"] == (OWN[row["language"]] == row["culture"])
         assert row["n"] == 4
@@ -77,7 +90,7 @@ def test_cells_are_those_counted_by_hand(right: pd.DataFrame, resampling: Resamp
         values = np.array([float(one) for one in own])
         draws = resampling.weights @ values / 4
         assert [row["localization_lo"], row["localization_hi"]] == pytest.approx(np.quantile(draws, TAILS))
-        assert pd.isna(row["layer"]) == (row["condition"] in ("base", "cue"))
+        assert pd.isna(row["layer"]) == (row["condition"] in ("base", "cue", *AGAINST_CUE))
         if row["condition"] == "base":
             assert np.isnan([row["d_localization"], row["p"], row["p_holm"]]).all()
         else:
@@ -86,8 +99,8 @@ def test_cells_are_those_counted_by_hand(right: pd.DataFrame, resampling: Resamp
     # two of four items gained: of 16 sign flips, those that leave both with one sign are as far, 8 of 16
     assert cell.loc["own", "p"] == pytest.approx(0.5)
     assert cell.loc["cue", "p"] == pytest.approx(0.25)
-    changed = cell.drop(index="base")
-    np.testing.assert_allclose(changed["p_holm"], holm(changed["p"].to_numpy(float)))
+    for changed in (cell.drop(index=["base", *AGAINST_CUE]), cell.loc[sorted(AGAINST_CUE)]):
+        np.testing.assert_allclose(changed["p_holm"], holm(changed["p"].to_numpy(float)))
 
 
 @pytest.mark.parametrize(
@@ -100,10 +113,12 @@ def test_means_over_cells(
     table = summary_table(right, resampling, 0)
     found = table[table["over"] == over].set_index(["condition", "against"])
     assert (found["n_cells"] == len(members)).all()
-    mean = {c: float(np.mean([share(RIGHT[cell][c]) for cell in members])) for c in CONDITIONS}
-    by_item = {c: np.mean([[float(x) for x in RIGHT[cell][c]] for cell in members], axis=0) for c in CONDITIONS}
-    pairs = [(c, "base") for c in CONDITIONS[1:]] + [("own", c) for c in ("universal", "left_out", "other")]
-    for c in CONDITIONS:
+    there = [c for c in CONDITIONS if over == "off_diagonal" or c != "cue_home"]
+    mean = {c: float(np.mean([share(RIGHT[cell][c]) for cell in members])) for c in there}
+    by_item = {c: np.mean([[float(x) for x in RIGHT[cell][c]] for cell in members], axis=0) for c in there}
+    pairs = [(c, "cue" if c in AGAINST_CUE else "base") for c in there[1:]]
+    pairs += [("own", c) for c in ("universal", "left_out", "other")]
+    for c in there:
         assert found.loc[(c, ""), "estimate"] == pytest.approx(mean[c])
     for one, other in pairs:
         assert found.loc[(one, other), "estimate"] == pytest.approx(mean[one] - mean[other])
@@ -111,7 +126,7 @@ def test_means_over_cells(
         draws = resampling.weights @ (by_item[one] - by_item[other]) / 4
         bounds = [found.loc[(one, other), end] for end in ("lo", "hi")]
         assert bounds == pytest.approx(np.quantile(draws, TAILS))
-    assert len(found) == len(CONDITIONS) + len(pairs)
+    assert len(found) == len(there) + len(pairs)
 
 
 def test_own_against_the_others_cell_by_cell(right: pd.DataFrame, resampling: Resampling) -> None:
@@ -245,7 +260,7 @@ def test_the_table_is_the_scores(done: tuple[MatrixResult, Silent]) -> None:
     shares = best["role"].eq("local").groupby([best["culture"], best["method"]]).mean()
     for row in table.to_dict("records"):
         assert row["localization"] == pytest.approx(shares[row["culture"], row["condition"]], abs=1e-5)
-    assert (scores["cue"].eq("explicit") == scores["method"].eq("cue")).all()
+    assert (scores["cue"].eq("explicit") == scores["method"].isin(["cue", *AGAINST_CUE])).all()
 
 
 def test_answers_of_the_cue_come_from_cued_prompts(done: tuple[MatrixResult, Silent]) -> None:

@@ -41,8 +41,9 @@ def matrix(
     """Ask in every language and steer towards every culture, to tell steering of culture from steering of language.
 
     Localization to each culture is measured unsteered, with the culture's own LOC vector, with the mean vector of all
-    cultures, with the mean vector of the others, with another culture's vector, and after an explicit cue. Layers and
-    strengths are chosen on dev; results are from test.
+    cultures, with the mean vector of the others, with another culture's vector, and with an explicit cue; then with the
+    cue and a vector: the culture's own, and that of the language's culture. Layers and strengths are chosen on dev;
+    results are from test.
     """
     settings = options.run_settings(config, given, "-matrix")
     from interp.matrix import Cultures
@@ -64,10 +65,13 @@ def matrix(
 
 
 def summarise(summary: pd.DataFrame) -> None:
-    """Print every condition's mean over all cells, over own and over other cultures, with its change from base."""
+    """Print every condition's mean over all cells, over own and over other cultures, with its change."""
     from rich.table import Table
 
-    table = Table(title="Localization to a culture, test split, mean over (language, culture) cells [95% interval]")
+    table = Table(
+        title="Localization to a culture, test split, mean over (language, culture) cells [95% interval]",
+        caption="change: from base; that of cue_own and cue_home from the cue",
+    )
     table.add_column("condition")
     rows = {
         (row["over"], row["condition"], row["against"]): row
@@ -77,12 +81,13 @@ def summarise(summary: pd.DataFrame) -> None:
     names = {"all": "all", "diagonal": "own culture", "off_diagonal": "other cultures"}
     for over, n in n_cells.items():
         table.add_column(f"{names[over]} ({n})", justify="right")
-        table.add_column("Δ base", justify="right")
+        table.add_column("change", justify="right")
     for condition in dict.fromkeys(condition for _, condition, _ in rows):
         cells = []
         for over in n_cells:
-            cells.append(estimate(rows[over, condition, ""]["estimate"]))
-            change = rows.get((over, condition, "base"))
+            level = rows.get((over, condition, ""))
+            change = rows.get((over, condition, "base")) or rows.get((over, condition, "cue"))
+            cells.append(estimate(level["estimate"]) if level else "")
             cells.append(estimate(change["estimate"], change["lo"], change["hi"], signed=True) if change else "")
         table.add_row(condition, *cells)
     wide_console().print(table)
