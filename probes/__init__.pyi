@@ -1,6 +1,7 @@
 from ._alignment import alignment_layers, centre, cosine, cosine_margin, debiased_cka, retrieval_top1
 from ._controls import control_labels, random_directions, shuffled_labels
 from ._cultures import CultureReading, wrong_assignments, wrong_pairs
+from ._dictionary import Decomposition, decompose
 from ._examples import Examples
 from ._folds import Fold, group_folds
 from ._intervals import (
@@ -44,6 +45,7 @@ __all__ = [
     "Chance",
     "ClusterSums",
     "CultureReading",
+    "Decomposition",
     "Examples",
     "Fold",
     "Frame",
@@ -76,6 +78,7 @@ __all__ = [
     "cosine",
     "cosine_margin",
     "debiased_cka",
+    "decompose",
     "direction_layers",
     "expanded_level",
     "find_onset",

@@ -1,3 +1,5 @@
+from ._features import features as features
+from ._features import read_decoder as read_decoder
 from ._fitters import FITTERS as FITTERS
 from ._fitters import fit_vectors as fit_vectors
 from ._fitters import orthogonal as orthogonal
