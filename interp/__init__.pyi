@@ -17,6 +17,7 @@ from .steering import (
     read_vectors,
     steered,
     stream,
+    vectors_from,
 )
 from .steering.engine import score
 from .study.config import RunConfig
@@ -57,4 +58,5 @@ __all__ = [
     "store_residuals",
     "stream",
     "texts",
+    "vectors_from",
 ]

@@ -1,3 +1,4 @@
+from ._activations import vectors_from as vectors_from
 from ._features import features as features
 from ._features import read_decoder as read_decoder
 from ._fitters import FITTERS as FITTERS
