@@ -144,6 +144,21 @@ if __name__ == "__main__":
         assert text.count("Traceback") == 1  # workers say nothing
 
 
+def test_workers_that_are_done_give_back_their_locks(tmp_path: Path, work: ModuleType) -> None:
+    code = f"""
+from interp.studies.executors import ExecutorOptions
+from interp.studies.executors import execute
+from interp.study.units import Unit
+from unit_computes import compute
+if __name__ == "__main__":
+    units = [Unit({{"out": {str(tmp_path)!r}, "does": "lock"}}, name) for name in {NAMES!r}]
+    print(len(list(execute(units, ExecutorOptions(workers=2), compute))))
+"""
+    (tmp_path / "asks.py").write_text(code)
+    done = subprocess.run([sys.executable, str(tmp_path / "asks.py")], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"{len(NAMES)}\n", "")
+
+
 def test_a_caller_that_stops_leaves_no_worker(tmp_path: Path, work: ModuleType) -> None:
     going = execute(units_in(tmp_path, fa="sleep", locate="sleep"), ExecutorOptions(workers=2), work.compute)
     next(going)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -13,6 +14,9 @@ from interp.study.units import Unit
 
 _HELD: list[str] = []
 """Stands for a model that a process keeps."""
+
+_LOCKS: list[object] = []
+"""Locks that a process keeps to its end, as tqdm does."""
 
 
 def compute(unit: Unit) -> None:
@@ -38,6 +42,8 @@ def compute(unit: Unit) -> None:
         time.sleep(30)
     if does == "sleep":
         time.sleep(60)
+    if does == "lock":
+        _LOCKS.append(multiprocessing.Lock())
     if does == "notice":
         warnings.warn("part set aside", Notice, stacklevel=1)
     time.sleep(unit.config.get("seconds", 0))

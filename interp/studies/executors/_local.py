@@ -21,6 +21,9 @@ from interp.studies.executors._sharing import limit_threads, shared_gpus
 from interp.studies.executors._waiting import Waiting
 from interp.study.units import Unit
 
+PATIENCE = 10
+"""Seconds in which a process without work has to end."""
+
 
 def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -> Iterator[Done]:
     """One worker: in this process, in the order given. More: that many processes, told as they finish.
@@ -43,6 +46,8 @@ def execute(units: Sequence[Unit], options: ExecutorOptions, compute: Compute) -
             busy = {worker.connection: worker for worker in workers if worker.unit is not None}
             if not busy:
                 waiting.tell()
+                for worker in workers:
+                    worker.end()
                 return
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]
@@ -116,6 +121,11 @@ class _Worker:
         name = signal.Signals(-code).name
         more = " (out of memory, or by hand)" if -code == signal.SIGKILL else ""
         return f"process {self._process.pid} was killed by {name}{more}"
+
+    def end(self) -> None:
+        """Let a process that waits for a unit end by itself, so that it gives back its locks."""
+        self.connection.close()
+        self._process.join(PATIENCE)
 
     def kill(self) -> None:
         """End the process at once."""
