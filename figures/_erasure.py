@@ -42,7 +42,7 @@ PANELS = (
         "difference in share right",
         (
             Quantity("erasure", "lost: localization"),
-            Quantity("knowledge_lost", "lost: behind the cue"),
+            Quantity("knowledge_lost", "lost: with the cue"),
             Quantity("probe_lost", "lost: in the probe"),
             Quantity("recoverable", "back: LOC, beyond base"),
             Quantity("recoverable_wrong", "back: wrong culture", control=True),
@@ -54,7 +54,7 @@ PANELS = (
         "share right again",
         (
             Quantity("returned", "with LOC"),
-            Quantity("returned_cue", "behind the cue"),
+            Quantity("returned_cue", "with the cue"),
             Quantity("returned_wrong", "with wrong culture", control=True),
             Quantity("gained", "never right: with LOC", control=True),
         ),
