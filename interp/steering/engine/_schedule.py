@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from math import ceil
 from typing import TypeVar
 
@@ -53,14 +54,14 @@ class Numbered:
 
 
 def numbered(plans: Sequence[Plan]) -> list[Numbered]:
-    """Equal steers get equal numbers; plans that branch off late come last."""
+    """Steers of equal values get equal numbers; plans that branch off late come last."""
     numbers: dict[tuple[object, ...], int] = {}
     found = []
     for place, plan in enumerate(plans):
         steers = []
         for steer in sorted(plan.steers, key=lambda s: s.layer):
-            vector = (steer.vector.data_ptr(), steer.vector.stride())
-            sort = (steer.layer, vector, steer.strength, steer.operator, steer.positions)
+            vector = steer.vector.detach().double().cpu().numpy().tobytes()
+            sort = (steer.layer, blake2b(vector).digest(), steer.strength, steer.operator, steer.positions)
             steers.append((numbers.setdefault(sort, len(numbers)), steer))
         found.append(Numbered(place, tuple(steers)))
     return sorted(found, key=lambda p: (p.first, p.place))
