@@ -128,13 +128,13 @@ def test_results_depend_neither_on_the_batch_nor_on_neighbours(
 def test_kept_keys_and_values_change_nothing(tiny: LoadedModel, texts: list[str], positions: Positions) -> None:
     vector = torch.randn(tiny.model.cfg.d_model, generator=torch.Generator().manual_seed(2))
     plan = Plan((Steer(1, vector, 1.0, positions=positions), Steer(2, vector, 0.5, "rotate", positions)))
+    some = texts[::4]
     fast, slow = (
-        generate(tiny.model, texts, [Plan(), plan], max_new_tokens=20, stop=None, engine=engine)
+        generate(tiny.model, some, [Plan(), plan], max_new_tokens=12, stop=None, engine=engine)
         for engine in ("replay", "reference")
     )
     assert fast == slow
     assert fast[0] != fast[1]
-    assert len({len(row.tokens) for rows in fast for row in rows}) > 1 or tiny.name != "llama"
 
 
 def test_a_batch_that_is_too_large_begins_again_in_halves(
