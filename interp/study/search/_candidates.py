@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, estimate
@@ -70,9 +72,9 @@ def candidate_table(design: Design, methods: Sought, rows: pd.DataFrame, chosen:
 def layer_shares(study: Study, methods: Sought, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of `layers_chosen.csv`: how often a method's choice in the last round falls on each layer.
 
-    Dev clusters are drawn anew `bootstrap_draws` times and the choice is made again, per language as if it chose for
-    itself, and for `macro` over all languages together. Columns: method, language, vector (`en` or `loc`), layer,
-    share.
+    Dev clusters are drawn anew `bootstrap_draws` times and the choice is made again by the same rule, per language as
+    if it chose for itself, and for `macro` over all languages together. Columns: method, language, vector (`en` or
+    `loc`), layer, share.
     """
     dev, shares = SplitTasks(study), []
     for name in methods.names:
@@ -86,7 +88,9 @@ def layer_shares(study: Study, methods: Sought, rows: pd.DataFrame) -> pd.DataFr
             pairs = [pair for pair in some[0] if all(pair in by_pair for by_pair in some)]
             if not pairs:
                 continue
-            mean = np.mean([[by_pair[pair] for pair in pairs] for by_pair in some], axis=0)
+            mean = np.mean([[by_pair[pair].means for pair in pairs] for by_pair in some], axis=0)
+            squares = np.sum([[by_pair[pair].errors ** 2 for pair in pairs] for by_pair in some], axis=0)
+            mean -= np.sqrt(squares)[:, :, None] / len(some)
             ranks = study.config.rule.rank(mean[:, 0], mean[:, 1]) if name in methods.pairs else np.nansum(mean, axis=1)
             picked = [pairs[best] for best in ranks.argmax(axis=0)]
             shares += [{"method": name, "language": language} | row for row in _shares(study.design, picked)]
@@ -101,17 +105,28 @@ def _shares(design: Design, picked: Sequence[tuple[int, int]]) -> Iterator[dict[
             yield {"vector": vector, "layer": layer, "share": n / len(picked)}
 
 
-def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[int, int], np.ndarray]:
-    """Plan -> its mean gains over redrawn clusters, by axis; NaN on an axis without prompts."""
-    config, gains = dev.study.config, dict[tuple[int, int], np.ndarray]()
+class _Redrawn(NamedTuple):
+    """A plan's mean gains over redrawn clusters, and their standard errors as dev has them, by axis.
+
+    NaN on an axis without prompts.
+    """
+
+    means: Float[np.ndarray, "axis draw"]
+    errors: Float[np.ndarray, "axis"]
+
+
+def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[int, int], _Redrawn]:
+    """What is redrawn of each plan in a language."""
+    config, gains = dev.study.config, dict[tuple[int, int], _Redrawn]()
     empty = np.full(config.bootstrap_draws, np.nan)
     for pair in sorted(set(zip(rows["en"].tolist(), rows["loc"].tolist(), strict=True))):
         own = rows[(rows["en"] == pair[0]) & (rows["loc"] == pair[1])]
-        means = []
+        means, errors = [], []
         for axis in AXES:
             some = own[own["axis"] == axis].drop_duplicates("prompt", keep="last")
             if not len(some):
                 means.append(empty)
+                errors.append(np.nan)
                 continue
             tasks = dev.tasks(axis, code)
             _, clusters = np.unique([tasks[place].cluster for place in some["prompt"]], return_inverse=True)
@@ -119,7 +134,8 @@ def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[in
             sums = np.bincount(clusters, some["gain"], n), np.bincount(clusters, minlength=n)
             weights = cluster_weights(n, config.bootstrap_draws, config.seed + (axis == "cultural")).astype(float)
             means.append((weights @ sums[0]) / np.maximum(weights @ sums[1], 1))
-        gains[pair] = np.stack(means)
+            errors.append(float(some["gain"].std(ddof=1)) / len(some) ** 0.5 if len(some) > 1 else 0.0)
+        gains[pair] = _Redrawn(np.stack(means), np.array(errors))
     return gains
 
 

@@ -15,7 +15,7 @@ from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
 from interp.study.search._chosen import Chosen, Pair, Sought
 from interp.study.search._design import FINALISTS, METHODS, Design
-from interp.study.search._rounds import AXES, Batch, SplitTasks, halve, score_candidates, searched, standing
+from interp.study.search._rounds import AXES, Batch, SplitTasks, cautious, halve, score_candidates, searched, standing
 
 CONTROL_AXES: dict[Axis, str] = {"universal": "en", "cultural": "loc"}
 """Axis -> the method whose norm (random) or pairs (shuffled) its control draws take."""
@@ -153,9 +153,9 @@ def fronts(study: Study, methods: Sought, rows: pd.DataFrame) -> dict[str, dict[
 
 
 def _pair_gains(design: Design, own: pd.DataFrame, code: str) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """The pairs that were tried in a language, and what each gains on both axes, as choices go by it."""
-    by_axis = own.groupby(["en", "loc", "axis", "language"])["gain"].mean().unstack("axis")
-    values = by_axis.xs(code, level="language") if design.refined else by_axis.groupby(["en", "loc"]).mean()
+    """The pairs that were tried in a language, and what each gains on both axes, as choices go by it (`cautious`)."""
+    judged = own[own["language"] == code] if design.refined else own
+    values = cautious(judged, ["en", "loc", "axis"]).unstack("axis")
     # As they were tried, so that of equals the earlier one is taken.
     tried = own[own["language"] == code][["en", "loc"]].drop_duplicates()
     pairs = [(int(en), int(loc)) for en, loc in tried.itertuples(index=False)]

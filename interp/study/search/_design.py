@@ -81,12 +81,12 @@ Fitted vectors are 0.05 to 0.6 of that norm in the embedded model, and 0.01 to 0
 
 DESIGNS = {
     "small": Design(
-        "small", 6, ("0.1r", "0.3r"), (Round(12, 4), Round(36, 3)), paired=72,
+        "small", 6, ("0.1r", "0.3r"), (Round(24, 4), Round(72, 3)), paired=72,
         refined=False, draws=20, shuffled=False, bounded=True, tested=(48, 36), compared=(0, 0), located=96,
         attribution_items=4, damage_sentences=12,
     ),
     "medium": Design(
-        "medium", 9, ("0.1r", "0.3r", "0.8r"), (Round(18, 6), Round(48, 3)), paired=192,
+        "medium", 9, ("0.1r", "0.3r", "0.8r"), (Round(36, 6), Round(96, 3)), paired=192,
         refined=False, draws=20, shuffled=True, bounded=True, tested=(80, 48), compared=(16, 12), located=None,
         attribution_items=8, damage_sentences=24,
     ),
@@ -102,7 +102,8 @@ DESIGNS = {
     ),
 }  # fmt: skip
 """From the smallest to the largest. Sizes were chosen by what they cost on Gemma 3 270M, a quarter of an hour (`small`)
-and an hour (`medium`) at 100 GFLOP/s, and by their regret on dev against the whole grid; not by what a run finds."""
+and an hour (`medium`) at 100 GFLOP/s, and by their regret on dev against the whole grid (docs/method.md); not by what
+a run finds."""
 
 DEFAULT = "medium"
 """Where nothing is measured and nothing asked, and always for the embedded model."""

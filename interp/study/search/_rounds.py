@@ -200,17 +200,27 @@ def score_candidates(
     )  # fmt: skip
 
 
-def standing(rows: pd.DataFrame, search: str, axis: Axis, language: str | None = None) -> list[int]:
-    """A search's cells, the best first: those of later rounds before others, then by mean gain over their prompts.
+def cautious(rows: pd.DataFrame, by: Sequence[str]) -> pd.Series:
+    """Per group the mean gain over languages, less one standard error over its prompts: what choices on dev go by.
 
-    The mean is over languages, or in one. Of equals the earlier cell.
+    Of cells that few prompts have judged, the one with the highest mean is the luckiest, and strong steers vary most.
+    """
+    mean = rows.groupby([*by, "language"])["gain"].mean().groupby(list(by)).mean()
+    prompts = rows.groupby(list(by))["gain"]
+    return mean - prompts.std().fillna(0.0) / np.sqrt(prompts.size())
+
+
+def standing(rows: pd.DataFrame, search: str, axis: Axis, language: str | None = None) -> list[int]:
+    """A search's cells, the best first: those of later rounds before others, then by their `cautious` gain.
+
+    Over all languages, or in one. Of equals the earlier cell.
     """
     side = "en" if axis == "universal" else "loc"
     own = rows[(rows["search"] == search) & (rows["axis"] == axis)]
     if language is not None:
         own = own[own["language"] == language]
     reached = own.groupby(side)["round"].max()
-    gain = own.groupby([side, "language"])["gain"].mean().groupby(side).mean()
+    gain = cautious(own, [side])
     table = pd.DataFrame({"round": reached, "gain": gain}).reset_index()
     ordered = table.sort_values(["round", "gain", side], ascending=[False, False, True], kind="stable")
     return [int(cell) for cell in ordered[side]]

@@ -37,7 +37,7 @@ from interp.study.search import (
 from interp.study.search._choose import finalists, plans_tried
 from interp.study.search._chosen import Pair
 from interp.study.search._design import Round, chosen_layers
-from interp.study.search._rounds import NONE, halve, standing
+from interp.study.search._rounds import NONE, cautious, halve, standing
 from interp.study.units import Unit, units_of
 
 LANGUAGES = ("es", "ko")
@@ -119,6 +119,27 @@ def test_a_cell_that_only_few_prompts_prefer_is_overtaken() -> None:
     first = rows[rows["round"] == 0]
     assert dev.study.design.cells[standing(first, "en", "universal")[0]][0] == 0
     assert choose_one(dev.study.design, rows, "en", "universal", "es").steers == (("en", 2, "0.4r"),)
+
+
+def test_of_two_cells_the_surer_one_is_taken() -> None:
+    """Layer 2 has the higher mean, but on prompts that disagree; a mean less one standard error tells them apart."""
+
+    def uncertain(plan: Any, prompt: int) -> float:
+        layer = plan[2]
+        return {1: 0.02, 2: 0.03 + (0.4 if prompt % 2 else -0.4)}.get(layer, -1.0)
+
+    dev = Planted(design(Round(8, 6), Round(None, 1)), uncertain)
+    rows = halve(dev, "universal", vectors("en"), unsaid)  # type: ignore[arg-type]
+    assert choose_one(dev.study.design, rows, "en", "universal", "es").steers[0][1] == 1
+
+
+def test_the_cautious_gain_by_hand() -> None:
+    gains = {"es": [0.1, 0.3, 0.2], "ko": [0.0, 0.4]}
+    rows = pd.DataFrame([{"en": 0, "language": code, "gain": one} for code, some in gains.items() for one in some])
+    every = np.concatenate(list(gains.values()))
+    expected = np.mean([np.mean(some) for some in gains.values()]) - every.std(ddof=1) / np.sqrt(len(every))
+    assert cautious(rows, ["en"])[0] == pytest.approx(expected)
+    assert cautious(rows[:1], ["en"])[0] == pytest.approx(0.1)
 
 
 def test_controls_are_given_the_search_that_a_method_is_given() -> None:
@@ -215,13 +236,13 @@ def test_few_items_have_as_many_clusters_as_they_can() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "layers"), [("2-4", (2, 3, 4)), ("0,4,2", (0, 2, 4)), ("1-2,2-3", (1, 2, 3)), ("6", (6,))]
+    ("text", "layers"), [("2-4", (2, 3, 4)), ("0,4,2", (0, 2, 4)), ("1-2,3-4", (1, 2, 3, 4)), ("6", (6,))]
 )
 def test_layers_are_read(text: str, layers: tuple[int, ...]) -> None:
     assert chosen_layers(text, 8) == layers
 
 
-@pytest.mark.parametrize("text", ["7", "3-99999999999", "0-7", "4-2", "a", "-1", "1.5", "1,,2"])
+@pytest.mark.parametrize("text", ["7", "3-99999999999", "0-7", "4-2", "a", "-1", "1.5", "1,,2", "1-2,2-3", "5,5"])
 def test_other_layers_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="layers"):
         chosen_layers(text, 8)
