@@ -25,8 +25,6 @@ def _strengths(value: Any) -> tuple[float | str, ...]:
 
 def _layers(value: Any) -> Any:
     """YAML reads `3` and `[3, 4]` as numbers."""
-    if value == "":
-        raise ConfigError("layers '' are not allowed", remedy="leave layers out, or name some, such as 2-12")
     if isinstance(value, (int, list)) and not isinstance(value, bool):
         return ",".join(map(str, value if isinstance(value, list) else [value]))
     return checked("layers", value, str)

@@ -67,7 +67,6 @@ MISTAKES = {
     ("run", "--adapter", "no/such/folder/here"): "adapter 'no/such/folder/here' does not exist",
     ("run", "--adapter", "nope", "--dry-run"): "adapter 'nope' does not exist; allowed: a folder, or a Hub id",
     ("run", "--data-dir", "nope", "--dry-run"): "--data-dir nope does not exist; allowed: a folder",
-    ("run", "--layers", ""): "layers '' are not allowed; to do: leave layers out",
     ("run", "--layers", "1-3,3"): "layers '1-3,3' list 3 twice",
     ("run", "--strengths", "1,1.0"): "strengths lists 1.0 twice",
     ("run", "--cultures", ""): "cultures '' has an empty part; to do: leave cultures out",

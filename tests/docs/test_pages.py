@@ -106,7 +106,7 @@ def test_examples_of_help_parse() -> None:
 
 @pytest.mark.parametrize("line", ["interp run --limits 3", "interp runs diff a", "interp data lst", "interp run extra"])
 def test_a_wrong_command_does_not_parse(line: str) -> None:
-    with pytest.raises(Exception, match=r"No such|Missing|unexpected"):
+    with pytest.raises(Exception, match=r"No such|Missing|unexpected|is unknown"):
         parse(Block("", 0, "console", line).commands[0])
 
 

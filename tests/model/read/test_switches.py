@@ -14,7 +14,7 @@ from interp.model import HookedModel, LoadedModel
 from interp.model.load import load_model
 from interp.model.read import Budget, Reading, batches, side, switches_in
 from interp.steering import Plan, Steer
-from interp.steering._generation import Finish, steps
+from interp.steering._generation import Finish, Steps
 from interp.steering.engine import Layout, Patch, Stem, reference_logp, replay_of
 from tests.conftest import tiny_config, vocabulary, write_model
 
@@ -168,7 +168,8 @@ def test_a_text_that_crosses_the_switch_while_it_grows(
     """Each token is the one that Transformers gives for the whole sequence so far, on its own."""
     oracle = oracle_of(longrope_folder)
     prompts = [sequences[6], sequences[3], sequences[4]]
-    *_, grown = steps(longrope.model, prompts, Plan(), 10, Finish(longrope.model, None), Budget(longrope.model))
+    model = longrope.model
+    grown = Steps(model, prompts, 10, Finish(model, None), "replay", Budget(model)).last(Plan())
     for prompt, new in zip(prompts, grown, strict=True):
         row = list(prompt)
         for token in new:

@@ -68,7 +68,8 @@ def test_probes_have_the_sizes_of_a_run(counted_run: CountedRun, model: Outline)
 
 
 def test_every_trained_model_is_counted(counted_run: CountedRun, parts: list[Part], model: Outline) -> None:
-    more = {"generate": False, "methods": ("all", "mine=organism"), "training_seeds": (0, 1), "training": ("steps=3",)}
+    more = {"generate": False, "methods": ("all", "mine=organism"), "training_seeds": (0, 1), "training": ("steps=3",),
+            "max_new_tokens": 16}  # fmt: skip
     study = study_of(replace(counted_run.config, **more), model)
     found = counted(Workload(study, model.shape, Tokens(study.loaded.model)))
     assert [part.kind for part in of(found, "train")] == [

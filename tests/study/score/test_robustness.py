@@ -11,7 +11,7 @@ import pytest
 
 from interp.plane import Resampling
 from interp.study.score import NOT_SCORED
-from interp.study.score._robustness import UNDER, outcomes_under, robustness_lines, robustness_table, signs
+from interp.study.score._robustness import UNDER, ZERO, outcomes_under, robustness_lines, robustness_table, signs
 from probes import Interval
 from tests.study.conftest import CountedRun
 
@@ -153,7 +153,7 @@ def test_every_normalisation_counts_the_runs_own_scores(counted_run: CountedRun)
 def test_marks_follow_from_the_columns(counted_run: CountedRun) -> None:
     for row in pd.read_csv(counted_run.folder / "robustness.csv", keep_default_na=False).to_dict("records"):
         estimates = sorted(row[name] for name in UNDER)
-        assert (row["sign"] == "same") == (not estimates[0] < 0 < estimates[-1])
+        assert (row["sign"] == "same") == (not estimates[0] < -ZERO < ZERO < estimates[-1])
         clear = [name for name in UNDER if float(row[f"{name}_lo"]) > 0 or float(row[f"{name}_hi"]) < 0]
         assert row["excludes_0"].split() == clear
 

@@ -17,6 +17,7 @@ from interp.progress import Bars
 from interp.steering import SteeringVectors
 from interp.study.ask import prepare
 from interp.study.config import RunConfig
+from interp.study.methods import parse_methods
 from interp.study.run import run
 from interp.study.trained._trained import Member, twin
 from tests.conftest import write_tiny
@@ -27,7 +28,9 @@ TINY = ("steps=3", "batch=4", "accumulation=1", "lr=0.02")
 
 
 def config(folder: Path, methods: str, **more: object) -> RunConfig:
-    settings = SMALL | {"languages": ("el",), "training": TINY, "methods": tuple(methods.split(","))} | more
+    names = tuple(methods.split(","))
+    training = TINY if any(method.method for method in parse_methods(names).trained) else ()
+    settings = SMALL | {"languages": ("el",), "training": training, "methods": names} | more
     return RunConfig(out=str(folder / "run"), **settings)  # type: ignore[arg-type]
 
 
