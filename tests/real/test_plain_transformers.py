@@ -21,7 +21,7 @@ from tests.real.conftest import atlas_tasks
 pytestmark = pytest.mark.real
 
 SCRIPT = Path(__file__).parent / "plain_rows.py"
-LANGUAGE, ITEMS = "es", 6
+LANGUAGE, ITEMS = "es", 4
 
 
 def steer(layer: int, vectors: SteeringVectors) -> dict[str, Any]:
