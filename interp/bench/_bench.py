@@ -41,7 +41,7 @@ class Row:
     ratio: plain over replay. flop_ceiling, token_ceiling: that ratio by counting floating-point operations, and tokens
     through blocks. flop_share: of the measured rate of matrix products (`matmul_gflops`), what the operations that are
     needed reach. plain and reference are timed on `timed_plans` of the plans and scaled. read_ratio: reading all
-    layers' residuals over a forward without unembedding. generation_s, generation_ratio: 64 steered tokens after two
+    layers' residuals over a forward without unembedding. generation_s, generation_ratio: 64 steered tokens after 32
     prompts with keys and values kept, and how many times as long reading anew takes. peak_mb: the process at its
     largest during replay (on a GPU, the device).
     """

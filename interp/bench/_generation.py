@@ -10,7 +10,7 @@ from interp.model import HookedModel
 from interp.steering import Generated, Plan, generate
 from interp.steering.engine import Engine
 
-NEW, PROMPTS = 64, 2
+NEW, PROMPTS = 64, 32
 """Tokens of each continuation, and how many prompts go on together."""
 
 

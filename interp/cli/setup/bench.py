@@ -112,7 +112,7 @@ def _explained(gflops: float, device: str) -> str:
 ratio: plain over replay. token ratio, FLOP ratio: the same by counting tokens through blocks and operations.
 FLOP share: of this machine's own matrix products ({gflops:.0f} GFLOP/s on {device}), what the needed operations reach.
 max diff: of any log-likelihood, against both others. read ratio: reading all layers over a forward that stops before
-the unembedding. generation ratio: 64 steered tokens after two prompts, every sequence read anew for each token, over
+the unembedding. generation ratio: 64 steered tokens after 32 prompts, every sequence read anew for each token, over
 keys and values kept. plain and reference are timed on two plans and scaled where a setting says so (timed_plans in
 --json).
 """

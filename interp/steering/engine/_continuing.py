@@ -21,7 +21,7 @@ class Continuation:
 
     @torch.inference_mode()
     def __init__(self, replay: Replay, plan: Plan, batch: Batch, room: int) -> None:
-        self._replay, self._plan = replay, plan
+        self._replay, self._plan, self._lean = replay, plan, lean(replay.model)
         rows, length = batch.tokens.shape
         self._length = min(length + room, int(replay.model.cfg.n_ctx))
         self._ends: Int[torch.Tensor, "row"] = batch.real.sum(dim=1)
@@ -69,7 +69,7 @@ class Continuation:
     ) -> Float[torch.Tensor, "row node d_model"]:
         """The stream after the last block. masks: of each steer, where it acts; None for every node."""
         blocks = self._replay.blocks
-        with replaced(lean(self._replay.model)):
+        with replaced(self._lean):
             stream = blocks.embed(tokens.flatten(), places.queries.flatten()).unflatten(0, tokens.shape)
             for layer in range(len(blocks)):
                 stream, self._kept[layer] = blocks.step(layer, stream, places, self._kept[layer])
