@@ -8,12 +8,12 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 
-from interp.errors import DataError, reason_of
+from interp.errors import DataError
 from interp.model.read import Residuals
 from interp.settings import check_choice
 from interp.steering._fitters import FITTERS
+from interp.steering._safetensors import opened
 from interp.steering._vectors import SteeringVectors, median_norms
 
 Rows = Literal["blocks", "embedding+blocks", "hidden_states"]
@@ -79,14 +79,9 @@ def _residuals(given: Array | str | Path, n_layers: int, rows: Rows) -> Residual
 
 
 def _read(path: Path) -> torch.Tensor:
-    try:
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            if len(names) == 1:
-                return file.get_tensor(names[0])
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(
-            f"{path} can't be read as safetensors: {reason_of(error)}",
-            allowed="safetensors; pickled files (*.pt, *.npy with objects) are never opened",
-        ) from error
+    with opened(path, "save the residuals as safetensors") as file:
+        names = list(file.keys())
+        if len(names) == 1:
+            tensor: torch.Tensor = file.get_tensor(names[0])
+            return tensor
     raise DataError(f"{path} has the tensors {', '.join(names)}", allowed="one tensor [layer, prompt, d_model]")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 
-from interp.errors import DataError, reason_of
+from interp.errors import DataError
+from interp.steering._safetensors import opened
 from interp.steering._vectors import SteeringVectors
 from probes import decompose
 
@@ -25,17 +25,10 @@ def read_decoder(path: Path) -> Float[torch.Tensor, "feature d_model"]:
 
     Raises DataError for another kind of file, and for one without a matrix of one of the names DECODERS.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            found = next((name for name in DECODERS if name in names), None)
-            decoder = None if found is None else file.get_tensor(found).float()
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(
-            f"{path} can't be read as safetensors: {reason_of(error)}",
-            allowed="safetensors; .npz and pickled files (*.pt, *.bin) are never opened",
-            remedy="save the autoencoder as safetensors",
-        ) from error
+    with opened(path, "save the autoencoder as safetensors") as file:
+        names = list(file.keys())
+        found = next((name for name in DECODERS if name in names), None)
+        decoder = None if found is None else file.get_tensor(found).float()
     if decoder is None or decoder.ndim != 2 or not bool(torch.isfinite(decoder).all()):
         raise DataError(
             f"{path} has no decoder: its tensors are {', '.join(sorted(names))}",
