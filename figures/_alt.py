@@ -7,7 +7,7 @@ import pandas as pd
 from figures import _theme as theme
 from figures._numbers import estimate
 from figures._sweep import strength_label
-from figures._wording import MACRO, Row, number, other_way
+from figures._wording import MACRO, Row, language_name, number, other_way
 
 
 def plane(table: pd.DataFrame, language: str) -> str:
@@ -181,4 +181,4 @@ def _changed(table: pd.DataFrame, macro: Row, column: str, key: str = "method") 
 
 
 def _of(language: str) -> str:
-    return "mean over languages" if language == MACRO else f"language {language}"
+    return "mean over languages" if language == MACRO else language_name(language)

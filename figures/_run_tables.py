@@ -52,6 +52,11 @@ class RunTables:
         files = [self.folder / f"{name}.{suffix}" for suffix in ("csv", "parquet")]
         return next((read_table(file) for file in files if file.is_file()), None)
 
+    def scores(self, method: str) -> pd.DataFrame | None:
+        """A method's log-likelihoods, option by option; None where the run keeps none."""
+        files = {file.stem: file for file in (self.folder / "scores").glob("*.parquet")}
+        return read_table(files[method]) if method in files else None
+
     def require(self, name: str) -> pd.DataFrame:
         """`table`; raises DrawingError where the run has none."""
         table = self.table(name)

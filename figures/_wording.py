@@ -17,6 +17,9 @@ MACRO = "macro"
 ADJUSTED = "Comparisons, paired; p by sign flips of clusters, Holm's where several methods are compared with base."
 """Caption of a table of contrasts: how its p-values were computed."""
 
+LEVEL = 0.05
+"""Below it, Holm's p counts as small."""
+
 Row = Mapping[Any, Any]
 
 
@@ -56,6 +59,17 @@ def shown_p(row: Row) -> float:
     """The p-value to show: Holm's if the row has it, else the unadjusted one."""
     adjusted = row.get("p_holm")
     return float(row["p"] if adjusted is None or pd.isna(adjusted) else adjusted)
+
+
+def direction(row: Row) -> int:
+    """1 if a contrast is clearly above 0, -1 if it is clearly below, else 0.
+
+    Clearly: the 95% interval lies on one side of 0 and, if several methods are compared, Holm's p is below LEVEL.
+    """
+    adjusted = row.get("p_holm")
+    if adjusted is not None and not pd.isna(adjusted) and adjusted >= LEVEL:
+        return 0
+    return int(row["lo"] > 0) - int(row["hi"] < 0)
 
 
 def language_name(code: str) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 from jinja2.utils import htmlsafe_json_dumps
 
-from figures import PANELS, RunTables
+from figures import FIGURES, PANELS, RunTables
 from figures import _theme as theme
+from figures.report._tables import by_language
 
 MOST_ITEMS_BYTES = 2_000_000
 """How much of the file items may take."""
@@ -25,32 +26,50 @@ SYMBOLS = {
 }  # fmt: skip
 """matplotlib's markers in plotly's words, so that a method looks alike on paper and here."""
 
+ENDS = ("", "_lo", "_hi")
+AXES = ("transfer", "localization")
 PLANE = (
-    "method", "language", "transfer", "transfer_lo", "transfer_hi", "localization", "localization_lo",
-    "localization_hi", "n_universal", "n_cultural", "chance",
+    "method", "language", *(f"{start}{axis}{end}" for axis in AXES for start in ("", "d_") for end in ENDS),
+    "n_universal", "n_cultural", "chance",
 )  # fmt: skip
+LENS = ("layer", "language", "cue", *(f"{name}{end}" for name in ("local", "us", "lead") for end in ENDS))
+DIRECTIONS = ("layer", "language", *(f"cosine{end}" for end in (*ENDS, "_null_lo", "_null_hi")))
+ATTRIBUTION = (
+    "kind", "layer", "component", "head", "language", "contrast",
+    "estimate", "lo", "hi", "control", "control_lo", "control_hi",
+)  # fmt: skip
+DRAWN = {"lens": LENS, "directions": DIRECTIONS, "attribution": ATTRIBUTION}
+"""Tables that are drawn as they are: their columns."""
+
+CONTROLS = ("control", "draw", "metric", "language", "difference")
 
 
 def payload(run: RunTables) -> dict[str, Any]:
     """Everything that is drawn, of the tables that the run has."""
     plane = run.require("plane")
     plane = plane[~plane["method"].map(theme.of_seed)]
+    drawn = {name: _records(run.table(name), columns) for name, columns in DRAWN.items()}
     return {
         "looks": _looks(plane["method"].unique().tolist()),
-        "plane": records(plane, PLANE),
+        "plane": _records(plane, PLANE),
         "chosen": _chosen(run),
         "layers": _layers(run),
         "sweep": _sweep(run),
+        "controls": _records(run.table("controls"), CONTROLS),
         "items": items(run),
-    }
+        "words": words_by_language(run),
+        "numbers": by_language(run),
+    } | drawn
 
 
-def records(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows as JSON has them: missing values are null."""
-    return [
-        {str(name): _plain(value) for name, value in row.items()}
-        for row in table.filter(items=list(columns)).to_dict("records")
-    ]
+def words_by_language(run: RunTables) -> dict[str, dict[str, str]]:
+    """What the figures that show one language at a time say, for each."""
+    found: dict[str, dict[str, str]] = {}
+    for name, figure in FIGURES.items():
+        table = run.table(figure.needs[0]) if figure.by_language else None
+        if table is not None and len(table):
+            found[name] = {code: figure.says(run, code) for code in map(str, table["language"].unique())}
+    return found
 
 
 def as_json(value: Any) -> str:
@@ -59,25 +78,44 @@ def as_json(value: Any) -> str:
 
 
 def items(run: RunTables) -> dict[str, Any]:
-    """Items as a table: `rows` of [axis, language, item, question, right, us, [chosen, hit] per method].
+    """Items as a table: `rows` of [axis, language, item, question, right, us, [chosen, hit] per method, English
+    question, options].
 
-    A hit is 0, 1, or a share where options tie.
-
-    Where all would take more than MOST_ITEMS_BYTES, those whose answer some method changes come first, in the order of
-    the table, and then the others; `total` says how many there are.
+    A hit is 0, 1, or a share where options tie. Options are [text, role, [log-likelihood per method]], in nats; there
+    are none where the run's scores are not there. Where all would take more than MOST_ITEMS_BYTES, those whose answer
+    some method changes come first, in the order of the table, and then the others; `total` says how many there are.
     """
     table = run.table("items")
     if table is None or table.empty:
         return {"methods": [], "rows": [], "total": 0}
     table = table[~table["method"].map(theme.of_seed)]
     methods = list(dict.fromkeys(table["method"]))
+    options = _options(run, methods)
     asked: dict[tuple[str, ...], list[Any]] = {}
     for row in table.to_dict("records"):
         key = (str(row["axis"]), str(row["language"]), str(row["item"]))
-        item = asked.setdefault(key, [*key, row["question"], row["right"], row["us"], [None] * len(methods)])
-        item[6][methods.index(row["method"])] = [row["chosen"], float(row["hit"])]
+        if key not in asked:
+            texts = (row["question"], row["right"], row["us"])
+            asked[key] = [*key, *texts, [None] * len(methods), row.get("english", ""), options.get(key, [])]
+        asked[key][6][methods.index(row["method"])] = [row["chosen"], float(row["hit"])]
     rows = list(asked.values())
     return {"methods": methods, "rows": _cut(rows), "total": len(rows)}
+
+
+def _options(run: RunTables, methods: Sequence[str]) -> dict[tuple[str, ...], list[list[Any]]]:
+    """(axis, language, item) -> its options with the log-likelihood under each method, of uncued questions."""
+    found: dict[tuple[str, ...], dict[int, list[Any]]] = {}
+    for place, method in enumerate(methods):
+        scores = run.scores(method)
+        if scores is None:
+            continue
+        own = scores["own"] & (scores["option"] >= 0) & (scores["cue"] == "none")
+        columns = ("axis", "language", "item", "option", "text", "role", "logp")
+        for axis, language, item, option, text, role, logp in scores.loc[own, list(columns)].itertuples(index=False):
+            options = found.setdefault((str(axis), str(language), str(item)), {})
+            told = options.setdefault(int(option), [str(text), str(role), [None] * len(methods)])
+            told[2][place] = round(float(logp), 3)
+    return {key: list(options.values()) for key, options in found.items()}
 
 
 def changed(row: list[Any]) -> bool:
@@ -131,7 +169,7 @@ def _layers(run: RunTables) -> dict[str, Any]:
     table = run.table("layers")
     if table is None or table.empty:
         return {"panels": [], "rows": []}
-    ends = ("", "_lo", "_hi", "_control")
+    ends = (*ENDS, "_control")
     panels = []
     for panel in PANELS:
         curves = [
@@ -142,12 +180,20 @@ def _layers(run: RunTables) -> dict[str, Any]:
         if curves:
             panels.append([panel.label.replace("\n", " "), curves])
     columns = [f"{curve[0]}{end}" for _, curves in panels for curve in curves for end in ends]
-    return {"panels": panels, "rows": records(table, ["layer", "language", *columns])}
+    return {"panels": panels, "rows": _records(table, ["layer", "language", *columns])}
 
 
 def _sweep(run: RunTables) -> list[dict[str, Any]]:
     table = run.table("sweep")
-    return [] if table is None else records(table, list(table.columns))
+    return _records(table, [] if table is None else list(table.columns))
+
+
+def _records(table: pd.DataFrame | None, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows as JSON has them, with those of the columns that the table has: missing values are null."""
+    if table is None:
+        return []
+    rows = table.filter(items=list(columns)).to_dict("records")
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:

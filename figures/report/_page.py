@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from figures import FIGURES, MACRO, RunTables, replace_file
 from figures.report import _words as words
+from figures.report._cards import cards
 from figures.report._data import as_json, payload
 from figures.report._tables import tables
 
@@ -22,6 +23,9 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
 """Content security policy: nothing is fetched from anywhere."""
+
+SCRIPTS = ("core", "plane", "layers", "mechanism", "items", "start")
+"""Files in `scripts`, in the order in which they stand in the page."""
 
 SOURCES = ("model", "template", "data", "languages", "versions")
 """What of a manifest says how to repeat the run, beside its settings: nothing of the host, timings or files."""
@@ -61,6 +65,7 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
         cultural=first.get("cultural", ""),
         tables=tables(run),
         words=_described(run),
+        cards=cards(run, manifest.get("smallest_effects") or {}),
         sentences=words.sentences(plane, run.table("contrasts"), run.table("verdicts")),
         smallest=words.smallest_seen(manifest),
         findings=manifest.get("findings"),
@@ -73,15 +78,19 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
         data=data,
         json=as_json(data),
         plotly=get_plotlyjs(),
-        script=_file("report.js"),
+        script="".join(_file(f"scripts/{name}.js") for name in SCRIPTS),
     )
 
 
 def _described(run: RunTables) -> dict[str, str]:
     """What the figures show, in words, of each whose table has rows."""
-    names = ("plane", "sweep", "layers", "erasure", "ablations", "noise")
-    loaded = {name: run.table(name) for name in names}
-    return {name: FIGURES[name].says(run, MACRO) for name, table in loaded.items() if table is not None and len(table)}
+    names = ("plane", "sweep", "layers", "lens", "geometry", "erasure", "ablations", "noise")
+    found = {}
+    for name in names:
+        table = run.table(FIGURES[name].needs[0])
+        if table is not None and len(table) and set(FIGURES[name].columns) <= set(table):
+            found[name] = FIGURES[name].says(run, MACRO)
+    return found
 
 
 def _yaml(value: Mapping[str, Any]) -> str:

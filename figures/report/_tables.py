@@ -55,6 +55,9 @@ ESTIMATES: Mapping[str, Estimates] = {
         tuple(curve.column for panel in PANELS for curve in panel.curves),
         "Probes, alignment, directions and effects by layer",
     ),
+    "lens": Estimates(
+        ("layer", "cue"), ("local", "us", "lead"), "Which answer the logit lens puts first, on test"
+    ),
     "erasure": Estimates(
         ("method",),
         ("erasure", "knowledge_lost", "recoverable", "recoverable_wrong", "returned"),
@@ -82,9 +85,23 @@ def tables(run: RunTables) -> dict[str, Table | None]:
     return {name: None if table is None or table.empty else makers[name](table) for name, table in loaded.items()}
 
 
+def by_language(run: RunTables) -> dict[str, dict[str, list[list[str]]]]:
+    """Rows of the tables that charts show, for every language they can be drawn for."""
+    found: dict[str, dict[str, list[list[str]]]] = {}
+    for name in ("plane", "contrasts", "sweep", "layers", "lens"):
+        table = run.table(name)
+        if table is None:
+            continue
+        for language, rows in table.groupby("language", sort=False):
+            of_one = rows.assign(language=MACRO)
+            made = _of(name, of_one, "") if name in TABLES else _estimates(of_one, ESTIMATES[name])
+            found.setdefault(name, {})[str(language)] = made.rows
+    return found
+
+
 def plane_table(plane: pd.DataFrame) -> Table:
     """Macro rows: levels and changes with intervals."""
-    return _of("plane", plane, "Every method, mean over languages, with 95% intervals")
+    return _of("plane", plane, "Every method, with 95% intervals")
 
 
 def contrast_table(contrasts: pd.DataFrame) -> Table:

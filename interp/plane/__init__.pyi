@@ -16,6 +16,5 @@ from ._fronts import front_table as front_table
 from ._fronts import pareto as pareto
 from ._outcomes import TASK as TASK
 from ._outcomes import outcomes as outcomes
-from ._verdicts import direction as direction
 from ._verdicts import macro_sentences as macro_sentences
 from ._verdicts import verdict_table as verdict_table

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from figures import Row, difference, language_name, listed, named_p, other_way, shown_p
+from figures import Row, difference, direction, language_name, listed, named_p, other_way, shown_p
 from interp.names import BASE, MACRO
-
-LEVEL = 0.05
-"""Holm's p has to be below it, where a contrast has one."""
 
 DRAWS = 20
 """So many draws of a control have to be beaten, where one has many."""
@@ -103,17 +100,6 @@ CLAIMS = (
 )  # fmt: skip
 
 
-def direction(row: Row) -> int:
-    """1 if a contrast is clearly above 0, -1 if it is clearly below, else 0.
-
-    Clearly: the 95% interval lies on one side of 0 and, if several methods are compared, Holm's p is below LEVEL.
-    """
-    adjusted = row.get("p_holm")
-    if adjusted is not None and not pd.isna(adjusted) and adjusted >= LEVEL:
-        return 0
-    return int(row["lo"] > 0) - int(row["hi"] < 0)
-
-
 def verdict_table(
     contrasts: pd.DataFrame, controls: pd.DataFrame | None = None, headroom: Mapping[Effect, str] | None = None
 ) -> pd.DataFrame:
@@ -121,9 +107,9 @@ def verdict_table(
 
     `contrasts` has the columns of `contrasts.csv`, `controls` those of `controls.csv`; `headroom` gives the last
     sentence of each verdict. called: `transfer` or `localization` if every criterion holds; `shift of output` (EN) or
-    `unspecific gain` (LOC) if the metric rises but a criterion fails; `no clear gain` if it does not rise; `undecided`
-    if it rises, no criterion fails and one was not measured. estimate, lo, hi, p: of the metric against base, with
-    Holm's p.
+    `unspecific gain` (LOC) if the metric rises but a criterion fails; `undecided` if it rises, no criterion fails and
+    one was not measured; `loss` if it falls; `no clear gain` if it does neither. estimate, lo, hi, p: of the metric
+    against base, with Holm's p.
     """
     rows = []
     for claim in CLAIMS:
@@ -184,6 +170,7 @@ def _row(claim: Claim, effect: Row, judged: list[Judged], own: pd.DataFrame) -> 
         claim.otherwise: f"{rises}, but this does not count as {claim.name}: {listed(failing)}.",
         "undecided": f"{rises}. Whether this counts as {claim.name} is open: the run did not measure whether "
         f"{listed(unmeasured)}.",
+        "loss": f"{_where(language)}, {claim.label} lowers {claim.gain} ({change}).",
         "no clear gain": f"{_where(language)}, {claim.label} does not clearly raise {claim.gain} ({change}).",
     }[called]
     return {
@@ -195,7 +182,7 @@ def _row(claim: Claim, effect: Row, judged: list[Judged], own: pd.DataFrame) -> 
 
 def _called(claim: Claim, rises: int, failing: list[str], unmeasured: list[str]) -> str:
     if rises <= 0:
-        return "no clear gain"
+        return "loss" if rises < 0 else "no clear gain"
     if failing:
         return claim.otherwise
     return "undecided" if unmeasured else claim.name

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interp.plane import Cells, Resampling, direction, macro_sentences, outcomes, verdict_table
+from figures import direction
+from interp.plane import Cells, Resampling, macro_sentences, outcomes, verdict_table
 from interp.plane._verdicts import CLAIMS, COLUMNS
 from interp.study.score import control_table
 from interp.study.score._report import CRITERIA
@@ -109,13 +110,13 @@ def test_languages_are_judged_apart_and_a_mean_names_those_that_go_the_other_way
     rows += [one | {"language": "es", "lo": 0.2, "estimate": 0.3, "hi": 0.4} for one in rows]
     rows += [one | {"language": "zh", "lo": -0.37, "estimate": -0.269, "hi": -0.1} for one in rows[:3]]
     table = verdict_table(pd.DataFrame(rows))
-    assert table["called"].tolist() == ["localization", "localization", "no clear gain"]
+    assert table["called"].tolist() == ["localization", "localization", "loss"]
     assert tuple(table.columns) == COLUMNS
     [macro] = macro_sentences(table)
     assert "; the other way in Chinese -0.269 [-0.370, -0.100])" in macro
     assert "Spanish" not in macro
     assert "the other way" not in called(rows, "zh")[1]
-    assert called(rows, "zh")[1].startswith("In Chinese, LOC-steering does not clearly raise localization (-0.269 [")
+    assert called(rows, "zh")[1].startswith("In Chinese, LOC-steering lowers localization (-0.269 [")
 
 
 def test_a_run_measures_what_the_verdicts_ask_for() -> None:

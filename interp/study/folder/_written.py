@@ -68,7 +68,8 @@ class Outcomes:
         """Keep the outcomes of a table, and of a method's its items."""
         self.parts.append(self.of(name, scores))
         if self._questions is not None and not is_control(name):
-            self._items.append(item_rows(scores, self._study.config.normalisation, self._questions))
+            rows = item_rows(scores, self._study.config.normalisation, self._questions)
+            self._items.append(rows.assign(english=english_questions(self._study, rows)))
 
     def write_items(self) -> None:
         """Write `items.parquet`, the rows of every method that was added."""
@@ -106,6 +107,13 @@ def questions_of(tasks: Mapping[str, list[Task]]) -> dict[tuple[str, str, str], 
         for task in own
         if task.cue == "none"
     }
+
+
+def english_questions(study: Study, items: pd.DataFrame) -> list[str]:
+    """How each item (`axis`, `item`) is asked in English; empty where the dataset does not ask it in English."""
+    asked = {("universal", item.key): item.question("en") for item in study.universal.items if "en" in item.questions}
+    asked |= {("cultural", item.key): item.questions.get("en", "") for item in study.cultural.items}
+    return [asked.get(key, "") for key in zip(items["axis"], items["item"], strict=True)]
 
 
 def item_rows(scores: pd.DataFrame, normalisation: str, questions: Questions) -> pd.DataFrame:

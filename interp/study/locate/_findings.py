@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from figures import difference, estimate, named_p, number, other_way, p_equals
+from figures import difference, direction, estimate, named_p, number, other_way, p_equals
 from interp.names import BASE, MACRO
-from interp.plane import direction
 from interp.study.locate._locate import Located
 from probes import Onset, Separation, resample
 

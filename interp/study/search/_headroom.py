@@ -139,9 +139,10 @@ def _note(row: Row) -> str:
     gain = number(row, "headroom", signed=True)
     if pd.isna(row["recovered"]):
         return f"No headroom is shown: when asked {where}, the unsteered model gains {gain}."
+    share = number(row, "recovered") if row["gain"] > 0 else "nothing"
     return (
-        f"The headroom (what the unsteered model gains when asked {where}) is {gain}, and steering recovers "
-        f"{number(row, 'recovered')} of it."
+        f"The headroom (what the unsteered model gains when asked {where}) is {gain}, and steering recovers {share} "
+        "of it."
     )
 
 

@@ -48,11 +48,17 @@ def spoiled(folder: Path) -> Path:
     """The run with texts that would be obeyed if they were not escaped, and a question in Persian."""
     items = pd.read_parquet(folder / "items.parquet")
     first = items["item"] == items["item"].iloc[0]
-    items.loc[first, ["question", "chosen", "right"]] = EVIL
+    items.loc[first, ["question", "chosen", "right", "english"]] = EVIL
     second = items["item"] == items.loc[~first, "item"].iloc[0]
     items.loc[second, ["question", "language"]] = [PERSIAN, "fa"]
     other = Path(shutil.copytree(folder, folder.parent / "spoiled"))
     items.to_parquet(other / "items.parquet", index=False)
+    for method in items["method"].unique():
+        path = other / "scores" / f"{method}.parquet"
+        scores = pd.read_parquet(path)
+        scores.loc[(scores["item"] == items["item"].iloc[0]) & (scores["option"] == 0), "text"] = EVIL
+        scores.to_parquet(path, index=False)
+    attributed().to_csv(other / "attribution.csv", index=False)
     plane = pd.read_csv(other / "plane.csv").assign(model=EVIL)
     plane.to_csv(other / "plane.csv", index=False)
     manifest = json.loads((other / "manifest.json").read_text())
@@ -61,6 +67,21 @@ def spoiled(folder: Path) -> Path:
     (other / "manifest.json").write_text(json.dumps(manifest))
     (other / "report.html").write_text(report_html(RunTables.of(other), manifest))
     return other
+
+
+def attributed() -> pd.DataFrame:
+    """A small `attribution.csv`, which the run does without."""
+    rows = [
+        {"kind": kind, "layer": layer, "component": component, "head": head, "contrast": contrast, "language": "el",
+         "estimate": 0.1 * layer - 0.05, "estimate_lo": -0.2, "estimate_hi": 0.3, "control": 0.01}
+        for layer in range(4)
+        for kind, component, head, contrast in (
+            ("direct", "attention", None, "right - wrong"), ("direct", "mlp", None, "right - wrong"),
+            ("direct", "attention", None, "local - reference"), ("direct", "mlp", None, "local - reference"),
+            ("cue", "head", 0, "local - reference"), ("cue", "head", 1, "local - reference"),
+        )
+    ]  # fmt: skip
+    return pd.DataFrame(rows).rename(columns={"estimate_lo": "lo", "estimate_hi": "hi"})
 
 
 def embedded(page: str) -> dict[str, Any]:
@@ -224,6 +245,9 @@ def shown(browser: Any, spoiled: Path) -> Iterator[Any]:
     assert problems == []
 
 
+CHARTS = ("plane", "forest", "controls", "sweep", "layers", "lens", "geometry", "attribution", "heads")
+
+
 def draw(page: Any, name: str) -> None:
     """Scroll to a chart, which is drawn only then."""
     page.locator(f"#chart-{name}").scroll_into_view_if_needed()
@@ -231,20 +255,30 @@ def draw(page: Any, name: str) -> None:
 
 
 def test_a_browser_draws_every_chart_without_an_error(shown: Any) -> None:
-    for name in ("plane", "sweep", "layers"):
+    for name in CHARTS:
         draw(shown, name)
     shown.wait_for_timeout(300)
     plane = pd.DataFrame(shown.evaluate("JSON.parse(document.getElementById('data').textContent).plane"))
     macro = plane[plane["language"] == "macro"]
+    assert shown.locator("#chart-plane .scatterlayer .points path").count() == len(macro) - 1  # base is the origin
+    shown.check("#plane-levels")
     assert shown.locator("#chart-plane .scatterlayer .points path").count() == len(macro)
+    assert shown.locator("#chart-forest .scatterlayer .points path").count() == 2 * 2  # both axes: el and the mean
     assert shown.locator("#chart-sweep .hm image").count() == 2
     assert shown.locator("#chart-layers .scatterlayer .js-line").count() > 8
+    assert shown.locator("#chart-attribution .barlayer .point path").count() > 8
+    heights = shown.evaluate(
+        "[...document.querySelectorAll('.chart')].map((one) => [one.clientHeight, one.querySelector('svg').clientHeight])"
+    )
+    assert all(drawn <= room + 2 for room, drawn in heights), heights  # nothing of a chart is cut
     assert shown.title().startswith("</script><script>document.title")
 
 
 def test_languages_and_methods_are_chosen(shown: Any) -> None:
     draw(shown, "plane")
-    shown.select_option("#plane-language", "el")
+    draw(shown, "sweep")
+    shown.check("#plane-levels")
+    shown.select_option("#choice-language", "el")
     x = shown.evaluate("document.getElementById('chart-plane').data.find((one) => one.customdata[0] === 'base').x[0]")
     rows = shown.evaluate("JSON.parse(document.getElementById('data').textContent).plane")
     assert x == next(row["transfer"] for row in rows if row["method"] == "base" and row["language"] == "el")
@@ -252,16 +286,95 @@ def test_languages_and_methods_are_chosen(shown: Any) -> None:
     drawn = shown.evaluate("document.getElementById('chart-plane').data.map((one) => one.customdata[0])")
     assert "surgical" in drawn
     assert "random" not in drawn
-    shown.evaluate("document.getElementById('chart-plane').emit('plotly_click', {points: [{customdata: 'surgical'}]})")
+    click = "document.getElementById('chart-plane').emit('plotly_click', {points: [{customdata: '%s'}]})"
+    shown.evaluate(click % "loc")
+    assert shown.locator("#choice-method").input_value() == shown.locator("#sweep-method").input_value() == "loc"
+    assert shown.locator("#chosen tbody tr").count() == 1
+    shown.evaluate(click % "surgical")
     assert shown.locator("#chosen tbody tr").count() == 2
-    assert shown.locator("#plane-method").input_value() == "surgical"
+    assert shown.locator("#choice-method").input_value() == "surgical"
+
+
+def test_one_choice_drives_captions_numbers_and_items_and_stands_in_the_address(shown: Any) -> None:
+    for name in CHARTS:
+        draw(shown, name)
+    assert "mean over languages" in shown.locator("#chart-sweep").get_attribute("aria-label")
+    shown.select_option("#choice-language", "el")
+    shown.select_option("#choice-method", "loc")
+    for name in ("plane", "sweep", "layers", "lens", "controls", "attribution"):
+        assert "Greek" in shown.locator(f"#chart-{name}").get_attribute("aria-label"), name
+    assert "LOC-steering" in shown.locator("#chart-forest").get_attribute("aria-label")
+    assert "Greek" in shown.locator("#numbers-plane caption").inner_text(timeout=1000) or (
+        "Greek" in shown.locator("#numbers-plane caption").text_content()
+    )
+    numbers = shown.evaluate("JSON.parse(document.getElementById('data').textContent).numbers.plane.el")
+    cells = shown.locator("#numbers-plane tbody tr").first.locator("th, td").all_text_contents()
+    assert cells == numbers[0]
+    assert "Greek (el), under LOC-steering" in shown.locator("#items-count").inner_text()
+    assert shown.evaluate("location.hash") == "#lang=el&method=loc"
+    address = shown.url
+    shown.goto("about:blank")
+    shown.goto(address)
+    assert shown.locator("#choice-language").input_value() == "el"
+    assert shown.locator("#choice-method").input_value() == "loc"
+
+
+def test_an_item_opens_with_its_english_twin_its_options_and_a_link(shown: Any, spoiled: Path) -> None:
+    shown.select_option("#choice-method", "loc")
+    asked = shown.locator("#items-table button.open").nth(3)
+    key = asked.get_attribute("data-item")
+    asked.press("Enter")
+    opened = shown.locator("#items-table .drawer")
+    assert opened.count() == 1
+    assert shown.locator("#items-table button.open").nth(3).get_attribute("aria-expanded") == "true"
+    axis, language, item = key.split("|")
+    items = pd.read_parquet(spoiled / "items.parquet").query("item == @item and language == @language")
+    assert f"In English: {items['english'].iloc[0]}" in opened.inner_text()
+    for method, column in (("base", 2), ("loc", 3)):
+        scores = pd.read_parquet(spoiled / "scores" / f"{method}.parquet")
+        own = scores["own"] & (scores["cue"] == "none") & (scores["axis"] == axis) & (scores["item"] == item)
+        expected = scores[own & (scores["language"] == language) & (scores["option"] >= 0)]
+        told = opened.locator("tbody tr").evaluate_all(f"(rows) => rows.map((row) => row.cells[{column}].textContent)")
+        assert [float(text) for text in told] == pytest.approx(expected["logp"].round(2).tolist(), abs=0.011)
+    assert "after block" in opened.inner_text()
+    address = shown.url
+    shown.goto("about:blank")
+    shown.goto(address)
+    assert shown.locator("#items-table .drawer").count() == 1
+    shown.locator("#items-table button.open[aria-expanded=true]").press("Enter")
+    assert shown.locator("#items-table .drawer").count() == 0
+
+
+def test_items_are_sorted_by_any_column(shown: Any) -> None:
+    shown.click("#items-table thead button[data-column=after]")
+    marks = shown.locator("#items-table tbody td:nth-child(5) span:first-child")
+    first = marks.evaluate_all("(spans) => spans.map((span) => span.className)")
+    assert first[0] == "wrong"
+    shown.click("#items-table thead button[data-column=after]")
+    assert marks.first.get_attribute("class") == "right"
+    assert shown.locator("#items-table thead th").nth(4).get_attribute("aria-sort") == "descending"
+
+
+def test_paper_gets_every_chart_whole(shown: Any) -> None:
+    shown.emulate_media(media="print")
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    shown.wait_for_timeout(500)
+    sizes = shown.evaluate(
+        "[...document.querySelectorAll('.chart')].map((one) => [one.id, one.querySelector('svg')?.clientWidth ?? 0])"
+    )
+    assert [name.removeprefix("chart-") for name, _ in sizes] == list(CHARTS)
+    assert all(300 < width <= 700 for _, width in sizes), sizes
+    shown.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert shown.evaluate("document.documentElement.dataset.theme ?? null") is None
 
 
 def test_the_filter_finds_texts_which_stay_texts(shown: Any, spoiled: Path) -> None:
     total = int(shown.locator("#items-count").inner_text().split()[0])
     shown.fill("#items-text", "<img src=x")
     assert int(shown.locator("#items-count").inner_text().split()[0]) == 1
-    assert shown.locator("#items-table tbody th span").first.inner_text() == EVIL
+    assert shown.locator("#items-table tbody th button").first.inner_text() == EVIL
+    shown.locator("#items-table tbody th button").first.click()
+    assert EVIL in shown.locator("#items-table .drawer").inner_text()
     assert shown.locator("#items-table img").count() == 0
     shown.fill("#items-text", "")
     shown.select_option("#items-change", "changed")
@@ -270,26 +383,28 @@ def test_the_filter_finds_texts_which_stay_texts(shown: Any, spoiled: Path) -> N
     changed = sum(row[6][0][0] != row[6][place][0] for row in data["rows"])
     assert int(shown.locator("#items-count").inner_text().split()[0]) == changed < total
     shown.select_option("#items-change", "")
-    shown.select_option("#items-language", "fa")
+    shown.fill("#items-text", PERSIAN)
     question = shown.locator("#items-table tbody th").first
-    assert question.locator("span").first.inner_text() == PERSIAN
+    assert question.locator("button").inner_text() == PERSIAN
     assert question.evaluate("(cell) => getComputedStyle(cell).direction") == "rtl"
-    assert question.locator("span").first.get_attribute("lang") == "fa"
+    assert question.locator("button").get_attribute("lang") == "fa"
 
 
 def test_the_keyboard_reaches_every_control_and_pictures_have_words(shown: Any) -> None:
     draw(shown, "plane")
-    wanted = shown.evaluate(
-        "[...document.querySelectorAll('select, input, button:not(:disabled)')].map((one) => one.id)"
-    )
+    shown.fill("#items-text", PERSIAN)
+    name = "(one) => one.id || one.dataset.method || one.dataset.column || one.dataset.item"
+    wanted = shown.evaluate(f"[...document.querySelectorAll('select, input, button:not(:disabled)')].map({name})")
     reached: set[str] = set()
-    for _ in range(80):
+    for _ in range(120):
         shown.keyboard.press("Tab")
-        reached.add(shown.evaluate("document.activeElement.id"))
+        reached.add(shown.evaluate(f"({name})(document.activeElement)"))
     assert set(wanted) <= reached
-    for name in ("plane", "sweep", "layers"):
+    for name in CHARTS:
+        draw(shown, name)
+    for name in ("plane", "forest", "controls", "sweep", "layers", "lens", "geometry"):
         label = shown.locator(f"#chart-{name}").get_attribute("aria-label")
-        assert re.search(r"\d\.\d\d\d", label)
+        assert re.search(r"\d\.\d\d", label)
     assert shown.evaluate("[...document.querySelectorAll('select, input')].every((one) => one.labels.length === 1)")
     levels = shown.evaluate("[...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))")
     assert levels[0] == 1

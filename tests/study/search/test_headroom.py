@@ -304,8 +304,8 @@ def test_a_run_has_the_planes_numbers_and_the_report_begins_with_them(counted_ru
     )
     shares.to_csv(folder / "recovered.csv", index=False)
     page = report_html(RunTables.of(folder), manifest | {"headroom": [*headroom_lines(table), "<b>no tag</b>"]})
-    assert page.index('<section id="headroom"') < page.index('<section id="summary"')
-    section = page[page.index('<section id="headroom"') : page.index('<section id="summary"')]
+    assert page.index('<section id="plane"') < page.index('<section id="headroom"')
+    section = page[page.index('<section id="headroom"') : page.index('<section id="contrasts"')]
     assert "What there is to gain" in section
     assert f"a difference of {row['headroom_transfer']:+.3f}" in section
     assert "&lt;b&gt;no tag&lt;/b&gt;" in section

@@ -1,0 +1,171 @@
+"""Verdict cards: for EN, LOC and Surgical Steering what was found, how sure it is, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from figures import MACRO, Row, RunTables, difference, direction, language_name, listed, named_p, number
+from figures import _theme as theme
+
+AXES = ("transfer", "localization")
+OWN_AXIS = {"en": "transfer", "loc": "localization"}
+"""The axis that a vector is meant to raise."""
+
+OTHER_READINGS = {"loc": ("loc_contrast", "loc_language"), "surgical": ("surgical_language",)}
+
+WORKS, MIXED, HARMFUL, BOTH = "works", "mixed", "harmful", "both rise"
+SHIFT, UNSPECIFIC = "shift of output", "unspecific gain"
+LITTLE, UNSEEN, UNTOLD = "little headroom", "no gain large enough to see", "can't tell with this design"
+NEXT = {
+    WORKS: "Check that it holds under other normalisations and against every random draw, then export the plan.",
+    BOTH: "See which of the two vectors does what (interp ablate), then export the plan.",
+    f"{SHIFT} only": "Read which criterion fails below: accuracy rose, but not because facts came across.",
+    UNSPECIFIC: "Read which criterion fails below: something other than the culture raised localization.",
+    MIXED: "Choose a language above: it works in some and harms in others, so layers may have to differ.",
+    HARMFUL: "Look at the chosen layers and strengths; a limit on damage (--max-loss) or weaker --strengths may help.",
+    LITTLE: "Use a model or languages that leave more to gain: the unsteered model is hardly better when asked well.",
+    UNSEEN: "A larger design would only find effects too small to matter here; try another vector or another model.",
+    UNTOLD: "Use a larger --design or more items: the interval holds both no effect and one worth having.",
+}
+
+
+class Card(NamedTuple):
+    """A verdict. tone: `good`, `bad` or `open`; effects and notes: sentences; step: what to do next, may be empty."""
+
+    method: str
+    title: str
+    verdict: str
+    tone: str
+    effects: tuple[str, ...]
+    notes: tuple[str, ...]
+    step: str
+
+
+def cards(run: RunTables, smallest: Mapping[str, float]) -> list[Card]:
+    """A card for each of EN, LOC and Surgical Steering that the run compared with base.
+
+    smallest: per axis, the smallest change that the design finds with 80% power.
+    """
+    contrasts = run.table("contrasts")
+    if contrasts is None:
+        return []
+    found = []
+    for method in ("en", "loc", "surgical"):
+        effects = {axis: _against_base(contrasts, method, axis) for axis in AXES}
+        if all(rows for rows in effects.values()):
+            found.append(_card(run, method, effects, smallest))
+    return found
+
+
+def _card(run: RunTables, method: str, effects: Mapping[str, Mapping[str, Row]], smallest: Mapping[str, float]) -> Card:
+    if method in OWN_AXIS:
+        axis = OWN_AXIS[method]
+        verdict = _single(run, method, axis, effects[axis], smallest)
+        axes = (axis, *(other for other in AXES if other != axis))
+    else:
+        verdict, axes = _both(effects), AXES
+    notes = [note for axis in axes for note in (_by_language(axis, effects[axis]),) if note]
+    if method in OWN_AXIS:
+        notes.append(_headroom(run, method, axes[0]))
+    contrasts = run.require("contrasts")
+    for other in OTHER_READINGS.get(method, ()):
+        changes = [
+            f"{axis} {difference(rows[MACRO])}" for axis in axes if (rows := _against_base(contrasts, other, axis))
+        ]
+        if changes:
+            notes.append(f"{_title(other)}: {listed(changes)}.")
+    tone = "good" if verdict in (WORKS, BOTH) else "bad" if verdict == HARMFUL else "open"
+    told = tuple(f"{axis} {difference(effects[axis][MACRO])}, {named_p(effects[axis][MACRO])}" for axis in axes)
+    return Card(method, _title(method), verdict, tone, told, tuple(filter(None, notes)), NEXT.get(verdict, ""))
+
+
+def _against_base(contrasts: pd.DataFrame, method: str, axis: str) -> dict[str, Row]:
+    """Language -> the change from base; empty without a measured mean."""
+    own = (contrasts["method"] == method) & (contrasts["metric"] == axis) & (contrasts["against"] == "base")
+    rows = {str(row["language"]): row for row in contrasts[own].to_dict("records")}
+    return rows if MACRO in rows and not pd.isna(rows[MACRO]["lo"]) else {}
+
+
+def _single(run: RunTables, method: str, axis: str, rows: Mapping[str, Row], smallest: Mapping[str, float]) -> str:
+    """The verdict on a vector's own axis: of `verdicts.csv`, and where nothing rose, why that may be."""
+    verdicts = run.table("verdicts")
+    called = ""
+    if verdicts is not None:
+        own = verdicts[(verdicts["method"] == method) & (verdicts["language"] == MACRO) & (verdicts["metric"] == axis)]
+        called = str(own["called"].iloc[0]) if len(own) else ""
+    up, down = (_going(rows, way) for way in (1, -1))
+    if called == axis:
+        return MIXED if down else WORKS
+    if called in (SHIFT, UNSPECIFIC):
+        return f"{called} only" if called == SHIFT else called
+    if direction(rows[MACRO]) < 0:
+        return HARMFUL
+    if direction(rows[MACRO]) > 0:
+        return "rises; controls are missing"
+    if up and down:
+        return MIXED
+    headroom = _headroom_row(run)
+    if headroom and not headroom[f"headroom_{axis}_lo"] > 0:
+        return LITTLE
+    return UNSEEN if axis in smallest and rows[MACRO]["hi"] < smallest[axis] else UNTOLD
+
+
+def _both(effects: Mapping[str, Mapping[str, Row]]) -> str:
+    """What Surgical Steering does to the two axes."""
+    ways = {axis: direction(rows[MACRO]) for axis, rows in effects.items()}
+    rising, falling = ([axis for axis, way in ways.items() if way == sign] for sign in (1, -1))
+    reversed_in = any(_going(rows, -1) for axis, rows in effects.items() if ways[axis] > 0)
+    if len(rising) == 2:
+        return MIXED if reversed_in else BOTH
+    if rising and falling:
+        return f"{rising[0]} rises, {falling[0]} falls"
+    if rising:
+        return MIXED if reversed_in else f"{rising[0]} alone rises"
+    return HARMFUL if falling else UNTOLD
+
+
+def _going(rows: Mapping[str, Row], way: int) -> list[str]:
+    """Names of the languages that clearly go one way."""
+    return [
+        language_name(code)
+        for code, row in rows.items()
+        if code != MACRO and not pd.isna(row["lo"]) and direction(row) == way
+    ]
+
+
+def _by_language(axis: str, rows: Mapping[str, Row]) -> str:
+    """Which languages rise, fall, or stay unclear; empty where there is one language."""
+    if len(rows) < 3:
+        return ""
+    groups = {"up": _going(rows, 1), "down": _going(rows, -1), "unclear": _going(rows, 0)}
+    named = [f"{word} in {listed(names)}" for word, names in groups.items() if names]
+    return f"{axis.capitalize()}: {'; '.join(named)}."
+
+
+def _headroom_row(run: RunTables) -> Row | None:
+    table = run.table("headroom")
+    rows = [] if table is None else table[table["language"] == MACRO].to_dict("records")
+    return rows[0] if rows and not pd.isna(rows[0]["headroom_transfer_lo"]) else None
+
+
+def _headroom(run: RunTables, method: str, axis: str) -> str:
+    """What there was to gain and the share of it that was gained."""
+    row = _headroom_row(run)
+    if row is None:
+        return ""
+    text = f"Headroom for {axis} {number(row, f'headroom_{axis}', signed=True)}"
+    shares = run.table("recovered")
+    if shares is not None:
+        own = (shares["method"] == method) & (shares["metric"] == axis) & (shares["language"] == MACRO)
+        for share in shares[own].to_dict("records"):
+            if not pd.isna(share["recovered"]) and share["gain"] > 0:
+                text += f", of which {number(share, 'recovered')} was gained"
+    return f"{text}."
+
+
+def _title(method: str) -> str:
+    label = theme.label(method)
+    return label[:1].upper() + label[1:]

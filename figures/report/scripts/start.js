@@ -1,0 +1,73 @@
+
+// The choice bar, the address, the contents, light and dark, print
+const show = () => {
+  at("choice-language").value = state.lang;
+  at("choice-method").value = state.method;
+};
+followers.unshift(show);
+fill(at("choice-language"), languages.map((code) => [code, languageName(code)]));
+fill(at("choice-method"), methods.map((method) => [method, label(method)]));
+at("choice-language").addEventListener("change", (event) => choose({ lang: event.target.value }));
+at("choice-method").addEventListener("change", (event) => choose({ method: event.target.value }));
+for (const link of document.querySelectorAll("[data-method]:not(tr)")) {
+  link.addEventListener("click", () => choose({ method: link.dataset.method }));
+}
+
+const goTo = (section) => {
+  const place = section && document.getElementById(section);
+  if (place) place.scrollIntoView();
+};
+for (const title of document.querySelectorAll("section > h2")) {
+  const link = make("a", title.textContent);
+  const section = title.parentElement.id;
+  link.href = `#at=${section}`;
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    toAddress(section);
+    goTo(section);
+    title.tabIndex = -1;
+    title.focus({ preventScroll: true });
+  });
+  document.querySelector("nav").append(link);
+}
+const arrive = () => {
+  const section = fromAddress();
+  drawItems.seek = true;
+  for (const follow of followers) follow();
+  goTo(section || (state.item && "items"));
+};
+addEventListener("hashchange", arrive);
+
+const toggle = at("theme");
+const sayTheme = () => {
+  toggle.textContent = dark() ? "Light" : "Dark";
+  toggle.setAttribute("aria-pressed", String(dark()));
+};
+toggle.addEventListener("click", () => {
+  root.dataset.theme = dark() ? "light" : "dark";
+  sayTheme();
+  again();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { sayTheme(); again(); });
+
+// On paper: light, every chart drawn and as wide as the page
+let screenTheme;
+addEventListener("beforeprint", () => {
+  screenTheme = root.dataset.theme;
+  root.dataset.theme = "light";
+  for (const drawing of drawers) {
+    drawing.place.style.width = "660px";
+    drawing.seen = true;
+    drawing.render();
+  }
+});
+addEventListener("afterprint", () => {
+  if (screenTheme) root.dataset.theme = screenTheme;
+  else delete root.dataset.theme;
+  for (const drawing of drawers) {
+    drawing.place.style.width = "";
+    drawing.render();
+  }
+});
+sayTheme();
+arrive();
