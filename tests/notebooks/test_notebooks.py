@@ -71,3 +71,27 @@ def test_a_notebook_runs_and_says_what_is_stored(path: Path, tmp_path: Path) -> 
         assert NUMBER.sub("", said) == NUMBER.sub("", told)
         numbers = [[float(number) for number in NUMBER.findall(text)] for text in (said, told)]
         assert numbers[0] == pytest.approx(numbers[1], abs=0.011)
+
+
+CLICKS = """
+said = []
+for widget, value in ((method, "none"), (part, "MLP 0"), (code, "ko"), (kind, "fact"), (method, "en")):
+    widget.value = value
+    said.append(compare(kind.value, code.value, number.value, method.value, part.value))
+questions = [question for question, _, _ in said]
+assert questions[0] == questions[1] != questions[2] != questions[3]
+assert (said[0][1]["before"] == said[0][1]["after"]).all()
+assert (said[1][1]["before"] != said[1][1]["after"]).any()
+print(len(shown.outputs) or "shown by the page")
+"""
+
+
+@pytest.mark.notebooks
+def test_widgets_answer_when_they_are_clicked(tmp_path: Path) -> None:
+    """A plan of `none` changes nothing, and removing a part does; every widget changes what is compared."""
+    notebook = nbformat.read(NOTEBOOKS[2], as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(CLICKS))
+    nbformat.write(notebook, tmp_path / "clicked.ipynb")
+    done = executor().execute(tmp_path / "clicked.ipynb", tmp_path)
+    assert not [output for output in done.cells[-1].outputs if output.output_type == "error"]
+    assert printed(done.cells[-1])
