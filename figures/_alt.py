@@ -21,6 +21,18 @@ def plane(table: pd.DataFrame, language: str) -> str:
     return f"Transfer and localization, {_of(language)}: {'; '.join(parts)}."
 
 
+def changes(table: pd.DataFrame, language: str) -> str:
+    """How far every method moved from base."""
+    rows = table[(table["language"] == language) & ~table["method"].map(theme.is_control)]
+    rows = rows[~rows["method"].map(theme.of_seed) & (rows["method"] != "base")]
+    parts = [
+        f"{theme.label(row['method'])} {number(row, 'd_transfer', signed=True)} and "
+        f"{number(row, 'd_localization', signed=True)}"
+        for row in rows.to_dict("records")
+    ]
+    return f"Changes of transfer and localization from base, {_of(language)}: {'; '.join(parts)}."
+
+
 def plane_by_language(table: pd.DataFrame) -> str:
     """Where base and Surgical Steering land in each language."""
     parts: list[str] = []

@@ -47,6 +47,7 @@ def geometry(table: pd.DataFrame, layers: pd.DataFrame | None = None) -> Figure:
         for axes in grid[-1]:
             theme.layer_axis(axes)
         figure.align_ylabels(grid)
+        theme.letters(axes for axes in panels if axes.get_visible())
         theme.freeze(figure)
     return figure
 

@@ -76,6 +76,7 @@ def layers(
     *,
     chosen: Mapping[str, int] | None = None,
     onsets: pd.DataFrame | None = None,
+    directions: pd.DataFrame | None = None,
     language: str = MACRO,
 ) -> Figure:
     """Draw the curves of one language, or of the macro-average, in stacked panels that share the layer axis.
@@ -84,7 +85,8 @@ def layers(
     `PANELS`; each may have `_lo`, `_hi` and `_control`. What is absent, or nowhere measured, is not drawn. `chosen`
     maps a vector's name (`en`, `loc`) to its layer, marked in every panel. onsets: rows of `onsets.csv`, of which that
     of the language gives the layers where universal and cultural signals set in: a bar below the first panel's curves
-    over the interval, with a mark at the estimate; an onset that was not found has none. Raises ValueError for missing
+    over the interval, with a mark at the estimate; an onset that was not found has none. directions: rows of
+    `directions.csv`, whose grey band says where the cosine of random directions lies. Raises ValueError for missing
     columns, an empty table, an unknown language, more than one row of a layer, no metric, or a chosen layer not in the
     table.
     """
@@ -105,6 +107,8 @@ def layers(
         grid = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights).ravel()
         for i, (axes, (panel, curves)) in enumerate(zip(grid, panels, strict=True)):
             _draw(axes, panel, curves, rows)
+            if directions is not None and any(curve.column == "cos_en_loc" for curve in curves):
+                _chance(axes, directions, language)
             _mark(axes, chosen, gid=f"panel{i}")
         _name_marks(grid[-1], chosen, rows)
         if onsets is not None and {"language", *ONSETS} <= set(onsets):
@@ -114,6 +118,7 @@ def layers(
         margin = max(0.4, 0.025 * (last - first))
         grid[-1].set_xlim(first - margin, last + margin)
         figure.align_ylabels(grid)
+        theme.letters(grid)
         theme.freeze(figure)
     return figure
 
@@ -168,6 +173,16 @@ def _onsets(axes: Axes, rows: pd.DataFrame) -> None:
             color="#222222",
         )  # fmt: skip
     axes.set_ylim(low - len(onsets) * step, high)
+
+
+def _chance(axes: Axes, directions: pd.DataFrame, language: str) -> None:
+    """Where random directions lie: in the language, or as the mean of the languages' bands."""
+    own = directions[directions["language"] == language]
+    if language == MACRO or own.empty:
+        own = directions[directions["language"] != MACRO]
+    band = own.groupby("layer", as_index=False)[["cosine_null_lo", "cosine_null_hi"]].mean()
+    theme.band(axes, band, "cosine_null", theme.GREY, alpha=0.15, gid="cosine_null:band", label="random directions")
+    theme.legend_above(axes)
 
 
 def _mark(axes: Axes, chosen: Mapping[str, int], gid: str) -> None:

@@ -35,6 +35,7 @@ def lens(table: pd.DataFrame, *, language: str = MACRO) -> Figure:
             theme.few_ticks(axes, "y")
         theme.legend_above(grid[0], 2)
         theme.layer_axis(grid[-1])
+        theme.letters(grid)
         figure.align_ylabels(grid)
         theme.freeze(figure)
     return figure

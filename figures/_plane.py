@@ -34,6 +34,7 @@ def plane(
     language: str = MACRO,
     culture: str | None = None,
     methods: Sequence[str] | None = None,
+    changes: bool = False,
 ) -> Figure:
     """Draw the plane of one language, or of the macro-average: transfer to the right, localization upwards.
 
@@ -41,11 +42,14 @@ def plane(
     `_hi`, and `chance`; one row per method, among them `base`. Where there is `chance_effective`, it is localization's
     dotted line. `methods` picks methods; base is always drawn.
     Without it, rows of single training seeds, and EN and controls on top of trained models, are left out.
+    changes: draw changes from base, paired by item (`d_transfer`, `d_localization` with bounds), base being the origin;
+    intervals are then those of the differences, and usually shorter.
     `culture` picks one culture of a language that has several. Raises ValueError for missing columns, an empty
     table, an unknown language, culture or method, more than one row of a method, or a point that is not finite.
     """
     rows = _select(table, methods)
     rows = _pick(_pick(rows, "language", language), "culture", culture)
+    rows = _as_changes(rows) if changes else rows
     _check_points(rows, language)
     looks = theme.looks(rows["method"])
     with theme.style():
@@ -53,15 +57,24 @@ def plane(
         figure = theme.new_figure(theme.page().single, 3.0 + 0.14 * math.ceil((len(looks) + 3) / columns))
         axes = figure.subplots()
         _draw(axes, rows, looks, _limits(rows), name=language)
-        axes.set(xlabel="transfer (accuracy, universal items)", ylabel="localization (share right for own culture)")
+        if changes:
+            axes.set(xlabel="change of transfer (accuracy)", ylabel="change of localization (share)")
+            for line in (axes.axvline, axes.axhline):
+                line(0, color="#444444", lw=0.6, zorder=1)
+        else:
+            axes.set(xlabel="transfer (accuracy, universal items)", ylabel="localization (share right for own culture)")
         figure.legend(handles=_legend(looks, rows), loc="outside lower center", ncols=columns)
         theme.freeze(figure)
         _label(axes, rows, looks)
     return figure
 
 
-def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = None, columns: int = 4) -> Figure:
-    """Draw one small plane per language (per culture, where a language has several), all on the same axes.
+def plane_by_language(
+    table: pd.DataFrame, *, methods: Sequence[str] | None = None, columns: int = 4, shared: bool = False
+) -> Figure:
+    """Draw one small plane per language (per culture, where a language has several).
+
+    Each has axes of its own, so that a language's changes can be seen; shared: all have the same.
 
     Needs the columns of `plane`, and `culture` where a language has several. Leaves out the macro rows and languages
     without localization (English). Raises ValueError as `plane` does, and when no language is left.
@@ -84,10 +97,12 @@ def plane_by_language(table: pd.DataFrame, *, methods: Sequence[str] | None = No
         legend_columns = _legend_columns(looks, rows, 6 if columns > 2 else 3)
         height = min(width / columns, 1.8) * 0.95 * lines + 0.3 + 0.14 * math.ceil((len(looks) + 3) / legend_columns)
         figure = theme.new_figure(width, height)
-        grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        limits = _limits(rows)
+        grid = figure.subplots(lines, columns, sharex=shared, sharey=shared, squeeze=False).ravel()
+        together = _limits(rows)
         for axes, name, (_, panel) in zip(grid, names, panels, strict=False):
-            _draw(axes, panel, looks, limits, name=name, scale=0.8)
+            _draw(axes, panel, looks, together if shared else _limits(panel), name=name, scale=0.8)
+            theme.few_ticks(axes, "x")
+            theme.few_ticks(axes, "y")
             code, _, culture = name.partition("-")
             axes.set_title(f"{theme.own_name(code)} {culture}".rstrip(), loc="left", pad=2)
         for axes in grid[len(panels) :]:
@@ -125,6 +140,16 @@ def _select(table: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFrame:
 def _shadowed(methods: pd.Series) -> "pd.Series[bool]":
     """Rows on top of a trained model that a plane leaves out: controls, and EN alone."""
     return methods.map(lambda name: "+" in name and (theme.is_control(name) or name.endswith("+en"))).astype(bool)
+
+
+def _as_changes(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with changes from base in the place of levels; base is the origin, and there is no chance."""
+    ends = ("", "_lo", "_hi")
+    theme.require_columns(rows, [f"d_{axis}{end}" for axis in (X, Y) for end in ends], "plane")
+    moved = {
+        f"{axis}{end}": rows[f"d_{axis}{end}"].where(rows["method"] != BASE, 0.0) for axis in (X, Y) for end in ends
+    }
+    return rows.assign(**moved, chance=np.nan, chance_effective=np.nan)
 
 
 def _pick(rows: pd.DataFrame, column: str, value: str | None) -> pd.DataFrame:
@@ -245,7 +270,9 @@ def _legend_columns(looks: Mapping[str, Look], rows: pd.DataFrame, most: int) ->
 
 
 def _legend(looks: Mapping[str, Look], rows: pd.DataFrame) -> list[Artist]:
-    chances = sorted({f"{chance:.2f}" for axis in (X, Y) for chance in _chances(rows, axis)})
+    limits = dict(zip((X, Y), _limits(rows), strict=True))
+    drawn = [c for axis in (X, Y) for c in _chances(rows, axis) if limits[axis][0] <= c <= limits[axis][1]]
+    chances = sorted({f"{chance:.2f}" for chance in drawn})
     ordered = sorted(looks.values(), key=lambda look: look.control)
     handles: list[Artist] = [_marker(look, [], []) for look in ordered]
     handles.append(Line2D([], [], color="#444444", lw=0.6, ls=(0, (6, 2)), label="Pareto front"))

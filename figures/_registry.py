@@ -57,12 +57,24 @@ FIGURES: Mapping[str, Drawing] = {
         lambda run, language: alt.plane(run.require("plane"), language),
         by_language=True,
     ),
+    "changes": Drawing(
+        ("plane",),
+        "Changes of transfer and localization from base on test, paired by question, with 95% intervals",
+        lambda run, language: plane(run.require("plane"), language=language, changes=True),
+        lambda run, language: alt.changes(run.require("plane"), language),
+        by_language=True,
+        columns=("d_transfer", "d_localization"),
+    ),
     "plane_by_language": _of_table("plane", "The plane of each language", plane_by_language, alt.plane_by_language),
     "layers": Drawing(
         ("layers",),
         "Probes, alignment, directions and the effect of steering, layer by layer, on test",
         lambda run, language: layers(
-            run.require("layers"), chosen=usual_layers(run), onsets=run.table("onsets"), language=language
+            run.require("layers"),
+            chosen=usual_layers(run),
+            onsets=run.table("onsets"),
+            directions=_with_chance(run),
+            language=language,
         ),
         lambda run, language: alt.layers(run.require("layers"), language),
         by_language=True,
@@ -109,6 +121,12 @@ FIGURES: Mapping[str, Drawing] = {
         lambda table: alt.noise(_of_mean(table)),
     ),
 }
+
+
+def _with_chance(run: RunTables) -> pd.DataFrame | None:
+    """The directions table, where it says what chance gives."""
+    table = run.table("directions")
+    return table if table is not None and set(GEOMETRY) <= set(table) else None
 
 
 def usual_layers(run: RunTables) -> dict[str, int]:

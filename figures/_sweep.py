@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from figures import _theme as theme
 from figures._wording import MACRO, Row
@@ -53,7 +54,9 @@ def sweep(table: pd.DataFrame, *, language: str = MACRO) -> Figure:
         for axes in grid[-1]:
             axes.set_xlabel("layer")
         bar = figure.colorbar(mesh, ax=grid.ravel().tolist(), fraction=0.03, pad=0.01, aspect=25)
-        bar.set_label("change from base")
+        bar.set_label("change from base (percentage points)")
+        bar.formatter = FuncFormatter(lambda value, _: f"{100 * value:+.3g}")
+        theme.letters(grid.ravel())
         theme.freeze(figure)
     return figure
 
@@ -74,7 +77,7 @@ def _heat(axes: Axes, rows: pd.DataFrame, column: str, reach: float, *, say: boo
             axes.add_patch(theme.frame(x, y, gid, theme.BLACK))
             if row["language"] == MACRO:
                 axes.text(
-                    x + 0.93, y + 0.9, f"{row['chosen']:.0f}", ha="right", va="top", fontsize=4.5,
+                    x + 0.93, y + 0.9, f"{row['chosen']:.0f}", ha="right", va="top", fontsize=6,
                     color=theme.ink(_COLORS(0.5 + row[column] / reach / 2)),
                 )  # fmt: skip
     axes.set_xticks(*_ticks(layers))
@@ -102,7 +105,7 @@ def _say(axes: Axes, row: Row, column: str, x: int, y: int, reach: float) -> Non
     clear = row[f"{column}_lo"] > 0 or row[f"{column}_hi"] < 0
     text = f"{100 * value:+.0f}"
     axes.text(
-        x + 0.5, y + 0.5, "0" if text in ("+0", "-0") else text, ha="center", va="center", fontsize=5.5,
+        x + 0.5, y + 0.5, "0" if text in ("+0", "-0") else text, ha="center", va="center", fontsize=6,
         fontweight="bold" if clear else "normal", fontfamily="DejaVu Sans",
         color=theme.ink(_COLORS(0.5 + value / reach / 2)),
         gid=f"{row['method']}:{column}:{row['layer']}:{strength_label(row['strength'])}",

@@ -286,6 +286,15 @@ def legend_above(axes: Axes, columns: int = 3, spacing: float = 0.9) -> None:
     )  # fmt: skip
 
 
+def letters(panels: Iterable[Axes]) -> None:
+    """A bold letter beside the upper left corner of each panel, for captions to name."""
+    for letter, axes in zip("abcdefghijklmnop", panels, strict=False):
+        axes.annotate(
+            letter, (0, 1), (-4, 2), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
+            fontsize=8, fontweight="bold", gid=f"letter:{letter}",
+        )  # fmt: skip
+
+
 def freeze(figure: Figure) -> None:
     """Run the layout once and keep its result, so that every later drawing, in any format, has the same positions."""
     figure.draw_without_rendering()

@@ -63,12 +63,12 @@ def payload(run: RunTables) -> dict[str, Any]:
 
 
 def words_by_language(run: RunTables) -> dict[str, dict[str, str]]:
-    """What the figures that show one language at a time say, for each."""
+    """What the charts that no script puts into words say, for each language."""
     found: dict[str, dict[str, str]] = {}
-    for name, figure in FIGURES.items():
-        table = run.table(figure.needs[0]) if figure.by_language else None
+    for name in ("sweep", "layers", "lens"):
+        table = run.table(name)
         if table is not None and len(table):
-            found[name] = {code: figure.says(run, code) for code in map(str, table["language"].unique())}
+            found[name] = {code: FIGURES[name].says(run, code) for code in map(str, table["language"].unique())}
     return found
 
 

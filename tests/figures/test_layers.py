@@ -32,6 +32,11 @@ def make_table(depth: int = 8) -> pd.DataFrame:
     return table.sample(frac=1, random_state=0)
 
 
+def marks(figure: Figure) -> list[Annotation]:
+    """The names of chosen layers."""
+    return [each for each in figure.findobj(Annotation) if str(each.get_gid()).startswith("chosen-label")]
+
+
 def line(figure: Figure, gid: str) -> Line2D:
     (found,) = figure.findobj(lambda each: each.get_gid() == gid)
     assert isinstance(found, Line2D)
@@ -78,13 +83,29 @@ def test_chosen_layers_are_marked_in_every_panel_and_named_once(chosen: dict[str
     for i in range(len(figure.axes)):
         for name, layer in chosen.items():
             assert np.all(np.asarray(line(figure, f"panel{i}:chosen:{name}").get_xdata()) == layer)
-    assert [each.get_text() for each in figure.findobj(Annotation)] == names
+    assert [each.get_text() for each in marks(figure)] == names
+    letters = [e.get_text() for e in figure.findobj(Annotation) if str(e.get_gid()).startswith("letter:")]
+    assert letters == list("abcd"[: len(figure.axes)])
+
+
+def test_random_directions_are_shaded_behind_the_cosine() -> None:
+    directions = pd.DataFrame(
+        [
+            {"layer": layer, "language": language, "cosine_null_lo": -0.2 - shift, "cosine_null_hi": 0.2 + shift}
+            for layer in range(4)
+            for language, shift in (("es", 0.0), ("el", 0.2))
+        ]
+    )
+    for language, reach in (("macro", 0.3), ("el", 0.4)):
+        figure = layers(make_table(4), directions=directions, language=language)
+        (band,) = figure.findobj(lambda each: each.get_gid() == "cosine_null:band")
+        assert np.asarray(band.get_paths()[0].vertices)[:, 1].max() == pytest.approx(reach)
 
 
 def test_names_of_neighbouring_marks_do_not_overlap() -> None:
     figure = layers(make_table(40), chosen={"en": 20, "loc": 21})
     figure.draw_without_rendering()
-    first, second = (each.get_window_extent() for each in figure.findobj(Annotation))
+    first, second = (each.get_window_extent() for each in marks(figure))
     assert not first.overlaps(second)
 
 

@@ -121,7 +121,7 @@ def test_the_line_of_localization_is_its_effective_chance() -> None:
     artist(figure, "macro:chance-localization:0.5")
     assert not figure.findobj(lambda each: each.get_gid() == "macro:chance-localization:0.25")
     (legend,) = figure.legends
-    assert legend.get_texts()[-1].get_text() == "chance (0.25/0.50)"
+    assert legend.get_texts()[-1].get_text() == "chance (0.50)"  # that of transfer lies outside the axes
 
 
 def test_markers_differ_and_the_legend_explains_each() -> None:
@@ -185,9 +185,26 @@ def test_small_multiples_one_per_language_and_culture() -> None:
     figure = plane_by_language(table)
     drawn = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title(loc="left") for axes in drawn] == ["Ελληνικά (el)", "español (es) ES", "español (es) MX"]
-    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in drawn}) == 1
+    together = [axes for axes in plane_by_language(table, shared=True).axes if axes.axison]
+    for panels, limits in ((drawn, 3), (together, 1)):
+        assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == limits
     row = table[(table["culture"] == "MX") & (table["method"] == "surgical")].iloc[0]
     assert data(figure, "es-MX:surgical:point") == [[row["transfer"], row["localization"]]]
+
+
+def test_changes_start_at_base_and_have_the_differences_intervals() -> None:
+    table = make_table()
+    for axis in ("transfer", "localization"):
+        table[f"d_{axis}"] = table[axis] - 0.5
+        table[f"d_{axis}_lo"], table[f"d_{axis}_hi"] = table[f"d_{axis}"] - 0.01, table[f"d_{axis}"] + 0.01
+    figure = plane(table, changes=True)
+    row = table[(table["method"] == "surgical") & (table["language"] == "macro")].iloc[0]
+    assert data(figure, "macro:surgical:point") == [[row["d_transfer"], row["d_localization"]]]
+    assert data(figure, "macro:base:point") == [[0.0, 0.0]]
+    assert data(figure, "macro:surgical:x-interval")[0][0] == pytest.approx(row["d_transfer_lo"])
+    assert "chance" not in figure.legends[0].get_texts()[-1].get_text()
+    with pytest.raises(ValueError, match="lacks the columns"):
+        plane(make_table(), changes=True)
 
 
 def test_same_bytes_when_drawn_again(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from figures._registry import usual_layers
 from interp.cli import app
 from tests.study.conftest import CountedRun
 
-OF_A_RUN = {"plane", "plane_by_language", "layers", "sweep", "geometry", "lens"}
+OF_A_RUN = {"plane", "changes", "plane_by_language", "layers", "sweep", "geometry", "lens"}
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ const say = (name, words, caption) => {
   place.parentElement.querySelector("figcaption").textContent = caption || words;
 };
 const retell = () => {
-  for (const [name, words] of Object.entries(data.words)) if (name !== "plane") say(name, words[state.lang] || words.macro);
+  for (const [name, words] of Object.entries(data.words)) say(name, words[state.lang] || words.macro);
   for (const [name, tables] of Object.entries(data.numbers)) {
     const place = at(`numbers-${name}`);
     if (!place) continue;
