@@ -32,6 +32,15 @@ def test_help_shows_examples(interp: Callable[..., Done], command: str) -> None:
     assert "Examples:" in done.out
 
 
+def test_list_of_a_folder_has_the_datasets_whose_files_are_there(interp: Callable[..., Done], tmp_path: Path) -> None:
+    assert "holds no folder of a dataset" in interp("list", "--data-dir", tmp_path).out
+    (tmp_path / "mkqa").mkdir()
+    (tmp_path / "other").mkdir()
+    rows = json.loads(interp("list", "--data-dir", tmp_path, "--json").out)
+    assert [row["name"] for row in rows] == ["mkqa"]
+    assert "absent does not exist" in interp("list", "--data-dir", "absent").err
+
+
 def test_list_has_every_dataset(interp: Callable[..., Done]) -> None:
     rows = json.loads(interp("list", "--json").out)
     assert [(row["axis"], row["name"]) for row in rows] == [

@@ -36,6 +36,24 @@ def test_help_shows_examples(arguments: tuple[str, ...], call: Call) -> None:
     assert "Examples:" in done.out
 
 
+def test_help_stands_in_sections_and_shows_an_example_a_line() -> None:
+    lines = program("run", "--help").stdout.splitlines()
+    headings = [line for line in lines if line and not line.startswith(" ") and line.endswith(":")]
+    assert headings == [
+        "Model:", "Data:", "Methods and training:", "Design and search:", "Scoring:", "Machine:", "Output:", "Other:",
+        "Examples:",
+    ]  # fmt: skip
+    told = [line.strip() for line in lines[lines.index("Examples:") + 1 :]]
+    assert len(told) >= 5
+    assert all(line.startswith("interp run") and "|" not in line for line in told)
+    options = lines[lines.index("Model:") : lines.index("Examples:")]
+    assert max(map(len, options)) <= 80
+    everything = program("--help").stdout
+    assert "..." not in everything.split("Commands:")[1]
+    other = program("run", "--help").stdout.split("Other:")[1].split("Examples:")[0]
+    assert other.split() == ["--help", "Show", "this", "message", "and", "exit."]
+
+
 def test_help_and_usage_errors_take_less_than_a_second_of_work() -> None:
     def spent() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)

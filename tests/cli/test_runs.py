@@ -28,6 +28,15 @@ def command(*words: object) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_a_place_without_runs_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command() == (0, "no runs yet in runs; `interp run` starts one\n")
+    assert command("--json") == (0, "[]\n")
+    (tmp_path / "mine").mkdir()
+    assert command("--dir", "mine") == (0, "no runs yet in mine; `interp run` starts one\n")
+    assert command("--dir", "absent")[0] == 2
+
+
 def plane_row(method: str, transfer: float, localization: float, language: str = "macro") -> dict:
     row: dict = {"model": "m", "universal": "atlas", "cultural": "atlas", "method": method, "language": language}
     for name in MEASURES:

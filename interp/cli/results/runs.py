@@ -39,9 +39,13 @@ def runs(context: typer.Context, folder: options.RunsFolder = None, as_json: AsJ
         return
     from interp.studies import find_runs
 
-    listed = find_runs(folder or Path("runs"))
+    usual = Path("runs")
+    listed = find_runs(folder or usual) if folder or usual.exists() else []
     if as_json:
         print(json.dumps([_described(run) for run in listed], indent=1, ensure_ascii=False))
+        return
+    if not listed:
+        print(f"no runs yet in {folder or usual}; `interp run` starts one")
         return
     rows = [[_plain(cell) for cell in _row(run)] for run in listed]
     _table(("run", "status", "progress", "left", "took", "when", "model", "data"), rows)

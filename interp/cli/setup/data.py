@@ -44,9 +44,15 @@ def data() -> None:
     """List, inspect and download datasets, and check your own files."""
 
 
-@app.command("list", epilog="Examples:  interp data list  |  interp data list --axis cultural --json")
+@app.command(
+    "list",
+    epilog="Examples:  interp data list  |  interp data list --axis cultural  |  interp data list --data-dir files",
+)
 def list_datasets(
     axis: Annotated[str | None, typer.Option(help="Axis: universal, cultural or parallel. Default: all.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="<path>", help="Folder with published files: list the datasets in it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """List datasets with axis, languages, cultures, number of published items, licence, and whether they are gated."""
@@ -54,9 +60,16 @@ def list_datasets(
         check_choice("axis", axis, ("universal", "cultural", "parallel"))
     from interp.cli.setup._showing import described, listing
     from interp.data import CULTURAL, PARALLEL, UNIVERSAL, Entry
+    from interp.data.files import check_data_dir, folder_in
 
     known: list[Entry[Any]] = [*UNIVERSAL.values(), *CULTURAL.values(), *PARALLEL.values()]
     entries = [entry for entry in known if axis in (None, entry.axis)]
+    if data_dir is not None:
+        check_data_dir(data_dir)
+        entries = [entry for entry in entries if entry.origin and folder_in(data_dir, entry.name, entry.origin)]
+        if not entries and not as_json:
+            print(f"{data_dir} holds no folder of a dataset; a folder has the dataset's name, such as blend/")
+            return
     if as_json:
         print(json.dumps([described(entry) for entry in entries], ensure_ascii=False, indent=1))
     else:

@@ -14,4 +14,5 @@ from ._sources import Part as Part
 from ._sources import Reader as Reader
 from ._sources import cache_folder as cache_folder
 from ._sources import check_data_dir as check_data_dir
+from ._sources import folder_in as folder_in
 from ._sources import open_reader as open_reader

@@ -265,6 +265,13 @@ def check_data_dir(data_dir: Path | None) -> None:
         raise DataError(f"--data-dir {data_dir} {not_a_folder(data_dir)}", allowed="a folder", remedy="check the path")
 
 
+def folder_in(data_dir: Path, name: str, origin: Origin) -> Path | None:
+    """The folder of a dataset's published files: one of its names in `data_dir`, or `data_dir` itself; else None."""
+    names = origin.folders or (name,)
+    inside = (data_dir / folder for folder in names if (data_dir / folder).is_dir())
+    return next(inside, data_dir if data_dir.resolve().name in names else None)
+
+
 def open_reader(name: str, origin: Origin, data_dir: Path | None) -> Reader:
     """The reader of a dataset: from files in `data_dir` (or a folder of its name in there), else from its origin.
 
@@ -275,14 +282,10 @@ def open_reader(name: str, origin: Origin, data_dir: Path | None) -> Reader:
             return Hub(name, origin)
         return GitHub(name, cache_folder() / name / origin.revision, origin, origin.revision)
     check_data_dir(data_dir)
-    names = origin.folders or (name,)
-    for folder in names:
-        if (data_dir / folder).is_dir():
-            return Folder(name, data_dir / folder, origin)
-    if data_dir.resolve().name in names:
-        return Folder(name, data_dir, origin)
+    if (folder := folder_in(data_dir, name, origin)) is not None:
+        return Folder(name, folder, origin)
     raise DataError(
         f"--data-dir {data_dir} holds no folder for dataset {name!r}",
-        allowed=" or ".join(f"{folder}/" for folder in names),
+        allowed=" or ".join(f"{folder}/" for folder in origin.folders or (name,)),
         remedy=f"put the files of {origin.page} there as published",
     )
