@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from figures import estimate as estimated
-from interp.data import Accepted, CulturalItem, score
+from interp.data import Accepted, CulturalItem, normalised, score
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, estimate
 from interp.progress import Advance
@@ -28,10 +28,14 @@ METRICS = (
     "weighted_generated",
     "explicit_localization_generated",
     "us_generated",
+    "diversity_generated",
     "agreement",
     "cut_off",
 )
-"""Columns of `generated.csv` that have intervals, next to `d_localization_generated` and `kappa`."""
+"""Columns of `generated.csv` that have intervals, next to `kappa` and those of CHANGES after `d_`."""
+
+CHANGES = ("localization_generated", "diversity_generated")
+"""Columns whose change from base is given too."""
 
 
 def generated_steps(study: Study, methods: int) -> int:
@@ -103,7 +107,7 @@ def generated_table(answers: pd.DataFrame, outcomes: pd.DataFrame, resampling: R
 
     `outcomes` are those of the scored options (`interp.plane.outcomes`). agreement: share of uncued items where the
     chosen option and what was said are both local, or both not; an item whose options tie agrees by a share. kappa:
-    Cohen's, of the same two judgements.
+    Cohen's, of the same two judgements. diversity_generated: see `diversity`.
     """
     cells = Cells(_measured(answers, outcomes), resampling)
     rows = []
@@ -112,8 +116,8 @@ def generated_table(answers: pd.DataFrame, outcomes: pd.DataFrame, resampling: R
             row: dict[str, object] = {"method": method, "language": language}
             for metric in METRICS:
                 row |= interval_columns(metric, estimate(cells, [method], language, metric))
-            change = estimate(cells, [method], language, "localization_generated", minus=BASE)
-            row |= interval_columns("d_localization_generated", change)
+            for metric in CHANGES:
+                row |= interval_columns(f"d_{metric}", estimate(cells, [method], language, metric, minus=BASE))
             row |= interval_columns("kappa", _kappa(cells, method, language))
             rows.append(row | {"n": cells.count(language, "agreement")})
     return pd.DataFrame(rows)
@@ -130,10 +134,27 @@ def _measured(answers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
         weighted_generated=table["weighted"].where(implicit),
         explicit_localization_generated=local.where(~implicit),
         us_generated=table["us"].astype(float).where(implicit),
+        diversity_generated=diversity(table[implicit]),
         option=table["option"].where(implicit),
         agreement=(1.0 - (local - table["option"]).abs()).where(implicit),
         cut_off=(~table["ended"].astype(bool)).astype(float),
     )
+
+
+def diversity(answers: pd.DataFrame) -> pd.Series:
+    """A value per answer whose mean is the share of pairs of answers to different questions that differ.
+
+    Within a method and language, after BLEnD's normalisation; NaN for a single answer. With p the share of other
+    answers that differ from an answer, its value is 2 p minus the mean of p (a jackknife pseudo-value), so that
+    resampling the values gives the spread of the share of pairs, not half of it.
+    """
+    groups = ["method", "language"]
+    texts = [normalised(text, code) for text, code in zip(answers["text"], answers["language"], strict=True)]
+    table = answers[groups].assign(said=texts)
+    alike = table.groupby([*groups, "said"])["said"].transform("size") - 1
+    others = table.groupby(groups)["said"].transform("size") - 1
+    differing = 1 - alike / others.where(others > 0)
+    return 2 * differing - differing.groupby([table[name] for name in groups]).transform("mean")
 
 
 def _kappa(cells: Cells, method: str, language: str) -> Interval:

@@ -12,7 +12,7 @@ from interp.data import Accepted, CulturalItem
 from interp.settings import read_settings
 from interp.steering import Generated
 from interp.study.config import RunConfig
-from interp.study.score._generated import _measured, accepted, judged, kappa
+from interp.study.score._generated import _measured, accepted, diversity, judged, kappa
 from tests.study.conftest import CountedRun
 
 
@@ -80,12 +80,43 @@ def test_an_item_whose_options_tie_agrees_by_a_share() -> None:
     keys = {"method": "base", "axis": "cultural", "cue": "none", "language": "el"}
     answers = pd.DataFrame(
         [
-            keys | {"item": str(i), "cluster": str(i), "local": local, "weighted": 0.0, "us": False, "ended": True}
+            keys
+            | {
+                "item": str(i),
+                "cluster": str(i),
+                "local": local,
+                "weighted": 0.0,
+                "us": False,
+                "ended": True,
+                "text": "x",
+            }
             for i, local in enumerate((True, False, True))
         ]
     )
     chosen = pd.DataFrame([keys | {"item": str(i), "localization": share} for i, share in enumerate((0.25, 0.25, 1.0))])
     assert _measured(answers, chosen)["agreement"].tolist() == [0.25, 0.75, 1.0]
+
+
+def test_diversity_is_the_share_of_pairs_that_differ_with_the_spread_of_pairs() -> None:
+    texts = ["Pine.", "pine", "oak", "fir", "PINE", "oak"]
+    answers = pd.DataFrame({"method": "base", "language": "es", "text": texts})
+    other = pd.DataFrame({"method": "loc", "language": "es", "text": ["pine"]})
+    values = diversity(pd.concat([answers, other], ignore_index=True))
+    plain = ["pine", "pine", "oak", "fir", "pine", "oak"]
+    pairs = [a != b for i, a in enumerate(plain) for b in plain[i + 1 :]]
+    assert values[:6].mean() == pytest.approx(np.mean(pairs))
+    assert np.isnan(values[6])
+
+    rng = np.random.default_rng(0)
+    many = pd.DataFrame(
+        {"method": "base", "language": "es", "text": rng.choice(["a1", "b1", "c1"], 400, p=[0.8, 0.15, 0.05])}
+    )
+    told = diversity(many).to_numpy()
+    draws = []
+    for _ in range(300):
+        _, counts = np.unique(rng.choice(["a1", "b1", "c1"], 400, p=[0.8, 0.15, 0.05]), return_counts=True)
+        draws.append(1 - (counts * (counts - 1)).sum() / (400 * 399))
+    assert told.std() / np.sqrt(len(told)) == pytest.approx(np.std(draws), rel=0.15)
 
 
 def test_the_table_follows_from_the_answers_and_the_scored_options(counted_run: CountedRun) -> None:
