@@ -38,6 +38,7 @@ from interp.study.search import (
     smallest_effects,
     sweep_cells,
     sweep_table,
+    window_table,
     with_headroom,
     write_candidates,
 )
@@ -78,7 +79,9 @@ class Tables:
         save_plans(folder, base.study, base.vectors, dict(base.chosen) | self._write_searched())
         if "sweep" in self.scores:
             grid, resampling = sweep_cells(base.study.design, base.chosen), base.study.resampling_of("dev")
-            write_csv(folder / "sweep.csv", sweep_table(self.scores["sweep"], grid, base.chosen, resampling))
+            swept = sweep_table(self.scores["sweep"], grid, base.chosen, resampling)
+            write_csv(folder / "sweep.csv", swept)
+            write_csv(folder / "windows.csv", window_table(swept))
         estimated = self.scores.get("normaliser", pd.DataFrame())
         if len(estimated):
             write_csv(folder / "normaliser.csv", estimated)

@@ -4,6 +4,7 @@ from ._candidates import smallest_effects as smallest_effects
 from ._candidates import sweep_cells as sweep_cells
 from ._candidates import sweep_in as sweep_in
 from ._candidates import sweep_table as sweep_table
+from ._candidates import window_table as window_table
 from ._candidates import write_candidates as write_candidates
 from ._choose import choose as choose
 from ._choose import choose_one as choose_one

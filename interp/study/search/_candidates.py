@@ -13,7 +13,7 @@ from jaxtyping import Float
 from interp.names import BASE, MACRO
 from interp.plane import Cells, Resampling, estimate
 from interp.progress import Advance
-from interp.steering import Strength, label, strength_column
+from interp.steering import Strength, is_share, label, size, strength_column
 from interp.study.ask import Study
 from interp.study.fit import Vectors
 from interp.study.folder import write_csv
@@ -224,6 +224,30 @@ def sweep_table(hits: pd.DataFrame, cells: Sequence[Cell], chosen: ChosenPlans, 
             rows.append(row | {"chosen": len(choosing) if language == MACRO else int(language in choosing)})
     table = pd.DataFrame(rows)
     return table.assign(strength=strength_column(table["strength"])) if len(table) else table
+
+
+WINDOW = ("method", "layer", "language", "first_gain", "last_usable", "first_damage", "usable")
+
+
+def window_table(sweep: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `windows.csv`: which strengths of a vector can be used at a layer, of the rows of `sweep.csv`.
+
+    first_gain: the smallest strength whose interval on the vector's own axis lies above 0. first_damage: the smallest
+    larger one whose interval lies below 0 on either axis. last_usable: the largest strength before it; usable: how many
+    strengths lie from first_gain to last_usable. Empty cells where there is none (0 for usable). On dev, as the sweep.
+    """
+    rows = []
+    for (method, layer, language), cells in sweep.groupby(["method", "layer", "language"], sort=False):
+        own = METRIC["universal" if method == "en" else "cultural"]
+        ordered = sorted(cells.to_dict("records"), key=lambda row: (is_share(row["strength"]), size(row["strength"])))
+        gains = [row[f"d_{own}_lo"] > 0 for row in ordered]
+        harms = [any(row[f"d_{metric}_hi"] < 0 for metric in METRIC.values()) for row in ordered]
+        start = next((place for place, gain in enumerate(gains) if gain and not harms[place]), None)
+        end = next((p for p, harm in enumerate(harms) if harm and (start is None or p > start)), len(ordered))
+        names = [row["strength"] for row in ordered] + [None]
+        window = (None, None) if start is None else (names[start], names[end - 1])
+        rows.append((method, layer, language, *window, names[end], 0 if start is None else end - start))
+    return pd.DataFrame(rows, columns=list(WINDOW))
 
 
 def _name(cell: Cell) -> str:

@@ -33,6 +33,7 @@ from interp.study.search import (
     in_turn,
     read_seconds,
     spread,
+    window_table,
 )
 from interp.study.search._choose import finalists, plans_tried
 from interp.study.search._chosen import Pair
@@ -84,6 +85,37 @@ def by_layer(plan: Any, prompt: int) -> float:
     """Best at layer 2 and strength 0.4r; every prompt says the same."""
     _, _, layer, strength = plan
     return -abs(layer - 2) + (0.5 if strength == "0.4r" else 0.0)
+
+
+def swept(own: list[float], other: list[float], method: str = "en") -> pd.DataFrame:
+    """A layer's row of the sweep per strength, with intervals of +-.02 around the changes."""
+    axes = ("d_transfer", "d_localization") if method == "en" else ("d_localization", "d_transfer")
+    rows = []
+    for strength, *values in zip(("0.1r", "0.2r", "0.4r", "0.8r"), own, other, strict=True):
+        row: dict[str, Any] = {"method": method, "layer": 3, "language": "es", "strength": strength, "chosen": 0}
+        for axis, value in zip(axes, values, strict=True):
+            row |= {axis: value, f"{axis}_lo": value - 0.02, f"{axis}_hi": value + 0.02}
+        rows.append(row)
+    return pd.DataFrame(rows[::-1])
+
+
+@pytest.mark.parametrize("method", ["en", "loc", "loc_language"])
+@pytest.mark.parametrize(
+    ("own", "other", "window"),
+    [
+        ([0.0, 0.05, 0.06, -0.3], [0.0, 0.0, -0.01, 0.0], ("0.2r", "0.4r", "0.8r", 2)),
+        ([0.03, 0.05, 0.06, 0.07], [0.0, 0.0, -0.05, 0.0], ("0.1r", "0.2r", "0.4r", 2)),
+        ([0.03, 0.05, 0.06, 0.07], [0.0, 0.0, 0.0, 0.0], ("0.1r", "0.8r", None, 4)),
+        ([0.0, 0.01, -0.1, -0.2], [0.0, 0.0, 0.0, 0.0], (None, None, "0.4r", 0)),
+        ([0.05, 0.05, 0.05, 0.05], [-0.05, -0.05, -0.05, -0.05], (None, None, "0.1r", 0)),
+    ],
+)
+def test_the_window_of_strengths_goes_from_the_first_gain_to_the_first_damage(
+    method: str, own: list[float], other: list[float], window: tuple[Any, ...]
+) -> None:
+    (row,) = window_table(swept(own, other, method)).to_dict("records")
+    assert tuple(row[name] for name in ("first_gain", "last_usable", "first_damage", "usable")) == window
+    assert (row["method"], row["layer"], row["language"]) == (method, 3, "es")
 
 
 def test_halving_chooses_what_the_whole_grid_chooses_where_prompts_agree() -> None:
