@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -34,28 +35,31 @@ def test_what_was_chosen_follows_from_the_rule() -> None:
     assert f"So the runs below have {chosen[0]} worked examples and go by `{chosen[1]}`." in PAGE
 
 
-FORMER = {path.stem: pd.read_csv(path) for path in sorted((DOCS / "gemma3-270m" / "former").glob("*.csv"))}
+ATLAS, FORMER = (
+    {path.stem: pd.read_csv(path) for path in sorted((DOCS / "gemma3-270m" / name).glob("*.csv"))}
+    for name in ("atlas", "former")
+)
 
 
 def onset(row: dict, name: str) -> str:
     return "none" if pd.isna(row[name]) else f"{row[name]:.0f} [{row[f'{name}_lo']:.0f}, {row[f'{name}_hi']:.0f}]"
 
 
-@pytest.mark.parametrize("row", FORMER["headroom"].to_dict("records"), ids=lambda row: row["language"])
+@pytest.mark.parametrize("row", ATLAS["headroom"].to_dict("records"), ids=lambda row: row["language"])
 def test_headroom(row: dict) -> None:
     names = ("transfer_english", "transfer", "headroom_transfer", "localization", "headroom_localization", "us_bias")
     numbers = [number(row, name, signed=name.startswith("headroom")) for name in names]
     assert f"| {row['language']} | {' | '.join(numbers)} |" in PAGE
 
 
-@pytest.mark.parametrize("row", FORMER["onsets"].to_dict("records"), ids=lambda row: row["language"])
+@pytest.mark.parametrize("row", ATLAS["onsets"].to_dict("records"), ids=lambda row: row["language"])
 def test_onsets(row: dict) -> None:
     numbers = [onset(row, name) for name in ("universal", "cultural", "separation")]
     assert f"| {row['language']} | {' | '.join(numbers)} |" in PAGE
 
 
 def test_lens() -> None:
-    rows = FORMER["lens"][FORMER["lens"]["language"] == "macro"].set_index(["layer", "cue"])
+    rows = macro(ATLAS["lens"]).set_index(["layer", "cue"])
     for layer in (4, 8, 12, 15, 17):
         leads = [number(rows.loc[(layer, cue)].to_dict(), "lead", signed=True) for cue in ("none", "explicit")]
         assert f"| {layer} | {' | '.join(leads)} |" in PAGE
@@ -65,15 +69,82 @@ def test_lens() -> None:
         assert first - 1 not in clear
 
 
-def macro(name: str) -> pd.DataFrame:
-    return FORMER[name][FORMER[name]["language"] == "macro"].set_index("method")
+def macro(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["language"] == "macro"]
 
 
-@pytest.mark.parametrize("method", [name for name in macro("plane").index if not name[-1].isdigit()])
-def test_the_former_run(method: str) -> None:
-    row, damage = macro("plane").loc[method].to_dict(), macro("damage")
+def plain(table: pd.DataFrame) -> list[str]:
+    """The methods of a plane but for single draws of a control."""
+    return [name for name in macro(table)["method"] if not name[-1].isdigit()]
+
+
+@pytest.mark.parametrize(
+    ("run", "method"),
+    [(name, method) for name, run in (("atlas", ATLAS), ("former", FORMER)) for method in plain(run["plane"])],
+)
+def test_planes(run: str, method: str) -> None:
+    tables = {"atlas": ATLAS, "former": FORMER}[run]
+    row = macro(tables["plane"]).set_index("method").loc[method].to_dict()
+    damage = macro(tables["damage"]).set_index("method")
     cells = [f"{row['transfer']:.3f}", f"{row['localization']:.3f}"]
     cells += ["" if method == "base" else number(row, name, signed=True) for name in ("d_transfer", "d_localization")]
     there = method in damage.index and method != "base"
     cells.append(number(damage.loc[method].to_dict(), "d_nll_token", signed=True) if there else "")
     assert f"| `{method}` | {' | '.join(cells)} |" in PAGE
+
+
+LAYERED = macro(ATLAS["layers"]).dropna(subset="d_transfer_en")
+
+
+@pytest.mark.parametrize("row", LAYERED.to_dict("records"), ids=lambda row: str(row["layer"]))
+def test_effects_by_layer(row: dict) -> None:
+    names = [f"d_{axis}_{vector}" for vector in ("en", "loc") for axis in ("transfer", "localization")]
+    assert f"| {row['layer']} | {' | '.join(number(row, name, signed=True) for name in names)} |" in PAGE
+
+
+CLAIMS = PAGE[PAGE.index("## The paper's claims") : PAGE.index("## A run before it")]
+
+
+@pytest.mark.parametrize(
+    ("metric", "method", "against"),
+    [
+        ("transfer", "en", "base"), ("localization", "en", "base"), ("transfer", "surgical", "base"),
+        ("localization", "surgical", "base"), ("localization", "surgical", "en"), ("transfer", "surgical", "loc"),
+        ("localization", "loc", "base"), ("localization", "loc", "wrong_culture"), ("localization", "loc", "placebo_cue"),
+    ],
+)  # fmt: skip
+def test_claims_quote_the_contrasts(metric: str, method: str, against: str) -> None:
+    rows = macro(ATLAS["contrasts"]).set_index(["metric", "method", "against"])
+    assert number(rows.loc[(metric, method, against)].to_dict(), "estimate", signed=True) in CLAIMS
+
+
+def test_what_the_claims_say_in_words_is_in_the_tables() -> None:
+    contrasts, verdicts = ATLAS["contrasts"], ATLAS["verdicts"]
+    assert set(verdicts["called"]) <= {"no clear gain", "loss"}  # "no verdict calls an effect transfer or localization"
+    for method in ("en", "loc", "surgical"):
+        own = contrasts[(contrasts["method"] == method) & (contrasts["against"] == "base")]
+        sides = own[own["metric"].isin(["transfer", "localization"]) & (own["language"] != "macro")]
+        assert ((sides["lo"] <= 0) & (sides["hi"] >= 0)).all()
+    gain = contrasts[(contrasts["method"] == "en") & (contrasts["metric"] == "transfer")]
+    assert macro(gain[gain["against"] == "base"])["hi"].round(3).tolist() == [0.008]
+    harmful = LAYERED.set_index("layer")["d_localization_en_hi"] < 0
+    assert harmful[harmful].index.tolist() == [8, 10, 12, 14, 16]
+    last = ATLAS["layers"].query("layer == 16 and language != 'macro'").set_index("language")
+    assert (last["d_localization_en"] < 0).all()
+    assert last.index[last["d_localization_en_hi"] < 0].tolist() == ["es", "id"]
+    chosen = macro(ATLAS["layers_chosen"])
+    assert chosen[(chosen["method"] == "loc") & (chosen["share"] > 0.5)]["layer"].tolist() == [14]
+    rows = macro(ATLAS["robustness"]).query("metric == 'transfer' and against == 'base'").set_index("method")
+    for name in ("bytes", "mean", "sum"):
+        assert number(rows.loc["surgical_language"].to_dict(), name, signed=True) in CLAIMS
+    signs = ATLAS["robustness"]["sign"].value_counts()
+    assert f"Of {signs.sum()} effects {signs['changes']} change their sign" in CLAIMS
+    assert "reverses" not in signs
+
+
+def test_the_readme_quotes_the_page() -> None:
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
+    told = readme[readme.index("## A real model") : readme.index("## In Python")]
+    numbers = re.findall(r"[-+]\d\.\d{3} \[[-+]\d\.\d{3}, [-+]\d\.\d{3}\]", told)
+    assert len(numbers) == 6
+    assert all(number in PAGE for number in numbers), numbers
