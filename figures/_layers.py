@@ -134,9 +134,11 @@ def _draw(axes: Axes, panel: Panel, curves: list[Curve], rows: pd.DataFrame) -> 
     controls = False
     for i, curve in enumerate(curves):
         line: dict[str, Any] = {"color": curve.color, "marker": curve.marker, "ms": 3.4, "mew": 0.7, "mec": curve.color}
-        line |= {"mfc": "white" if curve.hollow else curve.color, "markevery": (i * every // len(curves), every)}
-        axes.plot(rows["layer"], rows[curve.column], label=curve.label, gid=curve.column, zorder=4, **line)
-        _band(axes, rows, curve.column, curve.color)
+        measured = rows[rows[curve.column].notna()]  # an effect may be measured at every second layer
+        step = max(1, every * len(measured) // len(rows))
+        line |= {"mfc": "white" if curve.hollow else curve.color, "markevery": (i * step // len(curves), step)}
+        axes.plot(measured["layer"], measured[curve.column], label=curve.label, gid=curve.column, zorder=4, **line)
+        _band(axes, measured, curve.column, curve.color)
         control = f"{curve.column}_control"
         if _measured(rows, control):
             axes.plot(rows["layer"], rows[control], color=curve.color, lw=0.9, ls=(0, (3, 1.5)), gid=control, zorder=3)

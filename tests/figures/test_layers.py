@@ -50,13 +50,12 @@ def test_curves_controls_and_bands_are_the_tables(language: str) -> None:
     figure = layers(table, language=language)
     assert len(figure.axes) == 4
     for column in COLUMNS:
-        drawn = line(figure, column)
-        np.testing.assert_array_equal(drawn.get_xdata(), rows["layer"])
-        np.testing.assert_array_equal(drawn.get_ydata(), rows[column])
+        drawn, known = line(figure, column), rows[rows[column].notna()]
+        np.testing.assert_array_equal(drawn.get_xdata(), known["layer"])
+        np.testing.assert_array_equal(drawn.get_ydata(), known[column])
         (band,) = figure.findobj(lambda each: each.get_gid() == f"{column}:band")  # noqa: B023
         assert isinstance(band, PolyCollection)
         corners = {tuple(corner) for path in band.get_paths() for corner in np.asarray(path.vertices).tolist()}
-        known = rows[rows[column].notna()]
         assert set(zip(known["layer"], known[f"{column}_hi"], strict=True)) <= corners
         assert set(zip(known["layer"], known[f"{column}_lo"], strict=True)) <= corners
         if column.startswith("probe"):
@@ -153,3 +152,12 @@ def test_refusals_name_what_is_wrong() -> None:
         layers(table[["layer", "language"]])
     with pytest.raises(ValueError, match="chosen layer 99 of 'en'"):
         layers(table, chosen={"en": 99})
+
+
+def test_an_effect_of_every_second_layer_is_one_line() -> None:
+    table = make_table()
+    effects = [column for column in COLUMNS if column.startswith("d_")]
+    table.loc[table["layer"] % 2 == 1, effects] = np.nan
+    drawn = line(layers(table), "d_transfer_en")
+    assert np.asarray(drawn.get_xdata()).tolist() == [0, 2, 4, 6]
+    assert np.isfinite(np.asarray(drawn.get_ydata())).all()

@@ -181,7 +181,8 @@ const curves = (name, panels, height) => {
     layout[place ? `yaxis${place + 1}` : "yaxis"] = axis("", { domain: [Math.max(0, top - tall), top], anchor: "x", nticks: 5 });
     layout.annotations.push(heading(panel.title, { x: 0, y: top }));
     for (const curve of panel.curves) {
-      const { rows, column } = curve;
+      const { column } = curve;
+      const rows = curve.rows.filter((values) => values[column] != null); // an effect may be measured at every second layer
       const color = ink(curve.color);
       const group = curve.name + curve.color;
       for (const [lo, hi, tint] of [[`${column}_lo`, `${column}_hi`, 0.2], [`${column}_null_lo`, `${column}_null_hi`, 0.12]]) {
