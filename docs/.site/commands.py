@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import typer
@@ -47,7 +48,7 @@ def _below(name: str, command: Any, context: typer.Context) -> Iterator[tuple[st
 
 def _table(command: Any, context: typer.Context) -> str:
     records = [record for one in command.get_params(context) if (record := one.get_help_record(context))]
-    rows = [f"| `{_cell(names)}` | {_cell(' '.join(text.split()))} |" for names, text in records]
+    rows = [f"| `{_cell(names)}` | {_cell(escape(' '.join(text.split()), quote=False))} |" for names, text in records]
     return "\n".join(["| option | |", "|---|---|", *rows]) if rows else ""
 
 

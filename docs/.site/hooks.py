@@ -1,7 +1,8 @@
-"""What the site has and the Markdown has not: pages of the files that it links to, and the commands' reference."""
+"""What the site has and the Markdown has not: the notebooks, pages of the files it links to, the commands' reference."""
 
 from __future__ import annotations
 
+import base64
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from posixpath import normpath, relpath
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -22,7 +24,9 @@ COMMANDS = "<!-- commands -->"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds a page for every file outside docs/ that a page links to."""
+    """Adds a page for every notebook, and for every file outside docs/ that a page links to."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=_notebook(path)))
     for page in list(files.documentation_pages()):
         for link in LINK.finditer(page.content_string):
             path = _outside(link["path"], page.src_uri)
@@ -43,6 +47,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return relpath(_page_of(path), str(Path(here).parent)) if path else link["path"]
 
     return LINK.sub(moved, markdown).replace(COMMANDS, reference())
+
+
+def _notebook(path: Path) -> str:
+    """A notebook with its stored outputs as Markdown, pictures in the page."""
+    body, resources = MarkdownExporter().from_filename(str(path))
+    for name, picture in resources["outputs"].items():
+        body = body.replace(f"({name})", f"(data:image/png;base64,{base64.b64encode(picture).decode()})")
+    return str(body)
 
 
 def _outside(link: str, page: str) -> str:

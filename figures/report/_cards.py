@@ -18,18 +18,24 @@ OTHER_READINGS = {"loc": ("loc_contrast", "loc_language"), "surgical": ("surgica
 
 WORKS, MIXED, HARMFUL, BOTH = "works", "mixed", "harmful", "both rise"
 SHIFT, UNSPECIFIC = "shift of output", "unspecific gain"
+NEITHER = "neither changes clearly"
 LITTLE, UNSEEN, UNTOLD = "little headroom", "no gain large enough to see", "can't tell with this design"
 NEXT = {
     WORKS: "Check that it holds under other normalisations and against every random draw, then export the plan.",
     BOTH: "See which of the two vectors does what (interp ablate), then export the plan.",
-    f"{SHIFT} only": "Read which criterion fails below: accuracy rose, but not because facts came across.",
-    UNSPECIFIC: "Read which criterion fails below: something other than the culture raised localization.",
-    MIXED: "Choose a language above: it works in some and harms in others, so layers may have to differ.",
+    f"{SHIFT} only": "'In sentences' names the test that failed: accuracy rose, but not because facts transferred.",
+    UNSPECIFIC: "'In sentences' names the test that failed: something other than the culture raised localization.",
+    MIXED: "Choose a language below: it helps some and harms others. --design large chooses layers per language.",
     HARMFUL: "Look at the chosen layers and strengths; a limit on damage (--max-loss) or weaker --strengths may help.",
     LITTLE: "Use a model or languages that leave more to gain: the unsteered model is hardly better when asked well.",
     UNSEEN: "A larger design would only find effects too small to matter here; try another vector or another model.",
+    NEITHER: "Compare the intervals with the smallest change that this design detects, said below.",
     UNTOLD: "Use a larger --design or more items: the interval holds both no effect and one worth having.",
 }
+
+
+FEW = 15
+"""Below so many clusters a card warns that intervals are rough."""
 
 
 class Card(NamedTuple):
@@ -77,6 +83,9 @@ def _card(run: RunTables, method: str, effects: Mapping[str, Mapping[str, Row]],
         ]
         if changes:
             notes.append(f"{_title(other)}: {listed(changes)}.")
+    clusters = min(int(effects[axis][MACRO]["n_clusters"]) for axis in axes)
+    if clusters < FEW:
+        notes.append(f"Only {clusters} groups of questions: the intervals are rough.")
     tone = "good" if verdict in (WORKS, BOTH) else "bad" if verdict == HARMFUL else "open"
     told = tuple(f"{axis} {difference(effects[axis][MACRO])}, {named_p(effects[axis][MACRO])}" for axis in axes)
     return Card(method, _title(method), verdict, tone, told, tuple(filter(None, notes)), NEXT.get(verdict, ""))
@@ -124,7 +133,7 @@ def _both(effects: Mapping[str, Mapping[str, Row]]) -> str:
         return f"{rising[0]} rises, {falling[0]} falls"
     if rising:
         return MIXED if reversed_in else f"{rising[0]} alone rises"
-    return HARMFUL if falling else UNTOLD
+    return HARMFUL if falling else NEITHER
 
 
 def _going(rows: Mapping[str, Row], way: int) -> list[str]:

@@ -164,14 +164,15 @@ def _row(claim: Claim, effect: Row, judged: list[Judged], own: pd.DataFrame) -> 
     failing, unmeasured, holding = ([text for holds, text in judged if holds is kind] for kind in (False, None, True))
     called = _called(claim, direction(effect), failing, unmeasured)
     change = _change(effect, language, own)
-    rises = f"{_where(language)}, {claim.label} raises {claim.gain} ({change})"
+    where = _where(language, own)
+    rises = f"{where}, {claim.label} raises {claim.gain} ({change})"
     sentence = {
         claim.name: f"{rises}, and this counts as {claim.name}: {listed(holding)}.",
         claim.otherwise: f"{rises}, but this does not count as {claim.name}: {listed(failing)}.",
         "undecided": f"{rises}. Whether this counts as {claim.name} is open: the run did not measure whether "
         f"{listed(unmeasured)}.",
-        "loss": f"{_where(language)}, {claim.label} lowers {claim.gain} ({change}).",
-        "no clear gain": f"{_where(language)}, {claim.label} does not clearly raise {claim.gain} ({change}).",
+        "loss": f"{where}, {claim.label} lowers {claim.gain} ({change}).",
+        "no clear gain": f"{where}, {claim.label} does not clearly raise {claim.gain} ({change}).",
     }[called]
     return {
         "method": claim.method, "language": language, "metric": claim.metric, "called": called,
@@ -197,5 +198,9 @@ def _change(effect: Row, language: str, own: pd.DataFrame) -> str:
     return change + other_way(effect["estimate"], same.to_dict("records"), "estimate")
 
 
-def _where(language: str) -> str:
-    return "On average over the languages" if language == MACRO else f"In {language_name(language)}"
+def _where(language: str, own: pd.DataFrame) -> str:
+    """The language in words; the mean over a single language is that language."""
+    others = [code for code in own["language"].unique() if code != MACRO]
+    if language == MACRO and len(others) != 1:
+        return "On average over the languages"
+    return f"In {language_name(str(others[0]) if language == MACRO else language)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from figures import number
+from figures import estimate, number
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = (DOCS / "gemma3-270m.md").read_text("utf-8")
@@ -137,6 +137,13 @@ def test_what_the_claims_say_in_words_is_in_the_tables() -> None:
     rows = macro(ATLAS["robustness"]).query("metric == 'transfer' and against == 'base'").set_index("method")
     for name in ("bytes", "mean", "sum"):
         assert number(rows.loc["surgical_language"].to_dict(), name, signed=True) in CLAIMS
+    cosine = macro(ATLAS["layers"]).set_index("layer")
+    for layer in (6, 12):
+        told = estimate(
+            *(float(cosine.loc[layer, f"cos_en_loc{end}"]) for end in ("", "_lo", "_hi")), signed=True, digits=2
+        )
+        assert f"{told} at block {layer}" in CLAIMS
+    assert cosine["cos_en_loc"][10:].abs().max() < 0.065
     signs = ATLAS["robustness"]["sign"].value_counts()
     assert f"Of {signs.sum()} effects {signs['changes']} change their sign" in CLAIMS
     assert "reverses" not in signs

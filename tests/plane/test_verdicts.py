@@ -193,3 +193,12 @@ def test_other_methods_alone_give_no_verdict() -> None:
     table = verdict_table(pd.DataFrame([row("transfer", "base", 0.1, method="surgical")]))
     assert table.empty
     assert tuple(table.columns) == COLUMNS
+
+
+def test_the_mean_over_a_single_language_is_called_by_its_name() -> None:
+    rows = [row("localization", "base", -0.3, method="loc")]
+    (alone,) = macro_sentences(verdict_table(pd.DataFrame([*rows, *(one | {"language": "el"} for one in rows)])))
+    assert alone.startswith("In Greek, LOC-steering lowers localization (-0.200 [")
+    two = [one | {"language": code} for code in ("el", "es") for one in rows]
+    (mean,) = macro_sentences(verdict_table(pd.DataFrame([*rows, *two])))
+    assert mean.startswith("On average over the languages, LOC-steering lowers")

@@ -86,7 +86,8 @@ const fill = (select, values) => {
 };
 
 // What is looked at: one choice for every chart, kept in the address
-const languages = distinct(data.plane, "language").sort((a, b) => (b === "macro") - (a === "macro"));
+const scored = distinct(data.plane, "language").sort((a, b) => (b === "macro") - (a === "macro"));
+const languages = scored.length === 2 && scored[0] === "macro" ? [scored[1]] : scored; // the mean over one language is that language
 const methods = distinct(data.plane, "method").filter((name) => name !== "base" && !look(name).control);
 const state = { lang: languages[0], method: methods.includes("surgical") ? "surgical" : methods[0] || "", item: "" };
 const fromAddress = () => {
