@@ -291,7 +291,7 @@ def letters(panels: Iterable[Axes]) -> None:
     for letter, axes in zip("abcdefghijklmnop", panels, strict=False):
         axes.annotate(
             letter, (0, 1), (-4, 2), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
-            fontsize=8, fontweight="bold", gid=f"letter:{letter}",
+            fontsize=8, fontweight="bold", fontfamily="DejaVu Sans", gid=f"letter:{letter}",
         )  # fmt: skip
 
 

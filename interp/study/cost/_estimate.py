@@ -53,8 +53,8 @@ FIXED_SECONDS, LANGUAGE_SECONDS = 6.0, 1.0
 READ_BYTES = 5e8
 """Bytes of weights that are read and hashed in a second."""
 
-ROW_BYTES, FIXED_BYTES = 9, 2**21
-"""Of a row of scores in Parquet, and of all tables and figures."""
+ROW_BYTES, FIXED_BYTES = 9, 7 * 2**20
+"""Of a row of scores in Parquet, and of the report, figures and tables."""
 
 PROCESS_BYTES = 13 * 2**27
 """What the process takes without a model: 1.6 GiB, most of it torch and TransformerLens."""
