@@ -149,7 +149,7 @@ def _as_changes(rows: pd.DataFrame) -> pd.DataFrame:
     moved = {
         f"{axis}{end}": rows[f"d_{axis}{end}"].where(rows["method"] != BASE, 0.0) for axis in (X, Y) for end in ends
     }
-    return rows.assign(**moved, chance=np.nan, chance_effective=np.nan)
+    return rows.assign(**moved, chance=np.nan, chance_cultural=np.nan, chance_effective=np.nan)
 
 
 def _pick(rows: pd.DataFrame, column: str, value: str | None) -> pd.DataFrame:
@@ -192,8 +192,9 @@ def _span(rows: pd.DataFrame, column: str) -> tuple[float, float]:
 
 def _chances(rows: pd.DataFrame, axis: str) -> list[float]:
     """Where chance lies on an axis: for localization in effect, where that was measured."""
-    nominal = rows["chance"]
-    chance = rows["chance_effective"].fillna(nominal) if axis == Y and "chance_effective" in rows else nominal
+    chance = rows["chance"]
+    for better in ("chance_cultural", "chance_effective") if axis == Y else ():
+        chance = rows[better].fillna(chance) if better in rows else chance
     return [float(value) for value in chance.dropna().unique()]
 
 

@@ -5,12 +5,10 @@ A sparse autoencoder's decoder is such a dictionary: a row per feature, each a d
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.linear_model import orthogonal_mp
 
 
 class Decomposition(NamedTuple):
@@ -51,32 +49,30 @@ def decompose(
         raise ValueError(f"most is 1 to {min(len(usable), vector.size)} here, got {most}")
     units = (dictionary[usable] / norms[usable, None]).astype(np.float64)
     noise = np.random.default_rng([seed, draws]).standard_normal((draws, vector.size))
-    path = _path(units, vector.astype(np.float64), most)
-    entered = (path != 0).argmax(axis=1)
-    taken = [int(np.flatnonzero((path[:, step] != 0) & (entered == step))[0]) for step in range(path.shape[1])]
-    shares = [_explained(units, _path(units, one, most), one, most) for one in noise]
+    taken, explained = _pursuit(units, vector.astype(np.float64), most)
+    shares = [_pursuit(units, one, most)[1] for one in noise]
+    padded = [np.pad(share, (0, most - len(share)), mode="edge") for share in shares]
+    coefficients = np.linalg.lstsq(units[taken].T, vector.astype(np.float64), rcond=None)[0]
     cosines = units[taken] @ vector / np.linalg.norm(vector)
-    explained = _explained(units, path, vector, path.shape[1])
-    return Decomposition(usable[taken], path[taken, -1], cosines, explained, np.median(shares, axis=0)[: len(taken)])
+    return Decomposition(usable[taken], coefficients, cosines, explained, np.median(padded, axis=0)[: len(taken)])
 
 
-def _path(
+def _pursuit(
     units: Float[np.ndarray, "row d_model"], target: Float[np.ndarray, "d_model"], most: int
-) -> Float[np.ndarray, "row step"]:
-    """Coefficients after every step; fewer steps where nothing is left to explain."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Orthogonal matching pursuit ended prematurely")
-        found = orthogonal_mp(units.T, target, n_nonzero_coefs=most, return_path=True)
-    return np.asarray(found).reshape(len(units), -1)
+) -> tuple[list[int], Float[np.ndarray, "step"]]:
+    """Rows in the order in which they are taken, and the share that is explained after each.
 
-
-def _explained(
-    units: Float[np.ndarray, "row d_model"],
-    path: Float[np.ndarray, "row step"],
-    target: Float[np.ndarray, "d_model"],
-    steps: int,
-) -> Float[np.ndarray, "steps"]:
-    """Share of the target's squared norm that is explained after every step; the last share where the path ends."""
-    left = target[:, None] - units.T @ path
-    shares = 1 - (left**2).sum(axis=0) / (target**2).sum()
-    return np.pad(shares, (0, steps - len(shares)), mode="edge")
+    scikit-learn's `orthogonal_mp` gives the same, but with its path holds [row, row] numbers, which no machine has for
+    a dictionary of 131,072 rows.
+    """
+    taken: list[int] = []
+    shares: list[float] = []
+    left, whole = target, float(target @ target)
+    while len(taken) < most and float(left @ left) > 1e-12 * whole:
+        nearness = np.abs(units @ left)
+        nearness[taken] = -1.0
+        taken.append(int(nearness.argmax()))
+        fitted = np.linalg.lstsq(units[taken].T, target, rcond=None)[0]
+        left = target - fitted @ units[taken]
+        shares.append(1 - float(left @ left) / whole)
+    return taken, np.array(shares)

@@ -69,10 +69,12 @@ def cards(run: RunTables, smallest: Mapping[str, float]) -> list[Card]:
 def _card(run: RunTables, method: str, effects: Mapping[str, Mapping[str, Row]], smallest: Mapping[str, float]) -> Card:
     if method in OWN_AXIS:
         axis = OWN_AXIS[method]
-        verdict = _single(run, method, axis, effects[axis], smallest)
         axes = (axis, *(other for other in AXES if other != axis))
+        verdict = _single(run, method, axis, effects[axis], smallest)
+        if direction(effects[axes[1]][MACRO]) < 0:
+            verdict = f"{verdict}; {axes[1]} falls" if direction(effects[axis][MACRO]) > 0 else HARMFUL
     else:
-        verdict, axes = _both(effects), AXES
+        verdict, axes = _both(run, effects), AXES
     notes = [note for axis in axes for note in (_by_language(axis, effects[axis]),) if note]
     if method in OWN_AXIS:
         notes.append(_headroom(run, method, axes[0]))
@@ -116,24 +118,35 @@ def _single(run: RunTables, method: str, axis: str, rows: Mapping[str, Row], sma
         return "rises; controls are missing"
     if up and down:
         return MIXED
-    headroom = _headroom_row(run)
-    if headroom and not headroom[f"headroom_{axis}_lo"] > 0:
+    headroom = _headroom_row(run, axis)
+    if headroom and headroom[f"headroom_{axis}_lo"] <= 0 and headroom[f"headroom_{axis}"] < smallest.get(axis, 0.0):
         return LITTLE
     return UNSEEN if axis in smallest and rows[MACRO]["hi"] < smallest[axis] else UNTOLD
 
 
-def _both(effects: Mapping[str, Mapping[str, Row]]) -> str:
-    """What Surgical Steering does to the two axes."""
+def _both(run: RunTables, effects: Mapping[str, Mapping[str, Row]]) -> str:
+    """What Surgical Steering does to the two axes, and whether that is more than controls do."""
     ways = {axis: direction(rows[MACRO]) for axis, rows in effects.items()}
     rising, falling = ([axis for axis, way in ways.items() if way == sign] for sign in (1, -1))
     reversed_in = any(_going(rows, -1) for axis, rows in effects.items() if ways[axis] > 0)
     if len(rising) == 2:
-        return MIXED if reversed_in else BOTH
+        return MIXED if reversed_in else BOTH if _specific(run) else f"{BOTH}; controls are not all beaten"
     if rising and falling:
         return f"{rising[0]} rises, {falling[0]} falls"
     if rising:
         return MIXED if reversed_in else f"{rising[0]} alone rises"
     return HARMFUL if falling else NEITHER
+
+
+def _specific(run: RunTables) -> bool:
+    """Whether Surgical Steering raises question-specific transfer, and beats every random draw on both axes."""
+    specific = _against_base(run.require("contrasts"), "surgical", "transfer_specific")
+    controls = run.table("controls")
+    if not specific or direction(specific[MACRO]) <= 0 or controls is None or "beaten_by_surgical" not in controls:
+        return False
+    draws = controls[(controls["control"] == "random") & (controls["language"] == MACRO)]
+    beaten = [rows["beaten_by_surgical"].iloc[0] == len(rows) for _, rows in draws.groupby("metric")]
+    return len(beaten) == len(AXES) and all(beaten)
 
 
 def _going(rows: Mapping[str, Row], way: int) -> list[str]:
@@ -154,15 +167,16 @@ def _by_language(axis: str, rows: Mapping[str, Row]) -> str:
     return f"{axis.capitalize()}: {'; '.join(named)}."
 
 
-def _headroom_row(run: RunTables) -> Row | None:
+def _headroom_row(run: RunTables, axis: str) -> Row | None:
+    """The mean over languages, where the headroom of an axis was measured."""
     table = run.table("headroom")
     rows = [] if table is None else table[table["language"] == MACRO].to_dict("records")
-    return rows[0] if rows and not pd.isna(rows[0]["headroom_transfer_lo"]) else None
+    return rows[0] if rows and not pd.isna(rows[0][f"headroom_{axis}_lo"]) else None
 
 
 def _headroom(run: RunTables, method: str, axis: str) -> str:
     """What there was to gain and the share of it that was gained."""
-    row = _headroom_row(run)
+    row = _headroom_row(run, axis)
     if row is None:
         return ""
     text = f"Headroom for {axis} {number(row, f'headroom_{axis}', signed=True)}"

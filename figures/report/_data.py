@@ -26,6 +26,9 @@ SYMBOLS = {
 }  # fmt: skip
 """matplotlib's markers in plotly's words, so that a method looks alike on paper and here."""
 
+TIED = " | "
+"""Between the texts of options that tie, in `chosen`."""
+
 ENDS = ("", "_lo", "_hi")
 AXES = ("transfer", "localization")
 PLANE = (
@@ -81,9 +84,10 @@ def items(run: RunTables) -> dict[str, Any]:
     """Items as a table: `rows` of [axis, language, item, question, right, us, [chosen, hit] per method, English
     question, options].
 
-    A hit is 0, 1, or a share where options tie. Options are [text, role, [log-likelihood per method]], in nats; there
-    are none where the run's scores are not there. Where all would take more than MOST_ITEMS_BYTES, those whose answer
-    some method changes come first, in the order of the table, and then the others; `total` says how many there are.
+    A hit is 0, 1, or a share where options tie; then their texts follow it as a list. Options are
+    [text, role, [log-likelihood per method]], in nats; there are none where the run's scores are not there. Where all
+    would take more than MOST_ITEMS_BYTES, those whose answer some method changes come first, in the order of the table,
+    and then the others; `total` says how many there are.
     """
     table = run.table("items")
     if table is None or table.empty:
@@ -97,7 +101,10 @@ def items(run: RunTables) -> dict[str, Any]:
         if key not in asked:
             texts = (row["question"], row["right"], row["us"])
             asked[key] = [*key, *texts, [None] * len(methods), row.get("english", ""), options.get(key, [])]
-        asked[key][6][methods.index(row["method"])] = [row["chosen"], float(row["hit"])]
+        texts = [text for text, *_ in asked[key][8]]
+        tied = [] if row["chosen"] in texts else [text for text in texts if text in row["chosen"].split(TIED)]
+        answer = [row["chosen"], float(row["hit"]), *([tied] if tied else [])]
+        asked[key][6][methods.index(row["method"])] = answer
     rows = list(asked.values())
     return {"methods": methods, "rows": _cut(rows), "total": len(rows)}
 

@@ -51,11 +51,14 @@ def smallest_seen(manifest: Mapping[str, Any]) -> str:
 def _chance(base: Row) -> str:
     """The chance level, and for localization the effective one where it was measured."""
     nominal = f"Chance is {base['chance']:.2f}"
+    cultural = base.get("chance_cultural", base["chance"])
+    if f"{cultural:.2f}" != f"{base['chance']:.2f}":
+        nominal += f" for transfer and {cultural:.2f} for localization"
     if pd.isna(base.get("chance_effective")):
         return nominal
     return (
-        f"{nominal}; for localization it is effectively {number(base, 'chance_effective')}, because the model chooses "
-        f"an option that is neither local nor the US's in {number(base, 'neither')} of the cases"
+        f"{nominal}; for localization the effective level is {number(base, 'chance_effective')}, because the model "
+        f"chooses an option that is neither local nor the US's in {number(base, 'neither')} of the cases"
     )
 
 

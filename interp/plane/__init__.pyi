@@ -5,6 +5,7 @@ from ._cells import contrast as contrast
 from ._cells import estimate as estimate
 from ._cells import points as points
 from ._chance import chance_table as chance_table
+from ._chance import localization_chance as localization_chance
 from ._chance import with_neither as with_neither
 from ._choices import best as best
 from ._choices import chosen_share as chosen_share

@@ -16,6 +16,12 @@ def with_neither(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes.assign(neither=1.0 - outcomes["localization"] - outcomes["us_bias"])
 
 
+def localization_chance(scores: pd.DataFrame) -> float:
+    """Chance of localization: the mean of 1 / n over the uncued cultural prompts of a table of scores, of n options."""
+    asked = scores["own"] & (scores["option"] >= 0) & (scores["cue"] == "none") & (scores["axis"] == "cultural")
+    return float((1 / scores[asked].groupby(["language", "item"], observed=True).size()).mean())
+
+
 def chance_table(cells: Cells) -> pd.DataFrame:
     """`neither` and `chance_effective` of the base model, per language and for `macro`, with intervals.
 

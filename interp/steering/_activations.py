@@ -59,7 +59,10 @@ def vectors_from(
 def _residuals(given: Array | str | Path, n_layers: int, rows: Rows) -> Residuals:
     """As `read_residuals` gives them: row 0 is the embedding's output, of zeros where it is not there."""
     what = str(given) if isinstance(given, (str, Path)) else "the array"
-    stack = _read(Path(given)) if isinstance(given, (str, Path)) else torch.as_tensor(np.asarray(given))
+    if isinstance(given, (str, Path)):
+        stack = _read(Path(given))
+    else:
+        stack = given.detach().cpu() if isinstance(given, torch.Tensor) else torch.as_tensor(np.asarray(given))
     if stack.ndim != 3 or not stack.is_floating_point() or 0 in stack.shape:
         raise DataError(
             f"{what} is {stack.dtype} of shape {list(stack.shape)}", allowed="numbers [layer, prompt, d_model]"

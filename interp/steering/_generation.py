@@ -23,7 +23,7 @@ from interp.model.read import (
     within_memory,
 )
 from interp.steering._plans import Plan, check_plan
-from interp.steering.engine import ENGINES, Continuation, Engine, Progress, Replay, usable_replay
+from interp.steering.engine import ENGINES, Continuation, Engine, Progress, Replay, not_finite, usable_replay
 
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 """How SentencePiece names a token that is one byte."""
@@ -166,7 +166,10 @@ class Steps:
         def run(batch: Batch) -> list[int]:
             hooks = [*plan.hooks(batch), (before_unembedding(model), _keep_ends(batch))]
             logits = model.run_with_hooks(batch.tokens, return_type="logits", fwd_hooks=hooks)
-            found: list[int] = logits[:, 0].float().argmax(dim=-1).tolist()
+            best, place = logits[:, 0].float().max(dim=-1)
+            if not bool(torch.isfinite(best).all()):
+                raise not_finite(plan)
+            found: list[int] = place.tolist()
             return found
 
         going = list(range(len(self._prompts)))

@@ -53,11 +53,15 @@ class Goal:
             return np.asarray(transfer) >= -self.max_loss
         return np.ones(np.broadcast(transfer, localization).shape, dtype=bool)
 
-    def rank(self, transfer: Gains, localization: Gains) -> Gains:
-        """`objective` where a plan is allowed; elsewhere below all that are, the least trespass first."""
+    def rank(self, transfer: Gains, localization: Gains, bounded: tuple[Gains, Gains] | None = None) -> Gains:
+        """`objective` where a plan is allowed; elsewhere below all that are, the least trespass first.
+
+        bounded: the gains in transfer and in localization that the bound holds for, where they aren't those ranked.
+        """
         value = self.objective(transfer, localization)
-        lost = localization if self.kind == "transfer" else transfer
-        return np.where(self.allowed(transfer, localization), value, -10.0 + np.asarray(lost))
+        held = bounded or (transfer, localization)
+        lost = held[1] if self.kind == "transfer" else held[0]
+        return np.where(self.allowed(*held), value, -10.0 + np.asarray(lost))
 
     @property
     def told(self) -> str:

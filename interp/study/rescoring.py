@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from interp.data import Split
@@ -18,7 +19,7 @@ from interp.errors import ConfigError, DataError, Notice, OutputError, nearest
 from interp.files import write_json
 from interp.model import HookedModel, LoadedModel
 from interp.names import BASE
-from interp.plane import Cells, with_neither
+from interp.plane import Cells, localization_chance, with_neither
 from interp.progress import Stages
 from interp.steering import (
     PLANS,
@@ -205,16 +206,17 @@ def _scored(
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
     """Plane, contrasts and headroom, written into `folder` with the scores that they are read from."""
     outcomes, prompts = Outcomes(study, folder), Prompts.of(study, split, others=bool(plans))
-    contrasts = headroom = None
+    contrasts, headroom, chance = None, None, np.nan
     with progress.stage(f"scoring on {split}", len(study.languages) * (1 + len(plans)) + (not plans)) as advance:
         for method, table in score_plans(prompts, plans, advance):
             outcomes.add(method, table)
+            chance = localization_chance(table) if method == BASE else chance
             if not plans:
                 headroom = headroom_under(table, english_scores(study, advance, split), study, split)
                 write_csv(folder / "headroom.csv", headroom)
     cells = Cells(with_neither(pd.concat(outcomes.parts)), study.resampling_of(split))
     names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
-    plane = plane_table(cells, {}, names, study.cultural.own_culture, study.universal.chance)
+    plane = plane_table(cells, {}, names, study.cultural.own_culture, (study.universal.chance, chance))
     write_csv(folder / "plane.csv", plane)
     if plans:
         contrasts = base_contrasts(cells, study.config.seed)

@@ -9,7 +9,15 @@ from typing import Any
 import pandas as pd
 
 from interp.names import BASE
-from interp.plane import Cells, compared_sets, front_table, macro_sentences, verdict_table, with_neither
+from interp.plane import (
+    Cells,
+    compared_sets,
+    front_table,
+    localization_chance,
+    macro_sentences,
+    verdict_table,
+    with_neither,
+)
 from interp.study.ask import estimated_line
 from interp.study.folder import (
     Outcomes,
@@ -115,7 +123,8 @@ class Tables:
             with_headroom(scored, self.scores["english"], config.normalisation), study.resampling, means(config)
         )
         names = {"model": study.loaded.name, "universal": study.universal.name, "cultural": study.cultural.name}
-        plane = plane_table(cells, draws, names, study.cultural.own_culture, study.universal.chance)
+        chance = study.universal.chance, localization_chance(self.scores["base"])
+        plane = plane_table(cells, draws, names, study.cultural.own_culture, chance)
         contrasts = contrast_table(cells, trained, config.seed)
         shares = recovered_table(cells, [m for m in compared_methods(self.base.chosen) if m in set(plane["method"])])
         controls = control_table(cells, draws) if draws else None

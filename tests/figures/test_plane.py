@@ -192,6 +192,12 @@ def test_small_multiples_one_per_language_and_culture() -> None:
     assert data(figure, "es-MX:surgical:point") == [[row["transfer"], row["localization"]]]
 
 
+def test_localization_has_its_own_chance_where_its_questions_have_fewer_options() -> None:
+    figure = plane(make_table().assign(chance_cultural=0.5, chance_effective=np.nan))
+    artist(figure, "macro:chance-transfer:0.25")
+    artist(figure, "macro:chance-localization:0.5")
+
+
 def test_changes_start_at_base_and_have_the_differences_intervals() -> None:
     table = make_table()
     for axis in ("transfer", "localization"):

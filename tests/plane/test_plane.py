@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from interp.names import MACRO
-from interp.plane import Cells, Resampling, contrast, estimate, outcomes, pareto, points
+from interp.plane import Cells, Resampling, contrast, estimate, localization_chance, outcomes, pareto, points
 from interp.plane._fronts import hypervolume
 
 
@@ -175,3 +175,17 @@ def test_pareto_and_hypervolume() -> None:
     assert pareto(table).tolist() == [True, True, False, True]
     assert hypervolume(table, (0.0, 0.0)) == pytest.approx(0.6 * 0.4 + 0.5 * 0.1 + 0.3 * 0.4)
     assert hypervolume(np.array([[0.5, 0.5]]), (0.6, 0.0)) == 0
+
+
+def test_chance_of_localization_is_that_of_the_options_asked() -> None:
+    rows = [
+        {"own": own, "option": k, "cue": cue, "axis": axis, "language": language, "item": item}
+        for axis, cue, language, item, n, own in (
+            ("cultural", "none", "es", "a", 2, True), ("cultural", "none", "es", "b", 4, True),
+            ("cultural", "none", "ko", "a", 2, True), ("cultural", "explicit", "es", "a", 5, True),
+            ("universal", "none", "es", "c", 3, True), ("cultural", "none", "ko", "a", 7, False),
+        )
+        for k in range(n)
+    ]  # fmt: skip
+    rows.append(rows[0] | {"option": -1})
+    assert localization_chance(pd.DataFrame(rows)) == pytest.approx((1 / 2 + 1 / 4 + 1 / 2) / 3)

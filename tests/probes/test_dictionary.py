@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import orthogonal_mp
 
 from probes import decompose
 
@@ -54,3 +55,19 @@ def test_what_is_not_allowed(dictionary: np.ndarray) -> None:
     ):
         with pytest.raises(ValueError, match=r"decomposed|most is"):
             decompose(vector, dictionary, most)
+
+
+def test_rows_are_those_that_scikit_learn_takes(dictionary: np.ndarray) -> None:
+    vector = np.random.default_rng(9).standard_normal(WIDTH)
+    found = decompose(vector, dictionary, 8, draws=1)
+    usable = np.flatnonzero(np.linalg.norm(dictionary, axis=1) > 0)
+    units = np.stack([unit(dictionary[row]) for row in usable])
+    path = orthogonal_mp(units.T, vector, n_nonzero_coefs=8)
+    assert set(found.rows.tolist()) == set(usable[np.flatnonzero(path)].tolist())
+    order = np.argsort(found.rows)
+    np.testing.assert_allclose(found.coefficients[order], path[path != 0], rtol=1e-6)
+
+
+def test_a_wide_dictionary_needs_no_memory_of_its_width_squared() -> None:
+    rows = np.random.default_rng(3).standard_normal((60_000, 8)).astype(np.float32)
+    assert decompose(rows[41], rows, 2, draws=1).rows[0] == 41

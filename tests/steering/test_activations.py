@@ -81,3 +81,13 @@ def test_what_is_not_allowed(tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes(b"none")
     with pytest.raises(DataError, match="can't be read as safetensors"):
         vectors_from(tmp_path / "x.npy", five, n_layers=5, rows="blocks")
+
+
+def test_tensors_may_be_of_a_narrow_type_or_carry_gradients() -> None:
+    draw = torch.Generator().manual_seed(1)
+    target, source = torch.randn(2, 4, 7, 6, generator=draw)
+    expected = vectors_from(target, source, n_layers=4, rows="blocks").vectors
+    live = vectors_from(target.requires_grad_(), source, n_layers=4, rows="blocks").vectors
+    torch.testing.assert_close(live, expected)
+    narrow = vectors_from(target.bfloat16(), source.bfloat16(), n_layers=4, rows="blocks").vectors
+    torch.testing.assert_close(narrow, expected, rtol=0.05, atol=0.05)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from interp.errors import Notice
+from interp.errors import ModelError, Notice
 from interp.model import HookedModel, LoadedModel, resid_post
 from interp.model.load import load_model, organism_folder
 from interp.model.read import Tokens
@@ -199,3 +199,10 @@ def test_what_is_not_allowed(organism: LoadedModel) -> None:
     with pytest.raises(ValueError, match="out of range"):
         generate(organism.model, ["a"], [Plan((Steer(99, torch.zeros(organism.model.cfg.d_model)),))])
     assert generate(organism.model, [], [Plan()]) == [[]]
+
+
+@pytest.mark.parametrize("engine", ["replay", "reference"])
+def test_a_plan_that_makes_logits_overflow_is_an_error(organism: LoadedModel, engine: str) -> None:
+    vector = torch.full((organism.model.cfg.d_model,), 3e38)
+    with pytest.raises(ModelError, match=r"logits are not finite under layer 2 at strength 100.*steer more weakly"):
+        generate(organism.model, ["a"], [Plan((Steer(2, vector, 100.0),))], max_new_tokens=2, engine=engine)  # type: ignore[arg-type]

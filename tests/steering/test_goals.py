@@ -44,6 +44,17 @@ def test_where_nothing_is_allowed_the_least_trespass_is_first() -> None:
     assert goal.rank(np.ones(3), lost).max() < goal.rank(np.array(-1.0), np.array(0.0))
 
 
+def test_a_bound_holds_for_the_gains_it_is_given() -> None:
+    """Ranked by cautious gains, bounded by plain ones: caution alone is no trespass."""
+    goal, caution = Goal("transfer", max_erasure=0.01), 0.02
+    transfer, localization = np.array([0.05, 0.01]), np.array([0.0, 0.015])
+    ranked = goal.rank(transfer - caution, localization - caution, (transfer, localization))
+    assert ranked.argmax() == 0
+    assert ranked == pytest.approx(transfer - caution)
+    assert goal.rank(transfer - caution, localization - caution).argmax() == 1
+    assert goal.rank(transfer, localization, (transfer, np.array([-0.02, 0.0]))).argmax() == 1
+
+
 def test_odd_goals_are_refused() -> None:
     with pytest.raises(ConfigError, match="goal 'both' is unknown; allowed: balanced"):
         Goal("both")  # type: ignore[arg-type]

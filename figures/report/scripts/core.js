@@ -64,6 +64,11 @@ const estimate = (values, name, signed) =>
   share(values[name], signed) +
   (values[`${name}_lo`] == null ? "" : ` [${share(values[`${name}_lo`], signed)}, ${share(values[`${name}_hi`], signed)}]`);
 const escapeHtml = (text) => String(text).replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
+const bar = (rows, name, color, more) => ({ // 95% intervals as error bars; none where there is no interval
+  type: "data", symmetric: false, color, thickness: 1.5, width: 0, ...more,
+  array: rows.map((values) => (values[`${name}_hi`] == null ? null : values[`${name}_hi`] - values[name])),
+  arrayminus: rows.map((values) => (values[`${name}_lo`] == null ? null : values[name] - values[`${name}_lo`])),
+});
 const distinct = (rows, name) => [...new Set(rows.map((values) => values[name]))];
 const languageName = (code) => {
   if (code === "macro") return "mean over languages";

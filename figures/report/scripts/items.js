@@ -17,7 +17,7 @@ const selected = () => {
   const after = data.items.methods.indexOf(state.method);
   const [axisName, change] = [at("items-axis").value, at("items-change").value];
   const text = at("items-text").value.trim().toLowerCase();
-  const rows = data.items.rows.map((item) => [item, item[6][0], item[6][after]]).filter(([item, before, then]) => {
+  const rows = data.items.rows.map((item) => [item, item[6][0], after < 0 ? item[6][0] : item[6][after]]).filter(([item, before, then]) => {
     if (!before || !then) return false;
     if ((state.lang !== "macro" && item[1] !== state.lang) || (axisName && item[0] !== axisName)) return false;
     if (change === "changed" && before[0] === then[0]) return false;
@@ -33,6 +33,7 @@ const selected = () => {
     return sign * (typeof x === "number" ? x - y : String(x).localeCompare(String(y), a[0][1]));
   });
 };
+const chosen = (answer, text) => Boolean(answer) && (answer[2] || [answer[0]]).includes(text); // several where options tie
 const drawer = (item, id) => {
   const [, code, , , right, us, answers, english, choices] = item;
   const after = data.items.methods.indexOf(state.method);
@@ -47,7 +48,7 @@ const drawer = (item, id) => {
     for (const [text, role, logp] of choices) {
       const [before, then] = [logp[0], logp[after]];
       const number = (value) => (value == null ? "not measured" : value.toFixed(2));
-      const marks = [MARKS[role], text === answers[0][0] ? "chosen before" : "", text === answers[after][0] ? "chosen after" : ""].filter(Boolean);
+      const marks = [MARKS[role], chosen(answers[0], text) ? "chosen before" : "", after >= 0 && chosen(answers[after], text) ? "chosen after" : ""].filter(Boolean);
       const told = row(["", marks.join(", "), number(before), number(then), before == null || then == null ? "" : share(then - before, true)]);
       told.cells[0].append(written("span", text, code));
       table.tBodies[0].append(told);
@@ -63,10 +64,10 @@ const drawer = (item, id) => {
   line.append(cell);
   return line;
 };
-const answer = ([text, hit], item) => {
+const answer = ([text, hit, tied], item) => {
   const cell = make("td");
   cell.append(written("span", hit > 0 && hit < 1 ? `${text} (tied: ${hit.toFixed(2)} right)` : text, item[1], hit === 1 ? "right" : "wrong"));
-  if (item[5] && text === item[5]) cell.append(make("span", "US", "us"));
+  if (item[5] && (tied || [text]).includes(item[5])) cell.append(make("span", "US", "us"));
   if (rightToLeft.has(item[1])) cell.dir = "rtl";
   return cell;
 };
@@ -101,7 +102,8 @@ const drawItems = () => {
     return open ? [line, drawer(item, `drawer-${place}`)] : [line];
   }));
   const right = (which) => Number(rows.reduce((sum, values) => sum + values[which][1], 0).toFixed(2));
-  at("items-count").textContent = `${rows.length} questions, ${state.lang === "macro" ? "all languages" : languageName(state.lang)}, under ${label(state.method)}; right before ${right(1)}, after ${right(2)}`;
+  const lacking = data.items.methods.includes(state.method) ? "" : `${label(state.method)} has no answers by question here, so those of the unsteered model are shown. `;
+  at("items-count").textContent = `${lacking}${rows.length} questions, ${state.lang === "macro" ? "all languages" : languageName(state.lang)}, under ${label(state.method)}; right before ${right(1)}, after ${right(2)}`;
   at("items-page").textContent = `page ${page + 1} of ${pages}`;
   at("items-back").disabled = page === 0;
   at("items-on").disabled = page === pages - 1;

@@ -33,7 +33,7 @@ chart("attribution", () => {
         type: "bar", name: component === "mlp" ? "MLP" : component, legendgroup: component, showlegend: !place, yaxis: which,
         x: rows.map((values) => values.layer), y: rows.map((values) => values.estimate),
         marker: { color: rows.map((values) => alpha(color, clear(values) ? 0.9 : 0.35)), line: { color, width: 1 } },
-        error_y: { type: "data", symmetric: false, color: colour("muted"), thickness: 1, width: 0, array: rows.map((values) => values.hi - values.estimate), arrayminus: rows.map((values) => values.estimate - values.lo) },
+        error_y: bar(rows.map((values) => ({ e: values.estimate, e_lo: values.lo, e_hi: values.hi })), "e", colour("muted"), { thickness: 1 }),
         customdata: rows.map((values) => `${interval(values)}, control ${share(values.control, true)}`),
         hovertemplate: `${component} of block %{x}: %{customdata}<extra></extra>`,
       });

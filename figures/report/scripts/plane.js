@@ -7,10 +7,7 @@ const drawPlane = () => {
   const rows = data.plane.filter((values) => values.language === state.lang && values[x] != null && values[y] != null);
   const shown = rows.filter((values) =>
     (levels || values.method !== "base") && (at("plane-controls").checked || !look(values.method).control || values.method === state.method));
-  const error = (values, name, color) => ({
-    type: "data", symmetric: false, array: [values[`${name}_hi`] - values[name]], arrayminus: [values[name] - values[`${name}_lo`]],
-    color, thickness: 1, width: 0,
-  });
+  const error = (values, name, color) => bar([values], name, color, { thickness: 1 });
   const traces = shown.map((values) => {
     const looks = look(values.method);
     const color = ink(looks.color);
@@ -67,12 +64,9 @@ const drawForest = () => {
     return {
       type: "scatter", mode: "markers", x: told.map((values) => values[name]), y: told.map((values) => languageName(values.language)),
       xaxis: place ? "x2" : "x", yaxis: place ? "y2" : "y", showlegend: false, customdata: told.map((values) => values.language),
-      error_x: {
-        type: "data", symmetric: false, color, thickness: 1.5, width: 0,
-        array: told.map((values) => values[`${name}_hi`] - values[name]), arrayminus: told.map((values) => values[name] - values[`${name}_lo`]),
-      },
+      error_x: bar(told, name, color),
       marker: {
-        color: told.map((values) => (values[`${name}_lo`] > 0 || values[`${name}_hi`] < 0 ? color : colour("ground"))),
+        color: told.map((values) => (values[`${name}_lo`] != null && (values[`${name}_lo`] > 0 || values[`${name}_hi`] < 0) ? color : colour("ground"))),
         symbol: told.map((values) => (values.language === "macro" ? "diamond" : "circle")),
         size: told.map((values) => (values.language === state.lang ? 14 : 10)), line: { color, width: 1.5 },
       },
@@ -140,7 +134,7 @@ const drawControls = () => {
     traces.push({
       type: "scatter", mode: "markers", name: label(state.method), legendgroup: "method", showlegend: !place, ...axes,
       x: [own[`d_${metric}`]], y: [kinds.length], marker: { color, symbol: look(state.method).symbol, size: 13 },
-      error_x: { type: "data", symmetric: false, color, thickness: 1.5, width: 0, array: [own[`d_${metric}_hi`] - own[`d_${metric}`]], arrayminus: [own[`d_${metric}`] - own[`d_${metric}_lo`]] },
+      error_x: bar([own], `d_${metric}`, color),
       hovertemplate: `${escapeHtml(label(state.method))} ${estimate(own, `d_${metric}`, true)}<extra></extra>`,
     });
   });

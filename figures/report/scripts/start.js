@@ -7,7 +7,7 @@ const show = () => {
 followers.unshift(show);
 fill(at("choice-language"), languages.map((code) => [code, languageName(code)]));
 fill(at("choice-method"), methods.map((method) => [method, label(method)]));
-at("choice-language").addEventListener("change", (event) => choose({ lang: event.target.value }));
+at("choice-language").addEventListener("change", (event) => choose({ lang: event.target.value, item: "" }));
 at("choice-method").addEventListener("change", (event) => choose({ method: event.target.value }));
 for (const link of document.querySelectorAll("[data-method]:not(tr)")) {
   link.addEventListener("click", () => choose({ method: link.dataset.method }));
@@ -30,13 +30,19 @@ for (const title of document.querySelectorAll("section > h2")) {
   });
   document.querySelector("nav").append(link);
 }
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  at("main").focus();
+});
 const arrive = () => {
   const section = fromAddress();
   drawItems.seek = true;
   for (const follow of followers) follow();
   goTo(section || (state.item && "items"));
 };
-addEventListener("hashchange", arrive);
+addEventListener("hashchange", () => {
+  if (location.hash.includes("=")) arrive();
+});
 
 const toggle = at("theme");
 const sayTheme = () => {

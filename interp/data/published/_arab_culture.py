@@ -62,7 +62,8 @@ def _item(key: str, culture: str, record: Record) -> CulturalItem | LeftOut:
     question = record.maybe("first_statement")
     if reason := unusable(question, texts, ENDINGS):
         return LeftOut(key, record.where, reason)
-    topic = next((record.maybe(name) for name in ("sub_topic", "topic") if name in record.values), "")
+    named = (record.maybe(name) for name in ("sub_topic", "topic") if name in record.values)
+    topic = next(filter(None, named), "")
     row = Choice(topic, question, texts, letters.index(answer), record.where)
     return local_item(key, row, language=LANGUAGE, culture=culture, cluster=topic or key)
 

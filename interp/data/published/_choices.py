@@ -56,7 +56,8 @@ class Columns:
             texts = [record.maybe(column) for column in self.options]
         else:
             texts = record.listed(self.options[0])
-        while self.fewer and texts and not texts[-1]:
+        answer = record.letter(self.answer, self.marks) if self.fewer else None
+        while answer is not None and len(texts) > answer + 1 and not texts[-1]:
             texts.pop()
         if len(texts) != len(self.marks) and not self.fewer:
             raise DataError(
@@ -64,7 +65,7 @@ class Columns:
                 allowed=str(len(self.marks)),
                 remedy="use the file as published",
             )
-        return tuple(texts), record.letter(self.answer, self.marks[: len(texts)])
+        return tuple(texts), record.letter(self.answer, self.marks) if answer is None else answer
 
 
 def unusable(question: str, options: Sequence[str], count: int = 4) -> str:

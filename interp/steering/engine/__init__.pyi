@@ -1,4 +1,5 @@
 from ._continuing import Continuation as Continuation
+from ._continuing import not_finite as not_finite
 from ._cost import costs as costs
 from ._engine import ENGINES as ENGINES
 from ._engine import Engine as Engine

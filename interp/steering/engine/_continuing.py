@@ -7,10 +7,20 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 
+from interp.errors import ModelError
 from interp.model.read import Batch
 from interp.model.step import KeysValues, Places, lean, replaced
 from interp.steering import Plan
 from interp.steering.engine._replay import Replay
+
+
+def not_finite(plan: Plan) -> ModelError:
+    """That a plan's logits overflowed or are not numbers, so that no token is the likeliest."""
+    steers = ", ".join(f"layer {steer.layer} at strength {steer.strength:g}" for steer in plan.steers) or "no steering"
+    return ModelError(
+        f"the model's logits are not finite under {steers}",
+        remedy="steer more weakly, or compute in float32 or bfloat16",
+    )
 
 
 class Continuation:
@@ -43,6 +53,8 @@ class Continuation:
             highest, place = (part.cpu() for part in logits.max(dim=-1))
             better = highest > best
             best, found = torch.where(better, highest, best), torch.where(better, place + words.start, found)
+        if not bool(torch.isfinite(best).all()):
+            raise not_finite(self._plan)
         tokens: list[int] = found.tolist()
         return tokens
 

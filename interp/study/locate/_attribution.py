@@ -160,6 +160,8 @@ def _leading(tasks: Sequence[Task], logits: Float[np.ndarray, "layer option"]) -
     }
     rows = [(task.axis, task.prompt.language, task.prompt.item, task.cluster) for task in tasks]
     table = pd.DataFrame(rows * len(logits), columns=["axis", "language", "item", "cluster"])
+    asked = np.isin(np.arange(len(tasks)), owners[own & np.array([mark.role == "reference" for mark in marks])])
+    shares["us"] = np.where(np.tile(asked, len(logits)), shares["us"], np.nan)  # nothing without a US option
     shares["lead"] = shares["local"] - shares["us"]
     return table.assign(method=np.repeat([f"layer {layer}" for layer in range(len(logits))], len(tasks)), **shares)
 

@@ -96,15 +96,16 @@ def plane_table(
     draws: Mapping[str, Sequence[str]],
     names: Mapping[str, str],
     cultures: Mapping[str, str],
-    chance: float,
+    chance: tuple[float, float],
 ) -> pd.DataFrame:
     """The rows of `plane.csv`: every method, then the controls as medians of their draws.
 
-    cells: of outcomes `with_neither`. front: of the resampled planes, the share in which a method is on the Pareto
-    front of those that are `compared`.
+    cells: of outcomes `with_neither`. chance: of transfer, and of localization. front: of the resampled planes, the
+    share in which a method is on the Pareto front of those that are `compared`.
     """
     methods = members_of(cells.methods, draws)
-    table = points(cells, methods, cultures, chance).merge(chance_table(cells), on="language", how="left")
+    table = points(cells, methods, cultures, chance[0]).merge(chance_table(cells), on="language", how="left")
+    table.insert(table.columns.get_loc("chance") + 1, "chance_cultural", chance[1])
     real = compared_methods(methods)
     shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}
     table["front"] = [shares[code].get(m, np.nan) for code, m in zip(table["language"], table["method"], strict=True)]

@@ -89,9 +89,11 @@ def layer_shares(study: Study, methods: Sought, rows: pd.DataFrame) -> pd.DataFr
             if not pairs:
                 continue
             mean = np.mean([[by_pair[pair].means for pair in pairs] for by_pair in some], axis=0)
-            squares = np.sum([[by_pair[pair].errors ** 2 for pair in pairs] for by_pair in some], axis=0)
-            mean -= np.sqrt(squares)[:, :, None] / len(some)
-            ranks = study.config.rule.rank(mean[:, 0], mean[:, 1]) if name in methods.pairs else np.nansum(mean, axis=1)
+            errors = [[_error([by_pair[pair].gains[axis] for by_pair in some]) for axis in (0, 1)] for pair in pairs]
+            gain, bounded = mean - np.array(errors)[:, :, None], (mean[:, 0], mean[:, 1])
+            ranks = np.nansum(gain, axis=1)
+            if name in methods.pairs:
+                ranks = study.config.rule.rank(gain[:, 0], gain[:, 1], bounded)
             picked = [pairs[best] for best in ranks.argmax(axis=0)]
             shares += [{"method": name, "language": language} | row for row in _shares(study.design, picked)]
     return pd.DataFrame(shares)
@@ -106,13 +108,16 @@ def _shares(design: Design, picked: Sequence[tuple[int, int]]) -> Iterator[dict[
 
 
 class _Redrawn(NamedTuple):
-    """A plan's mean gains over redrawn clusters, and their standard errors as dev has them, by axis.
-
-    NaN on an axis without prompts.
-    """
+    """A plan's mean gains over redrawn clusters, by axis (NaN without prompts), and its gains on the prompts of dev."""
 
     means: Float[np.ndarray, "axis draw"]
-    errors: Float[np.ndarray, "axis"]
+    gains: tuple[Float[np.ndarray, "prompt"], ...]
+
+
+def _error(gains: Sequence[Float[np.ndarray, "prompt"]]) -> float:
+    """The standard error of a mean over the prompts of all languages, as `cautious` takes it; NaN without prompts."""
+    together = np.concatenate(gains)
+    return float(together.std(ddof=1)) / len(together) ** 0.5 if len(together) > 1 else 0.0 if len(together) else np.nan
 
 
 def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[int, int], _Redrawn]:
@@ -121,12 +126,12 @@ def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[in
     empty = np.full(config.bootstrap_draws, np.nan)
     for pair in sorted(set(zip(rows["en"].tolist(), rows["loc"].tolist(), strict=True))):
         own = rows[(rows["en"] == pair[0]) & (rows["loc"] == pair[1])]
-        means, errors = [], []
+        means, prompts = [], []
         for axis in AXES:
             some = own[own["axis"] == axis].drop_duplicates("prompt", keep="last")
             if not len(some):
                 means.append(empty)
-                errors.append(np.nan)
+                prompts.append(np.empty(0))
                 continue
             tasks = dev.tasks(axis, code)
             _, clusters = np.unique([tasks[place].cluster for place in some["prompt"]], return_inverse=True)
@@ -134,8 +139,8 @@ def _redrawn(dev: SplitTasks, rows: pd.DataFrame, code: str) -> Mapping[tuple[in
             sums = np.bincount(clusters, some["gain"], n), np.bincount(clusters, minlength=n)
             weights = cluster_weights(n, config.bootstrap_draws, config.seed + (axis == "cultural")).astype(float)
             means.append((weights @ sums[0]) / np.maximum(weights @ sums[1], 1))
-            errors.append(float(some["gain"].std(ddof=1)) / len(some) ** 0.5 if len(some) > 1 else 0.0)
-        gains[pair] = _Redrawn(np.stack(means), np.array(errors))
+            prompts.append(some["gain"].to_numpy(float))
+        gains[pair] = _Redrawn(np.stack(means), tuple(prompts))
     return gains
 
 

@@ -15,7 +15,17 @@ from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Vectors, random_vectors, shuffled_vectors
 from interp.study.search._chosen import Chosen, Pair, Sought
 from interp.study.search._design import FINALISTS, METHODS, Design
-from interp.study.search._rounds import AXES, Batch, SplitTasks, cautious, halve, score_candidates, searched, standing
+from interp.study.search._rounds import (
+    AXES,
+    Batch,
+    SplitTasks,
+    cautious,
+    halve,
+    mean_gain,
+    score_candidates,
+    searched,
+    standing,
+)
 
 CONTROL_AXES: dict[Axis, str] = {"universal": "en", "cultural": "loc"}
 """Axis -> the method whose norm (random) or pairs (shuffled) its control draws take."""
@@ -134,8 +144,8 @@ def finalists(design: Design, pair: Pair, rows: pd.DataFrame, language: str | No
 
 def _chosen_pair(study: Study, own: pd.DataFrame, pair: Pair, code: str) -> Chosen:
     """The pair that the run's goal prefers, by its gains over all languages or, where the design refines, in one."""
-    tried, gains = _pair_gains(study.design, own, code)
-    best = int(np.argmax(study.config.rule.rank(gains[:, 0], gains[:, 1])))
+    tried, gains, means = _pair_gains(study.design, own, code)
+    best = int(np.argmax(study.config.rule.rank(gains[:, 0], gains[:, 1], (means[:, 0], means[:, 1]))))
     return _as_chosen(study.design, own, pair, code, tried[best])
 
 
@@ -144,7 +154,7 @@ def fronts(study: Study, methods: Sought, rows: pd.DataFrame) -> dict[str, dict[
     pair, own = methods.pairs["surgical"], rows[rows["search"] == "surgical"]
     front: dict[str, dict[str, Chosen]] = {}
     for code in study.languages:
-        tried, gains = _pair_gains(study.design, own, code)
+        tried, gains, _ = _pair_gains(study.design, own, code)
         order = np.argsort(gains[:, 0], kind="stable")
         for number, place in enumerate(order[pareto(gains)[order]]):
             chosen = _as_chosen(study.design, own, pair, code, tried[place])
@@ -152,14 +162,18 @@ def fronts(study: Study, methods: Sought, rows: pd.DataFrame) -> dict[str, dict[
     return front
 
 
-def _pair_gains(design: Design, own: pd.DataFrame, code: str) -> tuple[list[tuple[int, int]], np.ndarray]:
-    """The pairs that were tried in a language, and what each gains on both axes, as choices go by it (`cautious`)."""
+def _pair_gains(design: Design, own: pd.DataFrame, code: str) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
+    """The pairs that were tried in a language, and what each gains on both axes: as choices go by it, and on average.
+
+    Choices go by the `cautious` gain; a bound on what may be lost holds for the average.
+    """
     judged = own[own["language"] == code] if design.refined else own
-    values = cautious(judged, ["en", "loc", "axis"]).unstack("axis")
+    by = ["en", "loc", "axis"]
     # As they were tried, so that of equals the earlier one is taken.
     tried = own[own["language"] == code][["en", "loc"]].drop_duplicates()
     pairs = [(int(en), int(loc)) for en, loc in tried.itertuples(index=False)]
-    return pairs, values.loc[pairs][list(AXES)].to_numpy()
+    both = (rule(judged, by).unstack("axis").loc[pairs][list(AXES)].to_numpy() for rule in (cautious, mean_gain))
+    return pairs, *both
 
 
 def _as_chosen(design: Design, own: pd.DataFrame, pair: Pair, code: str, cells: tuple[int, int]) -> Chosen:

@@ -200,14 +200,18 @@ def score_candidates(
     )  # fmt: skip
 
 
+def mean_gain(rows: pd.DataFrame, by: Sequence[str]) -> pd.Series:
+    """Per group the mean over languages of the mean gain."""
+    return rows.groupby([*by, "language"])["gain"].mean().groupby(list(by)).mean()
+
+
 def cautious(rows: pd.DataFrame, by: Sequence[str]) -> pd.Series:
     """Per group the mean gain over languages, less one standard error over its prompts: what choices on dev go by.
 
     Of cells that few prompts have judged, the one with the highest mean is the luckiest, and strong steers vary most.
     """
-    mean = rows.groupby([*by, "language"])["gain"].mean().groupby(list(by)).mean()
     prompts = rows.groupby(list(by))["gain"]
-    return mean - prompts.std().fillna(0.0) / np.sqrt(prompts.size())
+    return mean_gain(rows, by) - prompts.std().fillna(0.0) / np.sqrt(prompts.size())
 
 
 def standing(rows: pd.DataFrame, search: str, axis: Axis, language: str | None = None) -> list[int]:

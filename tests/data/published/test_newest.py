@@ -116,10 +116,19 @@ def test_questions_keep_all_their_options(prox: Path, check_items: Callable[...,
     assert {left.reason for left in dataset.left_out} == {"9 options in 'ko', 10 in English", "missing in ko"}
 
 
-def test_an_answer_beyond_the_options_is_refused(prox: Path) -> None:
-    rows = [prox_row(number, "ko", 7, answer="J") for number in range(N)]
+def test_a_row_whose_right_option_is_empty_is_left_out(prox: Path) -> None:
+    rows = [prox_row(number, "ko") for number in range(N)]
+    rows[4], rows[9] = prox_row(4, "ko", 7), prox_row(9, "ko", 9, answer="J")
     pd.DataFrame(rows).to_parquet(prox / "mmlu_prox/ko/test-00000-of-00001.parquet")
-    with pytest.raises(DataError, match=r"row 1: 'answer' is 'J'; allowed: A, B, C, D, E, F, G;"):
+    dataset = load_universal("mmlu_prox", data_dir=prox)
+    assert {item.key for item in dataset.items} == {str(number) for number in range(N)} - {"9"}
+    assert [(left.item, left.reason) for left in dataset.left_out] == [("9", "option J is empty in 'ko'")]
+
+
+def test_an_answer_that_is_no_letter_is_refused(prox: Path) -> None:
+    rows = [prox_row(number, "ko", answer="K") for number in range(N)]
+    pd.DataFrame(rows).to_parquet(prox / "mmlu_prox/ko/test-00000-of-00001.parquet")
+    with pytest.raises(DataError, match=r"row 1: 'answer' is 'K'; allowed: A, B, C, D, E, F, G, H, I, J;"):
         load_universal("mmlu_prox", data_dir=prox)
 
 
@@ -169,6 +178,15 @@ def test_broken_rows_are_named(arab: Path, write_jsonl: WriteJsonl, changes: dic
     write_jsonl(arab / "arab_culture/Egypt.jsonl", [arab_row(0, "Egypt", **changes)])
     with pytest.raises(DataError, match=told):
         load_cultural("arab_culture", data_dir=arab)
+
+
+def test_rows_of_a_topic_stay_together_where_the_finer_one_is_empty(arab: Path, write_jsonl: WriteJsonl) -> None:
+    rows = [arab_row(i, "Egypt", sub_topic="" if i < 8 else f"finer {i}") for i in range(N)]
+    write_jsonl(arab / "arab_culture/Egypt.jsonl", rows)
+    items = [item for item in load_cultural("arab_culture", data_dir=arab).items if "EG" in item.answers]
+    topics = {int(item.key.rpartition("/")[2]): (item.topic, item.cluster) for item in items}
+    assert topics[0] == topics[2] == ("topic 0", "topic 0")
+    assert topics[9] == ("finer 9", "finer 9")
 
 
 def test_a_row_without_three_endings_is_left_out(arab: Path, write_jsonl: WriteJsonl) -> None:

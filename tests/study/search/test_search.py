@@ -59,7 +59,7 @@ class Planted:
     """Dev prompts whose gain under a plan is known: `value(plan, prompt)`; counts the plans x prompts asked."""
 
     def __init__(self, design: Design, value: Any, prompts: int = 40) -> None:
-        rule = SimpleNamespace(rank=lambda t, loc: np.minimum(t, loc))
+        rule = SimpleNamespace(rank=lambda t, loc, bounded=None: np.minimum(t, loc))
         config = SimpleNamespace(positions="last", rule=rule)
         self.study: Any = SimpleNamespace(design=design, languages=LANGUAGES, config=config)
         self.value, self.prompts, self.asked = value, prompts, 0
