@@ -26,7 +26,7 @@ from interp.study.locate import before_search, quick_steps
 from interp.study.search import CANDIDATES, SplitTasks, gain_table, method_of, searched
 from probes import APrioriLayers
 
-SEARCHED, A_PRIORI = "searched", "a priori"
+SEARCHED, A_PRIORI, SIXTHS = "searched", "a priori", "EN shallow, LOC deep"
 FINALIST = "finalist "
 
 Settings = Mapping[str, Setting]
@@ -56,7 +56,7 @@ def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | Lo
     chosen = {code: setting_of(run.plans.saved(code)) for code in study.languages}
     with progress.stage("layers before search", quick_steps(study)) as advance:
         a_priori = a_priori_settings(study, before_search(study, fit, advance))
-    plans = {SEARCHED: chosen} | ({A_PRIORI: a_priori} if a_priori else {})
+    plans = {SEARCHED: chosen} | ({A_PRIORI: a_priori} if a_priori else {}) | {SIXTHS: sixths(study)}
     rows = ablations(study, fit, fits, chosen)
     pairs = finalists(run)
     with run.store({"adds": "ablations"}) as store:
@@ -92,6 +92,18 @@ def setting_of(plan: SavedPlan) -> Setting:
         for steer, strength in zip(plan.steers, plan.strengths, strict=True)
     }
     return Setting(sides.get("en"), sides.get("loc"))
+
+
+def sixths(study: Study) -> dict[str, Setting]:
+    """A rule that looks at nothing: EN after a sixth of the blocks and LOC after five sixths, in every language.
+
+    Both by mean difference, at strength 1. Our reading of "facts shallow, culture deep" (arXiv 2510.26024).
+    """
+    en, loc = (
+        Side("mean", min(round(share * study.n_layers), study.n_layers - 2), 1.0, positions=study.config.positions)
+        for share in (1 / 6, 5 / 6)
+    )
+    return {code: Setting(en, loc) for code in study.languages}
 
 
 def a_priori_settings(study: Study, layers: Mapping[str, APrioriLayers]) -> dict[str, Setting]:
