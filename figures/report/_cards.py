@@ -96,7 +96,7 @@ def _card(run: RunTables, method: str, effects: Mapping[str, Mapping[str, Row]],
 def _against_base(contrasts: pd.DataFrame, method: str, axis: str) -> dict[str, Row]:
     """Language -> the change from base; empty without a measured mean."""
     own = (contrasts["method"] == method) & (contrasts["metric"] == axis) & (contrasts["against"] == "base")
-    rows = {str(row["language"]): row for row in contrasts[own].to_dict("records")}
+    rows: dict[str, Row] = {str(row["language"]): row for row in contrasts[own].to_dict("records")}
     return rows if MACRO in rows and not pd.isna(rows[MACRO]["lo"]) else {}
 
 

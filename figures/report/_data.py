@@ -101,8 +101,8 @@ def items(run: RunTables) -> dict[str, Any]:
         if key not in asked:
             texts = (row["question"], row["right"], row["us"])
             asked[key] = [*key, *texts, [None] * len(methods), row.get("english", ""), options.get(key, [])]
-        texts = [text for text, *_ in asked[key][8]]
-        tied = [] if row["chosen"] in texts else [text for text in texts if text in row["chosen"].split(TIED)]
+        options_of = [text for text, *_ in asked[key][8]]
+        tied = [] if row["chosen"] in options_of else [o for o in options_of if o in row["chosen"].split(TIED)]
         answer = [row["chosen"], float(row["hit"]), *([tied] if tied else [])]
         asked[key][6][methods.index(row["method"])] = answer
     rows = list(asked.values())

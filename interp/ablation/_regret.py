@@ -116,7 +116,7 @@ def _crossed(
                          for side in (halves, ~halves))  # fmt: skip
         lost = []
         for chosen_on, scored_on in ((first, second), (second, first)):
-            best = goal.rank(*chosen_on).argmax(axis=1)
+            best = goal.rank(chosen_on[0], chosen_on[1]).argmax(axis=1)
             worth = goal.objective(*scored_on)
             lost.append(worth[np.arange(len(best)), best][:, None] - worth[:, : len(plans)])
         found[code] = dict(zip(plans, np.mean(lost, axis=(0, 1)).tolist(), strict=True))

@@ -105,7 +105,7 @@ def plane_table(
     """
     methods = members_of(cells.methods, draws)
     table = points(cells, methods, cultures, chance[0]).merge(chance_table(cells), on="language", how="left")
-    table.insert(table.columns.get_loc("chance") + 1, "chance_cultural", chance[1])
+    table.insert(list(table).index("chance") + 1, "chance_cultural", chance[1])
     real = compared_methods(methods)
     shares = {code: front_shares(cells, real, code) for code in (*cells.languages, MACRO)}
     table["front"] = [shares[code].get(m, np.nan) for code, m in zip(table["language"], table["method"], strict=True)]

@@ -172,8 +172,10 @@ def _pair_gains(design: Design, own: pd.DataFrame, code: str) -> tuple[list[tupl
     # As they were tried, so that of equals the earlier one is taken.
     tried = own[own["language"] == code][["en", "loc"]].drop_duplicates()
     pairs = [(int(en), int(loc)) for en, loc in tried.itertuples(index=False)]
-    both = (rule(judged, by).unstack("axis").loc[pairs][list(AXES)].to_numpy() for rule in (cautious, mean_gain))
-    return pairs, *both
+    gains, means = (
+        rule(judged, by).unstack("axis").loc[pairs][list(AXES)].to_numpy() for rule in (cautious, mean_gain)
+    )
+    return pairs, gains, means
 
 
 def _as_chosen(design: Design, own: pd.DataFrame, pair: Pair, code: str, cells: tuple[int, int]) -> Chosen:
