@@ -28,7 +28,7 @@ NEXT = {
     MIXED: "Choose a language below: it helps some and harms others. --design large chooses layers per language.",
     HARMFUL: "Look at the chosen layers and strengths; a limit on damage (--max-loss) or weaker --strengths may help.",
     LITTLE: "Use a model or languages that leave more to gain: the unsteered model is hardly better when asked well.",
-    UNSEEN: "A larger design would only find effects too small to matter here; try another vector or another model.",
+    UNSEEN: "The interval excludes a gain as large as this design can see. Try other layers, another vector or model.",
     NEITHER: "Compare the intervals with the smallest change that this design detects, said below.",
     UNTOLD: "Use a larger --design or more items: the interval holds both no effect and one worth having.",
 }
