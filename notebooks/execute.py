@@ -29,12 +29,26 @@ def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
     client.execute()
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key != "execution"}
+        if "outputs" in cell:
+            cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", []):
             text = output.get("data", {}).get("text/plain")
             if text:
                 output["data"]["text/plain"] = re.sub(r" at 0x[0-9a-f]+", "", text)
     notebook.metadata.pop("widgets", None)
     return notebook
+
+
+def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Outputs whose streams are whole: a busy machine hands over what is printed in pieces."""
+    joined: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        before = joined[-1] if joined else None
+        if before and output.output_type == before.output_type == "stream" and output.name == before.name:
+            before.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def main(names: list[str]) -> None:
