@@ -64,7 +64,7 @@ def _outside(link: str, page: str) -> str:
 
 
 def _page_of(path: str) -> str:
-    return f"source/{path}.md"
+    return f"{path.removesuffix('.ipynb')}.md" if path.endswith(".ipynb") else f"source/{path}.md"
 
 
 def _fenced(path: str) -> str:
