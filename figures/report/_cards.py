@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -18,18 +18,16 @@ OTHER_READINGS = {"loc": ("loc_contrast", "loc_language"), "surgical": ("surgica
 
 WORKS, MIXED, HARMFUL, BOTH = "works", "mixed", "harmful", "both rise"
 SHIFT, UNSPECIFIC = "shift of output", "unspecific gain"
-NEITHER = "neither changes clearly"
 LITTLE, UNSEEN, UNTOLD = "little headroom", "no gain large enough to see", "can't tell with this design"
 NEXT = {
     WORKS: "Check that it holds under other normalisations and against every random draw, then export the plan.",
     BOTH: "See which of the two vectors does what (interp ablate), then export the plan.",
-    f"{SHIFT} only": "'In sentences' names the test that failed: accuracy rose, but not because facts transferred.",
-    UNSPECIFIC: "'In sentences' names the test that failed: something other than the culture raised localization.",
+    f"{SHIFT} only": "Accuracy rose, but not because facts transferred: try other layers or another vector.",
+    UNSPECIFIC: "Something other than the culture raised localization: try another reading of LOC.",
     MIXED: "Choose a language below: it helps some and harms others. --design large chooses layers per language.",
     HARMFUL: "Look at the chosen layers and strengths; a limit on damage (--max-loss) or weaker --strengths may help.",
-    LITTLE: "Use a model or languages that leave more to gain: the unsteered model is hardly better when asked well.",
+    LITTLE: "Use a model or languages with more to gain: asking in English or naming the place hardly helps here.",
     UNSEEN: "The interval excludes a gain as large as this design can see. Try other layers, another vector or model.",
-    NEITHER: "Compare the intervals with the smallest change that this design detects, said below.",
     UNTOLD: "Use a larger --design or more items: the interval holds both no effect and one worth having.",
 }
 
@@ -71,11 +69,18 @@ def _card(run: RunTables, method: str, effects: Mapping[str, Mapping[str, Row]],
         axis = OWN_AXIS[method]
         axes = (axis, *(other for other in AXES if other != axis))
         verdict = _single(run, method, axis, effects[axis], smallest)
-        if direction(effects[axes[1]][MACRO]) < 0:
-            verdict = f"{verdict}; {axes[1]} falls" if direction(effects[axis][MACRO]) > 0 else HARMFUL
     else:
-        verdict, axes = _both(run, effects), AXES
-    notes = [note for axis in axes for note in (_by_language(axis, effects[axis]),) if note]
+        verdict, axes = _both(run, effects, smallest), AXES
+    step, clusters = NEXT.get(verdict, ""), min(int(effects[axis][MACRO]["n_clusters"]) for axis in axes)
+    if method in OWN_AXIS and direction(effects[axes[1]][MACRO]) < 0:
+        joined = "but" if verdict == WORKS else "and"
+        verdict = f"{verdict}, {joined} {axes[1]} falls" if direction(effects[axes[0]][MACRO]) > 0 else HARMFUL
+        step = NEXT[HARMFUL] if verdict == HARMFUL else step
+    if clusters < FEW and verdict in (WORKS, BOTH):
+        verdict, step = f"{verdict}, on few questions", NEXT[UNTOLD]
+    notes = [_failed(run, method)] if method in OWN_AXIS else []
+    notes += [_uncounted(axis, effects[axis][MACRO]) for axis in axes]
+    notes += [note for axis in axes for note in (_by_language(axis, effects[axis]),) if note]
     if method in OWN_AXIS:
         notes.append(_headroom(run, method, axes[0]))
     contrasts = run.require("contrasts")
@@ -85,12 +90,33 @@ def _card(run: RunTables, method: str, effects: Mapping[str, Mapping[str, Row]],
         ]
         if changes:
             notes.append(f"{_title(other)}: {listed(changes)}.")
-    clusters = min(int(effects[axis][MACRO]["n_clusters"]) for axis in axes)
     if clusters < FEW:
         notes.append(f"Only {clusters} groups of questions: the intervals are rough.")
     tone = "good" if verdict in (WORKS, BOTH) else "bad" if verdict == HARMFUL else "open"
     told = tuple(f"{axis} {difference(effects[axis][MACRO])}, {named_p(effects[axis][MACRO])}" for axis in axes)
-    return Card(method, _title(method), verdict, tone, told, tuple(filter(None, notes)), NEXT.get(verdict, ""))
+    return Card(method, _title(method), verdict, tone, told, tuple(filter(None, notes)), step)
+
+
+def overall(found: Sequence[Card]) -> str:
+    """The verdicts in one sentence; empty without cards."""
+    return f"{'; '.join(f'{card.title}: {card.verdict}' for card in found)}." if found else ""
+
+
+def _failed(run: RunTables, method: str) -> str:
+    """Which criterion a gain does not meet, of the sentence in `verdicts.csv`; empty where it meets all."""
+    verdicts = run.table("verdicts")
+    if verdicts is None or "sentence" not in verdicts:
+        return ""
+    own = verdicts[(verdicts["method"] == method) & (verdicts["language"] == MACRO)]["sentence"]
+    _, mark, after = str(own.iloc[0] if len(own) else "").partition("but this does not count as ")
+    return f"It does not count as {after.partition('. ')[0].rstrip('.')}." if mark else ""
+
+
+def _uncounted(axis: str, row: Row) -> str:
+    """Why an interval beside 0 is not counted: the correction for several methods."""
+    aside = row["lo"] > 0 or row["hi"] < 0
+    text = f"{axis.capitalize()} is not counted: its interval excludes 0, but not after correcting for several methods."
+    return text if aside and direction(row) == 0 else ""
 
 
 def _against_base(contrasts: pd.DataFrame, method: str, axis: str) -> dict[str, Row]:
@@ -124,7 +150,7 @@ def _single(run: RunTables, method: str, axis: str, rows: Mapping[str, Row], sma
     return UNSEEN if axis in smallest and rows[MACRO]["hi"] < smallest[axis] else UNTOLD
 
 
-def _both(run: RunTables, effects: Mapping[str, Mapping[str, Row]]) -> str:
+def _both(run: RunTables, effects: Mapping[str, Mapping[str, Row]], smallest: Mapping[str, float]) -> str:
     """What Surgical Steering does to the two axes, and whether that is more than controls do."""
     ways = {axis: direction(rows[MACRO]) for axis, rows in effects.items()}
     rising, falling = ([axis for axis, way in ways.items() if way == sign] for sign in (1, -1))
@@ -135,7 +161,9 @@ def _both(run: RunTables, effects: Mapping[str, Mapping[str, Row]]) -> str:
         return f"{rising[0]} rises, {falling[0]} falls"
     if rising:
         return MIXED if reversed_in else f"{rising[0]} alone rises"
-    return HARMFUL if falling else NEITHER
+    if falling:
+        return HARMFUL
+    return UNSEEN if all(a in smallest and rows[MACRO]["hi"] < smallest[a] for a, rows in effects.items()) else UNTOLD
 
 
 def _specific(run: RunTables) -> bool:
@@ -185,8 +213,14 @@ def _headroom(run: RunTables, method: str, axis: str) -> str:
         own = (shares["method"] == method) & (shares["metric"] == axis) & (shares["language"] == MACRO)
         for share in shares[own].to_dict("records"):
             if not pd.isna(share["recovered"]) and share["gain"] > 0:
-                text += f", of which {number(share, 'recovered')} was gained"
+                text += f", of which {_percent(share)} was gained"
     return f"{text}."
+
+
+def _percent(share: Row) -> str:
+    """A share with its interval, in percent."""
+    values = [100 * share[f"recovered{end}"] for end in ("", "_lo", "_hi")]
+    return f"{values[0]:.0f}% [{values[1]:.0f}%, {values[2]:.0f}%]"
 
 
 def _title(method: str) -> str:

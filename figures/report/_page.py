@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from figures import FIGURES, MACRO, RunTables, replace_file
 from figures.report import _words as words
-from figures.report._cards import cards
+from figures.report._cards import cards, overall
 from figures.report._data import as_json, payload
 from figures.report._tables import tables
 
@@ -55,7 +55,7 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
     """
     plane = run.require("plane")
     first = plane.iloc[0]
-    data = payload(run)
+    data, judged = payload(run), cards(run, manifest.get("smallest_effects") or {})
     settings = {key: value for key, value in manifest.get("config", {}).items() if value is not None}
     return _TEMPLATES.get_template("report.html").render(
         policy=POLICY,
@@ -65,7 +65,12 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
         cultural=first.get("cultural", ""),
         tables=tables(run),
         words=_described(run),
-        cards=cards(run, manifest.get("smallest_effects") or {}),
+        cards=judged,
+        overall=overall(judged),
+        design=manifest.get("design", {}).get("name", ""),
+        counted=f"{first['n_universal']} facts and {first['n_cultural']} customs asked"
+        if "n_universal" in first
+        else "",
         sentences=words.sentences(plane, run.table("contrasts"), run.table("verdicts")),
         smallest=words.smallest_seen(manifest),
         findings=manifest.get("findings"),
@@ -83,13 +88,15 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
 
 
 def _described(run: RunTables) -> dict[str, str]:
-    """What the figures show, in words, of each whose table has rows."""
+    """What the figures show, in words, of each whose table has rows: of the mean, or of the only language."""
+    languages = [code for code in run.require("plane")["language"].unique() if code != MACRO]
+    shown = str(languages[0]) if len(languages) == 1 else MACRO
     names = ("plane", "sweep", "layers", "lens", "geometry", "erasure", "ablations", "noise")
     found = {}
     for name in names:
         table = run.table(FIGURES[name].needs[0])
         if table is not None and len(table) and set(FIGURES[name].columns) <= set(table):
-            found[name] = FIGURES[name].says(run, MACRO)
+            found[name] = FIGURES[name].says(run, shown if FIGURES[name].by_language else MACRO)
     return found
 
 

@@ -42,7 +42,7 @@ def smallest_seen(manifest: Mapping[str, Any]) -> str:
     changes = " and ".join(f"{value:.3f} in {metric}" for metric, value in effects.items())
     design = manifest.get("design", {}).get("name", "")
     return (
-        f"With 80% power, the design {design} detects changes of at least {changes}, averaged over all languages. "
+        f"With 80% power, this run's design ({design}) detects changes of at least {changes}, averaged over languages. "
         "This is estimated from the variance on dev. Controls were searched in the same way as the vectors they are "
         "compared with."
     )

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from figures import RunTables
-from figures.report._cards import Card, cards
+from figures.report._cards import Card, cards, overall
 
 SMALLEST = {"transfer": 0.05, "localization": 0.05}
 Effects = dict[tuple[str, str], float]
@@ -57,8 +57,9 @@ def drawn(
     ("own", "other", "called", "headroom", "verdict", "tone"),
     [
         (0.2, 0.0, "transfer", 0.3, "works", "good"),
-        (0.2, -0.2, "transfer", 0.3, "works; localization falls", "open"),
+        (0.2, -0.2, "transfer", 0.3, "works, but localization falls", "open"),
         (0.2, 0.0, "shift of output", 0.3, "shift of output only", "open"),
+        (0.2, -0.2, "shift of output", 0.3, "shift of output only, and localization falls", "open"),
         (0.2, 0.0, "undecided", 0.3, "rises; controls are missing", "open"),
         (-0.2, 0.0, "loss", 0.3, "harmful", "bad"),
         (0.0, -0.2, "no clear gain", 0.3, "harmful", "bad"),
@@ -93,7 +94,8 @@ def test_headroom_of_one_axis_does_not_hang_on_the_others(tmp_path: Path) -> Non
         (0.2, -0.2, 0.2, 20, "transfer rises, localization falls"),
         (0.0, 0.2, 0.2, 20, "localization alone rises"),
         (0.0, -0.2, 0.0, 20, "harmful"),
-        (0.0, 0.0, 0.0, 20, "neither changes clearly"),
+        (0.0, 0.0, 0.0, 20, "no gain large enough to see"),
+        (0.0, 0.025, 0.0, 20, "can't tell with this design"),
     ],
 )
 def test_the_card_of_surgical_steering(
@@ -120,3 +122,30 @@ def test_languages_that_go_the_other_way_make_it_mixed_and_are_named(tmp_path: P
     assert card.verdict == "mixed"
     assert "Transfer: up in Spanish; down in Chinese; unclear in Korean." in card.notes
     assert "Only 9 groups of questions: the intervals are rough." in card.notes
+
+
+def test_few_questions_make_no_green_card_and_an_uncounted_interval_is_explained(tmp_path: Path) -> None:
+    rows = [row("loc", "localization", 0.2, n_clusters=14), row("loc", "transfer", 0.05, p_holm=0.2)]
+    pd.DataFrame(rows).to_csv(tmp_path / "contrasts.csv", index=False)
+    sentence = "LOC raises it, and this counts as localization: it beats both."
+    called = [
+        {"method": "loc", "language": "macro", "metric": "localization", "called": "localization", "sentence": sentence}
+    ]
+    pd.DataFrame(called).to_csv(tmp_path / "verdicts.csv", index=False)
+    (card,) = cards(RunTables(tmp_path), SMALLEST)
+    assert (card.verdict, card.tone) == ("works, on few questions", "open")
+    assert any(
+        note.startswith("Transfer is not counted: its interval excludes 0, but not after") for note in card.notes
+    )
+    assert overall([card]) == "LOC-steering: works, on few questions."
+
+
+def test_a_card_says_which_criterion_failed(tmp_path: Path) -> None:
+    effects = {("en", "transfer"): 0.2, ("en", "localization"): 0.0}
+    drawn(tmp_path, effects, {"en": "shift of output"})
+    verdicts = pd.read_csv(tmp_path / "verdicts.csv")
+    failing = "it does not clearly beat a vector towards a third language (+0.010 [-0.010, +0.030])"
+    told = f"On average, EN raises accuracy, but this does not count as transfer: {failing}. The headroom is +0.3."
+    verdicts.assign(sentence=told).to_csv(tmp_path / "verdicts.csv", index=False)
+    (card,) = cards(RunTables(tmp_path), SMALLEST)
+    assert card.notes[0] == f"It does not count as transfer: {failing}."
