@@ -1,4 +1,4 @@
-"""What the site has and the Markdown has not: the notebooks, pages of the files it links to, the commands' reference."""
+"""What the site has and the Markdown has not: notebooks, pages of files that it links to, the commands' reference."""
 
 from __future__ import annotations
 
