@@ -35,9 +35,9 @@ def test_what_was_chosen_follows_from_the_rule() -> None:
     assert f"So the runs below have {chosen[0]} worked examples and go by `{chosen[1]}`." in PAGE
 
 
-ATLAS, FORMER = (
+ATLAS, FORMER, PUBLISHED = (
     {path.stem: pd.read_csv(path) for path in sorted((DOCS / "gemma3-270m" / name).glob("*.csv"))}
-    for name in ("atlas", "former")
+    for name in ("atlas", "former", "published")
 )
 
 
@@ -80,10 +80,14 @@ def plain(table: pd.DataFrame) -> list[str]:
 
 @pytest.mark.parametrize(
     ("run", "method"),
-    [(name, method) for name, run in (("atlas", ATLAS), ("former", FORMER)) for method in plain(run["plane"])],
+    [
+        (name, method)
+        for name, run in (("atlas", ATLAS), ("former", FORMER), ("published", PUBLISHED))
+        for method in plain(run["plane"])
+    ],
 )
 def test_planes(run: str, method: str) -> None:
-    tables = {"atlas": ATLAS, "former": FORMER}[run]
+    tables = {"atlas": ATLAS, "former": FORMER, "published": PUBLISHED}[run]
     row = macro(tables["plane"]).set_index("method").loc[method].to_dict()
     damage = macro(tables["damage"]).set_index("method")
     cells = [f"{row['transfer']:.3f}", f"{row['localization']:.3f}"]
@@ -102,7 +106,8 @@ def test_effects_by_layer(row: dict) -> None:
     assert f"| {row['layer']} | {' | '.join(number(row, name, signed=True) for name in names)} |" in PAGE
 
 
-CLAIMS = PAGE[PAGE.index("## The paper's claims") : PAGE.index("## A run before it")]
+CLAIMS = PAGE[PAGE.index("## The paper's claims") : PAGE.index("## Published data")]
+OTHERS = PAGE[PAGE.index("## Published data") : PAGE.index("## A run before it")]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +152,34 @@ def test_what_the_claims_say_in_words_is_in_the_tables() -> None:
     signs = ATLAS["robustness"]["sign"].value_counts()
     assert f"Of {signs.sum()} effects {signs['changes']} change their sign" in CLAIMS
     assert "reverses" not in signs
+
+
+@pytest.mark.parametrize("row", PUBLISHED["headroom"].to_dict("records"), ids=lambda row: row["language"])
+def test_headroom_of_published_data(row: dict) -> None:
+    names = ("transfer_english", "transfer", "headroom_transfer", "localization", "headroom_localization", "us_bias")
+    numbers = [number(row, name, signed=name.startswith("headroom")) for name in names]
+    assert f"| {row['language']} | {' | '.join(numbers)} | {row['n_universal']} | {row['n_cultural']} |" in OTHERS
+
+
+def test_what_is_said_of_published_data_is_in_the_tables() -> None:
+    rows = macro(PUBLISHED["contrasts"]).set_index(["metric", "method", "against"])
+    for key in (
+        ("transfer", "en", "base"), ("transfer", "surgical_language", "base"), ("localization", "loc", "base"),
+        ("transfer_specific", "surgical_language", "base"), ("localization", "loc", "placebo_cue"),
+        ("transfer_specific", "en", "base"),
+    ):  # fmt: skip
+        assert number(rows.loc[key].to_dict(), "estimate", signed=True) in OTHERS, key
+    holm = [rows.loc[(metric, "surgical_language", "base"), "p_holm"] for metric in ("transfer", "transfer_specific")]
+    assert f"(Holm's p = {holm[0]:.2f} and {holm[1]:.2f})" in OTHERS
+    assert set(PUBLISHED["verdicts"]["called"]) <= {"no clear gain", "loss"}
+    onsets = macro(PUBLISHED["onsets"]).iloc[0].to_dict()
+    told = [onset(onsets, name) for name in ("universal", "cultural", "separation")]
+    assert "universal {}, cultural {}, separation {}:".format(*told) in OTHERS
+    layers = macro(PUBLISHED["layers"]).set_index("layer")
+    for layer, name in ((12, "d_transfer_en"), (14, "d_transfer_en"), (16, "d_localization_en")):
+        assert number(layers.loc[layer].to_dict(), name, signed=True) in OTHERS
+    harmful = layers["d_transfer_en_hi"].dropna() < 0
+    assert harmful[harmful].index.tolist() == [12, 14, 16]
 
 
 def test_the_readme_quotes_the_page() -> None:
