@@ -57,8 +57,8 @@ def _chance(base: Row) -> str:
     if pd.isna(base.get("chance_effective")):
         return nominal
     return (
-        f"{nominal}; for localization the effective level is {number(base, 'chance_effective')}, because the model "
-        f"chooses an option that is neither local nor the US's in {number(base, 'neither')} of the cases"
+        f"{nominal}; for localization it is effectively {number(base, 'chance_effective')}, because the model chooses "
+        f"an option that is neither local nor the US's in {number(base, 'neither')} of the cases"
     )
 
 

@@ -77,7 +77,7 @@ def plane() -> pd.DataFrame:
 def test_the_report_gives_the_smallest_effects_that_the_design_finds() -> None:
     manifest = {"design": {"name": "small"}, "smallest_effects": {"transfer": 0.1234, "localization": 0.2}}
     assert (
-        "the design small detects changes of at least 0.123 in transfer and 0.200 in localization"
+        "this run's design (small) detects changes of at least 0.123 in transfer and 0.200 in localization"
         in words.smallest_seen(manifest)
     )
     assert words.smallest_seen({"smallest_effects": {}}) == ""

@@ -62,7 +62,7 @@ def test_plane_has_the_documented_columns_and_rows(both: Path) -> None:
     expected = ["model", "universal", "cultural", "method", "language", "culture"]
     for metric in (*METRICS, "d_transfer", "d_transfer_specific", "d_localization"):
         expected += [metric, f"{metric}_lo", f"{metric}_hi"]
-    expected += ["n_universal", "n_cultural", "chance"]
+    expected += ["n_universal", "n_cultural", "chance", "chance_cultural"]
     for measure in ("chance_effective", "neither"):
         expected += [measure, f"{measure}_lo", f"{measure}_hi"]
     assert list(plane.columns) == [*expected, "front"]
