@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
@@ -68,9 +69,7 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
         cards=judged,
         overall=overall(judged),
         design=manifest.get("design", {}).get("name", ""),
-        counted=f"{first['n_universal']} facts and {first['n_cultural']} customs asked"
-        if "n_universal" in first
-        else "",
+        counted=_counted(plane),
         sentences=words.sentences(plane, run.table("contrasts"), run.table("verdicts")),
         smallest=words.smallest_seen(manifest),
         findings=manifest.get("findings"),
@@ -85,6 +84,15 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
         plotly=get_plotlyjs(),
         script="".join(_file(f"scripts/{name}.js") for name in SCRIPTS),
     )
+
+
+def _counted(plane: pd.DataFrame) -> str:
+    """How many questions were asked, over all languages; empty where that is not told."""
+    rows = plane[plane["language"] == MACRO]
+    if not len(rows) or "n_universal" not in rows:
+        return ""
+    row = rows.iloc[0]
+    return f"{row['n_universal']} questions about facts and {row['n_cultural']} about customs"
 
 
 def _described(run: RunTables) -> dict[str, str]:
