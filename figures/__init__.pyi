@@ -1,5 +1,6 @@
 from ._ablations import ablations
 from ._erasure import erasure
+from ._files import replace_file
 from ._geometry import geometry
 from ._latex import TABLES, latex
 from ._layers import PANELS, layers
@@ -13,7 +14,7 @@ from ._registry import FIGURES, draw, lacking
 from ._run_tables import RunTables
 from ._sweep import sweep
 from ._tables import read_table
-from ._theme import DrawingError, add_font, on_page, replace_file, save, style
+from ._theme import DrawingError, add_font, on_page, save, style
 from ._wording import (
     ADJUSTED,
     MACRO,

@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from figures._files import replace_file
+
 
 @dataclass(frozen=True)
 class Page:
@@ -396,16 +398,3 @@ def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
 
 
 add_font(_FONTS / "DroidSansFallback-subset.ttf")
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file completely or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

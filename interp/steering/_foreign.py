@@ -10,9 +10,9 @@ from typing import NoReturn
 
 import torch
 from gguf import GGUFReader
-from safetensors import SafetensorError, safe_open
 
 from interp.errors import DataError, reason_of
+from interp.steering._safetensors import opened
 from interp.steering._vectors import STORY, PerLayer, SteeringVectors
 
 FORMS = ("N", "layer.N", "layers.N", "direction.N", "blocks.N", "blocks.N.hook_resid_post")
@@ -78,17 +78,10 @@ def _named(file: Path, found: Mapping[int, torch.Tensor], story: dict[str, str |
 
 def _safetensors(file: Path) -> dict[str, torch.Tensor] | None:
     """The tensors of a file by name; None if it is one of ours."""
-    try:
-        with safe_open(file, "pt") as opened:
-            if STORY in (opened.metadata() or {}):
-                return None
-            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(
-            f"{file} can't be read as safetensors: {reason_of(error)}",
-            allowed="safetensors, and GGUF control vectors; pickled files (*.bin, *.pt) are never opened",
-            remedy="save the vectors as safetensors",
-        ) from error
+    with opened(file, "save the vectors as safetensors, or as a GGUF control vector") as tensors:
+        if STORY in (tensors.metadata() or {}):
+            return None
+        return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
 
 
 def _by_layer(file: Path, tensors: Mapping[str, torch.Tensor], layer: int | None) -> dict[int, torch.Tensor]:
