@@ -67,17 +67,17 @@ def mechanism(table: pd.DataFrame) -> Figure:
 
 
 def _draw(axes: Axes, method: str, rows: pd.DataFrame, curves: Sequence[Curve], random: Curve) -> None:
-    layer = rows["layer"].to_numpy(float)
-    every = max(1, len(layer) // 12)
     for curve in (*curves, random):
-        if not rows[curve.column].notna().any():
+        measured = rows[rows[curve.column].notna()]
+        if measured.empty:
             continue
+        every = max(1, len(measured) // 12)
         dashes = (0, (3, 1.5)) if curve is random else "-"
         axes.plot(
-            layer, rows[curve.column], label=curve.label, gid=f"{method}:{curve.column}", color=curve.color, ls=dashes,
+            measured["layer"], measured[curve.column], label=curve.label, gid=f"{method}:{curve.column}", color=curve.color, ls=dashes,
             marker=curve.marker, ms=3.4, mew=0.7, markevery=every, zorder=3 if curve is random else 4,
         )  # fmt: skip
-        _band(axes, method, rows, curve.column, curve.color)
+        _band(axes, method, measured, curve.column, curve.color)
     theme.few_ticks(axes, "y")
 
 

@@ -131,7 +131,7 @@ def _design_lines(designs: Sequence[Offer], picked: str) -> list[str]:
     from interp.study.cost import SHIFTED, smallest_seen
 
     heads = f"{'time':>8}  {'grid':>12}  {'controls':>8}  smallest effect seen: transfer, localization"
-    lines = [_line("design", f"{'':12}{heads}")]
+    lines = [_line("design", f"{'':13}{heads}")]
     for offer in designs:
         design, seen = offer.study.design, smallest_seen(offer.study)
         grid = f"{len(design.layers)} x {len(design.strengths)}"
@@ -139,7 +139,7 @@ def _design_lines(designs: Sequence[Offer], picked: str) -> list[str]:
         effects = ", ".join(f"{value:.3f}" for value in seen.values())
         mark = "*" if design.name == picked else " "
         time = seconds_text(offer.cost.middle)
-        lines.append(_line("", f"{mark} {design.name:<10}{time:>8}  {grid:>12}  {draws:>8}  {effects}"))
+        lines.append(_line("", f"{mark} {design.name:<10} {time:>8}  {grid:>12}  {draws:>8}  {effects}"))
     lines.append(
         _line("", f"detected with 80% power if {SHIFTED:.0%} of the choices change; the run measures this on dev")
     )

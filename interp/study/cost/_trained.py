@@ -9,7 +9,7 @@ from interp.data import SPLITS
 from interp.study.cost._workload import Part, Workload
 from interp.study.methods import TrainedMethod, training_settings
 from interp.study.search import sought_on_top
-from interp.study.trained import groups, option_texts, patches_per_layer
+from interp.study.trained import groups, option_texts, patched_layers, patches_per_layer
 
 SEQUENCES = {"instruct": 3.0, "midalign": 4.5, "clo": 16.0}
 """Forward passes per text of a batch: a training pass counts as three, clo has four texts and a reference to each."""
@@ -43,7 +43,7 @@ def on_top(work: Workload) -> Iterator[Part]:
 def _compared(work: Workload) -> Iterator[Part]:
     """What `mechanism_table` scores, and what `read_local_answers` reads, with and without the question."""
     study = work.study
-    patched = [layer for layer in range(study.n_layers) for _ in range(patches_per_layer(study))]
+    patched = [layer for layer in patched_layers(study) for _ in range(patches_per_layer(study))]
     for code in study.languages:
         yield work.scored(f"mechanism {code}", study.cultural_tasks(code, "test"), work.plans(patched))
         for split in SPLITS:

@@ -37,7 +37,7 @@ PARTS = ("", "_en", "_loc", "_rest")
 
 def mechanism_steps(study: Study) -> int:
     """How far `mechanism_table` advances."""
-    return len(study.languages) * (3 + study.n_layers * patches_per_layer(study))
+    return len(study.languages) * (3 + len(patched_layers(study)) * patches_per_layer(study))
 
 
 def mechanism_table(
@@ -52,8 +52,9 @@ def mechanism_table(
       split, in parts, beside random directions with the covariance of the base's residuals.
     - localization_base, localization_trained, erasure (base minus trained).
     - restored: what localization gains when the shift after the block is undone at every position; restored_en, _loc,
-      _rest: when only that part is; restored_random: the median over directions at random. NaN under a normalisation
-      that scores other prompts than the tasks' own (see OWN_PROMPTS).
+      _rest: when only that part is; restored_random: the median over directions at random. NaN after blocks that are
+      not patched (see `patched_layers`), and under a normalisation that scores other prompts than the tasks' own (see
+      OWN_PROMPTS).
 
     All but `common` and `_above_random` have `_lo` and `_hi`: paired bootstrap over clusters. Raises ValueError for
     models that can't be compared (see `check_comparable`).
@@ -77,8 +78,13 @@ def mechanism_table(
     return pd.DataFrame(rows)
 
 
+def patched_layers(study: Study) -> tuple[int, ...]:
+    """After which blocks the shift is undone: those of the design's grid, and the last."""
+    return (*study.design.layers, study.n_layers - 1)
+
+
 def patches_per_layer(study: Study) -> int:
-    """How many patches are scored after each block."""
+    """How many patches are scored after each of these blocks."""
     return len(PARTS) + PATCHED_DIRECTIONS if study.config.normalisation in OWN_PROMPTS else 0
 
 
@@ -123,8 +129,8 @@ def _scores(
     if not patches_per_layer(base):
         return parts
     patches: dict[str, Patch] = {}
-    for layer, frame in enumerate(frames):
-        patches |= {_name(part, layer): patch for part, patch in _patches(layer, frame).items()}
+    for layer in patched_layers(base):
+        patches |= {_name(part, layer): patch for part, patch in _patches(layer, frames[layer]).items()}
     patched = score_patched(
         base.loaded.model, trained.loaded.model, [task.prompt for task in tasks], list(patches.values()),
         engine=base.config.engine, tokens=base.tokens, progress=partial(advance, f"patches {code}"), **base.passes,

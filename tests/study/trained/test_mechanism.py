@@ -233,6 +233,25 @@ def test_other_prompts_than_the_tasks_own_are_not_patched(
     assert found.drop(columns=restored).notna().all().all()
 
 
+def test_a_small_design_patches_its_own_layers_and_the_last(
+    base: Study, trained: Study, vectors: Vectors, fit: FitResiduals, table: pd.DataFrame
+) -> None:
+    one, two = (
+        replace(study, config=replace(study.config, layers="2,5"), languages=("es",)) for study in (base, trained)
+    )
+    done: list[float] = []
+    found = mechanism_table(one, two, vectors, "noise", fit, lambda step, amount=1.0: done.append(amount))
+    assert sum(done) == pytest.approx(steps(one))
+    found = found[found["language"] == "es"].set_index("layer")
+    whole = table[table["language"] == "es"].set_index("layer")
+    restored = [name for name in found.columns if name.startswith("restored")]
+    assert list(found.index[found["restored"].notna()]) == [2, 5, base.n_layers - 1]
+    assert found.loc[[0, 1, 3, 4], restored].isna().all().all()
+    plain = [name for name in restored if not name.endswith(("_lo", "_hi"))]  # intervals are over other clusters here
+    pd.testing.assert_frame_equal(found.loc[[2, 5], plain], whole.loc[[2, 5], plain], atol=1e-6)
+    assert found.drop(columns=restored).notna().all().all()
+
+
 def test_models_that_differ_are_refused(base: Study, vectors: Vectors, fit: FitResiduals, tmp_path: Path) -> None:
     from tests.conftest import write_tiny
 
