@@ -74,8 +74,9 @@ def _draw(axes: Axes, method: str, rows: pd.DataFrame, curves: Sequence[Curve], 
         every = max(1, len(measured) // 12)
         dashes = (0, (3, 1.5)) if curve is random else "-"
         axes.plot(
-            measured["layer"], measured[curve.column], label=curve.label, gid=f"{method}:{curve.column}", color=curve.color, ls=dashes,
-            marker=curve.marker, ms=3.4, mew=0.7, markevery=every, zorder=3 if curve is random else 4,
+            measured["layer"], measured[curve.column], label=curve.label, gid=f"{method}:{curve.column}",
+            color=curve.color, ls=dashes, marker=curve.marker, ms=3.4, mew=0.7, markevery=every,
+            zorder=3 if curve is random else 4,
         )  # fmt: skip
         _band(axes, method, measured, curve.column, curve.color)
     theme.few_ticks(axes, "y")
