@@ -15,18 +15,27 @@ from interp.model.load import load_model, organism_folder
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers: more threads would only wait for each other
 
+TESTS = Path(__file__).parent
 ARCHITECTURES = (
     "llama", "mistral", "gemma2", "gemma3", "gemma3_images", "qwen2", "qwen3", "gpt2", "mgpt", "gpt_neox", "bloom",
     "cohere", "phi", "olmo2",
 )  # fmt: skip
+LONG = ("study", "ablation", "known_answer", "parity")
+"""Folders with files that make whole runs: first, so that no worker is left with one at the end."""
+
 WINDOW = 6
 """The sliding window of those that have one: shorter than every prompt."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folders = [*LONG, *sorted({item.path.parts[len(TESTS.parts)] for item in items} - {*LONG})]
+    items.sort(key=lambda item: folders.index(item.path.parts[len(TESTS.parts)]))
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real files of published datasets, which lie beside the project and are not part of it."""
-    folder = Path(__file__).parents[2] / "shared" / "data"
+    folder = TESTS.parents[1] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("needs ../shared/data, the real evaluation files beside the project")
     return folder
