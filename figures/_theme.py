@@ -22,6 +22,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from figures._files import replace_file
 
@@ -30,12 +31,14 @@ from figures._files import replace_file
 class Page:
     """Widths of a figure in one column and over the whole text, in inches, and the dots per inch of a PNG.
 
-    Type and lines keep their size in points, so they are larger beside the figure on a narrow page.
+    Type and lines keep their size in points, so they are larger beside the figure on a narrow page. screen: pixels of a
+    PNG; a figure stands in the middle of a canvas of this shape, in every format.
     """
 
     single: float
     double: float
     dpi: int = 300
+    screen: tuple[int, int] | None = None
 
 
 PAGES = {
@@ -43,11 +46,11 @@ PAGES = {
     "acl": Page(3.03, 6.3),
     "icml": Page(3.25, 6.75),
     "neurips": Page(2.7, 5.5),
-    "slides": Page(2.9, 5.6, dpi=480),
+    "slides": Page(2.9, 5.6, screen=(2560, 1440)),
 }
 """Column and text widths: `acl`, `icml` and `neurips` are those of the style files of these conferences (7.7 cm and
-16 cm; 3.25 in and 6.75 in; one column of 5.5 in, here with half of it); `slides`: larger type for its size, and a PNG
-that fills a screen 2,688 pixels wide."""
+16 cm; 3.25 in and 6.75 in; one column of 5.5 in, here with half of it); `slides`: larger type for its size, and a
+canvas of 16:9."""
 
 _PAGE: ContextVar[Page] = ContextVar("page", default=PAGES["paper"])
 
@@ -385,11 +388,24 @@ def _lacking(text: str) -> set[str]:
     return {char for char in text if not any(font.get_char_index(ord(char)) for font in fonts)}
 
 
+def _canvas(figure: Figure) -> Bbox | None:
+    """The smallest canvas of the page's shape with the figure in its middle, in inches; None if the page has none."""
+    screen = page().screen
+    if screen is None:
+        return None
+    width, height = figure.get_size_inches()
+    scale = max(width / screen[0], height / screen[1])
+    more = [(scale * screen[0] - width) / 2, (scale * screen[1] - height) / 2]
+    return Bbox([[-more[0], -more[1]], [width + more[0], height + more[1]]])
+
+
 def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
     buffer = io.BytesIO()
+    canvas = _canvas(figure)
+    dpi = dpi or (page().screen[0] / canvas.width if canvas and page().screen else page().dpi)
     with style(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(buffer, format=name, dpi=dpi or page().dpi, metadata=_METADATA[name])
+        figure.savefig(buffer, format=name, dpi=dpi, metadata=_METADATA[name], bbox_inches=canvas)
     for warning in caught:
         if _MISSING.match(str(warning.message)):
             raise DrawingError(f"no font has a character of the figure: {warning.message}; pass one to add_font(path)")

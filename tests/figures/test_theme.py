@@ -1,12 +1,15 @@
 """Theme: repeatable files, nothing changed outside, looks that survive a grey print."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib.image
+import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from figures import _theme as theme
 
@@ -186,6 +189,25 @@ def _width(text: str) -> float:
         drawn = figure.text(0, 0, text, fontsize=20)
         figure.draw_without_rendering()
         return float(drawn.get_window_extent().width)
+
+
+@pytest.mark.parametrize("height", [2.0, 9.0])
+def test_a_slide_is_16_to_9_with_the_whole_figure_in_its_middle(tmp_path: Path, height: float) -> None:
+    with theme.on_page("slides"), theme.style():
+        figure = theme.new_figure(theme.page().double, height)
+        figure.patches.append(Rectangle((0.001, 0.001), 0.998, 0.998, transform=figure.transFigure, fill=False))
+        paths = theme.save(figure, tmp_path / "slide", ("png", "svg", "png"))
+    pixels = matplotlib.image.imread(tmp_path / "slide.png")[..., :3].min(axis=2)
+    assert pixels.shape == (1440, 2560)
+    dark = [np.flatnonzero((pixels < 0.5).any(axis=side)) for side in (0, 1)]
+    scale = min(2560 / figure.get_size_inches()[0], 1440 / height)
+    for places, whole, inches in zip(dark, (2560, 1440), figure.get_size_inches(), strict=True):
+        assert places[0] + places[-1] == pytest.approx(whole - 1, abs=4)  # in the middle
+        assert places[-1] - places[0] == pytest.approx(inches * scale * 0.998, abs=8)  # and whole
+    width, tall = (
+        float(re.search(rf'<svg[^>]* {side}="([0-9.]+)pt"', paths[1].read_text())[1]) for side in ("width", "height")
+    )
+    assert width / tall == pytest.approx(16 / 9, rel=1e-3)
 
 
 def test_a_page_changes_widths_alone() -> None:

@@ -30,7 +30,7 @@ TINY = ("steps=3", "batch=4", "accumulation=1", "lr=0.02")
 def config(folder: Path, methods: str, **more: object) -> RunConfig:
     names = tuple(methods.split(","))
     training = TINY if any(method.method for method in parse_methods(names).trained) else ()
-    settings = SMALL | {"languages": ("el",), "training": training, "methods": names} | more
+    settings = SMALL | {"languages": ("el",), "layers": "2,5", "training": training, "methods": names} | more
     return RunConfig(out=str(folder / "run"), **settings)  # type: ignore[arg-type]
 
 
