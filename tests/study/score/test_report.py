@@ -437,6 +437,21 @@ def test_no_width_scrolls_sideways_and_the_theme_can_be_turned(
     page.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_against_the_guidelines(browser: Any, spoiled: Path, scheme: str) -> None:
+    """Contrast, names, roles and structure by WCAG A and AA, with every chart drawn and everything unfolded."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page.goto(f"file://{spoiled / 'report.html'}")
+    for name in CHARTS:
+        draw(page, name)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    found = axe.Axe().run(page).response
+    assert {"color-contrast", "button-name"} <= {rule["id"] for rule in found["passes"]}
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+    page.close()
+
+
 def test_the_table_of_headroom_fits_a_laptops_screen(browser: Any, spoiled: Path) -> None:
     page = browser.new_page(viewport={"width": 1300, "height": 900})
     page.goto(f"file://{spoiled / 'report.html'}")
