@@ -401,8 +401,8 @@ def _canvas(figure: Figure) -> Bbox | None:
 
 def _render(figure: Figure, name: str, dpi: float | None = None) -> bytes:
     buffer = io.BytesIO()
-    canvas = _canvas(figure)
-    dpi = dpi or (page().screen[0] / canvas.width if canvas and page().screen else page().dpi)
+    canvas, screen = _canvas(figure), page().screen
+    dpi = dpi or (screen[0] / canvas.width if canvas and screen else page().dpi)
     with style(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         figure.savefig(buffer, format=name, dpi=dpi, metadata=_METADATA[name], bbox_inches=canvas)

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("interp", "probes", "figures")
 ROOMS = (
-    "data", "organism", "model", "steering", "plane", "alignment", "bench", "export", "study", "matrix", "ablation", "studies", "cli",
+    "data", "organism", "model", "steering", "plane", "alignment", "bench", "export", "study", "matrix", "ablation", "studies", "serve", "cli",
 )  # fmt: skip
 """Rooms of `interp` in the order in which data flows: each may import itself and those before it."""
 ROOM_SIZE, MODULES, LINES = 12, 45, 300

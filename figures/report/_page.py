@@ -24,9 +24,13 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
 )
 """Content security policy: nothing is fetched from anywhere."""
+LIVE = f"{POLICY}; connect-src 'self'"
+"""That of a page with its model behind it, which asks its own server."""
 
-SCRIPTS = ("core", "plane", "layers", "mechanism", "items", "start")
+SCRIPTS = ("core", "choice", "plane", "layers", "mechanism", "items", "start")
 """Files in `scripts`, in the order in which they stand in the page."""
+ASKING = "ask"
+"""The script of the panel that asks the model."""
 
 SOURCES = ("model", "template", "data", "languages", "versions")
 """What of a manifest says how to repeat the run, beside its settings: nothing of the host, timings or files."""
@@ -48,18 +52,19 @@ def write_report(run: RunTables, manifest: Mapping[str, Any], path: str | os.Pat
     return target
 
 
-def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
+def report_html(run: RunTables, manifest: Mapping[str, Any], *, live: bool = False) -> str:
     """The page of a run. manifest: what `manifest.json` says, of which host, timings and checksums are not shown.
 
-    Every text of a dataset, a model's name or a setting is escaped, or reaches the page as text. Raises DrawingError
-    for a folder without plane.csv.
+    live: with the panel that asks the model, for a server that has it loaded. Every text of a dataset, a model's name
+    or a setting is escaped, or reaches the page as text. Raises DrawingError for a folder without plane.csv.
     """
     plane = run.require("plane")
     first = plane.iloc[0]
     data, judged = payload(run), cards(run, manifest.get("smallest_effects") or {})
     settings = {key: value for key, value in manifest.get("config", {}).items() if value is not None}
     return _TEMPLATES.get_template("report.html").render(
-        policy=POLICY,
+        live=live,
+        policy=LIVE if live else POLICY,
         style=_file("report.css"),
         model=first.get("model", "model"),
         universal=first.get("universal", ""),
@@ -82,8 +87,20 @@ def report_html(run: RunTables, manifest: Mapping[str, Any]) -> str:
         data=data,
         json=as_json(data),
         plotly=get_plotlyjs(),
-        script="".join(_file(f"scripts/{name}.js") for name in SCRIPTS),
+        script=_script(*SCRIPTS[:-1], *([ASKING] if live else []), SCRIPTS[-1]),
     )
+
+
+def desk_html(model: str) -> str:
+    """The page that asks a model of which there is no run."""
+    return _TEMPLATES.get_template("desk.html").render(
+        policy=LIVE, style=_file("report.css"), model=model, json=as_json({"looks": {}}), plotly=get_plotlyjs(),
+        script=_script(SCRIPTS[0], ASKING),
+    )  # fmt: skip
+
+
+def _script(*names: str) -> str:
+    return "".join(_file(f"scripts/{name}.js") for name in names)
 
 
 def _counted(plane: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from interp.cli.answers import chat, generate
 from interp.cli.experiments import ablate, align, locate, matrix, run, score, study
 from interp.cli.groups import group
-from interp.cli.results import export, features, figures, runs
+from interp.cli.results import export, features, figures, live, runs
 from interp.cli.setup import bench, data, doctor, model, organism
 from interp.errors import Notice, TranslocalError
 
@@ -30,6 +30,7 @@ app.command("matrix", epilog=matrix.EXAMPLES)(matrix.matrix)
 app.command("figures", epilog=figures.EXAMPLES)(figures.figures)
 app.command("tables", epilog=figures.TABLE_EXAMPLES)(figures.tables)
 app.command("report", epilog=figures.REPORT_EXAMPLES)(figures.report)
+app.command("open", epilog=live.EXAMPLES)(live.open_report)
 app.command("features", epilog=features.EXAMPLES)(features.features)
 app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("align", epilog=align.EXAMPLES)(align.align)

@@ -10,6 +10,7 @@ from ._generation import generate as generate
 from ._goals import Goal as Goal
 from ._goals import Kind as Kind
 from ._operators import OPERATORS as OPERATORS
+from ._plan_schema import SCHEMA as SCHEMA
 from ._plan_schema import SavedPlan as SavedPlan
 from ._plans import Plan as Plan
 from ._plans import Steer as Steer

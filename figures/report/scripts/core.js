@@ -1,5 +1,6 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
+const hooks = {}; // what the panel that asks the model wants to know of
 const root = document.documentElement;
 const at = (id) => document.getElementById(id);
 const make = (tag, text, kind) => {
@@ -79,40 +80,19 @@ const languageName = (code) => {
     return code;
   }
 };
-const label = (method) => (data.looks[method] ? data.looks[method].label : method.replaceAll("_", " "));
-const strengthOf = (strength) => (typeof strength === "number" ? String(Number(strength.toPrecision(3))) : strength);
-const look = (method) => data.looks[method] || { label: label(method), color: "#767676", symbol: "circle", control: false };
+const rightToLeft = new Set(["ar", "fa", "he", "ur", "ps", "sd", "ug", "yi", "ckb"]);
+const written = (tag, text, code, kind) => {
+  const cell = make(tag, text, kind);
+  cell.lang = code;
+  cell.dir = rightToLeft.has(code) ? "rtl" : "auto";
+  return cell;
+};
 const fill = (select, values) => {
   for (const [value, text] of values) {
     const option = make("option", text);
     option.value = value;
     select.append(option);
   }
-};
-
-// What is looked at: one choice for every chart, kept in the address
-const scored = distinct(data.plane, "language").sort((a, b) => (b === "macro") - (a === "macro"));
-const languages = scored.length === 2 && scored[0] === "macro" ? [scored[1]] : scored; // the mean over one language is that language
-const methods = distinct(data.plane, "method").filter((name) => name !== "base" && !look(name).control);
-const state = { lang: languages[0], method: methods.includes("surgical") ? "surgical" : methods[0] || "", item: "" };
-const fromAddress = () => {
-  const asked = new URLSearchParams(location.hash.slice(1));
-  if (languages.includes(asked.get("lang"))) state.lang = asked.get("lang");
-  if (methods.includes(asked.get("method"))) state.method = asked.get("method");
-  if (asked.has("lang") || asked.has("item")) state.item = asked.get("item") || "";
-  return asked.get("at");
-};
-const toAddress = (section) => {
-  const told = new URLSearchParams({ lang: state.lang, method: state.method });
-  if (state.item) told.set("item", state.item);
-  if (section) told.set("at", section);
-  history.replaceState(null, "", `#${told}`);
-};
-const followers = [];
-const choose = (change) => {
-  Object.assign(state, change);
-  toAddress();
-  for (const follow of followers) follow();
 };
 
 // Charts: drawn when they are first seen, and again when something they show changes
@@ -136,18 +116,6 @@ const say = (name, words, caption) => {
   place.setAttribute("aria-label", words);
   place.parentElement.querySelector("figcaption").textContent = caption || words;
 };
-const retell = () => {
-  for (const [name, words] of Object.entries(data.words)) say(name, words[state.lang] || words.macro);
-  for (const [name, tables] of Object.entries(data.numbers)) {
-    const place = at(`numbers-${name}`);
-    if (!place) continue;
-    const rows = tables[state.lang] || [];
-    place.tBodies[0].replaceChildren(...rows.map(row));
-    place.caption.textContent = `${place.caption.dataset.text} (${languageName(state.lang)})`;
-  }
-};
-followers.push(retell, again);
-
 const frame = () => ({
   paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
   font: { family: "system-ui, 'Segoe UI', Roboto, 'Noto Sans', sans-serif", size: 13, color: colour("text") },
@@ -164,8 +132,13 @@ const options = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: { format: "svg" },
 };
 const draw = (name, traces, layout) => {
-  at(`chart-${name}`).style.height = `${layout.height}px`;
-  Plotly.react(at(`chart-${name}`), traces, layout, options);
+  const place = at(`chart-${name}`);
+  place.style.height = `${layout.height}px`;
+  Plotly.react(place, traces, layout, options);
+  if (hooks.clicked && !place.dataset.heard) {
+    place.dataset.heard = "yes";
+    place.on("plotly_click", (event) => hooks.clicked(name, event.points[0]));
+  }
 };
 const narrow = (name, width) => at(`chart-${name}`).clientWidth < width;
 const heading = (text, more) => ({ text: `<b>${escapeHtml(text)}</b>`, showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", ...more });
@@ -225,3 +198,36 @@ const curves = (name, panels, height) => {
   layout.legend = { ...layout.legend, y: -70 / (height - 90) };
   draw(name, traces, layout);
 };
+
+const toggle = at("theme");
+const sayTheme = () => {
+  toggle.textContent = dark() ? "Light" : "Dark";
+  toggle.setAttribute("aria-pressed", String(dark()));
+};
+toggle.addEventListener("click", () => {
+  root.dataset.theme = dark() ? "light" : "dark";
+  sayTheme();
+  again();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { sayTheme(); again(); });
+
+// On paper: light, every chart drawn and as wide as the page
+let screenTheme;
+addEventListener("beforeprint", () => {
+  screenTheme = root.dataset.theme;
+  root.dataset.theme = "light";
+  for (const drawing of drawers) {
+    drawing.place.style.width = "660px";
+    drawing.seen = true;
+    drawing.render();
+  }
+});
+addEventListener("afterprint", () => {
+  if (screenTheme) root.dataset.theme = screenTheme;
+  else delete root.dataset.theme;
+  for (const drawing of drawers) {
+    drawing.place.style.width = "";
+    drawing.render();
+  }
+});
+sayTheme();

@@ -3,13 +3,6 @@
 const PAGE = 50;
 let page = 0;
 let order = { column: "", down: false };
-const rightToLeft = new Set(["ar", "fa", "he", "ur", "ps", "sd", "ug", "yi", "ckb"]);
-const written = (tag, text, code, kind) => {
-  const cell = make(tag, text, kind);
-  cell.lang = code;
-  cell.dir = rightToLeft.has(code) ? "rtl" : "auto";
-  return cell;
-};
 const keyOf = (item) => item.slice(0, 3).join("|");
 const MARKS = { right: "right", local: "local", reference: "US" };
 const COLUMNS = { question: ([item]) => item[3], right: ([item]) => item[4], us: ([item]) => item[5], before: ([, before]) => before[1], after: ([, , then]) => then[1] };
@@ -60,6 +53,12 @@ const drawer = (item, id) => {
   const steers = (data.chosen[state.method] || {})[code];
   if (steers) {
     cell.append(make("p", `${label(state.method)}: ${steers.map(([vector, layer, strength]) => `${label(vector)} after block ${layer}, strength ${strengthOf(strength)}`).join("; ")}.`));
+  }
+  if (hooks.ask) {
+    const button = make("button", "Ask the model");
+    button.type = "button";
+    button.addEventListener("click", () => hooks.ask(item));
+    cell.append(button);
   }
   line.append(cell);
   return line;

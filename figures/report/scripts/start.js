@@ -44,36 +44,4 @@ addEventListener("hashchange", () => {
   if (location.hash.includes("=")) arrive();
 });
 
-const toggle = at("theme");
-const sayTheme = () => {
-  toggle.textContent = dark() ? "Light" : "Dark";
-  toggle.setAttribute("aria-pressed", String(dark()));
-};
-toggle.addEventListener("click", () => {
-  root.dataset.theme = dark() ? "light" : "dark";
-  sayTheme();
-  again();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { sayTheme(); again(); });
-
-// On paper: light, every chart drawn and as wide as the page
-let screenTheme;
-addEventListener("beforeprint", () => {
-  screenTheme = root.dataset.theme;
-  root.dataset.theme = "light";
-  for (const drawing of drawers) {
-    drawing.place.style.width = "660px";
-    drawing.seen = true;
-    drawing.render();
-  }
-});
-addEventListener("afterprint", () => {
-  if (screenTheme) root.dataset.theme = screenTheme;
-  else delete root.dataset.theme;
-  for (const drawing of drawers) {
-    drawing.place.style.width = "";
-    drawing.render();
-  }
-});
-sayTheme();
 arrive();

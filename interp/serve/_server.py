@@ -1,0 +1,64 @@
+"""From a run or a model to a page: the server, its address, and how it ends."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from figures import RunTables
+from figures.report import desk_html, report_html
+from interp.errors import ConfigError, reason_of
+from interp.serve._app import Office, make_app
+from interp.serve._opening import fitted_desk, run_desk
+from interp.study.config import RunConfig
+from interp.study.folder import read_manifest
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+PORTS = range(8760, 8780)
+"""Where no port is named, the first of these that is free."""
+
+
+def serve(
+    place: Path | RunConfig, *, host: str = LOCAL[0], port: int | None = None, browser: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:  # fmt: skip
+    """Serve the report of a finished run with its model behind it, until Ctrl-C.
+
+    place: the run's folder, or the settings of a model without a run, whose vectors are fitted first. say: told the
+    address. browser: also open it. Raises a TranslocalError for a folder that is no finished run, and a port or host
+    that can't be had.
+    """
+    if isinstance(place, Path):
+        folder = place
+        page = report_html(RunTables.of(folder), read_manifest(folder), live=True)
+        office = Office(page, partial(run_desk, folder), folder)
+    else:
+        office = Office(desk_html(place.model), partial(fitted_desk, place), None)
+    taken = listening(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{taken.getsockname()[1]}/?token={office.token}"
+    app = make_app(office, [*LOCAL[:2], "[::1]", shown])
+    say(address)
+    office.begin()
+    if browser:
+        webbrowser.open(address)
+    config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
+    uvicorn.Server(config).run(sockets=[taken])
+
+
+def listening(host: str, port: int | None) -> socket.socket:
+    """A socket that listens at a port, by default the first free one of PORTS. Raises ConfigError if there is none."""
+    reason = ""
+    for number in PORTS if port is None else (port,):
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return socket.create_server((host, number), family=family)
+        except OSError as error:
+            reason = reason_of(error)
+    which = f"port {port}" if port is not None else f"ports {PORTS[0]} to {PORTS[-1]}"
+    raise ConfigError(f"{which} of {host} can't be used: {reason}", remedy="pass another --port or --host")
