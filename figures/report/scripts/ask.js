@@ -58,14 +58,19 @@ if (at("ask")) {
     at("ask-options").parentElement.hidden = at("ask-answer").value === "free";
     at("ask-tokens").parentElement.hidden = at("ask-answer").value !== "free";
   };
+  let pending = null; // an item that was clicked before the model was there
   hooks.ask = (row) => {
+    at("ask").scrollIntoView();
+    if (!desk) {
+      pending = row;
+      return;
+    }
     item = [row[0], row[2]];
     at("ask-language").value = row[1];
     at("ask-cue").value = "none";
     at("ask-answer").value = "options";
     preset(at("ask-preset").value);
     showItem();
-    at("ask").scrollIntoView();
     ask();
   };
 
@@ -235,7 +240,7 @@ if (at("ask")) {
       const sides = Object.keys(shown.options.sides);
       const table = make("table", undefined, "asked");
       const caption = make("caption", `Probability among the options (${desk.normalisation}), and log-likelihood in nats`);
-      table.append(caption, heads(["option", "", ...sides]), make("tbody"));
+      table.append(caption, heads(["option", "role", ...sides]), make("tbody"));
       shown.options.options.forEach((option, number) => {
         const line = row(["", MARKED[option.role] || "", ...sides.map(() => "")]);
         line.cells[0].append(written("span", option.text, code));
@@ -319,7 +324,7 @@ if (at("ask")) {
         words.forEach((word, number) => {
           const mark = make("span", word === "\n" ? "⏎" : word);
           mark.title = weights[number].toFixed(3);
-          if (number) mark.style.backgroundColor = alpha("#e69f00", Math.min(1, weights[number] / most) * 0.6);
+          if (number) mark.style.borderBottomColor = alpha("#e69f00", Math.min(1, weights[number] / most));
           line.append(mark);
         });
         at("ask-heads").append(line);
@@ -439,7 +444,7 @@ if (at("ask")) {
       } catch {
         tell("The link can't be read.", true);
       }
-    }
+    } else if (pending) hooks.ask(pending);
   };
   begin();
 }

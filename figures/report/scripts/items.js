@@ -37,7 +37,7 @@ const drawer = (item, id) => {
   if (english) cell.append(make("p", `In English: ${english}`));
   if (choices.length) {
     const table = make("table");
-    table.append(heads(["option", "", "log-likelihood before", "after", "change"]), make("tbody"));
+    table.append(heads(["option", "role", "log-likelihood before", "after", "change"]), make("tbody"));
     for (const [text, role, logp] of choices) {
       const [before, then] = [logp[0], logp[after]];
       const number = (value) => (value == null ? "not measured" : value.toFixed(2));
