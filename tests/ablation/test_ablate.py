@@ -194,25 +194,24 @@ def test_added_again_the_tables_have_the_same_bytes(added: Added, organism: Load
     assert {name for name in one if one[name] != two[name]} == {"manifest.json"}  # seconds
 
 
-@pytest.mark.parametrize("stage", ["ablation_table", "draw_report"])
 def test_stopped_it_leaves_the_run_as_it_was(
-    stage: str, copied: Path, organism: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    copied: Path, organism: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*given: object) -> None:
         raise KeyboardInterrupt
 
-    before = files_of(copied)
-    monkeypatch.setattr(ablating, "ablations", lambda *given: ablations(*given)[:2])
-    with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
-        stopping.setattr(ablating if stage == "ablation_table" else reopening, stage, stop)
-        ablate(copied, Bars(quiet=True), organism)
-    assert files_of(copied) == before
-    assert {path.name for path in copied.parent.iterdir()} == {copied.name, f".{copied.name}.partial"}
-
     def never(*given: object) -> None:
         raise AssertionError("what was scored is kept")
 
-    monkeypatch.setattr(ablating, "gain_table", never)
+    before = files_of(copied)
+    monkeypatch.setattr(ablating, "ablations", lambda *given: ablations(*given)[:2])
+    for place, stage in ((ablating, "ablation_table"), (reopening, "draw_report")):
+        with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
+            stopping.setattr(place, stage, stop)
+            ablate(copied, Bars(quiet=True), organism)
+        assert files_of(copied) == before
+        assert {path.name for path in copied.parent.iterdir()} == {copied.name, f".{copied.name}.partial"}
+        monkeypatch.setattr(ablating, "gain_table", never)
     ablate(copied, Bars(quiet=True), organism)
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]
 

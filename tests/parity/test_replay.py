@@ -33,13 +33,13 @@ def prompts(texts: list[str]) -> list[Prompt]:
 
 
 def plans_for(model: HookedModel) -> list[Plan]:
-    """No steer; every operator at all three positions; several steers in one plan, also in one layer and mixed; last block."""
+    """No steer; every operator at all positions; several steers in one plan, also in one layer and mixed; last block."""
     generator = torch.Generator().manual_seed(1)
     vectors = torch.randn(6, model.cfg.d_model, generator=generator)
     plans = [Plan()]
     for number, (operator, positions) in enumerate(product(OPERATORS, POSITIONS)):
         layer = number % (model.cfg.n_layers - 1)
-        plans += [Plan((Steer(layer, vectors[number % 6], a, operator, positions),)) for a in (0.4, 1.3)]
+        plans.append(Plan((Steer(layer, vectors[number % 6], (0.4, 1.3)[number % 2], operator, positions),)))
     first, second = Steer(0, vectors[0], 0.8), Steer(1, vectors[1], -0.6, "add_keep_norm")
     late, later = Steer(1, vectors[2], 0.9, "add", "last"), Steer(2, vectors[3], 1.1, "add", "last")
     plans += [
