@@ -17,3 +17,5 @@ from ._hub import upload as upload
 from ._lm_eval import export as export
 from ._modules import config_of as config_of
 from ._modules import hook_names as hook_names
+from ._vllm_lens import VLLM_FORM as VLLM_FORM
+from ._vllm_lens import write_vllm_lens as write_vllm_lens

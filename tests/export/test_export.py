@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from interp.cli import app
 from interp.data import Prompt, Task, cultural_tasks, everything, universal_tasks
 from interp.errors import ConfigError, ModelError, OutputError
 from interp.export import (
+    VLLM_FORM,
     additions,
     bake,
     check_repository,
@@ -25,6 +27,7 @@ from interp.export import (
     upload,
     write_gguf,
     write_harness,
+    write_vllm_lens,
 )
 from interp.export._everywhere import QUESTIONS, changed_choices
 from interp.model import LoadedModel
@@ -208,7 +211,9 @@ def test_of_text_and_images_the_text_decoder_is_named(tmp_path: Path) -> None:
         torch.testing.assert_close(plain(tokens).logits, steered, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("to", "name"), [("gguf", "a.gguf"), ("lm-eval", "a.pt"), ("checkpoint", "baked")])
+@pytest.mark.parametrize(
+    ("to", "name"), [("gguf", "a.gguf"), ("lm-eval", "a.pt"), ("vllm-lens", "a.json"), ("checkpoint", "baked")]
+)
 def test_plans_of_a_model_of_text_and_images_by_the_command(to: str, name: str, tmp_path: Path) -> None:
     """A file, or one line that says why not; never a traceback."""
     place = write_tiny("gemma3_images", tmp_path / "model")
@@ -334,12 +339,25 @@ def test_a_text_plan_is_exported_with_the_size_of_the_difference(plans: Path, tm
     assert "The difference was not measured" in done.output
     assert json.loads((tmp_path / "b.pt.json").read_text()) == {"positions": "all", "chosen": ["text"]}
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
-    for to, name in (("gguf", "c.gguf"), ("lm-eval", "c.pt")):
+    done = interp(plans, "--to", "vllm-lens", "--language", "ko", "--out", tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text())["translocal"] == told
+    for to, name in (("gguf", "c.gguf"), ("lm-eval", "c.pt"), ("vllm-lens", "c.json")):
         done = interp(plans, "--to", to, "--method", "everywhere", "--language", "ko", "--out", tmp_path / name)
         assert done.output.strip() == str(tmp_path / name)
     assert gguf.GGUFReader(tmp_path / "c.gguf").get_field("translocal.positions") is None
     assert not (tmp_path / "c.pt.json").exists()
+    assert "translocal" not in json.loads((tmp_path / "c.json").read_text())
     assert (tmp_path / "c.pt").read_bytes() == (tmp_path / "a.pt").read_bytes()
+
+
+def test_vllm_lens_reads_the_vectors_by_its_published_schema(tmp_path: Path) -> None:
+    added = additions(two_steers(32, 3), VLLM_FORM)
+    write_vllm_lens(tmp_path / "a.json", added, {})
+    read = json.loads((tmp_path / "a.json").read_text())
+    assert (read["layer_indices"], read["scale"], read["norm_match"]) == (list(added), 1.0, False)
+    told = read["activations"]
+    raw = np.frombuffer(base64.b64decode(told["data"]), told["dtype"]).reshape(told["shape"])
+    np.testing.assert_array_equal(raw, torch.stack(list(added.values())).numpy())
 
 
 def test_a_folder_of_plans_stands_alone(plans: Path, tmp_path: Path) -> None:
@@ -408,7 +426,10 @@ def test_upload_creates_the_repository_and_sends_the_folder(tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--to", "onnx", "--out", "x"), "form 'onnx' is unknown; allowed: plan, gguf, lm-eval, checkpoint, hub"),
+        (
+            ("--to", "onnx", "--out", "x"),
+            "form 'onnx' is unknown; allowed: plan, gguf, lm-eval, vllm-lens, checkpoint, hub",
+        ),
         (("--to", "gguf", "--out", "x.gguf"), "--to gguf holds one plan; allowed: el, ko"),
         (("--to", "gguf", "--out", "x", "--language", "ko"), "x does not end in .gguf; to do: pass --out x.gguf"),
         (

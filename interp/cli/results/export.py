@@ -24,18 +24,18 @@ EXAMPLES = (
     "interp export runs/text --to checkpoint --language ko --out baked  |  "
     "interp export runs/mine --to hub --repo me/plans --dry-run --out card"
 )
-FORMS = ("plan", "gguf", "lm-eval", "checkpoint", "hub")
-SUFFIX = {"gguf": ".gguf", "lm-eval": ".pt"}
+FORMS = ("plan", "gguf", "lm-eval", "vllm-lens", "checkpoint", "hub")
+SUFFIX = {"gguf": ".gguf", "lm-eval": ".pt", "vllm-lens": ".json"}
 
 
 @dataclass(frozen=True)
 class ExportOptions(Checked):
     """What is written of a plan, and where, as it is given on the command line."""
 
-    to: str = setting("plan", "Output format: plan (default), gguf, lm-eval, checkpoint or hub.")
+    to: str = setting("plan", "Output format: plan (default), gguf, lm-eval, vllm-lens, checkpoint or hub.")
     method: str | None = setting(None, "Method to export. Default: surgical; with plan and hub: all.")
     language: str | None = setting(None, "Language to export. Default with plan and hub: all.")
-    strength: float = setting(1.0, "Multiplies the plan's strengths (gguf, lm-eval, checkpoint). Default: 1.")
+    strength: float = setting(1.0, "Multiplies the plan's strengths (all but plan and hub). Default: 1.")
     model: str | None = setting(None, "As in `interp run`. Default: the plan's.")
     dtype: Literal["float32", "bfloat16", "float16"] = setting(
         "float32", "Number format of the checkpoint's weights: float32 (default), bfloat16 or float16."
@@ -71,11 +71,11 @@ def export(
 ) -> None:
     """Write a plan in a form that other tools read.
 
-    plan: a separate folder for `interp generate`, `score` and `chat`. gguf: a control vector for llama.cpp. lm-eval:
-    the file that lm-evaluation-harness takes with `--model steered`. checkpoint: the model with the plan in its biases,
-    for plain Transformers. hub: the plan's folder with a model card, uploaded to the Hub. gguf, lm-eval and checkpoint
-    hold a single plan, and only plans that add vectors to every token. If the plan leaves BOS unsteered (positions
-    text), the command reports how much steering BOS too changes.
+    plan: a separate folder for `interp generate`, `score` and `chat`. gguf: a control vector for llama.cpp and
+    EasySteer. lm-eval: the file that lm-evaluation-harness takes with `--model steered`. vllm-lens: the steering vector
+    of vLLM-Lens. checkpoint: the model with the plan in its biases, for plain Transformers. hub: the plan's folder with
+    a model card, uploaded to the Hub. All but plan and hub hold a single plan, and only plans that add vectors to every
+    token. If the plan leaves BOS unsteered (positions text), the command reports how much steering BOS too changes.
     """
     if out is None:
         raise ConfigError("no output path is given", remedy="pass --out")
@@ -136,12 +136,14 @@ def _write_file(saved: SavedPlans, plan: Plan, language: str, out: Path, setting
         FIRST_LAYER,
         GGUF_FORM,
         HARNESS_FORM,
+        VLLM_FORM,
         additions,
         chosen_positions,
         config_of,
         hook_names,
         write_gguf,
         write_harness,
+        write_vllm_lens,
     )
     from interp.study.folder import writable
 
@@ -152,7 +154,8 @@ def _write_file(saved: SavedPlans, plan: Plan, language: str, out: Path, setting
     if out.is_dir():
         raise OutputError(f"{out} is a folder", allowed="a file", remedy="pass another --out")
     first = FIRST_LAYER if to == "gguf" else 0
-    added = additions(plan, GGUF_FORM if to == "gguf" else HARNESS_FORM, first=first)
+    form = {"gguf": GGUF_FORM, "lm-eval": HARNESS_FORM, "vllm-lens": VLLM_FORM}[to]
+    added = additions(plan, form, first=first)
     config = config_of(saved, settings.model)
     loaded = settings.load(saved, plan) if settings.measure and chosen_positions(plan) else None
     sentence, notes = _everywhere(saved, plan, language, loaded)
@@ -160,6 +163,8 @@ def _write_file(saved: SavedPlans, plan: Plan, language: str, out: Path, setting
         out.parent.mkdir(parents=True, exist_ok=True)
         if to == "gguf":
             write_gguf(out, added, str(config.get_text_config().model_type), json_text(notes) if notes else "")
+        elif to == "vllm-lens":
+            write_vllm_lens(out, added, notes)
         else:
             write_harness(out, added, hook_names(config))
             if notes:
