@@ -22,11 +22,11 @@ from interp.steering import SURGICAL, Plan, SavedPlan, Setting, Side, read_stren
 from interp.study.ask import Study
 from interp.study.fit import FitResiduals, Fits, Fitted, Pairs, plan_of, read_fit
 from interp.study.folder import Parts, Reopened, reopen, write_csv
-from interp.study.locate import before_search, quick_steps
+from interp.study.locate import before_search, dfki_layer, quick_steps
 from interp.study.search import CANDIDATES, SplitTasks, gain_table, method_of, searched
 from probes import APrioriLayers
 
-SEARCHED, A_PRIORI, SIXTHS = "searched", "a priori", "EN shallow, LOC deep"
+SEARCHED, A_PRIORI, SIXTHS, ONE = "searched", "a priori", "EN shallow, LOC deep", "one layer for both"
 FINALIST = "finalist "
 
 Settings = Mapping[str, Setting]
@@ -57,6 +57,7 @@ def ablate(folder: Path, progress: Stages | None = None, model: HookedModel | Lo
     with progress.stage("layers before search", quick_steps(study)) as advance:
         a_priori = a_priori_settings(study, before_search(study, fit, advance))
     plans = {SEARCHED: chosen} | ({A_PRIORI: a_priori} if a_priori else {}) | {SIXTHS: sixths(study)}
+    plans |= {ONE: at_layers(study, *[dfki_layer(study, fit)] * 2)}
     rows = ablations(study, fit, fits, chosen)
     pairs = finalists(run)
     with run.store({"adds": "ablations"}) as store:
@@ -97,13 +98,15 @@ def setting_of(plan: SavedPlan) -> Setting:
 def sixths(study: Study) -> dict[str, Setting]:
     """A rule that looks at nothing: EN after a sixth of the blocks and LOC after five sixths, in every language.
 
-    Both by mean difference, at strength 1. Our reading of "facts shallow, culture deep" (arXiv 2510.26024).
+    Our reading of "facts shallow, culture deep" (arXiv 2510.26024).
     """
-    en, loc = (
-        Side("mean", min(round(share * study.n_layers), study.n_layers - 2), 1.0, positions=study.config.positions)
-        for share in (1 / 6, 5 / 6)
-    )
-    return {code: Setting(en, loc) for code in study.languages}
+    return at_layers(study, *(min(round(share * study.n_layers), study.n_layers - 2) for share in (1 / 6, 5 / 6)))
+
+
+def at_layers(study: Study, en: int, loc: int) -> dict[str, Setting]:
+    """In every language EN and LOC by mean difference at strength 1, each at its layer."""
+    sides = (Side("mean", layer, 1.0, positions=study.config.positions) for layer in (en, loc))
+    return dict.fromkeys(study.languages, Setting(*sides))
 
 
 def a_priori_settings(study: Study, layers: Mapping[str, APrioriLayers]) -> dict[str, Setting]:

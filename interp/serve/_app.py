@@ -24,7 +24,7 @@ from interp.errors import ConfigError, TranslocalError, reason_of
 from interp.serve._asking import MOST_BYTES, Ask, read_ask
 from interp.serve._desk import Desk
 from interp.serve._exports import plan_document, plan_python
-from interp.serve._notes import add_note, read_notes
+from interp.serve._notes import add_note, checked_note, read_notes
 from interp.serve._queue import Event, Full, Line
 
 HEADERS = {
@@ -200,13 +200,8 @@ async def _notes(office: Office, request: Request) -> Response:
 
 
 def _note(body: bytes) -> dict[str, Any]:
-    """A note from a page: what was asked, checked as a request, and what was answered, as text."""
     try:
         given = json.loads(body)
-        ask, answer = given["ask"], given["answer"]
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError("the note can't be read", allowed='an object with "ask" and "answer"') from None
-    read = read_ask(json.dumps(ask).encode())
-    if not isinstance(answer, list) or not all(isinstance(line, str) for line in answer):
-        raise ConfigError("the note's answer can't be read", allowed="a list of lines")
-    return {"ask": read.model_dump(exclude_defaults=True), "answer": answer}
+    except ValueError:
+        raise ConfigError("the note can't be read", allowed="JSON") from None
+    return checked_note(given)

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interp.errors import ConfigError
-from interp.steering import OPERATORS, POSITIONS, Strength, read_strength
+from interp.steering import OPERATORS, POSITIONS, Strength, read_strength, size
 
 MOST_BYTES = 64 * 1024
 """The longest request."""
 
+MOST_STRENGTH = 1000.0
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 Line = Annotated[str, Field(max_length=200)]
 
@@ -29,7 +30,8 @@ class HandSteer(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> HandSteer:
-        read_strength(self.strength)
+        if abs(size(read_strength(self.strength))) > MOST_STRENGTH:
+            raise ConfigError(f"strength {self.strength!r} is not allowed", allowed=f"up to {MOST_STRENGTH:g}")
         for name, value, allowed in (
             ("operator", self.operator, OPERATORS), ("positions", self.positions, POSITIONS),
         ):  # fmt: skip

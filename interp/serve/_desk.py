@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from interp.data import Cue, OptionMark, Prompt, Task, continuation, cue_sentence, question_text
-from interp.errors import ConfigError, nearest
+from interp.data import Cue, OptionMark, Prompt, Task, continuation, cue_sentence, language, question_text
+from interp.errors import ConfigError, ModelError, TranslocalError, nearest
 from interp.model.attribution import option_lens
 from interp.serve._asking import Ask, HandSteer
 from interp.serve._readings import Readings
 from interp.steering import Plan, SteeringVectors, check_fits, stream
-from interp.study.ask import Study, score_tasks
+from interp.study.ask import Study, indistinct, score_tasks
 
 Event = dict[str, Any]
 SIDES = ("unsteered", "steered")
@@ -95,14 +95,20 @@ class Desk:
             yield from self._free(task, plans, ask.max_new_tokens)
         else:
             yield self._options(task, plans)
-            yield self._lens(ask, task, plans)
+            yield from _or_lacking(lambda: self._lens(ask, task, plans))
         yield {"event": "projections", "sides": self._projections(task, plans)}
         if heads := self.heads.get(ask.language):
-            yield {"event": "attention", "heads": self._readings.attention(task.prompt.text, heads)}
+            yield from _or_lacking(
+                lambda: {"event": "attention", "heads": self._readings.attention(task.prompt.text, heads)}
+            )
 
     def _options(self, task: Task, plans: Sequence[Plan]) -> Event:
         """Every option with its log-likelihood, its probability among the options, and whether it is chosen."""
         scores = score_tasks(self.study, [task], plans)
+        if not np.isfinite(scores.logp).all():
+            raise ModelError(
+                "the model's log-likelihoods are not finite", remedy="steer more weakly, or with --dtype float32"
+            )
         own = np.array([mark.index >= 0 and mark.own for mark in task.marks])
         values = np.where(own, scores.normalised(self.study.config.normalisation), -np.inf)
         weights = np.exp(values - values.max(axis=1, keepdims=True))
@@ -113,6 +119,7 @@ class Desk:
         ]
         return {
             "event": "options",
+            "question": task.question,
             "options": [{"text": mark.text, "role": mark.role} for mark in task.marks if mark.own and mark.index >= 0],
             "sides": dict(zip(SIDES, sides, strict=False)),
             "languages": self._answer_language(task, own, scores.logp),
@@ -122,9 +129,11 @@ class Desk:
         self, task: Task, own: Bool[np.ndarray, "option"], logp: Float[np.ndarray, "plan option"]
     ) -> dict[str, list[str]] | None:
         """Language of the likeliest of all options per side, where an item's options are scored in every language."""
-        if own.all():
+        listed = np.array([mark.index >= 0 for mark in task.marks])  # not the relation's other answers
+        if own[listed].all():
             return None
-        return {side: sorted(task.marks[int(row.argmax())].languages) for side, row in zip(SIDES, logp, strict=False)}
+        likeliest = np.where(listed, logp, -np.inf).argmax(axis=1)
+        return {side: sorted(task.marks[place].languages) for side, place in zip(SIDES, likeliest, strict=False)}
 
     def _lens(self, ask: Ask, task: Task, plans: Sequence[Plan]) -> Event:
         """Logit of every own option's first token after every block, without and with the cue: [layer][option]."""
@@ -174,7 +183,11 @@ class Desk:
         options = [option.strip() for option in ask.options]
         marks = tuple(OptionMark(option, "other", frozenset({code}), place) for place, option in enumerate(options))
         prompt = study.template.prompt(Prompt("asked", code, text, tuple(continuation(o, code) for o in options)))
-        return Task("cultural", "none", "asked", prompt, marks, ask.question.strip())
+        question = language(code).separator.join(part for part in (cue.strip(), ask.question.strip()) if part)
+        task = Task("cultural", "none", "asked", prompt, marks, question)
+        if reason := indistinct(task, study.tokens):
+            raise ConfigError(f"the model can't tell the options apart: {reason}", remedy="word them otherwise")
+        return task
 
     def _tasks(self, axis: str, code: str, cue: Cue) -> dict[str, Task]:
         key = axis, code, cue
@@ -207,6 +220,14 @@ class Desk:
                 remedy=nearest(name, self.vectors, "choose one of these"),
             )  # fmt: skip
         return self.vectors[name]
+
+
+def _or_lacking(read: Callable[[], Event]) -> Iterator[Event]:
+    """What is read beside the answer; where this model doesn't allow it, why."""
+    try:
+        yield read()
+    except TranslocalError as error:
+        yield {"event": "lacking", "message": str(error)}
 
 
 def _told(values: Float[np.ndarray, "option"]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from interp.data import ChatText
 from interp.serve._asking import Ask, HandSteer
 from interp.serve._desk import Desk
 from interp.steering import SCHEMA, is_share
@@ -36,18 +37,26 @@ def plan_document(desk: Desk, ask: Ask, folder: Path | None) -> dict[str, Any] |
 
 
 def plan_python(desk: Desk, ask: Ask, folder: Path | None) -> str:
-    """Python that scores the request's prompt under its steers."""
-    prompt = desk.task(ask).prompt
-    lines = ["import interp", "from interp.data import Prompt", ""]
-    lines.append(f"model = interp.load_model({desk.study.loaded.name!r})")
+    """Python that scores the request's own options, unsteered and under its steers."""
+    task, config = desk.task(ask), desk.study.config
+    endings = zip(task.prompt.continuations, task.marks, strict=True)
+    own = tuple(ending for ending, mark in endings if mark.own and mark.index >= 0)
+    text = f"ChatText({str(task.prompt.text)!r})" if isinstance(task.prompt.text, ChatText) else repr(task.prompt.text)
+    named = {name: getattr(config, name) for name in ("adapter", "revision", "quantization") if getattr(config, name)}
+    settings = "".join(f", {name}={value!r}" for name, value in {"dtype": config.dtype, **named}.items())
+    lines = ["import interp", "from interp.data import ChatText, Prompt", ""]
+    lines.append(f"model = interp.load_model({desk.study.loaded.name!r}{settings})")
     if folder is None:
-        lines.append("# the vectors were fitted when the desk was opened: keep them with `interp run`")
+        lines.append("# the vectors were fitted when the page was opened: `interp run` keeps them in a run's folder")
+    if config.normalisation in ("letter", "sentence", "pmi"):
+        lines.append(
+            f"# the page goes by {config.normalisation!r}, which scores other prompts; this scores the question's own"
+        )
     lines.append("plan = interp.Plan()")
     lines += [_added(steer, folder) for steer in ask.steers]
-    lines.append(
-        f"prompt = Prompt({prompt.item!r}, {prompt.language!r}, {str(prompt.text)!r}, {prompt.continuations!r})"
-    )
-    lines.append("print(interp.score(model, [prompt], [interp.Plan(), plan]).frame())")
+    lines.append(f"prompt = Prompt({task.prompt.item!r}, {task.prompt.language!r}, {text}, {own!r})")
+    lines.append("scores = interp.score(model, [prompt], [interp.Plan(), plan])")
+    lines.append("print(scores.frame().to_string())")
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from interp.errors import TranslocalError, reason_of
@@ -61,9 +62,11 @@ class Line:
         """Put a request at the end of the queue. Raises Full if too many wait."""
         ticket = Ticket(panel, work)
         with self._changed:
-            self._stop(panel)
-            if len(self._waiting) >= MOST_WAITING:
+            for left in [one for one in self._waiting if one.stopped.is_set()]:
+                self._waiting.remove(left)
+            if sum(one.panel != panel for one in self._waiting) >= MOST_WAITING:
                 raise Full
+            self._stop(panel)
             self._waiting.append(ticket)
             self._tell()
             self._changed.notify()
@@ -94,13 +97,24 @@ class Line:
                 self._changed.wait_for(lambda: bool(self._waiting))
                 ticket = self._running = self._waiting.popleft()
                 self._tell()
+            ticket.put({"event": "begun"})
             ticket.put(_worked(ticket))
             with self._changed:
                 self._running = None
 
+    def close(self) -> None:
+        """Stop everything, as the server ends."""
+        with self._changed:
+            for ticket in [*self._waiting, *([self._running] if self._running else [])]:
+                ticket.stopped.set()
+                ticket.put({"event": "stopped"})
+            self._waiting.clear()
+
 
 def _worked(ticket: Ticket) -> Event:
     """Work through a request; its last event."""
+    if ticket.stopped.is_set():
+        return {"event": "stopped"}
     try:
         for event in ticket.work():
             if ticket.stopped.is_set():
@@ -109,6 +123,7 @@ def _worked(ticket: Ticket) -> Event:
     except TranslocalError as error:
         return {"event": "error", "message": str(error)}
     except Exception as error:  # the page says so, and the next request is answered all the same
-        traceback.print_exc()
+        with suppress(OSError, ValueError):  # where nobody reads the terminal any more
+            traceback.print_exc()
         return {"event": "error", "message": f"the model failed: {reason_of(error) or type(error).__name__}"}
     return {"event": "end"}

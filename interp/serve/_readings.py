@@ -45,7 +45,7 @@ class Readings:
             direction = own.vectors.double()
             lengths = (direction**2).sum(dim=1)
             along = ((stream - self._mean(name, language)) * direction).sum(dim=1) / lengths.clamp_min(1e-30)
-            found[name] = [round(float(value), 4) for value in along]
+            found[name] = [round(float(value), 4) for value in along.nan_to_num()]
         return found
 
     def attention(self, text: str, heads: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
@@ -89,5 +89,6 @@ class Readings:
             texts = (
                 study.universal_texts(language, "fit") if direction == "en" else study.cultural_texts(language, "fit")
             )
-            self._means[key] = study.read(texts[:MOST_TEXTS])[1:].double().mean(dim=1)
+            evenly = texts[:: -(-len(texts) // MOST_TEXTS)]  # rows of a dataset stand by relation
+            self._means[key] = study.read(evenly)[1:].double().mean(dim=1)
         return self._means[key]

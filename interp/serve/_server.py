@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import socket
+import tempfile
+import time
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from html import escape
 from pathlib import Path
+from threading import Thread
 
 import uvicorn
 
-from figures import RunTables
+from figures import DrawingError, RunTables
 from figures.report import desk_html, report_html
-from interp.errors import ConfigError, reason_of
+from interp.errors import ConfigError, OutputError, reason_of
 from interp.serve._app import Office, make_app
 from interp.serve._opening import fitted_desk, run_desk
 from interp.study.config import RunConfig
 from interp.study.folder import read_manifest
 
+EVERYWHERE = ("", "0.0.0.0", "::")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 PORTS = range(8760, 8780)
 """Where no port is named, the first of these that is free."""
@@ -33,9 +39,17 @@ def serve(
     address. browser: also open it. Raises a TranslocalError for a folder that is no finished run, and a port or host
     that can't be had.
     """
+    if host in EVERYWHERE:
+        raise ConfigError(
+            f"host {host!r} is not allowed", allowed="one address of this machine",
+            remedy="pass the address by which others reach it",
+        )  # fmt: skip
     if isinstance(place, Path):
         folder = place
-        page = report_html(RunTables.of(folder), read_manifest(folder), live=True)
+        try:
+            page = report_html(RunTables.of(folder), read_manifest(folder), live=True)
+        except DrawingError as error:
+            raise OutputError(f"{folder} has no report: {error}", allowed="the folder of `interp run`") from error
         office = Office(page, partial(run_desk, folder), folder)
     else:
         office = Office(desk_html(place.model), partial(fitted_desk, place), None)
@@ -46,9 +60,24 @@ def serve(
     say(address)
     office.begin()
     if browser:
-        webbrowser.open(address)
-    config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
-    uvicorn.Server(config).run(sockets=[taken])
+        Thread(target=_show, args=(address,), name="browser", daemon=True).start()
+    config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
+    try:
+        uvicorn.Server(config).run(sockets=[taken])
+    finally:
+        office.line.close()
+
+
+def _show(address: str) -> None:
+    """Open the address in a browser, by a file that only this user can read: no process list shows the token."""
+    time.sleep(1)  # until the server listens to requests
+    with tempfile.TemporaryDirectory() as folder, suppress(webbrowser.Error):
+        if type(webbrowser.get()) is webbrowser.GenericBrowser:
+            return  # a browser in the terminal
+        file = Path(folder) / "open.html"
+        file.write_text(f'<meta http-equiv="refresh" content="0; url={escape(address)}">', encoding="utf-8")
+        webbrowser.open(file.as_uri())
+        time.sleep(30)
 
 
 def listening(host: str, port: int | None) -> socket.socket:

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ pytest.importorskip("uvicorn")
 import httpx
 
 from interp.errors import ConfigError, OutputError
-from interp.serve import Ask
+from interp.serve import Ask, serve
 from interp.serve._app import BURST, HEADERS, Office, make_app
 from interp.serve._notes import MOST_NOTES, NOTES, add_note, read_notes
 from interp.serve._queue import MOST_WAITING, Full, Line
@@ -112,8 +113,8 @@ def test_an_answer_comes_event_by_event(office: Office) -> None:
     async def go() -> None:
         async with client(office, Origin="http://127.0.0.1:8760") as web:
             found = lines((await web.post("/ask", content=json.dumps(ASK))).text)
-        assert found[0] == {"event": "queued", "ahead": 0}
-        assert [event.get("number") for event in found[1:-1]] == [0, 1, 2]
+        assert found[:2] == [{"event": "queued", "ahead": 0}, {"event": "begun"}]
+        assert [event.get("number") for event in found[2:-1]] == [0, 1, 2]
         assert found[-1] == {"event": "end"}
 
     asyncio.run(go())
@@ -256,11 +257,56 @@ def test_notes_are_kept_and_only_they(office: Office, tmp_path: Path) -> None:
 
     asyncio.run(go())
     assert [path.name for path in tmp_path.iterdir()] == [NOTES]
-    (tmp_path / NOTES).write_text('broken\n{"ask": {}, "answer": []}\n[]\n', encoding="utf-8")
-    assert read_notes(tmp_path) == [{"ask": {}, "answer": []}]
-    (tmp_path / NOTES).write_text("{}\n" * MOST_NOTES, encoding="utf-8")
+
+
+def test_a_file_of_notes_by_another_hand(tmp_path: Path) -> None:
+    file, note = tmp_path / NOTES, {"ask": ASK, "answer": ["one\u2028line"]}
+    file.write_text('broken\n{"ask": {}, "answer": []}\n[]\n{}\n{"ask": null, "answer": [1]}', encoding="utf-8")
+    assert read_notes(tmp_path) == []
+    add_note(tmp_path, note)  # behind a line without an end
+    assert [one["answer"] for one in read_notes(tmp_path)] == [["one\u2028line"]]
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(OutputError, match="can't be read"):
+        read_notes(tmp_path)
+    file.write_text((json.dumps(note) + "\n") * MOST_NOTES, encoding="utf-8")
     with pytest.raises(OutputError, match="holds 1000 notes"):
-        add_note(tmp_path, {})
+        add_note(tmp_path, note)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    file.unlink()
+    file.symlink_to(elsewhere)
+    with pytest.raises(OutputError, match="can't be"):
+        add_note(tmp_path, note)
+    assert elsewhere.read_text() == "mine"
+
+
+def test_requests_that_were_left_make_room_and_are_not_worked_on() -> None:
+    async def go() -> None:
+        line, go, worked = Line(), threading.Event(), []
+
+        def work(number: int) -> Iterator[dict[str, Any]]:
+            worked.append(number)
+            go.wait(10)
+            yield {"event": "x"}
+
+        tickets = [line.submit(str(number), partial(work, number)) for number in range(MOST_WAITING)]
+        for ticket in tickets[1:]:
+            ticket.stopped.set()  # as when a page is closed
+        last = line.submit("last", partial(work, 99))
+        go.set()
+        assert [event["event"] async for event in last.events()][-1] == "end"
+        assert worked == [0, 99]
+
+    asyncio.run(go())
+
+
+def test_hosts_that_are_every_host(tmp_path: Path) -> None:
+    for host in ("", "0.0.0.0", "::"):
+        with pytest.raises(ConfigError, match="one address of this machine"):
+            serve(tmp_path, host=host)
+    (tmp_path / "manifest.json").write_text('{"config": {}}')
+    with pytest.raises(OutputError, match="has no report"):
+        serve(tmp_path)
 
 
 def test_a_port_that_is_taken() -> None:

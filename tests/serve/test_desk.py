@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,10 @@ import pytest
 
 import interp
 from interp.data import Prompt, question_text
-from interp.errors import ConfigError, DataError
+from interp.errors import ConfigError, DataError, ModelError
 from interp.serve import Ask, Desk, HandSteer, fitted_desk
 from interp.serve._exports import plan_document, plan_python
+from interp.study.ask import score_tasks
 from interp.study.config import RunConfig
 
 STEERS = (
@@ -46,6 +49,7 @@ def test_options_are_scored_as_score_does(desk: Desk) -> None:
 def test_an_item_has_the_runs_own_scores_under_its_plan(desk: Desk, opened_run: Path, axis: str) -> None:
     method = {"universal": "en", "cultural": "loc"}[axis]
     tables = {name: pd.read_parquet(opened_run / "scores" / f"{name}.parquet") for name in ("base", method)}
+    tables = {name: table[table["language"] == "el"] for name, table in tables.items()}
     item = tables["base"].query("axis == @axis and cue == 'none'")["item"].iloc[0]
     steers = tuple(HandSteer(**steer) for steer in desk.chosen[method]["el"])
     found = events(desk, Ask(language="el", item=(axis, item), steers=steers))["options"]
@@ -57,12 +61,16 @@ def test_an_item_has_the_runs_own_scores_under_its_plan(desk: Desk, opened_run: 
 
 
 def test_the_language_of_the_likeliest_answer(desk: Desk) -> None:
-    tasks = desk.study.cultural_tasks("el", "test", full=True)
-    task = next(task for task in tasks if not all(mark.own for mark in task.marks))
-    found = events(desk, Ask(language="el", item=("cultural", task.prompt.item), steers=STEERS))["options"]
-    logp = interp.score(desk.study.loaded, [task.prompt], [interp.Plan(), desk.plan(STEERS)]).logp
-    for side, row in zip(("unsteered", "steered"), logp, strict=True):
-        assert found["languages"][side] == sorted(task.marks[int(row.argmax())].languages)
+    study = replace(desk.study, config=replace(desk.study.config, design="exhaustive"), rendered=None)
+    whole = Desk(study, desk.vectors)
+    tasks = study.universal_tasks("el", "test", full=True)
+    task = next(task for task in tasks if {mark.index for mark in task.marks if not mark.own} - {-1})
+    found = events(whole, Ask(language="el", item=("universal", task.prompt.item), steers=STEERS))["options"]
+    table = interp.score(study.loaded, [task.prompt], [interp.Plan(), desk.plan(STEERS)])
+    for side, row in zip(("unsteered", "steered"), table.logp, strict=True):
+        listed = [(logp, mark) for logp, mark in zip(row, task.marks, strict=True) if mark.index >= 0]
+        likeliest = max(listed, key=lambda pair: pair[0])[1]
+        assert found["languages"][side] == sorted(likeliest.languages)
 
 
 def test_the_last_row_of_the_lens_is_the_models_own_logit(desk: Desk) -> None:
@@ -94,6 +102,44 @@ def test_attention_adds_up_and_its_words_are_the_prompt(desk: Desk) -> None:
     for one in heads:
         assert sum(one["weights"]) == pytest.approx(1, abs=1e-3)
         assert "".join(one["words"]).endswith(desk.task(TYPED).prompt.text)
+
+
+def test_a_cue_reaches_the_model_under_letters_too(desk: Desk) -> None:
+    study = replace(desk.study, config=replace(desk.study.config, normalisation="letter"), rendered=None)
+    lettered = Desk(study, desk.vectors)
+    plain, cued = (
+        events(lettered, TYPED.model_copy(update={"cue": cue}))["options"]["sides"]["unsteered"]["logp"]
+        for cue in ("none", "explicit")
+    )
+    assert plain != cued
+
+
+def test_options_that_the_model_can_not_tell_apart(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = desk.study.tokens
+    assert tokens is not None
+    monkeypatch.setattr(type(tokens), "text", lambda self, text: (7,))
+    with pytest.raises(ConfigError, match="can't tell the options apart: options .* have the same tokens"):
+        desk.task(TYPED)
+
+
+def test_numbers_that_are_not_finite_are_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: Any) -> Any:
+        scores = score_tasks(*given)
+        return replace(scores, logp=scores.logp * np.float32("nan"))
+
+    monkeypatch.setattr("interp.serve._desk.score_tasks", broken)
+    with pytest.raises(ModelError, match="log-likelihoods are not finite"):
+        list(desk.answer(TYPED))
+
+
+def test_what_can_not_be_read_beside_the_answer_is_left_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*given: Any, **more: Any) -> Any:
+        raise ModelError("its unembedding is not a matrix")
+
+    monkeypatch.setattr("interp.serve._desk.option_lens", refused)
+    found = events(desk, TYPED)
+    assert found["lacking"]["message"] == "its unembedding is not a matrix"
+    assert {"options", "projections", "attention"} <= set(found)
 
 
 def test_free_answers_are_those_of_generate(desk: Desk) -> None:
@@ -139,9 +185,8 @@ def test_a_layer_that_is_not_there(desk: Desk) -> None:
 def test_the_exported_plan_and_python_do_what_the_page_shows(desk: Desk, opened_run: Path, tmp_path: Path) -> None:
     shown = [side["logp"] for side in events(desk, TYPED)["options"]["sides"].values()]
     names: dict[str, object] = {}
-    exec(plan_python(desk, TYPED, opened_run).replace("print(", "table = ("), names)
-    table = names["table"]
-    assert isinstance(table, pd.DataFrame)
+    exec(plan_python(desk, TYPED, opened_run), names)
+    table = names["scores"].frame()  # type: ignore[attr-defined]
     np.testing.assert_allclose(np.split(table["logp"].to_numpy(), 2), shown, atol=1e-5)
     (tmp_path / "plan.json").write_text(json.dumps(plan_document(desk, TYPED, opened_run)))
     shutil.copytree(opened_run / "vectors", tmp_path / "vectors")

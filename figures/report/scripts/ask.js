@@ -15,15 +15,20 @@ if (at("ask")) {
   let last = null; // the request that the answers on the page belong to
   let shown = {};
   let running = null;
+  let whole = false; // whether they came to their end
 
   // The request
   const request = () => ({
     language: at("ask-language").value, cue: at("ask-cue").value, answer: at("ask-answer").value,
-    max_new_tokens: Number(at("ask-tokens").value) || 32, steers: steers.map(({ unit, ...steer }) => steer),
+    max_new_tokens: Math.min(256, Math.max(1, Math.round(Number(at("ask-tokens").value)) || 32)), steers,
     ...(at("ask-cue").value === "own" ? { cue_text: at("ask-cue-text").value } : {}),
     ...(item ? { item } : { question: at("ask-question").value, options: at("ask-options").value.split("\n").map((line) => line.trim()).filter(Boolean) }),
   });
   const restore = (asked) => {
+    if (!desk.languages.includes(asked.language)) {
+      tell(`The language ${asked.language} is not one of this run.`, true);
+      return false;
+    }
     at("ask-language").value = asked.language;
     at("ask-cue").value = asked.cue || "none";
     at("ask-cue-text").value = asked.cue_text || "";
@@ -32,10 +37,14 @@ if (at("ask")) {
     at("ask-question").value = asked.question || "";
     at("ask-options").value = (asked.options || []).join("\n");
     item = asked.item || null;
-    steers = (asked.steers || []).filter((steer) => steer.vectors in desk.vectors);
+    const given = asked.steers || [];
+    steers = given.filter((steer) => Object.hasOwn(desk.vectors, steer.vectors) && desk.vectors[steer.vectors].includes(steer.layer))
+      .map((steer) => ({ operator: "add", positions: "last", ...steer }));
     at("ask-preset").value = steers.length ? "hand" : "off";
     showItem();
     drawSteers();
+    if (steers.length < given.length) tell("Some of the vectors are not at hand here, and were left out.", true);
+    return steers.length === given.length;
   };
 
   // Items of the run
@@ -45,9 +54,9 @@ if (at("ask")) {
     at("ask-item").hidden = !item;
     at("ask-item").firstElementChild.textContent = item ? `${item[0]} item ${item[1]} of the test split` : "";
     for (const id of ["ask-question", "ask-options"]) at(id).readOnly = Boolean(item);
-    if (row) {
-      at("ask-question").value = row[3];
-      at("ask-options").value = row[8].map(([text]) => text).join("\n");
+    if (item) {
+      at("ask-question").value = row ? row[3] : "";
+      at("ask-options").value = row ? row[8].map(([text]) => text).join("\n") : "";
     }
     const code = at("ask-language").value;
     for (const id of ["ask-question", "ask-options", "ask-cue-text"]) {
@@ -81,7 +90,7 @@ if (at("ask")) {
   const withUnit = (value, shares) => (shares ? `${Number(value.toPrecision(4))}r` : Number(value.toPrecision(4)));
   const both = (steer) => {
     const unit = shareOf(steer);
-    if (!unit) return "";
+    if (!unit || ["rotate", "project_out"].includes(steer.operator)) return "";
     return inShares(steer) ? `= ${Number((sizeOf(steer) / unit).toPrecision(3))} times the vector` : `= ${Number((sizeOf(steer) * unit).toPrecision(3))} of the residual norm`;
   };
   const preset = (name) => {
@@ -120,7 +129,8 @@ if (at("ask")) {
       slider.value = sizeOf(steer);
       const size = make("input");
       Object.assign(size, { type: "number", step: "any", value: sizeOf(steer) });
-      const unit = choice([["x", "times the vector"], ["r", "of the residual norm"]], inShares(steer) ? "r" : "x");
+      const named = { rotate: "radians", project_out: "of the component" }[steer.operator];
+      const unit = choice(named ? [["x", named]] : [["x", "times the vector"], ["r", "of the residual norm"]], inShares(steer) ? "r" : "x");
       const operator = choice(["add", "add_keep_norm", "project_out", "set_projection", "rotate"], steer.operator);
       const positions = choice(["last", "text", "all"], steer.positions);
       const says = make("span", both(steer), "note");
@@ -129,11 +139,19 @@ if (at("ask")) {
       const changed = (change, redraw) => {
         Object.assign(steer, change);
         byHand();
-        if (redraw) drawSteers();
+        if (redraw) {
+          const { id } = document.activeElement;
+          drawSteers();
+          if (id && at(id)) at(id).focus();
+        }
         says.textContent = both(steer);
         soon();
       };
-      vectors.addEventListener("change", () => changed({ vectors: vectors.value }, true));
+      vectors.addEventListener("change", () => {
+        const layers = desk.vectors[vectors.value];
+        const near = layers.reduce((best, one) => (Math.abs(one - steer.layer) < Math.abs(best - steer.layer) ? one : best), layers[0]);
+        changed({ vectors: vectors.value, layer: near }, true);
+      });
       layer.addEventListener("change", () => changed({ layer: Number(layer.value) }));
       slider.addEventListener("input", () => { size.value = slider.value; changed({ strength: withUnit(Number(slider.value), inShares(steer)) }); });
       size.addEventListener("change", () => { slider.value = size.value; changed({ strength: withUnit(Number(size.value) || 0, inShares(steer)) }); });
@@ -141,9 +159,9 @@ if (at("ask")) {
         const scale = shareOf(steer) || 1;
         changed({ strength: withUnit(unit.value === "r" ? sizeOf(steer) * scale : sizeOf(steer) / scale, unit.value === "r") }, true);
       });
-      operator.addEventListener("change", () => changed({ operator: operator.value }));
+      operator.addEventListener("change", () => changed({ operator: operator.value, strength: sizeOf(steer) }, true));
       positions.addEventListener("change", () => changed({ positions: positions.value }));
-      away.addEventListener("click", () => { steers.splice(number, 1); byHand(); drawSteers(); soon(); });
+      away.addEventListener("click", () => { steers.splice(number, 1); byHand(); drawSteers(); at("ask-add").focus(); soon(); });
       line.append(
         field(steer, number, "vectors", vectors, "Vector"), field(steer, number, "layer", layer, "after block"),
         field(steer, number, "slider", slider, "Strength"), field(steer, number, "size", size, ""), field(steer, number, "unit", unit, ""),
@@ -158,8 +176,8 @@ if (at("ask")) {
     if (!desk || !["sweep", "layers"].includes(name) || !steers.length) return;
     const layer = Number(point.x);
     const swept = name === "sweep" ? at("sweep-method").value : "";
-    const steer = steers.find((one) => one.vectors.split(".")[0] === swept) || steers[0];
-    if (!desk.vectors[steer.vectors].includes(layer)) return;
+    const steer = swept ? steers.find((one) => one.vectors.split(".")[0] === swept) : steers[0];
+    if (!steer || !desk.vectors[steer.vectors].includes(layer)) return;
     steer.layer = layer;
     if (name === "sweep") steer.strength = String(point.y).endsWith("r") ? String(point.y) : Number(point.y);
     byHand();
@@ -196,10 +214,12 @@ if (at("ask")) {
         for (const line of lines) {
           if (running !== own) return;
           const event = JSON.parse(line);
-          if (!begun && !["queued", "stopped", "error", "end"].includes(event.event)) {
+          if (!begun && !["queued", "begun", "stopped", "error", "end"].includes(event.event)) {
             begun = true;
             last = asked;
+            whole = false;
             shown = { free: {} };
+            at("ask-charts").hidden = true;
           }
           take(event);
         }
@@ -215,9 +235,14 @@ if (at("ask")) {
   };
   const take = (event) => {
     if (event.event === "queued") tell(event.ahead ? `${event.ahead} ${event.ahead === 1 ? "question is" : "questions are"} ahead` : "next");
+    else if (event.event === "begun") tell("answering");
     else if (event.event === "error") tell(event.message, true);
+    else if (event.event === "lacking") shown.lacking = event.message;
     else if (event.event === "stopped") tell("stopped");
-    else if (event.event === "end") tell("answered");
+    else if (event.event === "end") {
+      whole = true;
+      tell(shown.lacking ? `answered; not shown: ${shown.lacking}` : "answered");
+    }
     else if (event.event === "piece") {
       const side = shown.free[event.side] || { text: "" };
       side.text += event.text;
@@ -226,8 +251,13 @@ if (at("ask")) {
       drawAnswers();
     } else {
       shown[event.event] = event;
-      if (event.event === "options") drawAnswers();
-      else drawReadings();
+      if (event.event === "options") {
+        if (item && last.item && item[1] === last.item[1]) {
+          at("ask-question").value = event.question;
+          at("ask-options").value = event.options.map((option) => option.text).join("\n");
+        }
+        drawAnswers();
+      } else drawReadings();
     }
   };
 
@@ -293,10 +323,11 @@ if (at("ask")) {
       })));
       curves("ask-lens", panels, 120 + 210 * panels.length);
       const leads = Object.entries(shown.lens.prompts).flatMap(([name, sides]) => Object.entries(sides).map(([side, layers]) => {
-        const final = layers[layers.length - 1];
-        const best = final.indexOf(Math.max(...final));
-        const from = layers.findLastIndex((row) => row.indexOf(Math.max(...row)) !== best);
-        return `${name}, ${side}: ${options[best].text} leads from layer ${from} on`;
+        const leaders = (row) => row.flatMap((value, number) => (value === Math.max(...row) ? [number] : []));
+        const best = leaders(layers[layers.length - 1]);
+        const from = layers.findLastIndex((row) => leaders(row).join() !== best.join());
+        const texts = best.map((number) => options[number].text);
+        return `${name}, ${side}: ${texts.length > 1 ? `${texts.join(" and ")}, which begin alike, lead` : `${texts[0]} leads`} from layer ${from} on`;
       }));
       say("ask-lens", leads.join("; "), `${leads.join("; ")}. Logit of every option's first token (logit lens); -1 is the embedding.`);
     }
@@ -361,7 +392,7 @@ if (at("ask")) {
       const best = shown.options.options.filter((_, number) => own.chosen[number]).map((option) => option.text);
       return `${side}: ${best.join(" | ")} (${own.share.map((value, number) => `${shown.options.options[number].text} ${value.toFixed(3)}`).join(", ")})`;
     }) : []),
-    ...Object.entries(shown.free || {}).map(([side, { text, whole }]) => `${side}: ${whole === undefined ? text : whole}`),
+    ...Object.entries(shown.free || {}).map(([side, said]) => `${side}: ${said.whole}${said.ended ? "" : " … cut off"}`),
   ];
   const showNotes = (notes) => {
     at("ask-noted").hidden = !notes.length;
@@ -370,14 +401,14 @@ if (at("ask")) {
       const line = make("li");
       const again = make("button", "Ask again");
       again.type = "button";
-      again.addEventListener("click", () => { restore(asked); ask(); });
+      again.addEventListener("click", () => { if (restore(asked)) ask(); });
       line.append(written("span", asked.question || (asked.item || []).join(" "), asked.language), make("span", ` (${languageName(asked.language)}) `, "note"), again);
       for (const text of answer) line.append(make("div", text));
       return line;
     }));
   };
   at("ask-note").addEventListener("click", async () => {
-    if (!last || running) {
+    if (!last || running || !whole) {
       tell("Ask first: a note is a question with its answers.", true);
       return;
     }
@@ -434,17 +465,26 @@ if (at("ask")) {
     at("ask-fields").disabled = false;
     preset(at("ask-preset").value);
     showItem();
-    tell(`${desk.model} is ready. Type a question, or open an item below and choose "Ask the model".`);
-    if (desk.notes) showNotes(await (await fetched("notes")).json());
-    const linked = new URLSearchParams(location.hash.slice(1)).get("ask");
-    if (linked) {
-      try {
-        restore(JSON.parse(linked));
-        ask();
-      } catch {
-        tell("The link can't be read.", true);
-      }
-    } else if (pending) hooks.ask(pending);
+    tell(`${desk.model} is ready. Type a question${at("items-table") ? ', or open an item below and choose "Ask the model"' : ""}.`);
+    if (linked) follow(linked);
+    else if (pending) hooks.ask(pending);
+    if (desk.notes) {
+      const response = await fetched("notes");
+      if (response.ok) showNotes(await response.json());
+      else tell(await response.text(), true);
+    }
   };
+  const inAddress = () => new URLSearchParams(location.hash.slice(1)).get("ask");
+  const linked = inAddress();
+  const follow = (text) => {
+    try {
+      if (restore(JSON.parse(text))) ask();
+    } catch {
+      tell("The link can't be read.", true);
+    }
+  };
+  addEventListener("hashchange", () => {
+    if (desk && inAddress()) follow(inAddress());
+  });
   begin();
 }

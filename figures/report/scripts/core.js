@@ -176,12 +176,12 @@ const curves = (name, panels, height) => {
       }
       const x = rows.map((values) => values.layer);
       traces.push({
-        type: "scatter", mode: curve.thin ? "lines" : "lines+markers", yaxis: which, name: curve.name, legendgroup: group,
+        type: "scatter", mode: curve.thin ? "lines" : "lines+markers", yaxis: which, name: escapeHtml(curve.name), legendgroup: group,
         showlegend: !curve.thin && !told.has(group), x, y: rows.map((values) => values[column]),
         line: { color, width: curve.thin ? 1 : 2 }, opacity: curve.thin ? 0.6 : 1,
         marker: { color, symbol: curve.symbol, size: 7, line: { color, width: 1.5 } },
-        customdata: rows.map((values) => estimate(values, column, curve.signed)),
-        hovertemplate: `${escapeHtml(curve.name)} %{customdata}<extra></extra>`,
+        customdata: rows.map((values) => [escapeHtml(curve.name), estimate(values, column, curve.signed)]),
+        hovertemplate: "%{customdata[0]} %{customdata[1]}<extra></extra>",
       });
       if (!curve.thin) told.add(group);
       if (rows.some((values) => values[`${column}_control`] != null)) {

@@ -1,5 +1,6 @@
 from ._checks import CLUSTERS as CLUSTERS
 from ._checks import check_enough as check_enough
+from ._checks import indistinct as indistinct
 from ._checks import notice_vocabulary as notice_vocabulary
 from ._prepare import check_items as check_items
 from ._prepare import load_configured as load_configured

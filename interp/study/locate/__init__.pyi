@@ -6,6 +6,7 @@ from ._findings import signal_table as signal_table
 from ._findings import trained_lines as trained_lines
 from ._locate import Located as Located
 from ._locate import before_search as before_search
+from ._locate import dfki_layer as dfki_layer
 from ._locate import locate as locate
 from ._locate import locate_steps as locate_steps
 from ._locate import quick_steps as quick_steps

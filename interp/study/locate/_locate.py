@@ -167,8 +167,7 @@ def onset_table(
     """One row per language and `macro`: onsets, separation, and the layers that one would steer before any search.
 
     Onsets (universal, cultural, and of each signal) have _lo, _hi and _p; an onset of -1 is the embedding output, and
-    an empty one was not found. layer_en and layer_loc follow our a-priori rule, dfki_layer that of arXiv 2605.23036, on
-    each language's mean minus that of the others, as its authors' code has it.
+    an empty one was not found. layer_en and layer_loc follow our a-priori rule, dfki_layer that of `dfki_layer`.
     """
     rows = []
     for language, separation in separated.items():
@@ -187,11 +186,14 @@ def onset_table(
                 "layer_loc": np.nan if layers.layer_loc is None else layers.layer_loc,
             }
         )  # fmt: skip
-    table = pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(dfki_layer=dfki_layer(study, fit))
+
+
+def dfki_layer(study: Study, fit: FitResiduals) -> int:
+    """The layer of arXiv 2605.23036, on each language's mean minus that of the others, as its authors' code has it."""
     means = np.stack([fit.universal[code][1:].numpy().mean(axis=1) for code in study.universal.languages], axis=1)
     others = (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
-    table["dfki_layer"] = intersection_layer(means - others).layer
-    return table
+    return intersection_layer(means - others).layer
 
 
 def _onset(name: str, onset: Onset) -> dict[str, object]:
