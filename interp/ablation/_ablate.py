@@ -105,8 +105,8 @@ def sixths(study: Study) -> dict[str, Setting]:
 
 def at_layers(study: Study, en: int, loc: int) -> dict[str, Setting]:
     """In every language EN and LOC by mean difference at strength 1, each at its layer."""
-    sides = (Side("mean", layer, 1.0, positions=study.config.positions) for layer in (en, loc))
-    return dict.fromkeys(study.languages, Setting(*sides))
+    one, other = (Side("mean", layer, 1.0, positions=study.config.positions) for layer in (en, loc))
+    return dict.fromkeys(study.languages, Setting(one, other))
 
 
 def a_priori_settings(study: Study, layers: Mapping[str, APrioriLayers]) -> dict[str, Setting]:
