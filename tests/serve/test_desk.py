@@ -118,7 +118,7 @@ def test_options_that_the_model_can_not_tell_apart(desk: Desk, monkeypatch: pyte
     tokens = desk.study.tokens
     assert tokens is not None
     monkeypatch.setattr(type(tokens), "text", lambda self, text: (7,))
-    with pytest.raises(ConfigError, match="can't tell the options apart: options .* have the same tokens"):
+    with pytest.raises(ConfigError, match=r"can't tell the options apart: options .* have the same tokens"):
         desk.task(TYPED)
 
 
