@@ -20,7 +20,7 @@ ARCHITECTURES = (
     "llama", "mistral", "gemma2", "gemma3", "gemma3_images", "qwen2", "qwen3", "gpt2", "mgpt", "gpt_neox", "bloom",
     "cohere", "phi", "olmo2",
 )  # fmt: skip
-LONG = ("study", "ablation", "known_answer", "parity")
+LONG = ("study", "ablation", "serve", "known_answer", "parity")
 """Folders with files that make whole runs: first, so that no worker is left with one at the end."""
 
 WINDOW = 6

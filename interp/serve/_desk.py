@@ -76,9 +76,12 @@ class Desk:
             return self._typed(ask, ask.cue_text if cue is None else self._cue_text(code, cue))
         axis, item = ask.item
         if cue is None:
-            raise ConfigError("an item has no cue of your own", allowed="none, explicit", remedy="clear the item")
+            raise ConfigError(
+                "a question of the run can't have a cue in your own words",
+                remedy="choose another cue, or press 'Ask something else'",
+            )
         if axis == "universal" and cue != "none":
-            raise ConfigError("a fact is asked without a cue", allowed="cue none")
+            raise ConfigError("questions about facts have no cue", remedy="set the cue to none")
         known = self._tasks(axis, code, cue)
         if item not in known:
             raise ConfigError(
@@ -216,7 +219,7 @@ class Desk:
     def _vectors(self, name: str) -> SteeringVectors:
         if name not in self.vectors:
             raise ConfigError(
-                f"vectors {name!r} are not at hand", allowed=", ".join(self.vectors),
+                f"vector {name!r} is not in this run", allowed=", ".join(self.vectors),
                 remedy=nearest(name, self.vectors, "choose one of these"),
             )  # fmt: skip
         return self.vectors[name]

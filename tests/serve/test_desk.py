@@ -167,9 +167,9 @@ def test_cues(desk: Desk) -> None:
     [
         ({"language": "ko"}, "language 'ko' is not one of this run"),
         ({"item": ("universal", "nothing")}, "is not asked in el"),
-        ({"item": ("universal", "x"), "cue": "explicit"}, "a fact is asked without a cue"),
-        ({"item": ("cultural", "x"), "cue": "own"}, "an item has no cue of your own"),
-        ({"steers": (HandSteer(vectors="../plane", layer=0, strength=1.0),)}, "are not at hand"),
+        ({"item": ("universal", "x"), "cue": "explicit"}, "questions about facts have no cue"),
+        ({"item": ("cultural", "x"), "cue": "own"}, "can't have a cue in your own words"),
+        ({"steers": (HandSteer(vectors="../plane", layer=0, strength=1.0),)}, "vector '../plane' is not in this run"),
     ],
 )
 def test_what_can_not_be_asked(desk: Desk, change: dict[str, object], told: str) -> None:

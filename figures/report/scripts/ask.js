@@ -43,7 +43,7 @@ if (at("ask")) {
     at("ask-preset").value = steers.length ? "hand" : "off";
     showItem();
     drawSteers();
-    if (steers.length < given.length) tell("Some of the vectors are not at hand here, and were left out.", true);
+    if (steers.length < given.length) tell("Some vectors of this link or note are not in this run and were left out. Check the steering, then press Ask.", true);
     return steers.length === given.length;
   };
 
@@ -84,13 +84,14 @@ if (at("ask")) {
   };
 
   // Steering by hand
+  const SCALED = ["add", "add_keep_norm", "set_projection"]; // operators whose strength multiplies the vector
   const shareOf = (steer) => (desk.shares[steer.vectors] || [])[steer.layer];
   const sizeOf = (steer) => parseFloat(steer.strength);
   const inShares = (steer) => String(steer.strength).endsWith("r");
   const withUnit = (value, shares) => (shares ? `${Number(value.toPrecision(4))}r` : Number(value.toPrecision(4)));
   const both = (steer) => {
     const unit = shareOf(steer);
-    if (!unit || ["rotate", "project_out"].includes(steer.operator)) return "";
+    if (!unit || !SCALED.includes(steer.operator)) return "";
     return inShares(steer) ? `= ${Number((sizeOf(steer) / unit).toPrecision(3))} times the vector` : `= ${Number((sizeOf(steer) * unit).toPrecision(3))} of the residual norm`;
   };
   const preset = (name) => {
@@ -159,7 +160,7 @@ if (at("ask")) {
         const scale = shareOf(steer) || 1;
         changed({ strength: withUnit(unit.value === "r" ? sizeOf(steer) * scale : sizeOf(steer) / scale, unit.value === "r") }, true);
       });
-      operator.addEventListener("change", () => changed({ operator: operator.value, strength: sizeOf(steer) }, true));
+      operator.addEventListener("change", () => changed({ operator: operator.value, ...(SCALED.includes(operator.value) ? {} : { strength: sizeOf(steer) }) }, true));
       positions.addEventListener("change", () => changed({ positions: positions.value }));
       away.addEventListener("click", () => { steers.splice(number, 1); byHand(); drawSteers(); at("ask-add").focus(); soon(); });
       line.append(
@@ -234,7 +235,7 @@ if (at("ask")) {
     }
   };
   const take = (event) => {
-    if (event.event === "queued") tell(event.ahead ? `${event.ahead} ${event.ahead === 1 ? "question is" : "questions are"} ahead` : "next");
+    if (event.event === "queued") tell(event.ahead ? `${event.ahead} ${event.ahead === 1 ? "question is" : "questions are"} ahead` : "your question is next");
     else if (event.event === "begun") tell("answering");
     else if (event.event === "error") tell(event.message, true);
     else if (event.event === "lacking") shown.lacking = event.message;
@@ -269,7 +270,7 @@ if (at("ask")) {
     if (shown.options) {
       const sides = Object.keys(shown.options.sides);
       const table = make("table", undefined, "asked");
-      const caption = make("caption", `Probability among the options (${desk.normalisation}), and log-likelihood in nats`);
+      const caption = make("caption", `Probability among the options (scored by: ${desk.normalisation}), and log-likelihood in nats; ▶ marks the chosen option`);
       table.append(caption, heads(["option", "role", ...sides]), make("tbody"));
       shown.options.options.forEach((option, number) => {
         const line = row(["", MARKED[option.role] || "", ...sides.map(() => "")]);
@@ -347,7 +348,7 @@ if (at("ask")) {
     }
     at("ask-heads").replaceChildren();
     if (shown.attention) {
-      at("ask-heads").append(make("h3", "What the heads that carry the cue look at, from the last token (unsteered)"));
+      at("ask-heads").append(make("h3", "What the heads that carry the cue look at, from the last token (unsteered). The stronger the underline, the more attention; the first token, which always gets much, is not marked"));
       for (const { layer, head, words, weights } of shown.attention.heads) {
         const line = make("p", `Block ${layer}, head ${head}: `, "attention");
         line.lang = last.language;
@@ -369,9 +370,9 @@ if (at("ask")) {
     at("ask-code").textContent = text;
     if (navigator.clipboard) navigator.clipboard.writeText(text).catch(() => {});
   };
-  const exported = async (pick, lacking) => {
+  const exported = async (pick, asked, lacking) => {
     try {
-      const response = await fetched("plan", { method: "POST", body: JSON.stringify(request()) });
+      const response = await fetched("plan", { method: "POST", body: JSON.stringify(asked()) });
       if (!response.ok) throw new Error(await response.text());
       const told = pick(await response.json());
       code(told === null ? lacking : told);
@@ -379,8 +380,8 @@ if (at("ask")) {
       tell(error instanceof TypeError ? gone : error.message, true);
     }
   };
-  at("ask-plan").addEventListener("click", () => exported(({ plan }) => (plan ? JSON.stringify(plan, null, 2) : null), "A plan.json names files of a run; open one with `interp open RUN`."));
-  at("ask-python").addEventListener("click", () => exported(({ python }) => python));
+  at("ask-plan").addEventListener("click", () => exported(({ plan }) => (plan ? JSON.stringify(plan, null, 2) : null), () => ({ language: at("ask-language").value, steers, answer: "free", question: "-" }), "A plan.json names files of a run; open one with `interp open RUN`."));
+  at("ask-python").addEventListener("click", () => exported(({ python }) => python, request));
   at("ask-link").addEventListener("click", () => {
     const told = new URLSearchParams(location.hash.slice(1));
     told.set("ask", JSON.stringify(request()));

@@ -28,7 +28,10 @@ def open_report(
         str | None, typer.Argument(help="A run: its name in `interp runs`, or its folder.", show_default=False)
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen at. Any other than this machine's own lets others ask the model.")
+        str,
+        typer.Option(
+            help="Address to listen on. Any other than 127.0.0.1, localhost or ::1 lets other machines reach the model."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port. Default: the first free one from 8760.")
@@ -38,7 +41,7 @@ def open_report(
     ] = False,
     folder: options.RunsFolder = None,
 ) -> None:
-    """Open a run's report with its model behind it: ask questions, steer by hand, and see what changes.
+    """Open a run's report with its model loaded: ask questions, steer by hand, and see what changes.
 
     Without a run, --model names a model whose vectors are fitted first. The page is served on this machine alone, at an
     address with a random token, until Ctrl-C. It needs the extra `translocal[serve]`.
@@ -50,11 +53,14 @@ def open_report(
             remedy="leave it out, or leave the run out",
         )  # fmt: skip
     if run is None and "model" not in given:
-        raise ConfigError("nothing to open is named", remedy="name a run (see `interp runs`), or pass --model")
+        raise ConfigError("no run and no model is named", remedy="name a run (see `interp runs`), or pass --model")
     try:
         from interp.serve import serve
     except ImportError as error:
-        raise ModelError(f"the page needs the package {error.name}", remedy="pip install 'translocal[serve]'") from None
+        raise ModelError(
+            f"the page needs the package {error.name}",
+            remedy="pip install 'translocal[serve]', or in the repository: uv run --extra serve interp open ...",
+        ) from None
     if run is not None:
         from interp.studies import finished_folder
 
@@ -66,4 +72,4 @@ def open_report(
 
 
 def _say(address: str) -> None:
-    print(f"{address}\nCtrl-C ends it", flush=True)
+    print(f"{address}\nPress Ctrl-C to stop.", flush=True)
