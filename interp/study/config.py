@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -223,6 +224,13 @@ def _check_trained(config: RunConfig) -> None:
                     allowed=f"with methods {', '.join(TRAINED)}",
                     remedy=f"leave {name} out, or add a method, such as --methods base,en,loc,surgical,midalign",
                 )
+    out, kept = (Path(os.path.abspath(place.expanduser())) for place in (config.folder, config.trained_folder))
+    if to_train and kept.is_relative_to(out):
+        raise ConfigError(
+            f"the trained models would be saved in {config.trained_folder}, inside the run's own folder, which the "
+            "finished run replaces",
+            allowed="a folder for each", remedy="pass another --out, or --trained-dir",
+        )  # fmt: skip
     for name in ("adapter", "quantization"):
         if to_train and getattr(config, name):
             raise ConfigError(

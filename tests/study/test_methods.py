@@ -86,6 +86,16 @@ def test_config_file_and_flags_take_lists(tmp_path: Path) -> None:
             RunConfig(training_seeds=seeds)
 
 
+@pytest.mark.parametrize(
+    ("out", "trained_dir"), [("runs/trained", ""), ("runs/mine", "runs/mine"), ("runs/mine", "runs/x/../mine/models")]
+)
+def test_trained_models_are_not_saved_where_the_run_would_replace_them(out: str, trained_dir: str) -> None:
+    with pytest.raises(ConfigError, match="inside the run's own folder"):
+        RunConfig(methods=("clo",), out=out, trained_dir=trained_dir)
+    assert RunConfig(out=out).compared.trained == ()
+    assert RunConfig(methods=("clo",), out="runs/mine", trained_dir="runs").trained_folder == Path("runs")
+
+
 def test_a_merged_adapter_is_no_base_to_train_on() -> None:
     with pytest.raises(ConfigError, match="can't be trained on a model with adapter"):
         RunConfig(methods=("clo",), adapter="some/adapter")
