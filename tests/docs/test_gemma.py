@@ -182,9 +182,74 @@ def test_what_is_said_of_published_data_is_in_the_tables() -> None:
     assert harmful[harmful].index.tolist() == [12, 14, 16]
 
 
+TRAINING = (DOCS / "gemma3-270m-training.md").read_text("utf-8")
+TRAINED = {path.stem: pd.read_csv(path) for path in sorted((DOCS / "gemma3-270m" / "trained").glob("*.csv"))}
+METHODS = ("instruct", "midalign", "clo", "midalign_keep")
+ON_TOP = ("", "+en", "+loc", "+wrong_culture", "+surgical")
+
+
+@pytest.mark.parametrize(
+    "method", ["base", "en", "loc", "surgical", *(f"{name}{top}" for name in METHODS for top in ON_TOP)]
+)
+def test_the_plane_of_trained_models(method: str) -> None:
+    row = macro(TRAINED["plane"]).set_index("method").loc[method].to_dict()
+    damage = macro(TRAINED["damage"]).set_index("method").loc[method].to_dict()
+    changes = [number(row, name, signed=True) for name in ("d_transfer", "d_localization")]
+    cells = ["", "", ""] if method == "base" else [*changes, number(damage, "d_nll_token", signed=True)]
+    assert f"| `{method}` | {row['transfer']:.3f} | {row['localization']:.3f} | {' | '.join(cells)} |" in TRAINING
+
+
+@pytest.mark.parametrize("row", macro(TRAINED["erasure"]).to_dict("records"), ids=lambda row: row["method"])
+def test_what_training_erased(row: dict) -> None:
+    told = [number(row, name, signed=True) for name in ("erasure", "knowledge_lost", "recoverable")]
+    told += [f"{row['returned']:.2f}", f"{row['returned_cue']:.2f}", f"{row['n_lost']:.0f}"]
+    assert f"| `{row['method']}` | {' | '.join(told)} |" in TRAINING
+
+
+@pytest.mark.parametrize("row", TRAINED["training"].to_dict("records"), ids=lambda row: row["method"])
+def test_how_it_was_trained(row: dict) -> None:
+    aligned = "" if pd.isna(row["info_nce_first"]) else f"{row['info_nce_first']:.2f} to {row['info_nce_last']:.2f}"
+    cells = [
+        f"{row['steps']} x {row['batch']}", f"{row['seconds'] / 60:.1f} min",
+        f"{row['loss_first']:.2f} to {row['loss_last']:.2f}", aligned,
+        f"{row['dev_before']:.2f} to {row['dev_after']:.2f}",
+    ]  # fmt: skip
+    assert f"| `{row['method']}` | {' | '.join(cells)} |" in TRAINING
+
+
+def test_what_is_said_of_training_is_in_the_tables() -> None:
+    rows = macro(TRAINED["contrasts"]).set_index(["metric", "method", "against"])
+    for key in (
+        ("transfer", "instruct", "base"), ("transfer", "midalign", "base"), ("transfer", "midalign_keep", "base"),
+        ("localization", "clo", "base"), ("localization", "midalign_keep", "base"), ("localization", "clo+loc", "clo"),
+        ("localization", "clo+en", "clo"), ("localization", "midalign_keep", "midalign"),
+    ):  # fmt: skip
+        assert number(rows.loc[key].to_dict(), "estimate", signed=True) in TRAINING, key
+    quoted = [("transfer", name) for name in METHODS[:3]] + [("localization", name) for name in METHODS]
+    quoted += [("explicit_localization", name) for name in ("midalign", "clo")]
+    for metric, method in quoted:
+        assert number(rows.loc[(metric, method, "base")].to_dict(), "estimate", signed=True) in CLAIMS, method
+    assert f"{rows.loc[('transfer', 'instruct', 'base'), 'p_holm']:.3f}" == "0.017"
+    assert all(rows.loc[("localization", name, "base"), "p_holm"] > 0.05 for name in METHODS)
+    plane = TRAINED["plane"].set_index(["method", "language"])
+    assert all(plane.loc[(name, "es"), "d_localization"] < 0 for name in METHODS)
+    rising = [name for name in METHODS if plane.loc[(name, "ko"), "d_localization"] > 0]
+    assert rising == ["instruct"]
+    assert number(plane.loc[("instruct", "ko")].to_dict(), "d_localization", signed=True) in TRAINING
+    erased = macro(TRAINED["erasure"])
+    assert (erased["returned_cue"] * erased["n_lost"]).round().between(0, 3).all()
+    moved = macro(TRAINED["mechanism"]).set_index(["method", "layer"])
+    for name in METHODS:
+        assert (moved.loc[[(name, layer) for layer in range(10, 14)], "en_above_random"] == 1).all()
+        assert 0.28 <= round(moved.loc[(name, 10), "share_en"], 2) <= 0.33
+        assert (moved.loc[[(name, layer) for layer in range(10, 18)], "loc_above_random"] < 0.95).all()
+    assert f"{moved.loc[('clo', 10), 'restored']:+.3f}" == "+0.139"
+    assert f"{moved.loc[('clo', 10), 'restored_en']:+.3f}" == "+0.042"
+
+
 def test_the_readme_quotes_the_page() -> None:
     readme = (DOCS.parent / "README.md").read_text("utf-8")
     told = readme[readme.index("## A real model") : readme.index("## In Python")]
     numbers = re.findall(r"[-+]\d\.\d{3} \[[-+]\d\.\d{3}, [-+]\d\.\d{3}\]", told)
-    assert len(numbers) == 6
+    assert len(numbers) == 8
     assert all(number in PAGE for number in numbers), numbers
