@@ -216,6 +216,7 @@ def test_right_to_left_in_every_width_and_theme(browser: Any, live: str, scheme:
         assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
 
 
+@pytest.mark.slow
 def test_two_tabs_and_a_server_that_is_killed_and_started_again(browser: Any, opened_run: Path) -> None:
     with server(str(opened_run)) as (address, process), page_of(browser, address) as one:
         with page_of(browser, address) as other:
@@ -241,6 +242,7 @@ def test_two_tabs_and_a_server_that_is_killed_and_started_again(browser: Any, op
                 ask(page)
 
 
+@pytest.mark.slow
 def test_a_model_without_a_run(browser: Any) -> None:
     with server("--model", "organism", "--languages", "el") as (address, _), page_of(browser, address) as page:
         ask(page)
