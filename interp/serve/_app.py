@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,12 +20,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+import interp.serve as room  # what needs torch is loaded when it is first asked for, behind the page
 from interp.errors import ConfigError, TranslocalError, reason_of
 from interp.serve._asking import MOST_BYTES, Ask, read_ask
-from interp.serve._desk import Desk
-from interp.serve._exports import plan_document, plan_python
 from interp.serve._notes import add_note, checked_note, read_notes
 from interp.serve._queue import Event, Full, Line
+
+if TYPE_CHECKING:
+    from interp.serve._desk import Desk
+
+    Open = Callable[[Callable[[str], None]], Desk]
 
 HEADERS = {
     "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
@@ -33,8 +37,6 @@ HEADERS = {
 }  # fmt: skip
 PER_SECOND, BURST = 20.0, 60.0
 """Requests to the model: so many a second in the long run, and at once."""
-
-Open = Callable[[Callable[[str], None]], Desk]
 
 
 @dataclass
@@ -186,7 +188,7 @@ async def _stop(office: Office, request: Request) -> Response:
 async def _plan(office: Office, request: Request) -> Response:
     _admit(office, request)
     desk, ask = office.ready(), await _asked(request)
-    told = {"plan": plan_document(desk, ask, office.folder), "python": plan_python(desk, ask, office.folder)}
+    told = {"plan": room.plan_document(desk, ask, office.folder), "python": room.plan_python(desk, ask, office.folder)}
     return JSONResponse(told, headers=HEADERS)
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+import interp.steering as steering  # its operators need torch: they are loaded with the first request
 from interp.errors import ConfigError
-from interp.steering import OPERATORS, POSITIONS, Strength, read_strength, size
+from interp.steering import Strength, read_strength, size
 
 MOST_BYTES = 64 * 1024
 """The longest request."""
@@ -33,7 +34,7 @@ class HandSteer(BaseModel):
         if abs(size(read_strength(self.strength))) > MOST_STRENGTH:
             raise ConfigError(f"strength {self.strength!r} is not allowed", allowed=f"up to {MOST_STRENGTH:g}")
         for name, value, allowed in (
-            ("operator", self.operator, OPERATORS), ("positions", self.positions, POSITIONS),
+            ("operator", self.operator, steering.OPERATORS), ("positions", self.positions, steering.POSITIONS),
         ):  # fmt: skip
             if value not in allowed:
                 raise ConfigError(f"{name} {value!r} is unknown", allowed=", ".join(allowed))

@@ -8,18 +8,17 @@ import time
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from html import escape
 from pathlib import Path
 from threading import Thread
 
 import uvicorn
 
+import interp.serve as room  # the desk needs torch: it is loaded in its own thread, behind the page
 from figures import DrawingError, RunTables
 from figures.report import desk_html, report_html
 from interp.errors import ConfigError, OutputError, reason_of
 from interp.serve._app import Office, make_app
-from interp.serve._opening import fitted_desk, run_desk
 from interp.study.config import RunConfig
 from interp.study.folder import read_manifest
 
@@ -50,9 +49,9 @@ def serve(
             page = report_html(RunTables.of(folder), read_manifest(folder), live=True)
         except DrawingError as error:
             raise OutputError(f"{folder} has no report: {error}", allowed="the folder of `interp run`") from error
-        office = Office(page, partial(run_desk, folder), folder)
+        office = Office(page, lambda say: room.run_desk(folder, say), folder)
     else:
-        office = Office(desk_html(place.model), partial(fitted_desk, place), None)
+        office = Office(desk_html(place.model), lambda say: room.fitted_desk(place, say), None)
     taken = listening(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{taken.getsockname()[1]}/?token={office.token}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -298,6 +300,13 @@ def test_requests_that_were_left_make_room_and_are_not_worked_on() -> None:
         assert worked == [0, 99]
 
     asyncio.run(go())
+
+
+def test_the_page_is_there_before_torch_is() -> None:
+    code = (
+        "import sys, interp.serve._app, interp.serve._server; assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_hosts_that_are_every_host(tmp_path: Path) -> None:
